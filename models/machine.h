@@ -1,0 +1,64 @@
+// The machine: its CPUs and what each step of the modelled kernel paths costs on it.
+#pragma once
+
+#include <string>
+
+#include "sim/distribution.h"
+#include "sim/time.h"
+
+namespace models {
+
+/// How CPUs change hands.
+struct SchedulerCosts {
+  sim::Nanoseconds timeslice{};        ///< what a task may run while others wait for a CPU; > 0
+  sim::Nanoseconds context_switch{};   ///< from one task to the next on a busy CPU
+  sim::Nanoseconds wake_up_latency{};  ///< from try_to_wake_up to running, on a CPU that was idle
+
+  bool operator==(const SchedulerCosts&) const = default;
+};
+
+/// What the steps cost, in CPU time of the task that takes them. Sources are in configs/machines/*.yaml.
+struct Costs {
+  // lib/rwsem.c
+  sim::Nanoseconds rwsem_operation{};  ///< one uncontended down_*, up_* or downgrade_write
+  sim::Nanoseconds rwsem_wake{};       ///< try_to_wake_up, paid by the waker for each task it wakes, one after another
+
+  // mm/mmap.c
+  sim::Nanoseconds system_call{};      ///< entry, exit and checks outside mmap_sem
+  sim::Nanoseconds find_vma{};         ///< one look-up in the VMA tree
+  sim::Nanoseconds vma_split{};        ///< one split_vma
+  sim::Nanoseconds vma_merge{};        ///< one vma_merge that merges
+  sim::Distribution mmap{};            ///< mmap of a small region: the part under mmap_sem
+  sim::Distribution munmap{};          ///< munmap: the part under mmap_sem that does not depend on pages
+
+  // mm/mlock.c, mm/memory.c
+  sim::Nanoseconds lru_add_drain_all{};  ///< for each CPU: queue the work item there and wait for it
+  sim::Distribution populate_page{};     ///< absent page: allocate, clear, map (get_user_pages -> handle_mm_fault)
+  sim::Distribution mlock_page{};        ///< present page: find it, lock it, move it to the unevictable list
+  sim::Distribution munlock_page{};      ///< present page: isolate, try_to_munlock, put back on its list
+  sim::Distribution zap_page{};          ///< present page: unmap and free
+  sim::Distribution fault{};             ///< a first-touch fault from trap to return, less mmap_sem's operations
+
+  // fs/proc
+  sim::Distribution proc_cmdline{};  ///< access_process_vm under mmap_sem
+  sim::Distribution proc_open{};     ///< open, copy and close around it, outside mmap_sem
+
+  // mm/vmscan.c
+  sim::Distribution direct_reclaim{};  ///< SWAP_CLUSTER_MAX pages by an allocating task: its CPU time
+  sim::Distribution kswapd{};          ///< SWAP_CLUSTER_MAX pages by kswapd: its CPU time
+  sim::Distribution writeback{};       ///< the wait for the device when a batch has dirty pages
+
+  bool operator==(const Costs&) const = default;
+};
+
+struct Machine {
+  std::string name;
+  std::string about;
+  int cpus = 1;  ///< 1 .. 4096
+  SchedulerCosts scheduler;
+  Costs costs;
+
+  bool operator==(const Machine&) const = default;
+};
+
+}  // namespace models

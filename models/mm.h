@@ -1,0 +1,104 @@
+// An address space: its VMAs, its pages, its locks and its accounts.
+//
+// Kernel. struct mm_struct, struct vm_area_struct; mm/mmap.c of 2.6.28: find_vma, split_vma, vma_merge, do_munmap's
+// detaching. A VMA that has been taken out of the map lives on as long as somebody points to it, and keeps what its
+// fields said: that is what a kernel path sees that uses a stale pointer before the memory is reused.
+// Simplified. Addresses are page numbers; VMAs have no file, protection or anon_vma of their own.
+// Validated by tests/mm_test.cpp.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "models/page.h"
+#include "models/page_table.h"
+#include "models/phase_log.h"
+#include "models/rwsem.h"
+
+namespace models {
+
+class Task;
+
+/// vm_flags, as far as mm/mlock.c looks at them.
+struct VmFlags {
+  bool locked = false;      ///< VM_LOCKED
+  bool io_pfnmap = false;   ///< VM_IO | VM_PFNMAP
+  bool dontexpand = false;  ///< VM_DONTEXPAND | VM_RESERVED
+  bool hugetlb = false;
+  bool gate = false;        ///< get_gate_vma: the vsyscall page
+
+  bool operator==(const VmFlags&) const = default;
+};
+
+struct Vma {
+  PageIndex start;
+  PageIndex end;  ///< first page beyond
+  VmFlags flags;
+  bool detached = false;              ///< no longer in the map
+  std::shared_ptr<Vma> stale_next{};  ///< vm_next as it was when it was detached
+
+  [[nodiscard]] PageCount pages() const { return end - start; }
+};
+
+using VmaPointer = std::shared_ptr<Vma>;
+
+/// sysctl_max_map_count's default (DEFAULT_MAX_MAP_COUNT).
+inline constexpr std::size_t kDefaultMaxMapCount = 65530;
+
+class Mm {
+ public:
+  Mm(std::string name, const Costs& costs) : mmap_sem("mmap_sem", costs), name_(std::move(name)) {}
+
+  Rwsem mmap_sem;
+  PageTable page_table;
+  PageCount locked_vm;
+  std::optional<Bytes> rlimit_memlock;  ///< none: RLIM_INFINITY
+  bool cap_ipc_lock = true;
+  std::size_t max_map_count = kDefaultMaxMapCount;
+  PhaseLog locker_phases;
+
+  // What the window between up_read and down_write did (counted by models/mlock.cpp).
+  std::uint64_t vma_changed = 0;         ///< the map had changed
+  std::uint64_t eagain = 0;              ///< ... and the check noticed
+  std::uint64_t vma_change_missed = 0;   ///< ... and the range was affected, and the check did not notice
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  /// Counts every change of the map.
+  [[nodiscard]] std::uint64_t map_version() const { return map_version_; }
+  [[nodiscard]] std::size_t map_count() const { return vmas_.size(); }
+
+  /// The first VMA that ends after `page`, which may begin after it too; null when there is none.
+  [[nodiscard]] VmaPointer find_vma(PageIndex page) const;
+  /// vma->vm_next: of a detached VMA, what it was then.
+  [[nodiscard]] VmaPointer next(const Vma& vma) const;
+  /// The VMA before `vma` in the map, or null.
+  [[nodiscard]] VmaPointer previous(const Vma& vma) const;
+
+  /// Adds a mapping. Precondition: the range is free.
+  VmaPointer insert_vma(PageIndex start, PageIndex end, VmFlags flags);
+  enum class NewVma { below, above };
+  /// Cuts `vma` at `at`; the part named by `side` becomes a new VMA. Precondition: start < at < end.
+  /// Returns 0, or -ENOMEM when the map has max_map_count VMAs already.
+  int split_vma(const VmaPointer& vma, PageIndex at, NewVma side);
+  /// Takes `vma` out of the map.
+  void detach_vma(const VmaPointer& vma);
+  /// vma_merge for [start, end), a part of `vma` that is about to have `flags`: joins it with neighbours that touch it
+  /// and have these flags already. Returns the VMA that then covers it, or null if there is no such neighbour.
+  VmaPointer vma_merge(const VmaPointer& vma, PageIndex start, PageIndex end, VmFlags flags);
+
+  /// A free range of `pages`, with a hole before and behind it, so that neighbours never merge.
+  [[nodiscard]] PageIndex get_unmapped_area(PageCount pages);
+
+ private:
+  std::string name_;
+  void resize(const VmaPointer& vma, PageIndex start, PageIndex end);
+
+  std::map<PageIndex, VmaPointer> vmas_;  // by start
+  std::uint64_t map_version_ = 0;
+  PageIndex next_unmapped_{0x10000};
+};
+
+}  // namespace models

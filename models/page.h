@@ -1,0 +1,72 @@
+// Amounts and positions of memory, as types that do not mix by accident.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+namespace models {
+
+/// The size of a base page on x86-64 (PAGE_SIZE). Huge pages are not modelled.
+inline constexpr std::int64_t kPageSize = 4096;
+
+/// A number of pages.
+class PageCount {
+ public:
+  constexpr PageCount() = default;
+  constexpr explicit PageCount(std::int64_t count) : count_(count) {}
+
+  [[nodiscard]] constexpr std::int64_t count() const { return count_; }
+
+  constexpr auto operator<=>(const PageCount&) const = default;
+  constexpr PageCount& operator+=(PageCount other) {
+    count_ += other.count_;
+    return *this;
+  }
+  constexpr PageCount& operator-=(PageCount other) {
+    count_ -= other.count_;
+    return *this;
+  }
+  friend constexpr PageCount operator+(PageCount a, PageCount b) { return a += b; }
+  friend constexpr PageCount operator-(PageCount a, PageCount b) { return a -= b; }
+
+ private:
+  std::int64_t count_ = 0;
+};
+
+/// The number of a virtual page: an address divided by the page size.
+class PageIndex {
+ public:
+  constexpr PageIndex() = default;
+  constexpr explicit PageIndex(std::int64_t index) : index_(index) {}
+
+  [[nodiscard]] constexpr std::int64_t index() const { return index_; }
+
+  constexpr auto operator<=>(const PageIndex&) const = default;
+  friend constexpr PageIndex operator+(PageIndex page, PageCount count) {
+    return PageIndex(page.index_ + count.count());
+  }
+  friend constexpr PageCount operator-(PageIndex a, PageIndex b) { return PageCount(a.index_ - b.index_); }
+
+ private:
+  std::int64_t index_ = 0;
+};
+
+/// A number of bytes.
+class Bytes {
+ public:
+  constexpr Bytes() = default;
+  constexpr explicit Bytes(std::int64_t count) : count_(count) {}
+
+  [[nodiscard]] constexpr std::int64_t count() const { return count_; }
+  constexpr auto operator<=>(const Bytes&) const = default;
+
+ private:
+  std::int64_t count_ = 0;
+};
+
+/// The pages that hold `bytes`, the last one perhaps in part (PAGE_ALIGN).
+constexpr PageCount pages_of(Bytes bytes) { return PageCount((bytes.count() + kPageSize - 1) / kPageSize); }
+
+constexpr Bytes bytes_of(PageCount pages) { return Bytes(pages.count() * kPageSize); }
+
+}  // namespace models

@@ -1,0 +1,44 @@
+// The state of the pages of an address space, in runs: the cost of a region does not depend on its size.
+//
+// Models the page tables together with the page flags that the paths of mm/mlock.c look at (present, PG_mlocked).
+// Kernel. pte_present and PageMlocked of the pages that get_user_pages and the walk of
+// __munlock_vma_pages_range meet. Simplified: page tables themselves take no memory.
+#pragma once
+
+#include <boost/icl/interval_map.hpp>
+
+#include <cstdint>
+
+#include "models/page.h"
+
+namespace models {
+
+enum class PageState {
+  absent,    ///< never touched, or unmapped
+  resident,  ///< mapped, on an evictable LRU list
+  mlocked,   ///< mapped, on the unevictable list
+};
+
+class PageTable {
+ public:
+  /// Pages from the one that was asked for up to `end` are all in `state`.
+  struct Run {
+    PageState state;
+    PageIndex end;
+  };
+
+  /// The run that begins at `page`, cut off at `limit`. Precondition: page < limit.
+  [[nodiscard]] Run run_at(PageIndex page, PageIndex limit) const;
+
+  /// Puts [start, end) into `state`. Precondition: start < end.
+  void set(PageIndex start, PageIndex end, PageState state);
+
+  /// How many pages of [start, end) are in `state`.
+  [[nodiscard]] PageCount count(PageIndex start, PageIndex end, PageState state) const;
+
+ private:
+  // Absent is the default value, which an absorbing map does not store.
+  boost::icl::interval_map<std::int64_t, PageState> runs_;
+};
+
+}  // namespace models

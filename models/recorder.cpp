@@ -1,0 +1,79 @@
+#include "models/recorder.h"
+
+#include <bit>
+#include <cassert>
+#include <numeric>
+
+namespace models {
+
+namespace {
+
+int power_of(sim::Nanoseconds latency) { return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(latency.count()))); }
+
+}  // namespace
+
+void Blame::add(const Blame& other) {
+  count += other.count;
+  for (std::size_t cause = 0; cause < kCauseCount; ++cause) causes[cause] += other.causes[cause];
+  for (const auto& [blame, wait] : other.lock_waits) lock_waits[blame] += wait;
+}
+
+void Samples::record(sim::Nanoseconds latency, const TimeByCause& parts, const LockWaits& lock_waits) {
+  assert(std::accumulate(parts.begin(), parts.end(), sim::Nanoseconds{0}) == latency);
+  latency_.record(latency);
+  Blame& blame = blame_by_power_[power_of(latency)];
+  ++blame.count;
+  for (std::size_t cause = 0; cause < kCauseCount; ++cause) blame.causes[cause] += parts[cause];
+  for (const auto& [lock, wait] : lock_waits) blame.lock_waits[lock] += wait;
+}
+
+void Samples::merge(const Samples& other) {
+  latency_.merge(other.latency_);
+  for (const auto& [power, blame] : other.blame_by_power_) blame_by_power_[power].add(blame);
+}
+
+Blame Samples::blame_from(sim::Nanoseconds latency) const {
+  Blame sum;
+  for (auto power = blame_by_power_.lower_bound(power_of(latency)); power != blame_by_power_.end(); ++power) {
+    sum.add(power->second);
+  }
+  return sum;
+}
+
+Samples Samples::restore(sim::Histogram latency, std::map<int, Blame> blame_by_power) {
+  Samples samples;
+  samples.latency_ = std::move(latency);
+  samples.blame_by_power_ = std::move(blame_by_power);
+  return samples;
+}
+
+Request::Request(Task& task, sim::Time due, sim::Nanoseconds backlog)
+    : task_(task), due_(due), backlog_(backlog), before_(task.ledger().read(task.now())) {
+  task_.lock_waits().clear();
+}
+
+Request::Request(Task& task) : Request(task, task.settle(), sim::Nanoseconds{0}) {}
+
+Request Request::overdue(Task& task, sim::Time due) {
+  const sim::Time now = task.settle();
+  return {task, due, now - due};
+}
+
+Request Request::sleep_until(Task& task, sim::Time due) {
+  task.settle();
+  // Read before sleeping: what comes on top until `due` is sleep, which is no part of a request.
+  Request request(task, due, sim::Nanoseconds{0});
+  task.sleep_until(due);
+  return request;
+}
+
+void Request::end(ClassRecord& record, const PhaseLog& phases) {
+  const sim::Time now = task_.settle();
+  TimeByCause parts = task_.ledger().read(now);
+  for (std::size_t cause = 0; cause < kCauseCount; ++cause) parts[cause] -= before_[cause];
+  parts[static_cast<std::size_t>(Cause::sleep)] = sim::Nanoseconds{0};
+  parts[static_cast<std::size_t>(Cause::backlog)] = backlog_;
+  record.during[static_cast<std::size_t>(phases.at(due_))].record(now - due_, parts, task_.lock_waits());
+}
+
+}  // namespace models

@@ -1,0 +1,126 @@
+// A scenario: everything that determines a run, as values.
+//
+// experiments/scenario_file.h reads it from YAML; models/simulation.h runs it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "models/machine.h"
+#include "models/page.h"
+#include "models/policy.h"
+#include "sim/distribution.h"
+#include "sim/time.h"
+
+namespace models {
+
+/// The zone at the start and what keeps it busy.
+struct MemorySpec {
+  Bytes size{};                   ///< all of the machine's memory
+  std::optional<Bytes> min_free;  ///< the min watermark; by default the kernel's formula (models/page_alloc.h)
+  Bytes free{};                   ///< free at the start; the rest, less what is locked, can be reclaimed
+  double dirty = 0;               ///< share of reclaim batches that wait for write-back, 0 .. 1
+  Bytes background{};             ///< what other processes allocate in a second
+
+  bool operator==(const MemorySpec&) const = default;
+};
+
+/// A mapping that a process makes before its threads start.
+struct RegionSpec {
+  std::string name;
+  Bytes size{};
+
+  bool operator==(const RegionSpec&) const = default;
+};
+
+/// Requests one after another: each `think` after the end of the one before. The task sleeps while it thinks.
+struct ClosedLoop {
+  sim::Distribution think;
+  bool operator==(const ClosedLoop&) const = default;
+};
+
+/// Requests due at times of their own, whether or not the one before is done: latency counts from when it
+/// was due, so a stall is charged to every request that it held up.
+struct OpenLoop {
+  sim::Distribution every;
+  bool operator==(const OpenLoop&) const = default;
+};
+
+using Arrival = std::variant<ClosedLoop, OpenLoop>;
+
+/// One step of a locker's script.
+struct ScriptStep {
+  enum class Call { mlock, munlock, munmap, hold };
+  Call call;
+  sim::Nanoseconds hold{};  ///< for `hold` only: how long it sleeps
+
+  bool operator==(const ScriptStep&) const = default;
+};
+
+/// Walks through `script` on `region`, `repeat` times; maps the region (again) where a step needs it mapped.
+struct LockerSpec {
+  std::string region;
+  std::vector<ScriptStep> script;
+  int repeat = 1;
+  bool operator==(const LockerSpec&) const = default;
+};
+
+/// Touches fresh pages of an anonymous area of its own: one page fault a request.
+struct FaulterSpec {
+  Arrival arrival;
+  bool operator==(const FaulterSpec&) const = default;
+};
+
+/// Reads /proc/PID/<file> of the process `target`, as ps does.
+struct ProcReaderSpec {
+  enum class File { cmdline };
+  File file = File::cmdline;
+  std::string target;
+  Arrival arrival;
+  bool operator==(const ProcReaderSpec&) const = default;
+};
+
+/// Maps a small region and unmaps it again, in turn: one system call a request, each a writer.
+struct MapperSpec {
+  Bytes size{kPageSize};
+  Arrival arrival;
+  bool operator==(const MapperSpec&) const = default;
+};
+
+/// `count` threads that do the same, each with random streams of its own.
+struct ThreadSpec {
+  std::string name;  ///< also the name of the class that the results speak of
+  int count = 1;
+  std::variant<LockerSpec, FaulterSpec, ProcReaderSpec, MapperSpec> run;
+
+  bool operator==(const ThreadSpec&) const = default;
+};
+
+/// One address space and its threads.
+struct ProcessSpec {
+  std::string name;
+  bool cap_ipc_lock = true;             ///< may lock beyond rlimit_memlock
+  std::optional<Bytes> rlimit_memlock;  ///< none: unlimited
+  std::vector<RegionSpec> regions;
+  std::vector<ThreadSpec> threads;
+
+  bool operator==(const ProcessSpec&) const = default;
+};
+
+struct Scenario {
+  std::string name;
+  std::string about;
+  Machine machine;
+  MemorySpec memory;
+  std::vector<Policy> policies;  ///< at least one; `run` takes the first
+  std::uint64_t seed = 1;
+  std::optional<sim::Nanoseconds> duration;  ///< none: until every locker's script has ended
+  std::vector<ProcessSpec> processes;
+
+  bool operator==(const Scenario&) const = default;
+};
+
+}  // namespace models

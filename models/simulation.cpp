@@ -1,0 +1,183 @@
+#include "models/simulation.h"
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <utility>
+
+#include "models/mm.h"
+#include "models/task.h"
+#include "models/vmscan.h"
+
+namespace models {
+
+namespace {
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+
+// A process with what its threads need to find.
+struct Process {
+  Process(const ProcessSpec& spec, const Costs& costs) : mm(spec.name, costs) {
+    mm.cap_ipc_lock = spec.cap_ipc_lock;
+    mm.rlimit_memlock = spec.rlimit_memlock;
+    for (const RegionSpec& region : spec.regions) {
+      const PageCount pages = pages_of(region.size);
+      const PageIndex start = mm.get_unmapped_area(pages);
+      mm.insert_vma(start, start + pages, VmFlags{});
+      regions.emplace(region.name, Region{start, pages});
+    }
+  }
+
+  Mm mm;
+  std::map<std::string, Region> regions;
+};
+
+struct Class {
+  std::string name;
+  ClassRecord record;
+  std::vector<const Task*> tasks;
+};
+
+class Simulation {
+ public:
+  Simulation(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options)
+      : scenario_(scenario),
+        engine_(options),
+        kernel_{engine_,
+                scenario.machine.costs,
+                policy,
+                Cpus(engine_, scenario.machine.cpus, scenario.machine.scheduler),
+                Zone(scenario.memory),
+                scenario.memory.dirty},
+        end_(engine_.calendar(), [this] { engine_.stop(); }) {
+    for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_.costs);
+    add_system_tasks();
+    for (std::size_t index = 0; index < processes_.size(); ++index) {
+      for (const ThreadSpec& thread : scenario.processes[index].threads) add_class(processes_[index], thread);
+    }
+  }
+
+  Result run() {
+    if (scenario_.duration) end_.schedule(sim::Time{*scenario_.duration});
+    const auto began = std::chrono::steady_clock::now();
+    engine_.run();
+    Result result = collect();
+    result.wall = std::chrono::steady_clock::now() - began;
+    return result;
+  }
+
+ private:
+  void add_system_tasks() {
+    kernel_.kswapd = &add_task("kswapd", -1, [this] { kswapd(*kernel_.kswapd); });
+    if (scenario_.memory.background > Bytes(0)) {
+      Task** task = &background_;
+      background_ = &add_task("background", -1, [this, task] { run_background(**task, scenario_.memory.background); });
+    }
+  }
+
+  void add_class(Process& process, const ThreadSpec& thread) {
+    const auto class_id = static_cast<ClassId>(classes_.size());
+    Class& members = classes_.emplace_back();
+    members.name = thread.name;
+    for (int member = 0; member < thread.count; ++member) add_member(process, thread, class_id, members, member);
+  }
+
+  void add_member(Process& process, const ThreadSpec& thread, ClassId class_id, Class& members, int member) {
+    auto self = std::make_shared<Task*>(nullptr);
+    const auto add = [&](auto body) {
+      *self = &add_task(thread.name + "." + std::to_string(member), class_id, [self, body] { body(**self); });
+    };
+    ClassRecord& record = members.record;
+    std::visit(Overloaded{
+                   [&](const LockerSpec& spec) {
+                     ++lockers_;
+                     add([this, &process, &spec](Task& task) {
+                       run_locker(task, process.mm, spec, process.regions.at(spec.region), calls_);
+                       if (--lockers_ == 0 && !scenario_.duration) engine_.stop();
+                     });
+                   },
+                   [&](const FaulterSpec& spec) {
+                     add([&process, &spec, &record](Task& task) { run_faulter(task, process.mm, spec, record); });
+                   },
+                   [&](const ProcReaderSpec& spec) {
+                     Mm& target = process_named(spec.target).mm;
+                     add([&target, &spec, &record](Task& task) { run_proc_reader(task, target, spec, record); });
+                   },
+                   [&](const MapperSpec& spec) {
+                     add([&process, &spec, &record](Task& task) { run_mapper(task, process.mm, spec, record); });
+                   },
+               },
+               thread.run);
+    members.tasks.push_back(*self);
+  }
+
+  Task& add_task(std::string name, ClassId class_id, sim::Actor::Body body) {
+    return tasks_.emplace_back(kernel_, std::move(name), class_id, scenario_.seed, std::move(body));
+  }
+
+  Process& process_named(const std::string& name) {
+    for (Process& process : processes_) {
+      if (process.mm.name() == name) return process;
+    }
+    throw std::logic_error("no process named " + name);
+  }
+
+  Result collect() const {
+    Result result;
+    result.scenario = scenario_.name;
+    result.policy = kernel_.policy.name;
+    result.seed = scenario_.seed;
+    result.outcome = kernel_.outcome;
+    result.sim_time = engine_.now().time_since_epoch();
+    for (const Class& each : classes_) result.classes.push_back(collect(each));
+    for (const Process& process : processes_) {
+      const Mm& mm = process.mm;
+      if (mm.mmap_sem.statistics().read.acquisitions + mm.mmap_sem.statistics().write.acquisitions == 0) continue;
+      result.locks.push_back(
+          {mm.name(), mm.mmap_sem.statistics(), mm.vma_changed, mm.eagain, mm.vma_change_missed});
+    }
+    result.calls = calls_;
+    result.memory = {kernel_.zone.marks(), kernel_.zone.counts(), kernel_.zone.statistics()};
+    result.preemptions = kernel_.cpus.preemptions();
+    result.events = engine_.steps();
+    return result;
+  }
+
+  ClassResult collect(const Class& members) const {
+    ClassResult result;
+    result.name = members.name;
+    result.open_loop = members.record.open_loop;
+    result.unfinished = members.record.unfinished;
+    for (const Task* task : members.tasks) {
+      const TimeByCause spent = task->ledger().read(engine_.now());
+      result.cpu += spent[static_cast<std::size_t>(Cause::cpu)];
+    }
+    for (std::size_t phase = 0; phase < kPhaseCount; ++phase) {
+      const Samples& samples = members.record.during[phase];
+      if (!samples.latency().empty()) result.during.emplace(static_cast<Phase>(phase), samples);
+    }
+    return result;
+  }
+
+  const Scenario& scenario_;
+  sim::Engine engine_;
+  Kernel kernel_;
+  sim::Event end_;
+  std::deque<Process> processes_;
+  std::deque<Class> classes_;
+  std::deque<Task> tasks_;
+  Task* background_ = nullptr;
+  CallRecords calls_;
+  int lockers_ = 0;
+};
+
+}  // namespace
+
+Result simulate(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options) {
+  return Simulation(scenario, policy, options).run();
+}
+
+}  // namespace models

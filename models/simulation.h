@@ -1,0 +1,62 @@
+// One run: a scenario under one policy, from its first event to its last.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "models/kernel.h"
+#include "models/recorder.h"
+#include "models/rwsem.h"
+#include "models/scenario.h"
+#include "models/workload.h"
+
+namespace models {
+
+/// What one class of competitors went through.
+struct ClassResult {
+  std::string name;
+  bool open_loop = false;
+  std::uint64_t unfinished = 0;  ///< due but not served when the run ended
+  sim::Nanoseconds cpu{};        ///< CPU time of all its tasks, reclaim included
+  std::map<Phase, Samples> during;
+
+  bool operator==(const ClassResult&) const = default;
+};
+
+/// mmap_sem of one process, and what the window of its lockers met.
+struct LockResult {
+  std::string process;
+  RwsemStatistics statistics;
+  std::uint64_t vma_changed = 0;
+  std::uint64_t eagain = 0;
+  std::uint64_t vma_change_missed = 0;
+};
+
+struct MemoryResult {
+  Watermarks marks;
+  ZoneCounts at_end;
+  ZoneStatistics statistics;
+};
+
+struct Result {
+  std::string scenario;
+  std::string policy;
+  std::uint64_t seed = 0;
+  Outcome outcome = Outcome::completed;
+  sim::Nanoseconds sim_time{};
+  std::vector<ClassResult> classes;  ///< in the order of the scenario; lockers included for their CPU time
+  std::vector<LockResult> locks;     ///< one for each process that has a region or is looked at
+  CallRecords calls;                 ///< of all lockers
+  MemoryResult memory;
+  std::uint64_t preemptions = 0;
+  std::uint64_t events = 0;
+  sim::Nanoseconds wall{};           ///< how long the run took the simulator
+};
+
+/// Runs `scenario` under `policy`. At most once in a process: SimGrid's clock cannot be set back.
+/// Throws what goes wrong inside the run. Precondition: the scenario is valid (experiments/scenario_file.h).
+[[nodiscard]] Result simulate(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options);
+
+}  // namespace models

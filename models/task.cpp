@@ -1,0 +1,83 @@
+#include "models/task.h"
+
+#include <cassert>
+#include <utility>
+
+#include "models/kernel.h"
+#include "models/phase_log.h"
+#include "models/rwsem.h"
+
+namespace models {
+
+namespace {
+
+constexpr std::array<std::string_view, kPurposeCount> kPurposeNames{"demand", "fault", "pages", "calls", "reclaim"};
+
+template <std::size_t... I>
+std::array<sim::Stream, kPurposeCount> make_streams(std::uint64_t seed, const std::string& owner,
+                                                    std::index_sequence<I...>) {
+  return {sim::Stream(seed, owner, kPurposeNames[I])...};
+}
+
+}  // namespace
+
+Task::Task(Kernel& kernel, std::string name, ClassId class_id, std::uint64_t seed, sim::Actor::Body body)
+    : kernel_(kernel),
+      engine_(kernel.engine),
+      cpus_(kernel.cpus),
+      class_id_(class_id),
+      streams_(make_streams(seed, name, std::make_index_sequence<kPurposeCount>())),
+      timer_(engine_.calendar(), [this] { cpus_.wake(*this); }),
+      actor_(engine_.spawn(std::move(name), [this, body = std::move(body)] {
+        cpus_.wake(*this);
+        actor_.park();
+        body();
+        settle();
+        cpus_.leave(*this);
+      })) {}
+
+void Task::work(sim::Nanoseconds duration) {
+  assert(duration >= sim::Nanoseconds{0});
+  engine_.count_step();
+  owed_ += duration;
+  if (engine_.stepwise()) settle();
+}
+
+sim::Time Task::settle() {
+  if (owed_ > sim::Nanoseconds{0}) cpus_.run(*this, std::exchange(owed_, sim::Nanoseconds{0}));
+  return engine_.now();
+}
+
+void Task::sleep_until(sim::Time until, Cause cause) {
+  if (until <= settle()) return;
+  engine_.count_step();
+  timer_.schedule(until);
+  ledger_.charge(cause, engine_.now());
+  cpus_.leave(*this);
+  actor_.park();
+}
+
+void Task::block(Cause cause) {
+  settle();
+  engine_.count_step();
+  ledger_.charge(cause, engine_.now());
+  cpus_.leave(*this);
+  actor_.park();
+}
+
+void Task::wake() { cpus_.wake(*this); }
+
+void Task::enter(Phase phase) {
+  const sim::Time now = settle();
+  if (holding_ != nullptr) holding_->charge_waits(now);
+  phase_ = phase;
+  if (phase_log_ != nullptr) phase_log_->enter(phase, now);
+}
+
+Cause Task::charge_work_to(Cause cause) {
+  const sim::Time now = settle();
+  ledger_.charge(cause, now);
+  return std::exchange(work_cause_, cause);
+}
+
+}  // namespace models

@@ -1,0 +1,104 @@
+// A task: a thread of the simulated machine, with a clock of its own that may be ahead of the machine's.
+//
+// Model code says work(d) for what a step costs and goes on at once; the time is only owed. It is paid by settle(),
+// which gives everybody else the turns that fall into it. Whatever touches state that others can see (a
+// semaphore, the zone, a phase that is recorded) settles first, so others never see anything early; what
+// touches nothing shared needs no event at all. A stepwise run settles after every step. The code of
+// the kernel paths is the same for both.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "models/blame.h"
+#include "models/cpu.h"
+#include "sim/distribution.h"
+#include "sim/engine.h"
+#include "sim/random.h"
+
+namespace models {
+
+struct Kernel;
+class PhaseLog;
+class Rwsem;
+
+/// What a random number is drawn for. Each has a stream of its own, so that a policy that needs more of one
+/// kind does not shift the others.
+enum class Purpose { demand, fault, pages, calls, reclaim };
+inline constexpr std::size_t kPurposeCount = 5;
+
+class Task {
+ public:
+  /// A task of class `class_id` that runs `body` from time 0 on. `name` keys its random streams.
+  Task(Kernel& kernel, std::string name, ClassId class_id, std::uint64_t seed, sim::Actor::Body body);
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+
+  [[nodiscard]] ClassId class_id() const { return class_id_; }
+  [[nodiscard]] Phase phase() const { return phase_; }
+
+  /// Charges one step of `duration` (>= 0) of CPU time.
+  void work(sim::Nanoseconds duration);
+  /// One step whose cost is drawn from `cost`.
+  void work(const sim::Distribution& cost, Purpose purpose) { work(cost.sample(stream(purpose))); }
+  /// Lets the machine's clock catch up with the task's own. Returns the time it then is.
+  sim::Time settle();
+
+  /// Leaves the CPU until `until`; then pays for waking up. Does nothing if `until` has passed.
+  void sleep_until(sim::Time until, Cause cause = Cause::sleep);
+  /// Leaves the CPU until somebody calls wake(), charging `cause` meanwhile.
+  void block(Cause cause);
+  /// Makes a blocked task runnable.
+  void wake();
+  /// Charges a blocked task's time to `cause` from now on.
+  void recharge(Cause cause) { ledger_.charge(cause, engine_.now()); }
+
+  /// Says what the task does from now on.
+  void enter(Phase phase);
+  /// A log that is told of every enter(): for the locker, whose phases the others are measured by.
+  void report_phases_to(PhaseLog& log) { phase_log_ = &log; }
+
+  /// The semaphore it holds, if any: told when the task's phase changes, so that waits are charged to the right one.
+  void set_holding(Rwsem* rwsem) { holding_ = rwsem; }
+
+  /// CPU time from here on is charged to `cause` (cpu or direct_reclaim). Returns the cause before.
+  Cause charge_work_to(Cause cause);
+  [[nodiscard]] Cause work_cause() const { return work_cause_; }
+
+  [[nodiscard]] sim::Stream& stream(Purpose purpose) { return streams_[static_cast<std::size_t>(purpose)]; }
+  [[nodiscard]] const Ledger& ledger() const { return ledger_; }
+  [[nodiscard]] LockWaits& lock_waits() { return lock_waits_; }
+  [[nodiscard]] Kernel& kernel() { return kernel_; }
+  /// The machine's time; the task's own may be ahead of it (settle()).
+  [[nodiscard]] sim::Time now() const { return engine_.now(); }
+
+ private:
+  friend class Cpus;
+
+  /// What the run queue knows of a task.
+  struct Sched {
+    int last_cpu = 0;
+    bool on_cpu = false;
+    sim::Nanoseconds remaining{};  // of the burst that it lost its CPU in
+  };
+
+  Kernel& kernel_;
+  sim::Engine& engine_;
+  Cpus& cpus_;
+  ClassId class_id_;
+  Phase phase_ = Phase::user;
+  Cause work_cause_ = Cause::cpu;
+  sim::Nanoseconds owed_{};
+  Ledger ledger_;
+  LockWaits lock_waits_;
+  PhaseLog* phase_log_ = nullptr;
+  Rwsem* holding_ = nullptr;
+  Sched sched_;
+  std::array<sim::Stream, kPurposeCount> streams_;
+  sim::Event timer_;
+  sim::Actor& actor_;
+};
+
+}  // namespace models

@@ -1,0 +1,47 @@
+// The actors of a scenario: what each kind of thread does until the run ends.
+//
+// A closed loop thinks, asleep, and then makes a request, whose latency counts from the moment it is made. An open loop
+// has requests due at times of their own; latency counts from there, so nothing is hidden by coordinated omission.
+// Validated by tests/workload_test.cpp.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "models/recorder.h"
+#include "models/scenario.h"
+
+namespace models {
+
+class Mm;
+class Task;
+
+/// Where a named region of a process lies.
+struct Region {
+  PageIndex start;
+  PageCount pages;
+};
+
+/// What a locker's calls of one kind came to.
+struct CallRecord {
+  sim::Histogram duration;
+  std::map<int, std::uint64_t> errors;  ///< by -errno; only failures
+  std::uint64_t pages = 0;              ///< asked for
+};
+
+/// By the name of the call: "mlock", "munlock", "munmap", "mmap".
+using CallRecords = std::map<std::string, CallRecord>;
+
+/// Walks through the script. Returns when it has ended.
+void run_locker(Task& current, Mm& mm, const LockerSpec& spec, Region region, CallRecords& calls);
+
+// These three never return; the run ends around them.
+void run_faulter(Task& current, Mm& mm, const FaulterSpec& spec, ClassRecord& record);
+void run_proc_reader(Task& current, Mm& target, const ProcReaderSpec& spec, ClassRecord& record);
+void run_mapper(Task& current, Mm& mm, const MapperSpec& spec, ClassRecord& record);
+
+/// Other processes' allocations: batches of 32 pages at exponential intervals that come to `rate` a second.
+void run_background(Task& current, Bytes rate);
+
+}  // namespace models

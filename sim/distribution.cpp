@@ -1,0 +1,92 @@
+#include "sim/distribution.h"
+
+#include <boost/random/exponential_distribution.hpp>
+#include <boost/random/normal_distribution.hpp>
+#include <boost/random/uniform_int_distribution.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace sim {
+
+namespace {
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+
+constexpr double kNormalP99 = 2.3263478740408408;
+
+double sigma_of(const Lognormal& lognormal) {
+  return std::log(static_cast<double>(lognormal.p99.count()) / static_cast<double>(lognormal.median.count())) /
+         kNormalP99;
+}
+
+Nanoseconds rounded(double nanoseconds) { return Nanoseconds{std::llround(nanoseconds)}; }
+
+std::int64_t uniform(Stream& stream, std::int64_t low, std::int64_t high) {
+  return boost::random::uniform_int_distribution<std::int64_t>(low, high)(stream);
+}
+
+}  // namespace
+
+Nanoseconds Distribution::sample(Stream& stream) const {
+  return std::visit(
+      Overloaded{
+          [](const Constant& constant) { return constant.value; },
+          [&](const Uniform& range) { return Nanoseconds{uniform(stream, range.low.count(), range.high.count())}; },
+          [&](const Exponential& exponential) {
+            const boost::random::exponential_distribution<double> unit;
+            return rounded(unit(stream) * static_cast<double>(exponential.mean.count()));
+          },
+          [&](const Lognormal& lognormal) {
+            boost::random::normal_distribution<double> normal;
+            return rounded(static_cast<double>(lognormal.median.count()) *
+                           std::exp(sigma_of(lognormal) * normal(stream)));
+          },
+          [&](const Empirical& empirical) {
+            const auto last = static_cast<std::int64_t>(empirical.samples.size()) - 1;
+            return empirical.samples[static_cast<std::size_t>(uniform(stream, 0, last))];
+          },
+      },
+      kind_);
+}
+
+std::optional<Nanoseconds> Distribution::constant() const {
+  if (const auto* constant = std::get_if<Constant>(&kind_)) return constant->value;
+  return std::nullopt;
+}
+
+double Distribution::mean() const {
+  return std::visit(
+      Overloaded{
+          [](const Constant& constant) { return static_cast<double>(constant.value.count()); },
+          [](const Uniform& range) { return static_cast<double>((range.low + range.high).count()) / 2; },
+          [](const Exponential& exponential) { return static_cast<double>(exponential.mean.count()); },
+          [](const Lognormal& lognormal) {
+            const double sigma = sigma_of(lognormal);
+            return static_cast<double>(lognormal.median.count()) * std::exp(sigma * sigma / 2);
+          },
+          [](const Empirical& empirical) {
+            const auto sum = std::accumulate(empirical.samples.begin(), empirical.samples.end(), Nanoseconds{0});
+            return static_cast<double>(sum.count()) / static_cast<double>(empirical.samples.size());
+          },
+      },
+      kind_);
+}
+
+Nanoseconds Distribution::least() const {
+  return std::visit(
+      Overloaded{
+          [](const Constant& constant) { return constant.value; },
+          [](const Uniform& range) { return range.low; },
+          [](const Exponential&) { return Nanoseconds{0}; },
+          [](const Lognormal&) { return Nanoseconds{0}; },
+          [](const Empirical& empirical) { return *std::min_element(empirical.samples.begin(), empirical.samples.end()); },
+      },
+      kind_);
+}
+
+}  // namespace sim

@@ -1,0 +1,112 @@
+// The engine: virtual time, SimGrid's actors, and the order in which they take their turns.
+//
+// Scope. An actor is a SimGrid actor that runs plain C++ and gives up its turn by park(). What happens
+// next is decided by one Calendar: exactly one actor runs at any moment, and events at the same nanosecond
+// come in the order of their ranks. SimGrid carries the actors and the clock; the calendar carries the order.
+//
+// Two ways through the same history. By default an actor whose own event is the next one goes on without
+// leaving its stack, and SimGrid's clock catches up when a turn passes to somebody else. With `stepwise`
+// every event goes through SimGrid's clock: slow, obviously right, and the reference that the default must
+// equal to the byte.
+//
+// Limits. SimGrid keeps its clock in globals: one Engine, run once, in a process.
+#pragma once
+
+#include <simgrid/s4u.hpp>
+
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/calendar.h"
+#include "sim/time.h"
+
+namespace sim {
+
+class Engine;
+
+/// One thread of control of the simulated world.
+class Actor {
+ public:
+  using Body = std::function<void()>;
+
+  Actor(Engine& engine, std::string name, Body body);
+  Actor(const Actor&) = delete;
+  Actor& operator=(const Actor&) = delete;
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+  /// Makes the actor's turn come at `at`, in place of any earlier appointment.
+  void resume_at(Time at) { resumption_.schedule(at); }
+  /// Takes back resume_at: the actor stays parked until somebody makes a new appointment.
+  void cancel_resumption() { resumption_.cancel(); }
+  /// When the actor's turn comes; nothing when nobody has made an appointment.
+  [[nodiscard]] std::optional<Time> resumption() const { return resumption_.due(); }
+
+  /// Gives up the turn; returns at the moment of the appointment in force then. Only for the running actor.
+  void park();
+
+ private:
+  friend class Engine;
+
+  void start();
+
+  Engine& engine_;
+  std::string name_;
+  Body body_;
+  Event resumption_;
+  simgrid::s4u::ActorPtr simgrid_actor_;
+};
+
+class Engine {
+ public:
+  struct Options {
+    bool stepwise = false;                        ///< every event through SimGrid's clock
+    std::vector<std::string> simgrid_arguments;   ///< passed to SimGrid as they are (`--cfg=...`, `--log=...`)
+  };
+
+  explicit Engine(const Options& options);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  [[nodiscard]] Time now() const { return now_; }
+  [[nodiscard]] bool stepwise() const { return stepwise_; }
+  [[nodiscard]] Calendar& calendar() { return calendar_; }
+
+  /// Adds an actor whose body begins at time 0. Only before run(). The reference stays valid.
+  Actor& spawn(std::string name, Actor::Body body);
+
+  /// Runs until stop() or until no event is left. Rethrows what an actor's body threw.
+  void run();
+
+  /// Counts one step of the model: what a stepwise run takes one event for.
+  void count_step() { ++steps_; }
+  /// The steps so far; the same whether they were taken one by one or run ahead.
+  [[nodiscard]] std::uint64_t steps() const { return steps_; }
+
+  /// Ends the run at the present moment: whoever calls it finishes its turn, nobody else gets one.
+  void stop() { stopped_ = true; }
+
+ private:
+  friend class Actor;
+
+  /// Takes events off the calendar until one resumes an actor. Returns true when that is `running` itself
+  /// and it may simply go on; otherwise the turn has been passed on (or the run has ended).
+  bool pass_turn(const Actor* running);
+  void end_run();
+
+  simgrid::s4u::Engine simgrid_;
+  simgrid::s4u::Host* host_;
+  bool stepwise_;
+  bool stopped_ = false;
+  Time now_{};
+  std::uint64_t steps_ = 0;
+  Calendar calendar_;
+  std::deque<Actor> actors_;
+  std::exception_ptr failure_;
+};
+
+}  // namespace sim
