@@ -441,13 +441,14 @@ models::Arrival read_arrival(YamlMap& thread) {
   return open_loop;
 }
 
-enum class Run { locker, faulter, proc_reader, mapper };
+enum class Run { unknown, locker, faulter, proc_reader, mapper };
 
-std::optional<Run> run_of(const YamlField& field) {
-  return choice_of<Run>(
+Run run_of(const YamlField& field) {
+  const auto run = choice_of<Run>(
       field,
       {{"locker", Run::locker}, {"faulter", Run::faulter}, {"proc_reader", Run::proc_reader}, {"mapper", Run::mapper}},
       {"busy"});
+  return run.value_or(Run::unknown);
 }
 
 models::LockerSpec read_locker(YamlMap& thread, const std::vector<std::string>& regions) {
@@ -571,8 +572,12 @@ class ScenarioReader {
   }
 
   static std::optional<models::Bytes> read_limit(const YamlField& field) {
-    const bool unlimited = field.node().kind == YamlNode::Kind::scalar && field.node().scalar == "unlimited";
-    return unlimited ? std::nullopt : size_of(field);
+    const auto written = field.text("unlimited or a size such as 64KiB");
+    if (!written || *written == "unlimited") return std::nullopt;
+    const bool number = written->find_first_of("0123456789") != std::string::npos;
+    if (number) return size_of(field);
+    field.refuse_expecting("unlimited or a size such as 64KiB", did_you_mean(*written, {"unlimited"}));
+    return std::nullopt;
   }
 
   std::vector<models::RegionSpec> read_regions(const YamlField& field) {
@@ -632,16 +637,16 @@ class ScenarioReader {
     thread.name = item.key;
     YamlMap map = item.value.map("a map such as {run: faulter, closed: {think: 50us}}");
     const auto run_field = map.require("run");
-    const auto run = run_field ? run_of(*run_field) : std::nullopt;
+    const Run run = run_field ? run_of(*run_field) : Run::unknown;
     const auto count = map.find("count");
     assign(thread.count, count, count_up_to(kMostThreads));
     map.refuse_unsupported({"nice", "cpus", "group"});
-    locker_possible_ = locker_possible_ || !run || run == Run::locker;
-    if (!run) return thread;
-    thread.run = read_run(*run, map, process);
+    locker_possible_ = locker_possible_ || run == Run::unknown || run == Run::locker;
+    if (run == Run::unknown) return thread;
+    thread.run = read_run(run, map, process);
     map.refuse_unknown();
-    if (run == Run::locker) {
-      if (thread.count > 1) count->refuse_expecting("1: this version has one thread for a locker");
+    if (std::holds_alternative<models::LockerSpec>(thread.run)) {
+      if (thread.count > 1) count->refuse_expecting("1, as this version has one thread for a locker");
       if (locker_seen) run_field->refuse("this process has a locker already: this version has one for a process");
       locker_seen = true;
     }
@@ -650,6 +655,8 @@ class ScenarioReader {
 
   decltype(models::ThreadSpec::run) read_run(Run run, YamlMap& map, const models::ProcessSpec& process) {
     switch (run) {
+      case Run::unknown:
+        break;
       case Run::locker:
         return read_locker(map, names_of(process.regions));
       case Run::faulter:

@@ -1,6 +1,7 @@
 #include "experiments/yaml_reader.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -48,7 +49,7 @@ class Importer {
  private:
   // Aliases are copied, so a file of a few lines could stand for a tree without end.
   static constexpr int kDeepest = 64;
-  static constexpr std::size_t kMostNodes = 1'000'000;
+  static constexpr std::size_t kMostNodes = 100'000;
 
   [[nodiscard]] Position position_of(const YAML::Node& source, const Position& fallback) const {
     if (origin_.line == 0) return origin_;
@@ -119,17 +120,38 @@ std::optional<std::string> content_of(const std::filesystem::path& file, Diagnos
   return std::nullopt;
 }
 
+/// Takes what yaml-cpp's parser says and does nothing with it.
+class Ignore : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+/// Whether anything follows the first document. Not by YAML::LoadAll: yaml-cpp 0.7 never returns from it when the
+/// text starts with a comma, but reads null documents until memory is full.
+bool has_more_documents(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  Ignore ignore;
+  return parser.HandleNextDocument(ignore) && parser;
+}
+
 /// The tree of `text`; its nodes are at their lines if `origin` has one, otherwise all at `origin`.
 YamlNode parse_yaml(const std::string& text, const Position& origin, const std::string& path,
                     Diagnostics& diagnostics) {
   YamlNode nothing;
   nothing.at = origin;
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
-      report(diagnostics, origin, path, fmt::format("expected one YAML document, found {}", documents.size()));
-    }
-    return documents.empty() ? nothing : Importer(origin, diagnostics).import(documents[0], origin, path);
+    const YAML::Node document = YAML::Load(text);
+    if (has_more_documents(text)) report(diagnostics, origin, path, "expected one YAML document, found more");
+    return Importer(origin, diagnostics).import(document, origin, path);
   } catch (const YAML::Exception& error) {
     const bool placed = origin.line > 0 && !error.mark.is_null();
     const Position at = placed ? Position{origin.file, error.mark.line + 1, error.mark.column + 1} : origin;
@@ -174,7 +196,11 @@ class SetPath {
   }
 
  private:
-  [[nodiscard]] std::string here() const { return walked_.empty() ? "the file" : fmt::format("'{}'", walked_); }
+  [[nodiscard]] std::string here() const {
+    const std::string_view path = walked_;
+    return path.empty() ? "the file"
+                        : fmt::format("'{}'", path.ends_with('.') ? path.substr(0, path.size() - 1) : path);
+  }
 
   std::optional<Refusal> step_to_item() {
     const std::size_t end = rest_.find(']');
@@ -266,12 +292,15 @@ void apply_set(YamlNode& root, const std::string& set, std::vector<Diagnostic>& 
   const std::size_t before = diagnostics.size();
   YamlNode value = parse_yaml(set.substr(equals + 1), origin, path, diagnostics);
   if (diagnostics.size() > before) return;
-  const auto target = SetPath(root, path, origin).walk();
+  // On a copy: a path that leads nowhere must not leave its first keys behind.
+  YamlNode edited = root;
+  const auto target = SetPath(edited, path, origin).walk();
   if (!target) {
     report(diagnostics, origin, path, target.message());
     return;
   }
   **target = std::move(value);
+  root = std::move(edited);
 }
 
 YamlNode overlay(YamlNode base, const YamlNode& over) {

@@ -1,7 +1,7 @@
 // The kernel that the tasks of a run share: what every path needs besides its own arguments.
 #pragma once
 
-#include <string>
+#include <string_view>
 
 #include "models/cpu.h"
 #include "models/machine.h"
@@ -18,6 +18,10 @@ enum class Outcome {
   completed,
   out_of_memory,  ///< an allocation found nothing left to reclaim
 };
+
+constexpr std::string_view to_string(Outcome outcome) {
+  return outcome == Outcome::completed ? "completed" : "out_of_memory";
+}
 
 struct Kernel {
   sim::Engine& engine;

@@ -40,11 +40,30 @@ Blame Samples::blame_from(sim::Nanoseconds latency) const {
   return sum;
 }
 
+sim::Nanoseconds Samples::tail_start() const {
+  for (const double quantile : {0.999, 0.99, 0.9, 0.5}) {
+    if (const auto value = latency_.percentile(quantile)) return *value;
+  }
+  return latency_.max();
+}
+
 Samples Samples::restore(sim::Histogram latency, std::map<int, Blame> blame_by_power) {
   Samples samples;
   samples.latency_ = std::move(latency);
   samples.blame_by_power_ = std::move(blame_by_power);
   return samples;
+}
+
+std::uint64_t OpenArrivals::left_until(sim::Time end) const {
+  OpenArrivals rest = *this;
+  std::uint64_t count = 0;
+  while (rest.next() <= end) ++count;
+  return count;
+}
+
+std::uint64_t ClassRecord::unfinished(sim::Time end) const {
+  return std::accumulate(open_arrivals.begin(), open_arrivals.end(), in_service,
+                         [&](std::uint64_t sum, const OpenArrivals& arrivals) { return sum + arrivals.left_until(end); });
 }
 
 Request::Request(Task& task, sim::Time due, sim::Nanoseconds backlog)

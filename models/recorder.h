@@ -6,14 +6,14 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
-#include <optional>
-#include <string>
-#include <vector>
+#include <utility>
 
 #include "models/blame.h"
 #include "models/phase_log.h"
 #include "models/task.h"
+#include "sim/distribution.h"
 #include "sim/histogram.h"
 
 namespace models {
@@ -41,6 +41,9 @@ class Samples {
   [[nodiscard]] Blame blame() const { return blame_from(sim::Nanoseconds{0}); }
   /// Of the samples at least as long as the power of two that is not above `latency`.
   [[nodiscard]] Blame blame_from(sim::Nanoseconds latency) const;
+  /// Where the tail begins: the highest of p99.9, p99, p90 and p50 that has samples enough behind it, or else the
+  /// maximum. Precondition: there are samples.
+  [[nodiscard]] sim::Nanoseconds tail_start() const;
 
   /// For storing and restoring.
   [[nodiscard]] const std::map<int, Blame>& blame_by_power() const { return blame_by_power_; }
@@ -53,11 +56,32 @@ class Samples {
   std::map<int, Blame> blame_by_power_;  // by the bit width of the latency
 };
 
+/// When the requests of one open-loop task are due.
+class OpenArrivals {
+ public:
+  OpenArrivals(sim::Distribution every, sim::Stream demand, sim::Time start)
+      : every_(std::move(every)), demand_(std::move(demand)), last_(start) {}
+
+  /// When the next request is due.
+  sim::Time next() { return last_ += every_.sample(demand_); }
+  /// How many requests beyond those asked for are due by `end`.
+  [[nodiscard]] std::uint64_t left_until(sim::Time end) const;
+
+ private:
+  sim::Distribution every_;
+  sim::Stream demand_;
+  sim::Time last_;
+};
+
 /// All samples of a class.
 struct ClassRecord {
   std::array<Samples, kPhaseCount> during;
-  std::uint64_t unfinished = 0;  ///< due before the end of the run and not served by then
-  bool open_loop = false;
+  std::uint64_t in_service = 0;           ///< requests begun and not yet ended
+  std::deque<OpenArrivals> open_arrivals;  ///< of each open-loop task
+
+  [[nodiscard]] bool open_loop() const { return !open_arrivals.empty(); }
+  /// Requests due by `end` that have not been served.
+  [[nodiscard]] std::uint64_t unfinished(sim::Time end) const;
 };
 
 /// One request of a task, from when it was due until end().

@@ -149,8 +149,8 @@ class Simulation {
   ClassResult collect(const Class& members) const {
     ClassResult result;
     result.name = members.name;
-    result.open_loop = members.record.open_loop;
-    result.unfinished = members.record.unfinished;
+    result.open_loop = members.record.open_loop();
+    result.unfinished = members.record.unfinished(engine_.now());
     for (const Task* task : members.tasks) {
       const TimeByCause spent = task->ledger().read(engine_.now());
       result.cpu += spent[static_cast<std::size_t>(Cause::cpu)];
@@ -175,6 +175,26 @@ class Simulation {
 };
 
 }  // namespace
+
+Samples ClassResult::total() const {
+  Samples all;
+  for (const auto& [phase, samples] : during) all.merge(samples);
+  return all;
+}
+
+Samples ClassResult::during_call(Phase call) const {
+  Samples all;
+  for (const auto& [phase, samples] : during) {
+    if (call_of(phase) == call) all.merge(samples);
+  }
+  return all;
+}
+
+std::vector<std::string> Result::class_names() const {
+  std::vector<std::string> names;
+  for (const ClassResult& each : classes) names.push_back(each.name);
+  return names;
+}
 
 Result simulate(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options) {
   return Simulation(scenario, policy, options).run();

@@ -22,7 +22,10 @@ struct ClassResult {
   sim::Nanoseconds cpu{};        ///< CPU time of all its tasks, reclaim included
   std::map<Phase, Samples> during;
 
-  bool operator==(const ClassResult&) const = default;
+  /// All samples.
+  [[nodiscard]] Samples total() const;
+  /// The samples of a system call's own phase and of all its parts.
+  [[nodiscard]] Samples during_call(Phase call) const;
 };
 
 /// mmap_sem of one process, and what the window of its lockers met.
@@ -53,6 +56,9 @@ struct Result {
   std::uint64_t preemptions = 0;
   std::uint64_t events = 0;
   sim::Nanoseconds wall{};           ///< how long the run took the simulator
+
+  /// By number, as LockBlame refers to them.
+  [[nodiscard]] std::vector<std::string> class_names() const;
 };
 
 /// Runs `scenario` under `policy`. At most once in a process: SimGrid's clock cannot be set back.

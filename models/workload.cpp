@@ -12,35 +12,28 @@ namespace models {
 
 namespace {
 
-// Makes requests for as long as the run lasts. A request that the end of the run cuts off stays counted as unfinished.
+// Makes requests for as long as the run lasts.
 template <class Call>
 void make_requests(Task& current, const Arrival& arrival, ClassRecord& record, const PhaseLog& phases, Call call) {
-  sim::Stream& demand = current.stream(Purpose::demand);
   const auto serve = [&](Request request) {
+    ++record.in_service;
     call();
     request.end(record, phases);
-    --record.unfinished;
+    --record.in_service;
   };
 
+  sim::Stream& demand = current.stream(Purpose::demand);
   if (const auto* closed = std::get_if<ClosedLoop>(&arrival)) {
     for (;;) {
       current.sleep_until(current.settle() + closed->think.sample(demand));
-      ++record.unfinished;
       serve(Request(current));
     }
   }
-  const auto& open = std::get<OpenLoop>(arrival);
-  record.open_loop = true;
-  for (sim::Time due = current.settle();;) {
-    due += open.every.sample(demand);
-    if (due > current.settle()) {
-      Request request = Request::sleep_until(current, due);
-      ++record.unfinished;
-      serve(request);
-    } else {
-      ++record.unfinished;
-      serve(Request::overdue(current, due));
-    }
+  OpenArrivals& arrivals =
+      record.open_arrivals.emplace_back(std::get<OpenLoop>(arrival).every, demand, current.settle());
+  for (;;) {
+    const sim::Time due = arrivals.next();
+    serve(due > current.settle() ? Request::sleep_until(current, due) : Request::overdue(current, due));
   }
 }
 

@@ -1,0 +1,127 @@
+#include <boost/algorithm/string/classification.hpp>
+#include <boost/algorithm/string/split.hpp>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <chrono>
+#include <optional>
+#include <thread>
+
+#include "experiments/commands.h"
+#include "experiments/comparison.h"
+#include "experiments/execute.h"
+#include "experiments/verdict.h"
+
+namespace experiments {
+
+namespace po = boost::program_options;
+
+namespace {
+
+constexpr int kMostReplications = 10000;
+
+std::vector<std::string> policies_of(const CommandLine& line) {
+  std::vector<std::string> names;
+  if (const auto list = line.find<std::string>("policies")) boost::split(names, *list, boost::is_any_of(","));
+  return names;
+}
+
+int positive(const CommandLine& line, const std::string& option, int most) {
+  const int value = line.get<int>(option);
+  if (value < 1 || value > most) {
+    throw UsageError(fmt::format("--{}: expected a number from 1 to {}, found {}", option, most, value));
+  }
+  return value;
+}
+
+std::vector<Job> plan(const models::Scenario& scenario, int replications) {
+  std::vector<Job> jobs;
+  for (const models::Policy& policy : scenario.policies) {
+    for (int replication = 0; replication < replications; ++replication) {
+      jobs.push_back({&scenario, &policy, scenario.seed + static_cast<std::uint64_t>(replication)});
+    }
+  }
+  return jobs;
+}
+
+void show_progress(std::size_t done, std::size_t all) {
+  if (isatty(STDERR_FILENO) == 0) return;
+  fmt::print(stderr, "\r{} of {} runs{}", done, all, done == all ? "\r\033[K" : "");
+}
+
+// Policy by policy; throws with the way to reproduce it if a run failed.
+std::vector<std::vector<models::Result>> collect(const std::vector<Job>& jobs, std::vector<JobOutcome> outcomes,
+                                                 std::size_t policies, const std::string& scenario) {
+  std::vector<std::vector<models::Result>> results(policies);
+  const std::size_t replications = jobs.size() / policies;
+  for (std::size_t job = 0; job < jobs.size(); ++job) {
+    if (const auto* failure = std::get_if<Failure>(&outcomes[job])) {
+      throw std::runtime_error(fmt::format("a run failed: {}\nto see it alone: mlocksim run {} --policy {} --seed {}",
+                                           failure->reason, scenario, jobs[job].policy->name, jobs[job].seed));
+    }
+    results[job / replications].push_back(std::get<models::Result>(std::move(outcomes[job])));
+  }
+  return results;
+}
+
+Json json_of(const Comparison& comparison) {
+  Json json{{"schema", "mlocksim/1"}, {"scenario", comparison.scenario().name}};
+  Json& runs = json["runs"] = Json::array();
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    for (const models::Result& result : comparison.results(policy)) runs.push_back(to_json(result));
+  }
+  json["verdict"] = verdict(comparison);
+  return json;
+}
+
+void print(const Comparison& comparison, std::chrono::duration<double> wall) {
+  fmt::print("{}\n{}\n", heading(comparison.scenario()), table(comparison, page_width()));
+  if (const std::string blame = blame_lines(comparison); !blame.empty()) {
+    fmt::print("{}\n{}\n", bold("What the slowest spend their time on"), blame);
+  }
+  if (const std::string differences = difference_table(comparison); !differences.empty()) {
+    fmt::print("{}\n{}\n", bold(fmt::format("Differences from {}: mean over {} seeds [95 % confidence]",
+                                            comparison.policy(0).name, comparison.replications())),
+               differences);
+  }
+  fmt::print("{}\n{}", bold("Verdict"), verdict(comparison));
+  fmt::print("\n{} runs in {:.1f} s.\n", comparison.policies() * comparison.replications(), wall.count());
+}
+
+}  // namespace
+
+int command_compare(const Arguments& arguments) {
+  CommandLine line("compare SCENARIO [OPTION]...",
+                   "Runs a scenario under several policies on common random numbers (same seed: same demands at the same\n"
+                   "times) and prints them side by side, with a verdict that follows from the numbers.",
+                   "SCENARIO", 1);
+  line.add()("policies", po::value<std::string>()->value_name("A,B,C"),
+             "policies by name or file, or `all`; by default the scenario's")(
+      "reps", po::value<int>()->default_value(1)->value_name("N"),
+      "replications: seeds N, N+1, ...; two or more give confidence intervals")(
+      "jobs,j",
+      po::value<int>()->default_value(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())))->value_name("N"),
+      "runs at a time")("json", po::value<std::string>()->value_name("FILE"), "write all results as JSON");
+  add_scenario_options(line);
+  if (!line.parse(arguments)) return kOk;
+
+  const std::string file = line.get<std::vector<std::string>>("SCENARIO").front();
+  const int replications = positive(line, "reps", kMostReplications);
+  const int workers = positive(line, "jobs", 1024);
+  const models::Scenario scenario = read_named_scenario(file, overrides_of(line, policies_of(line)));
+  std::optional<OutputFile> json;
+  if (const auto path = line.find<std::string>("json")) json.emplace(*path);
+
+  const auto began = std::chrono::steady_clock::now();
+  const std::vector<Job> jobs = plan(scenario, replications);
+  auto outcomes = execute(jobs, workers, engine_options_of(line),
+                          [&](std::size_t done) { show_progress(done, jobs.size()); });
+  const Comparison comparison(scenario, collect(jobs, std::move(outcomes), scenario.policies.size(), file));
+  print(comparison, std::chrono::steady_clock::now() - began);
+  if (json) json->commit(json_of(comparison).dump(2) + "\n");
+  return kOk;
+}
+
+}  // namespace experiments

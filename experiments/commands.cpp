@@ -1,0 +1,128 @@
+#include "experiments/commands.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <fmt/color.h>
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "experiments/diagnostics.h"
+#include "experiments/quantity.h"
+
+namespace experiments {
+
+namespace po = boost::program_options;
+
+CommandLine::CommandLine(std::string usage, std::string about, std::string positional, int most)
+    : usage_(std::move(usage)), about_(std::move(about)), positional_(std::move(positional)), most_(most) {
+  visible_.add_options()("help,h", "print this help");
+}
+
+std::vector<std::string> CommandLine::option_names() const {
+  std::vector<std::string> names;
+  for (const auto& option : visible_.options()) names.push_back("--" + option->long_name());
+  return names;
+}
+
+bool CommandLine::parse(const Arguments& arguments) {
+  po::options_description all;
+  all.add(visible_);
+  all.add_options()(positional_.c_str(), po::value<std::vector<std::string>>());
+  po::positional_options_description positional;
+  positional.add(positional_.c_str(), most_);
+  const std::string usage = fmt::format("usage: mlocksim {}", usage_);
+  try {
+    po::store(po::command_line_parser(arguments)
+                  .options(all)
+                  .positional(positional)
+                  .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing)
+                  .run(),
+              values_);
+    po::notify(values_);
+  } catch (const po::unknown_option& error) {
+    throw UsageError(fmt::format("{}{}\n{}", error.what(), did_you_mean(error.get_option_name(), option_names()), usage));
+  } catch (const po::error& error) {
+    throw UsageError(fmt::format("{}\n{}", error.what(), usage));
+  }
+  if (has("help")) {
+    std::ostringstream options;
+    options << visible_;
+    fmt::print("{}\n\n{}\n\n{}", usage, about_, options.str());
+    return false;
+  }
+  if (most_ != 0 && !has(positional_)) throw UsageError(fmt::format("missing {}\n{}", positional_, usage));
+  return true;
+}
+
+void add_scenario_options(CommandLine& line) {
+  line.add()("seed", po::value<std::uint64_t>()->value_name("N"), "seed of all random streams")(
+      "set", po::value<std::vector<std::string>>()->composing()->value_name("KEY=VALUE"),
+      "change a key of the scenario, such as processes[0].regions.heap.size=1GiB; may be repeated")(
+      "stepwise", "take one event a step: slow, and the same result to the byte")(
+      "simgrid", po::value<std::vector<std::string>>()->composing()->value_name("OPTION"),
+      "an option for SimGrid, such as --cfg=contexts/factory:thread; may be repeated");
+}
+
+Overrides overrides_of(const CommandLine& line, std::vector<std::string> policies) {
+  Overrides overrides;
+  overrides.sets = line.find<std::vector<std::string>>("set").value_or(std::vector<std::string>{});
+  overrides.seed = line.find<std::uint64_t>("seed");
+  overrides.policies = std::move(policies);
+  return overrides;
+}
+
+sim::Engine::Options engine_options_of(const CommandLine& line) {
+  return {line.has("stepwise"),
+          line.find<std::vector<std::string>>("simgrid").value_or(std::vector<std::string>{})};
+}
+
+models::Scenario read_named_scenario(const std::string& name, const Overrides& overrides) {
+  const auto file = find_config(ConfigKind::scenarios, name);
+  if (!file) throw UsageError(file.message());
+  return read_scenario(*file, overrides);
+}
+
+OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)), partial_(path_) {
+  partial_ += fmt::format(".part{}", getpid());
+  if (std::filesystem::is_directory(path_) || !std::ofstream(partial_)) {
+    throw UsageError(fmt::format("{}: cannot be written", path_.string()));
+  }
+}
+
+OutputFile::~OutputFile() {
+  std::error_code ignored;
+  std::filesystem::remove(partial_, ignored);
+}
+
+void OutputFile::commit(const std::string& text) {
+  std::ofstream out(partial_, std::ios::trunc);
+  out << text;
+  out.close();
+  if (!out) throw std::runtime_error(fmt::format("{}: writing failed (disk full?)", path_.string()));
+  std::filesystem::rename(partial_, path_);
+}
+
+bool colour_wanted() { return isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }
+
+std::string bold(const std::string& text) {
+  return colour_wanted() ? fmt::format(fmt::emphasis::bold, "{}", text) : text;
+}
+
+std::size_t page_width() {
+  constexpr std::size_t kWidePage = 200;
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kWidePage;
+  return size.ws_col;
+}
+
+std::string heading(const models::Scenario& scenario) {
+  return fmt::format("{}\n{}\n{} CPUs ({}), {} of memory, {} free at the start; seed {}\n", bold(scenario.name),
+                     scenario.about, scenario.machine.cpus, scenario.machine.name, human(scenario.memory.size),
+                     human(scenario.memory.free), scenario.seed);
+}
+
+}  // namespace experiments

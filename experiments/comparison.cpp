@@ -1,0 +1,225 @@
+#include "experiments/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <map>
+
+#include "experiments/quantity.h"
+#include "experiments/result_json.h"
+
+namespace experiments {
+
+namespace {
+
+constexpr std::size_t kLabelWidth = 26;
+constexpr std::size_t kCellWidth = 9;
+
+const models::ClassResult* find_class(const models::Result& result, const std::string& name) {
+  const auto found = std::find_if(result.classes.begin(), result.classes.end(),
+                                  [&](const models::ClassResult& each) { return each.name == name; });
+  return found == result.classes.end() ? nullptr : &*found;
+}
+
+models::Samples samples_of(const models::Result& result, const Row& row) {
+  const models::ClassResult* found = find_class(result, row.class_name);
+  return found == nullptr ? models::Samples{} : found->during_call(row.call);
+}
+
+std::string cell(const std::optional<sim::Nanoseconds>& value) { return value ? human(*value) : "-"; }
+
+std::string label(const Row& row) { return fmt::format("{:<15} {:<10}", row.class_name, to_string(row.call)); }
+
+std::string cells(const models::Samples& samples) {
+  const sim::Histogram& latency = samples.latency();
+  std::string line = fmt::format("{:>{}}", latency.count(), kCellWidth);
+  for (const Statistic& statistic : all_statistics()) {
+    line += fmt::format("{:>{}}", cell(statistic.of(latency)), kCellWidth);
+  }
+  return line;
+}
+
+std::string headings() {
+  std::string line = fmt::format("{:>{}}", "n", kCellWidth);
+  for (const Statistic& statistic : all_statistics()) line += fmt::format("{:>{}}", statistic.name, kCellWidth);
+  return line;
+}
+
+// One block of the table: the policies from `first` up to `last`.
+std::string block(const Comparison& comparison, std::size_t first, std::size_t last) {
+  const std::size_t group = kCellWidth * (all_statistics().size() + 1);
+  std::string text = std::string(kLabelWidth, ' ');
+  std::string second = fmt::format("{:<{}}", "class           during", kLabelWidth);
+  for (std::size_t policy = first; policy < last; ++policy) {
+    text += fmt::format(" | {:<{}}", comparison.policy(policy).name, group);
+    second += " | " + headings();
+  }
+  text += "\n" + second + "\n" + std::string(second.size(), '-') + "\n";
+  const std::string* previous = nullptr;
+  for (const Row& row : comparison.rows()) {
+    if (previous != nullptr && *previous != row.class_name) text += "\n";
+    previous = &row.class_name;
+    text += label(row);
+    for (std::size_t policy = first; policy < last; ++policy) text += " | " + cells(comparison.pooled(policy, row));
+    text += "\n";
+  }
+  return text;
+}
+
+struct Share {
+  std::string what;
+  sim::Nanoseconds time;
+};
+
+// The causes of `blame`, the largest first; waits for the lock by who held it.
+std::vector<Share> shares(const models::Blame& blame, const std::vector<std::string>& classes) {
+  std::vector<Share> all;
+  for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
+    if (static_cast<models::Cause>(cause) == models::Cause::lock_wait) continue;
+    all.push_back({std::string(to_string(static_cast<models::Cause>(cause))), blame.causes[cause]});
+  }
+  for (const auto& [lock, wait] : blame.lock_waits) {
+    all.push_back({fmt::format("waiting for mmap_sem ({})", to_text(lock, classes)), wait});
+  }
+  std::stable_sort(all.begin(), all.end(), [](const Share& a, const Share& b) { return a.time > b.time; });
+  return all;
+}
+
+sim::Nanoseconds total(const models::Blame& blame) {
+  sim::Nanoseconds sum{};
+  for (const sim::Nanoseconds time : blame.causes) sum += time;
+  return sum;
+}
+
+double percent(sim::Nanoseconds part, sim::Nanoseconds whole) {
+  return 100 * static_cast<double>(part.count()) / static_cast<double>(whole.count());
+}
+
+std::string explain_tail(const models::Samples& samples, const std::vector<std::string>& classes) {
+  const models::Blame tail = samples.blame_from(samples.tail_start());
+  const sim::Nanoseconds whole = total(tail);
+  std::string text;
+  for (const Share& share : shares(tail, classes)) {
+    if (percent(share.time, whole) < 5) break;
+    text += fmt::format("{}{:.0f} % {}", text.empty() ? "" : ", ", percent(share.time, whole), share.what);
+  }
+  return text;
+}
+
+// Worth a line: the slowest take far longer than work alone explains.
+bool mostly_waits(const models::Samples& samples) {
+  const models::Blame tail = samples.blame_from(samples.tail_start());
+  const sim::Nanoseconds busy = tail.causes[static_cast<std::size_t>(models::Cause::cpu)];
+  return total(tail) > 10 * busy;
+}
+
+}  // namespace
+
+std::optional<sim::Nanoseconds> Statistic::of(const sim::Histogram& histogram) const {
+  if (quantile) return histogram.percentile(*quantile);
+  return histogram.empty() ? std::nullopt : std::optional(histogram.max());
+}
+
+const std::vector<Statistic>& all_statistics() {
+  static const std::vector<Statistic> statistics{{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", std::nullopt}};
+  return statistics;
+}
+
+Comparison::Comparison(const models::Scenario& scenario, std::vector<std::vector<models::Result>> results)
+    : scenario_(scenario), results_(std::move(results)), pooled_(results_.size()) {
+  assert(!results_.empty() && results_.size() == scenario.policies.size());
+  std::vector<Row> candidates;
+  for (const models::ClassResult& each : results_.front().front().classes) {
+    for (std::size_t phase = 0; phase < models::kPhaseCount; ++phase) {
+      const auto call = static_cast<models::Phase>(phase);
+      if (call_of(call) == call) candidates.push_back({each.name, call});
+    }
+  }
+  for (const Row& row : candidates) {
+    bool any = false;
+    for (std::size_t policy = 0; policy < results_.size(); ++policy) {
+      models::Samples& all = pooled_[policy][row];
+      for (const models::Result& result : results_[policy]) all.merge(samples_of(result, row));
+      any = any || !all.latency().empty();
+    }
+    if (any) rows_.push_back(row);
+  }
+}
+
+const models::Samples& Comparison::pooled(std::size_t policy, const Row& row) const {
+  static const models::Samples none;
+  const auto found = pooled_[policy].find(row);
+  return found == pooled_[policy].end() ? none : found->second;
+}
+
+const Statistic& Comparison::best_statistic(const Row& row, std::size_t policy, std::size_t other) const {
+  const auto& statistics = all_statistics();
+  const auto both_can_tell = [&](const Statistic& statistic) {
+    return statistic.quantile && statistic.of(pooled(policy, row).latency()) && statistic.of(pooled(other, row).latency());
+  };
+  const auto found = std::find_if(statistics.rbegin(), statistics.rend(), both_can_tell);
+  return found == statistics.rend() || found->quantile < 0.9 ? statistics.back() : *found;
+}
+
+std::optional<Interval> Comparison::difference(const Row& row, const Statistic& statistic, std::size_t policy,
+                                               std::size_t other) const {
+  std::vector<double> before;
+  std::vector<double> after;
+  for (std::size_t replication = 0; replication < replications(); ++replication) {
+    const auto a = statistic.of(samples_of(results_[policy][replication], row).latency());
+    const auto b = statistic.of(samples_of(results_[other][replication], row).latency());
+    if (!a || !b) continue;
+    before.push_back(static_cast<double>(a->count()));
+    after.push_back(static_cast<double>(b->count()));
+  }
+  return paired_difference(before, after);
+}
+
+std::string table(const Comparison& comparison, std::size_t width) {
+  const std::size_t group = 3 + kCellWidth * (all_statistics().size() + 1);
+  const std::size_t fit = std::max<std::size_t>(1, (std::max(width, kLabelWidth) - kLabelWidth) / group);
+  std::string text;
+  for (std::size_t first = 0; first < comparison.policies(); first += fit) {
+    if (first > 0) text += "\n";
+    text += block(comparison, first, std::min(comparison.policies(), first + fit));
+  }
+  return text;
+}
+
+std::string blame_lines(const Comparison& comparison) {
+  std::size_t widest = 0;
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    widest = std::max(widest, comparison.policy(policy).name.size());
+  }
+  std::string text;
+  for (const Row& row : comparison.rows()) {
+    for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+      const models::Samples& samples = comparison.pooled(policy, row);
+      if (samples.latency().empty() || !mostly_waits(samples)) continue;
+      text += fmt::format("{} {:<{}} from {:>7}: {}\n", label(row), comparison.policy(policy).name, widest,
+                          human(samples.tail_start()),
+                          explain_tail(samples, comparison.results(policy).front().class_names()));
+    }
+  }
+  return text;
+}
+
+std::string difference_table(const Comparison& comparison) {
+  if (comparison.replications() < 2) return "";
+  std::string text;
+  for (const Row& row : comparison.rows()) {
+    for (std::size_t policy = 1; policy < comparison.policies(); ++policy) {
+      const Statistic& statistic = comparison.best_statistic(row, 0, policy);
+      const auto interval = comparison.difference(row, statistic, 0, policy);
+      if (!interval) continue;
+      using Time = std::chrono::duration<double, std::nano>;
+      text += fmt::format("{} {:<6} {:<18} {:>9}  [{:>9}, {:>9}]{}\n", label(row), statistic.name,
+                          comparison.policy(policy).name, human(Time(interval->mean)), human(Time(interval->low)),
+                          human(Time(interval->high)), shows_difference(*interval) ? "" : "  no difference shown");
+    }
+  }
+  return text;
+}
+
+}  // namespace experiments

@@ -1,0 +1,82 @@
+// mlocksim: what a lock policy for mlock and munlock does to everybody who competes for mmap_sem.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "experiments/commands.h"
+#include "experiments/diagnostics.h"
+
+namespace experiments {
+
+namespace {
+
+struct Command {
+  const char* name;
+  int (*run)(const Arguments&);
+  const char* about;
+};
+
+constexpr std::array<Command, 4> kCommands{{
+    {"run", command_run, "run a scenario under one policy"},
+    {"compare", command_compare, "run it under several, side by side, with a verdict"},
+    {"check", command_check, "tell what is wrong with scenarios, machines and policies"},
+    {"list", command_list, "list the shipped policies, machines and scenarios"},
+}};
+
+void print_help(std::FILE* to) {
+  fmt::print(to,
+             "mlocksim: what a lock policy for mlock and munlock does to everybody who competes for mmap_sem\n\n"
+             "usage: mlocksim COMMAND [OPTION]...\n\n");
+  for (const Command& command : kCommands) fmt::print(to, "  {:<8} {}\n", command.name, command.about);
+  fmt::print(to,
+             "\nmlocksim COMMAND --help tells more. To begin with: mlocksim compare unlock_question\n"
+             "Exit codes: 0 done, 1 a run failed, 2 bad input.\n");
+}
+
+int dispatch(const Arguments& arguments) {
+  if (arguments.empty()) {
+    print_help(stderr);
+    return kBadInput;
+  }
+  const std::string& name = arguments.front();
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_help(stdout);
+    return kOk;
+  }
+  if (name == "--version") {
+    fmt::print("mlocksim {}\n", MLOCKSIM_VERSION);
+    return kOk;
+  }
+  const auto command = std::find_if(kCommands.begin(), kCommands.end(),
+                                    [&](const Command& each) { return each.name == name; });
+  if (command == kCommands.end()) {
+    std::vector<std::string> names;
+    for (const Command& each : kCommands) names.emplace_back(each.name);
+    throw UsageError(fmt::format("there is no command '{}'{}; mlocksim --help lists them", name, did_you_mean(name, names)));
+  }
+  return command->run({arguments.begin() + 1, arguments.end()});
+}
+
+}  // namespace
+
+}  // namespace experiments
+
+int main(int argc, char** argv) {
+  using namespace experiments;
+  try {
+    return dispatch(Arguments(argv + 1, argv + argc));
+  } catch (const InputError& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return kBadInput;
+  } catch (const UsageError& error) {
+    fmt::print(stderr, "mlocksim: {}\n", error.what());
+    return kBadInput;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "mlocksim: {}\n", error.what());
+    return kRunFailed;
+  }
+}

@@ -1,0 +1,163 @@
+#include "experiments/result_json.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace experiments {
+
+namespace {
+
+struct NamedQuantile {
+  const char* key;
+  double quantile;
+};
+
+constexpr std::array<NamedQuantile, 5> kQuantiles{
+    {{"p50_ns", 0.5}, {"p90_ns", 0.9}, {"p99_ns", 0.99}, {"p999_ns", 0.999}, {"p9999_ns", 0.9999}}};
+
+std::string class_name(models::ClassId id, const std::vector<std::string>& classes) {
+  return id < 0 ? "kernel" : classes[static_cast<std::size_t>(id)];
+}
+
+Json to_json(const models::Blame& blame, const std::vector<std::string>& classes) {
+  Json json;
+  for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
+    if (static_cast<models::Cause>(cause) == models::Cause::sleep) continue;
+    json[to_string(static_cast<models::Cause>(cause))] = blame.causes[cause].count();
+  }
+  Json& by = json["lock_wait_by"] = Json::object();
+  for (const auto& [lock, wait] : blame.lock_waits) by[to_text(lock, classes)] = wait.count();
+  return json;
+}
+
+Json to_json(const sim::Histogram& histogram) {
+  Json json;
+  json["count"] = histogram.count();
+  if (histogram.empty()) return json;
+  json["mean_ns"] = std::llround(histogram.mean());
+  for (const auto& [key, quantile] : kQuantiles) {
+    const auto value = histogram.percentile(quantile);
+    json[key] = value ? Json(value->count()) : Json(nullptr);
+  }
+  json["max_ns"] = histogram.max().count();
+  return json;
+}
+
+Json to_json(const models::Samples& samples, const std::vector<std::string>& classes) {
+  Json json = to_json(samples.latency());
+  json["blame"] = to_json(samples.blame(), classes);
+  const auto from = samples.tail_start();
+  Json& tail = json["tail_blame"] = Json::object();
+  tail["from_ns"] = from.count();
+  tail["count"] = samples.blame_from(from).count;
+  tail.update(to_json(samples.blame_from(from), classes));
+  return json;
+}
+
+Json to_json(const models::ClassResult& result, const std::vector<std::string>& classes) {
+  Json json{{"cpu_ns", result.cpu.count()}, {"open_loop", result.open_loop}, {"unfinished", result.unfinished}};
+  json["total"] = to_json(result.total(), classes);
+  Json& during = json["during"] = Json::object();
+  for (const auto& [phase, samples] : result.during) {
+    if (call_of(phase) == phase) during[to_string(phase)] = to_json(result.during_call(phase), classes);
+  }
+  for (const auto& [phase, samples] : result.during) {
+    const auto call = models::call_of(phase);
+    if (call == phase) continue;
+    if (!during.contains(to_string(call))) during[to_string(call)] = to_json(result.during_call(call), classes);
+    during[to_string(phase)] = to_json(samples, classes);
+  }
+  return json;
+}
+
+Json to_json(const models::RwsemStatistics::Mode& mode) {
+  return {{"acquisitions", mode.acquisitions}, {"contended", mode.contended}, {"wait", to_json(mode.wait)}};
+}
+
+Json to_json(const models::LockResult& lock, sim::Nanoseconds sim_time, const std::vector<std::string>& classes) {
+  const models::RwsemStatistics& statistics = lock.statistics;
+  Json json{{"process", lock.process}, {"read", to_json(statistics.read)}, {"write", to_json(statistics.write)}};
+  Json& hold = json["hold"] = Json::object();
+  for (const auto& [holds, lengths] : statistics.hold) {
+    hold[fmt::format("{} {} {}", class_name(holds.holder, classes), to_string(holds.mode), to_string(holds.call))] =
+        to_json(lengths);
+  }
+  json["handoffs"] = statistics.handoffs;
+  json["convoys"] = {{"count", statistics.convoys},
+                     {"readers", statistics.convoy_waits},
+                     {"time_ns", statistics.convoy_time.count()}};
+  json["queue"] = {{"longest", statistics.longest_queue},
+                   {"mean", static_cast<double>(statistics.total_wait.count()) /
+                                static_cast<double>(std::max<std::int64_t>(1, sim_time.count()))}};
+  json["window"] = {{"vma_changed", lock.vma_changed},
+                    {"eagain", lock.eagain},
+                    {"vma_change_missed", lock.vma_change_missed}};
+  return json;
+}
+
+Json to_json(const models::CallRecord& call) {
+  std::uint64_t failed = 0;
+  for (const auto& [error, count] : call.errors) failed += count;
+  const auto eagain = call.errors.find(EAGAIN);
+  return {{"calls", call.duration.count()},
+          {"mean_ns", std::llround(call.duration.mean())},
+          {"max_ns", call.duration.max().count()},
+          {"pages", call.pages},
+          {"failed", failed},
+          {"eagain", eagain == call.errors.end() ? 0 : eagain->second}};
+}
+
+Json to_json(const models::MemoryResult& memory) {
+  const auto& statistics = memory.statistics;
+  return {{"watermarks_pages",
+           {{"min", memory.marks.min.count()}, {"low", memory.marks.low.count()}, {"high", memory.marks.high.count()}}},
+          {"pages_at_end",
+           {{"free", memory.at_end.free.count()},
+            {"evictable", memory.at_end.evictable.count()},
+            {"mapped", memory.at_end.mapped.count()},
+            {"unevictable", memory.at_end.unevictable.count()},
+            {"in_flight", memory.at_end.in_flight.count()}}},
+          {"lowest_free_pages", statistics.lowest_free.count()},
+          {"allocated_pages", statistics.allocated},
+          {"kswapd_wakeups", statistics.kswapd_wakeups},
+          {"kswapd_reclaimed_pages", statistics.kswapd_reclaimed},
+          {"direct_reclaimed_pages", statistics.direct_reclaimed},
+          {"direct_reclaim", to_json(statistics.direct_stalls)}};
+}
+
+}  // namespace
+
+std::string to_text(const models::LockBlame& blame, const std::vector<std::string>& classes) {
+  std::string text =
+      fmt::format("{} {} {}", class_name(blame.holder, classes), to_string(blame.mode), to_string(blame.phase));
+  if (blame.convoy >= 0) text += fmt::format(", behind {}", class_name(blame.convoy, classes));
+  return text;
+}
+
+Json to_json(const models::Result& result) {
+  const std::vector<std::string> classes = result.class_names();
+  Json json{{"schema", "mlocksim/1"},
+            {"scenario", result.scenario},
+            {"policy", result.policy},
+            {"seed", result.seed},
+            {"outcome", to_string(result.outcome)},
+            {"sim_time_ns", result.sim_time.count()}};
+  Json& by_class = json["classes"] = Json::object();
+  for (const models::ClassResult& each : result.classes) by_class[each.name] = to_json(each, classes);
+  Json& locks = json["locks"] = Json::object();
+  for (const models::LockResult& lock : result.locks) {
+    const std::string name = locks.empty() ? "mmap_sem" : "mmap_sem." + lock.process;
+    locks[name] = to_json(lock, result.sim_time, classes);
+  }
+  Json& calls = json["syscalls"] = Json::object();
+  for (const auto& [name, call] : result.calls) calls[name] = to_json(call);
+  json["memory"] = to_json(result.memory);
+  json["engine"] = {
+      {"events", result.events}, {"preemptions", result.preemptions}, {"wall_ns", result.wall.count()}};
+  return json;
+}
+
+}  // namespace experiments

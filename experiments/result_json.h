@@ -1,0 +1,40 @@
+// Results as JSON: the documented form for people and scripts, and a complete form that can be read back.
+//
+// The documented form (schema `mlocksim/1`), all times in whole nanoseconds:
+//   schema, scenario, policy, seed, outcome ("completed", "out_of_memory"), sim_time_ns
+//   classes.<class>: cpu_ns, open_loop, unfinished, total, during.<phase>
+//     each: count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame, tail_blame
+//     A percentile with fewer than ten samples beyond it is null. <phase> is a call ("mlock") or a part ("mlock.populate").
+//     blame: cpu, run_queue, wake_up, lock_wait, direct_reclaim, backlog: sums that add up to count x mean; and
+//     lock_wait_by: what lock_wait consists of, by holder. tail_blame: the same of the slowest, from `from_ns` on.
+//   locks.mmap_sem: process, read/write {acquisitions, contended, wait}, hold.<holder>, handoffs, convoys ...
+//   syscalls.<call>: calls, mean_ns, max_ns, pages, failed, eagain
+//   memory: watermarks, pages at the end, kswapd and direct reclaim
+//   engine: events, wall_ns (the only figure that differs from run to run), preemptions
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+#include "models/simulation.h"
+
+namespace experiments {
+
+/// Keeps the order in which keys are written.
+using Json = nlohmann::ordered_json;
+
+/// The documented form.
+[[nodiscard]] Json to_json(const models::Result& result);
+
+/// Who kept a waiter out, in words: `locker write munlock.walk`, `locker read mlock.populate, behind mapper`.
+/// `classes` are the names by number; what belongs to none is the kernel's own.
+[[nodiscard]] std::string to_text(const models::LockBlame& blame, const std::vector<std::string>& classes);
+
+/// All of a result, in a form for unpack() only.
+[[nodiscard]] std::vector<std::uint8_t> pack(const models::Result& result);
+/// Throws nlohmann::json::exception if `bytes` did not come from pack().
+[[nodiscard]] models::Result unpack(const std::vector<std::uint8_t>& bytes);
+
+}  // namespace experiments

@@ -1,0 +1,81 @@
+// The complete form of a result: how it gets from the process that ran it to the one that compares.
+
+#include <nlohmann/json.hpp>
+
+#include "experiments/result_json.h"
+
+namespace nlohmann {
+
+template <>
+struct adl_serializer<sim::Nanoseconds> {
+  static void to_json(json& to, const sim::Nanoseconds& from) { to = from.count(); }
+  static void from_json(const json& from, sim::Nanoseconds& to) { to = sim::Nanoseconds{from.get<std::int64_t>()}; }
+};
+
+template <>
+struct adl_serializer<models::PageCount> {
+  static void to_json(json& to, const models::PageCount& from) { to = from.count(); }
+  static void from_json(const json& from, models::PageCount& to) { to = models::PageCount(from.get<std::int64_t>()); }
+};
+
+template <>
+struct adl_serializer<sim::Histogram> {
+  static void to_json(json& to, const sim::Histogram& from);
+  static void from_json(const json& from, sim::Histogram& to);
+};
+
+}  // namespace nlohmann
+
+namespace sim {
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Histogram::Sparse, counts, sum_high, sum_low, min, max)
+}  // namespace sim
+
+namespace models {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockBlame, holder, phase, mode, convoy)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Blame, count, causes, lock_waits)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Mode, acquisitions, contended, wait)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Holds, holder, call, mode)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics, read, write, hold, handoffs, convoys, convoy_waits, convoy_time,
+                                   longest_queue, total_wait)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockResult, process, statistics, vma_changed, eagain, vma_change_missed)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CallRecord, duration, errors, pages)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Watermarks, min, low, high)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneCounts, free, evictable, mapped, unevictable, in_flight)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneStatistics, allocated, kswapd_wakeups, kswapd_reclaimed, direct_reclaimed,
+                                   direct_stalls, lowest_free)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryResult, marks, at_end, statistics)
+
+void to_json(nlohmann::json& to, const Samples& from) { to = {from.latency(), from.blame_by_power()}; }
+
+void from_json(const nlohmann::json& from, Samples& to) {
+  to = Samples::restore(from.at(0).get<sim::Histogram>(), from.at(1).get<std::map<int, Blame>>());
+}
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ClassResult, name, open_loop, unfinished, cpu, during)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Result, scenario, policy, seed, outcome, sim_time, classes, locks, calls, memory,
+                                   preemptions, events, wall)
+
+}  // namespace models
+
+namespace nlohmann {
+
+void adl_serializer<sim::Histogram>::to_json(json& to, const sim::Histogram& from) { to = from.sparse(); }
+
+void adl_serializer<sim::Histogram>::from_json(const json& from, sim::Histogram& to) {
+  to = sim::Histogram::from_sparse(from.get<sim::Histogram::Sparse>());
+}
+
+}  // namespace nlohmann
+
+namespace experiments {
+
+std::vector<std::uint8_t> pack(const models::Result& result) {
+  return nlohmann::json::to_cbor(nlohmann::json(result));
+}
+
+models::Result unpack(const std::vector<std::uint8_t>& bytes) {
+  return nlohmann::json::from_cbor(bytes).get<models::Result>();
+}
+
+}  // namespace experiments

@@ -1,0 +1,13 @@
+// What `run` prints: one result, for people.
+#pragma once
+
+#include <string>
+
+#include "models/simulation.h"
+
+namespace experiments {
+
+/// Latencies, what the slowest spend their time on, the locker's calls, the lock, the memory, the cost of the run.
+[[nodiscard]] std::string run_report(const models::Scenario& scenario, const models::Result& result);
+
+}  // namespace experiments

@@ -1,0 +1,253 @@
+#include "experiments/verdict.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "experiments/quantity.h"
+#include "experiments/result_json.h"
+
+namespace experiments {
+
+namespace {
+
+using models::HoldMode;
+using models::Phase;
+using models::Policy;
+
+// A path whose lock mode the policies choose.
+struct Path {
+  HoldMode Policy::*mode;
+  Phase call;
+  const char* question;
+};
+
+constexpr Path kPaths[] = {
+    {&Policy::populate, Phase::mlock, "Does it help to downgrade mmap_sem while mlock populates?"},
+    {&Policy::munlock, Phase::munlock, "Should the unlock path downgrade mmap_sem, too?"},
+    {&Policy::munmap, Phase::munmap, "Does it help to downgrade mmap_sem while munmap zaps?"},
+};
+
+struct Pair {
+  std::size_t held;        // the policy that holds for write
+  std::size_t downgraded;  // the one that does not, and is the same in everything else
+};
+
+bool differ_only_in(const Policy& held, const Policy& downgraded, const Path& path) {
+  Policy changed = held;
+  changed.name = downgraded.name;
+  changed.about = downgraded.about;
+  changed.*path.mode = downgraded.*path.mode;
+  return changed == downgraded && held.*path.mode == HoldMode::write_held &&
+         downgraded.*path.mode != HoldMode::write_held;
+}
+
+std::vector<Pair> pairs(const Comparison& comparison, const Path& path) {
+  std::vector<Pair> found;
+  for (std::size_t held = 0; held < comparison.policies(); ++held) {
+    for (std::size_t other = 0; other < comparison.policies(); ++other) {
+      if (differ_only_in(comparison.policy(held), comparison.policy(other), path)) found.push_back({held, other});
+    }
+  }
+  return found;
+}
+
+// What a change does to one class.
+struct Effect {
+  enum class Kind { better, same, worse };
+  std::string class_name;
+  Kind kind;
+  std::string line;
+};
+
+// One replication has no confidence interval. Then only what is beyond any run's chance is called a change: half as
+// much again.
+constexpr double kPlainChange = 1.5;
+
+Effect::Kind kind_of(double before, double after, const std::optional<Interval>& interval) {
+  if (interval) {
+    if (!shows_difference(*interval)) return Effect::Kind::same;
+    return interval->mean < 0 ? Effect::Kind::better : Effect::Kind::worse;
+  }
+  if (before > kPlainChange * after) return Effect::Kind::better;
+  return after > kPlainChange * before ? Effect::Kind::worse : Effect::Kind::same;
+}
+
+std::string factor(double before, double after) {
+  const double ratio = before / after;
+  const double larger = std::max(ratio, 1 / ratio);
+  if (larger < 1.005) return "the same";
+  const std::string number = larger < 10 ? fmt::format("{:.2f}", larger) : fmt::format("{:.0f}", larger);
+  return fmt::format("{} times {}", number, ratio > 1 ? "shorter" : "longer");
+}
+
+std::string interval_text(const std::optional<Interval>& interval) {
+  if (!interval) return "";
+  using Time = std::chrono::duration<double, std::nano>;
+  return fmt::format("; difference {} [{}, {}]{}", human(Time(interval->mean)), human(Time(interval->low)),
+                     human(Time(interval->high)), shows_difference(*interval) ? "" : ", none shown");
+}
+
+Effect effect_on(const Comparison& comparison, const Row& row, const Pair& pair) {
+  const Statistic& statistic = comparison.best_statistic(row, pair.held, pair.downgraded);
+  const auto before = *statistic.of(comparison.pooled(pair.held, row).latency());
+  const auto after = *statistic.of(comparison.pooled(pair.downgraded, row).latency());
+  const auto interval = comparison.difference(row, statistic, pair.held, pair.downgraded);
+  const auto before_ns = static_cast<double>(before.count());
+  const auto after_ns = static_cast<double>(after.count());
+  return {row.class_name, kind_of(before_ns, after_ns, interval),
+          fmt::format("    {:<15} {:<6} {:>8} -> {:>8}  ({}{})\n", row.class_name, statistic.name, human(before),
+                      human(after), factor(before_ns, after_ns), interval_text(interval))};
+}
+
+std::vector<Effect> effects(const Comparison& comparison, const Path& path, const Pair& pair) {
+  std::vector<Effect> found;
+  for (const Row& row : comparison.rows()) {
+    const bool both = row.call == path.call && !comparison.pooled(pair.held, row).latency().empty() &&
+                      !comparison.pooled(pair.downgraded, row).latency().empty();
+    if (both) found.push_back(effect_on(comparison, row, pair));
+  }
+  return found;
+}
+
+std::string names(const std::vector<Effect>& effects, Effect::Kind kind) {
+  std::vector<std::string> found;
+  for (const Effect& effect : effects) {
+    if (effect.kind == kind) found.push_back(effect.class_name);
+  }
+  return fmt::format("{}", fmt::join(found, ", "));
+}
+
+std::string answer(const std::vector<Effect>& effects) {
+  const std::string better = names(effects, Effect::Kind::better);
+  const std::string same = names(effects, Effect::Kind::same);
+  const std::string worse = names(effects, Effect::Kind::worse);
+  if (effects.empty()) return "No request fell due meanwhile: these runs cannot tell.";
+  if (better.empty() && worse.empty()) return "No: no difference shown for anybody who competes here.";
+  if (same.empty() && worse.empty()) return "Yes, for everybody who competes here.";
+  std::string text;
+  if (!better.empty()) text += fmt::format("Yes for {}. ", better);
+  if (!same.empty()) text += fmt::format("No difference shown for {}. ", same);
+  if (!worse.empty()) text += fmt::format("Worse for {}. ", worse);
+  text.pop_back();
+  return text;
+}
+
+sim::Nanoseconds mean_duration(const std::vector<models::Result>& results, const std::string& call) {
+  sim::Histogram all;
+  for (const models::Result& result : results) {
+    if (const auto found = result.calls.find(call); found != result.calls.end()) all.merge(found->second.duration);
+  }
+  return all.empty() ? sim::Nanoseconds{0} : sim::Nanoseconds{std::llround(all.mean())};
+}
+
+std::string price(const Comparison& comparison, const Path& path, const Pair& pair) {
+  const std::string call(to_string(path.call));
+  std::uint64_t changed = 0;
+  std::uint64_t eagain = 0;
+  std::uint64_t missed = 0;
+  for (const models::Result& result : comparison.results(pair.downgraded)) {
+    for (const models::LockResult& lock : result.locks) {
+      changed += lock.vma_changed;
+      eagain += lock.eagain;
+      missed += lock.vma_change_missed;
+    }
+  }
+  return fmt::format(
+      "    The price: a {} takes {} instead of {}; the map changed {} times in the window before write mode was back,\n"
+      "    which was reported as -EAGAIN {} times and missed {} times (all calls of these runs).\n",
+      call, human(mean_duration(comparison.results(pair.downgraded), call)),
+      human(mean_duration(comparison.results(pair.held), call)), changed, eagain, missed);
+}
+
+// Readers that the downgrade should have let in, and that a queued writer kept out.
+std::string convoy(const Comparison& comparison, const Path& path, const Pair& pair) {
+  sim::Nanoseconds behind{};
+  sim::Nanoseconds all{};
+  for (const Row& row : comparison.rows()) {
+    if (row.call != path.call) continue;
+    for (const auto& [lock, wait] : comparison.pooled(pair.downgraded, row).blame().lock_waits) {
+      all += wait;
+      if (lock.convoy >= 0) behind += wait;
+    }
+  }
+  if (behind * 2 < all || behind == sim::Nanoseconds{0}) return "";
+  return fmt::format(
+      "    The convoy: {:.0f} % of the waiting that is left is that of readers who stand behind a queued writer, which\n"
+      "    waits for the locker's read hold. One writer undoes the downgrade for everybody who comes after it.\n",
+      100 * static_cast<double>(behind.count()) / static_cast<double>(all.count()));
+}
+
+std::string section(const Comparison& comparison, const Path& path, const Pair& pair) {
+  const std::vector<Effect> found = effects(comparison, path, pair);
+  std::string text = fmt::format("{} ({} -> {}, requests due during {})\n  {}\n", path.question,
+                                 comparison.policy(pair.held).name, comparison.policy(pair.downgraded).name,
+                                 to_string(path.call), answer(found));
+  for (const Effect& effect : found) text += effect.line;
+  return text + convoy(comparison, path, pair) + price(comparison, path, pair);
+}
+
+// The longest request of all under each policy.
+std::string remaining(const Comparison& comparison) {
+  std::string text = "What remains: the longest request of all\n";
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    const Row* worst = nullptr;
+    sim::Nanoseconds longest{-1};
+    for (const Row& row : comparison.rows()) {
+      const sim::Histogram& latency = comparison.pooled(policy, row).latency();
+      if (latency.empty() || latency.max() <= longest) continue;
+      longest = latency.max();
+      worst = &row;
+    }
+    if (worst == nullptr) continue;
+    text += fmt::format("    {:<18} {:>8}  {}, due during {}\n", comparison.policy(policy).name, human(longest),
+                        worst->class_name, to_string(worst->call));
+  }
+  return text;
+}
+
+std::string unfinished_note(const models::Result& result, const models::ClassResult& each) {
+  const std::uint64_t served = each.total().latency().count();
+  // A loop that keeps up has at most the requests of a moment open.
+  if (!each.open_loop || each.unfinished * 100 < served) return "";
+  return fmt::format(
+      "    {}: the open loop {} is saturated: {} requests were due and not served when the run ended, {} were;\n"
+      "    its latencies grow with the length of the run.\n",
+      result.policy, each.name, each.unfinished, served);
+}
+
+std::string caveats(const Comparison& comparison) {
+  std::string text;
+  if (comparison.replications() == 1) {
+    text += "    One replication: no confidence intervals. --reps 5 runs five seeds and gives them.\n";
+  }
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    for (const models::Result& result : comparison.results(policy)) {
+      if (result.outcome == models::Outcome::out_of_memory) {
+        text += fmt::format("    {}, seed {}: OUT OF MEMORY after {}: nothing was left to reclaim; the figures end there.\n",
+                            result.policy, result.seed, human(result.sim_time));
+      }
+      for (const models::ClassResult& each : result.classes) text += unfinished_note(result, each);
+    }
+  }
+  text +=
+      "    - in the table: fewer than ten samples lie beyond that percentile (p99.9 needs 10,000 in all).\n"
+      "    A closed loop asks nothing while it waits, so a long stall is one sample of it; an open loop counts each\n"
+      "    request that falls due meanwhile.\n";
+  return "To be known\n" + text;
+}
+
+}  // namespace
+
+std::string verdict(const Comparison& comparison) {
+  std::string text;
+  for (const Path& path : kPaths) {
+    for (const Pair& pair : pairs(comparison, path)) text += section(comparison, path, pair) + "\n";
+  }
+  return text + remaining(comparison) + "\n" + caveats(comparison);
+}
+
+}  // namespace experiments

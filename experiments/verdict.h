@@ -1,0 +1,15 @@
+// The answer in plain words, from the numbers of a comparison and nothing else.
+#pragma once
+
+#include <string>
+
+#include "experiments/comparison.h"
+
+namespace experiments {
+
+/// For each path on which two of the policies differ and in nothing else: whether holding mmap_sem less helps those
+/// who compete with the locker, by how much, whom not and why; what it costs the locker; and what remains.
+/// Then what has to be known to trust the figures. Ends with a newline.
+[[nodiscard]] std::string verdict(const Comparison& comparison);
+
+}  // namespace experiments
