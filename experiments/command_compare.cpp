@@ -1,7 +1,7 @@
-#include <boost/algorithm/string/classification.hpp>
-#include <boost/algorithm/string/split.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <boost/algorithm/string/classification.hpp>
+#include <boost/algorithm/string/split.hpp>
 
 #include <unistd.h>
 
@@ -82,8 +82,9 @@ void print(const Comparison& comparison, std::chrono::duration<double> wall) {
     fmt::print("{}\n{}\n", bold("What the slowest spend their time on"), blame);
   }
   if (const std::string differences = difference_table(comparison); !differences.empty()) {
-    fmt::print("{}\n{}\n", bold(fmt::format("Differences from {}: mean over {} seeds [95 % confidence]",
-                                            comparison.policy(0).name, comparison.replications())),
+    fmt::print("{}\n{}\n",
+               bold(fmt::format("Differences from {}: mean over {} seeds [95 % confidence]", comparison.policy(0).name,
+                                comparison.replications())),
                differences);
   }
   fmt::print("{}\n{}", bold("Verdict"), verdict(comparison));
@@ -93,16 +94,19 @@ void print(const Comparison& comparison, std::chrono::duration<double> wall) {
 }  // namespace
 
 int command_compare(const Arguments& arguments) {
-  CommandLine line("compare SCENARIO [OPTION]...",
-                   "Runs a scenario under several policies on common random numbers (same seed: same demands at the same\n"
-                   "times) and prints them side by side, with a verdict that follows from the numbers.",
-                   "SCENARIO", 1);
+  CommandLine line(
+      "compare SCENARIO [OPTION]...",
+      "Runs a scenario under several policies on common random numbers (same seed: same demands at the same\n"
+      "times) and prints them side by side, with a verdict that follows from the numbers.",
+      "SCENARIO", 1);
   line.add()("policies", po::value<std::string>()->value_name("A,B,C"),
              "policies by name or file, or `all`; by default the scenario's")(
       "reps", po::value<int>()->default_value(1)->value_name("N"),
       "replications: seeds N, N+1, ...; two or more give confidence intervals")(
       "jobs,j",
-      po::value<int>()->default_value(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())))->value_name("N"),
+      po::value<int>()
+          ->default_value(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())))
+          ->value_name("N"),
       "runs at a time")("json", po::value<std::string>()->value_name("FILE"), "write all results as JSON");
   add_scenario_options(line);
   if (!line.parse(arguments)) return kOk;
@@ -116,8 +120,8 @@ int command_compare(const Arguments& arguments) {
 
   const auto began = std::chrono::steady_clock::now();
   const std::vector<Job> jobs = plan(scenario, replications);
-  auto outcomes = execute(jobs, workers, engine_options_of(line),
-                          [&](std::size_t done) { show_progress(done, jobs.size()); });
+  auto outcomes =
+      execute(jobs, workers, engine_options_of(line), [&](std::size_t done) { show_progress(done, jobs.size()); });
   const Comparison comparison(scenario, collect(jobs, std::move(outcomes), scenario.policies.size(), file));
   print(comparison, std::chrono::steady_clock::now() - began);
   if (json) json->commit(json_of(comparison).dump(2) + "\n");

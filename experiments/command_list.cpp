@@ -5,14 +5,16 @@
 
 #include "experiments/commands.h"
 #include "experiments/diagnostics.h"
+#include "experiments/policy_file.h"
+#include "experiments/policy_table.h"
 
 namespace experiments {
 
 int command_list(const Arguments& arguments) {
   static const std::map<std::string, ConfigKind> kinds{
       {"policies", ConfigKind::policies}, {"machines", ConfigKind::machines}, {"scenarios", ConfigKind::scenarios}};
-  CommandLine line("list policies|machines|scenarios", "Lists what is shipped, each with what it says of itself.", "KIND",
-                   1);
+  CommandLine line("list policies|machines|scenarios", "Lists what is shipped, each with what it says of itself.",
+                   "KIND", 1);
   if (!line.parse(arguments)) return kOk;
   const std::string kind = line.get<std::vector<std::string>>("KIND").front();
   const auto found = kinds.find(kind);
@@ -25,6 +27,11 @@ int command_list(const Arguments& arguments) {
   for (const ConfigEntry& entry : entries) widest = std::max(widest, entry.name.size());
   for (const ConfigEntry& entry : entries) {
     fmt::print("{}{}  {}\n", bold(entry.name), std::string(widest - entry.name.size(), ' '), entry.about);
+  }
+  if (found->second == ConfigKind::policies) {
+    std::vector<models::Policy> policies;
+    for (const ConfigEntry& entry : entries) policies.push_back(read_policy(entry.path));
+    fmt::print("\n{}", policy_table(policies));
   }
   return kOk;
 }

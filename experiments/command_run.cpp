@@ -11,8 +11,8 @@ namespace experiments {
 namespace po = boost::program_options;
 
 int command_run(const Arguments& arguments) {
-  CommandLine line("run SCENARIO [OPTION]...", "Runs a scenario under one policy and prints what everybody went through.",
-                   "SCENARIO", 1);
+  CommandLine line("run SCENARIO [OPTION]...",
+                   "Runs a scenario under one policy and prints what everybody went through.", "SCENARIO", 1);
   line.add()("policy", po::value<std::string>()->value_name("NAME|FILE"), "by default the scenario's first")(
       "json", po::value<std::string>()->value_name("FILE"), "write the result as JSON");
   add_scenario_options(line);
@@ -21,7 +21,7 @@ int command_run(const Arguments& arguments) {
   const auto policy = line.find<std::string>("policy");
   models::Scenario scenario =
       read_named_scenario(line.get<std::vector<std::string>>("SCENARIO").front(),
-                            overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
+                          overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
   scenario.policies.resize(1);
   std::optional<OutputFile> json;
   if (const auto path = line.find<std::string>("json")) json.emplace(*path);

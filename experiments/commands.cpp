@@ -44,7 +44,8 @@ bool CommandLine::parse(const Arguments& arguments) {
               values_);
     po::notify(values_);
   } catch (const po::unknown_option& error) {
-    throw UsageError(fmt::format("{}{}\n{}", error.what(), did_you_mean(error.get_option_name(), option_names()), usage));
+    throw UsageError(
+        fmt::format("{}{}\n{}", error.what(), did_you_mean(error.get_option_name(), option_names()), usage));
   } catch (const po::error& error) {
     throw UsageError(fmt::format("{}\n{}", error.what(), usage));
   }
@@ -76,8 +77,7 @@ Overrides overrides_of(const CommandLine& line, std::vector<std::string> policie
 }
 
 sim::Engine::Options engine_options_of(const CommandLine& line) {
-  return {line.has("stepwise"),
-          line.find<std::vector<std::string>>("simgrid").value_or(std::vector<std::string>{})};
+  return {line.has("stepwise"), line.find<std::vector<std::string>>("simgrid").value_or(std::vector<std::string>{})};
 }
 
 models::Scenario read_named_scenario(const std::string& name, const Overrides& overrides) {

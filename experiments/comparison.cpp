@@ -107,6 +107,22 @@ std::string explain_tail(const models::Samples& samples, const std::vector<std::
   return text;
 }
 
+// One explanation, and the tails of the policies that share it.
+struct Explained {
+  std::string why;
+  std::string tails;
+};
+
+void add(std::vector<Explained>& explained, const std::string& tail, const std::string& why) {
+  const auto known =
+      std::find_if(explained.begin(), explained.end(), [&](const Explained& each) { return each.why == why; });
+  if (known == explained.end()) {
+    explained.push_back({why, tail});
+  } else {
+    known->tails += ", " + tail;
+  }
+}
+
 // Worth a line: the slowest take far longer than work alone explains.
 bool mostly_waits(const models::Samples& samples) {
   const models::Blame tail = samples.blame_from(samples.tail_start());
@@ -156,7 +172,8 @@ const models::Samples& Comparison::pooled(std::size_t policy, const Row& row) co
 const Statistic& Comparison::best_statistic(const Row& row, std::size_t policy, std::size_t other) const {
   const auto& statistics = all_statistics();
   const auto both_can_tell = [&](const Statistic& statistic) {
-    return statistic.quantile && statistic.of(pooled(policy, row).latency()) && statistic.of(pooled(other, row).latency());
+    return statistic.quantile && statistic.of(pooled(policy, row).latency()) &&
+           statistic.of(pooled(other, row).latency());
   };
   const auto found = std::find_if(statistics.rbegin(), statistics.rend(), both_can_tell);
   return found == statistics.rend() || found->quantile < 0.9 ? statistics.back() : *found;
@@ -188,18 +205,18 @@ std::string table(const Comparison& comparison, std::size_t width) {
 }
 
 std::string blame_lines(const Comparison& comparison) {
-  std::size_t widest = 0;
-  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
-    widest = std::max(widest, comparison.policy(policy).name.size());
-  }
   std::string text;
   for (const Row& row : comparison.rows()) {
+    std::vector<Explained> explained;
     for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
       const models::Samples& samples = comparison.pooled(policy, row);
       if (samples.latency().empty() || !mostly_waits(samples)) continue;
-      text += fmt::format("{} {:<{}} from {:>7}: {}\n", label(row), comparison.policy(policy).name, widest,
-                          human(samples.tail_start()),
-                          explain_tail(samples, comparison.results(policy).front().class_names()));
+      const std::string tail = fmt::format("{} from {}", comparison.policy(policy).name, human(samples.tail_start()));
+      add(explained, tail, explain_tail(samples, comparison.results(policy).front().class_names()));
+    }
+    for (std::size_t line = 0; line < explained.size(); ++line) {
+      text += fmt::format("{} {}\n{}    {}\n", line == 0 ? label(row) : std::string(kLabelWidth, ' '),
+                          explained[line].tails, std::string(kLabelWidth, ' '), explained[line].why);
     }
   }
   return text;

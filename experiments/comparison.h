@@ -42,7 +42,8 @@ class Comparison {
   [[nodiscard]] std::size_t replications() const { return results_.front().size(); }
   [[nodiscard]] const std::vector<models::Result>& results(std::size_t policy) const { return results_[policy]; }
 
-  /// The rows in which any policy has samples: classes in the order of the scenario, calls in the order of models::Phase.
+  /// The rows in which any policy has samples: classes in the order of the scenario, calls in the order of
+  /// models::Phase.
   [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
   /// The samples of all replications together. Empty where there are none.
   [[nodiscard]] const models::Samples& pooled(std::size_t policy, const Row& row) const;
@@ -62,7 +63,7 @@ class Comparison {
 /// The table that `compare` prints: rows against policies. `width`: characters in a line.
 [[nodiscard]] std::string table(const Comparison& comparison, std::size_t width);
 
-/// What the tails are spent on, one line for each row and policy whose tail is mostly waiting.
+/// What the tails are spent on: for each row the policies whose tail is mostly waiting, those of one reason together.
 [[nodiscard]] std::string blame_lines(const Comparison& comparison);
 
 /// Each policy against the first: paired differences with 95 % confidence. Empty with one replication.

@@ -51,12 +51,13 @@ int dispatch(const Arguments& arguments) {
     fmt::print("mlocksim {}\n", MLOCKSIM_VERSION);
     return kOk;
   }
-  const auto command = std::find_if(kCommands.begin(), kCommands.end(),
-                                    [&](const Command& each) { return each.name == name; });
+  const auto command =
+      std::find_if(kCommands.begin(), kCommands.end(), [&](const Command& each) { return each.name == name; });
   if (command == kCommands.end()) {
     std::vector<std::string> names;
     for (const Command& each : kCommands) names.emplace_back(each.name);
-    throw UsageError(fmt::format("there is no command '{}'{}; mlocksim --help lists them", name, did_you_mean(name, names)));
+    throw UsageError(
+        fmt::format("there is no command '{}'{}; mlocksim --help lists them", name, did_you_mean(name, names)));
   }
   return command->run({arguments.begin() + 1, arguments.end()});
 }

@@ -86,15 +86,13 @@ Json to_json(const models::LockResult& lock, sim::Nanoseconds sim_time, const st
         to_json(lengths);
   }
   json["handoffs"] = statistics.handoffs;
-  json["convoys"] = {{"count", statistics.convoys},
-                     {"readers", statistics.convoy_waits},
-                     {"time_ns", statistics.convoy_time.count()}};
+  json["convoys"] = {
+      {"count", statistics.convoys}, {"readers", statistics.convoy_waits}, {"time_ns", statistics.convoy_time.count()}};
   json["queue"] = {{"longest", statistics.longest_queue},
                    {"mean", static_cast<double>(statistics.total_wait.count()) /
                                 static_cast<double>(std::max<std::int64_t>(1, sim_time.count()))}};
-  json["window"] = {{"vma_changed", lock.vma_changed},
-                    {"eagain", lock.eagain},
-                    {"vma_change_missed", lock.vma_change_missed}};
+  json["window"] = {
+      {"vma_changed", lock.vma_changed}, {"eagain", lock.eagain}, {"vma_change_missed", lock.vma_change_missed}};
   return json;
 }
 
@@ -139,12 +137,8 @@ std::string to_text(const models::LockBlame& blame, const std::vector<std::strin
 
 Json to_json(const models::Result& result) {
   const std::vector<std::string> classes = result.class_names();
-  Json json{{"schema", "mlocksim/1"},
-            {"scenario", result.scenario},
-            {"policy", result.policy},
-            {"seed", result.seed},
-            {"outcome", to_string(result.outcome)},
-            {"sim_time_ns", result.sim_time.count()}};
+  Json json{{"schema", "mlocksim/1"}, {"scenario", result.scenario},          {"policy", result.policy},
+            {"seed", result.seed},    {"outcome", to_string(result.outcome)}, {"sim_time_ns", result.sim_time.count()}};
   Json& by_class = json["classes"] = Json::object();
   for (const models::ClassResult& each : result.classes) by_class[each.name] = to_json(each, classes);
   Json& locks = json["locks"] = Json::object();
@@ -155,8 +149,7 @@ Json to_json(const models::Result& result) {
   Json& calls = json["syscalls"] = Json::object();
   for (const auto& [name, call] : result.calls) calls[name] = to_json(call);
   json["memory"] = to_json(result.memory);
-  json["engine"] = {
-      {"events", result.events}, {"preemptions", result.preemptions}, {"wall_ns", result.wall.count()}};
+  json["engine"] = {{"events", result.events}, {"preemptions", result.preemptions}, {"wall_ns", result.wall.count()}};
   return json;
 }
 

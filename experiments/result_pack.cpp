@@ -70,9 +70,7 @@ void adl_serializer<sim::Histogram>::from_json(const json& from, sim::Histogram&
 
 namespace experiments {
 
-std::vector<std::uint8_t> pack(const models::Result& result) {
-  return nlohmann::json::to_cbor(nlohmann::json(result));
-}
+std::vector<std::uint8_t> pack(const models::Result& result) { return nlohmann::json::to_cbor(nlohmann::json(result)); }
 
 models::Result unpack(const std::vector<std::uint8_t>& bytes) {
   return nlohmann::json::from_cbor(bytes).get<models::Result>();

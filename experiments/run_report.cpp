@@ -55,7 +55,9 @@ std::string lock(const models::LockResult& result, const std::vector<std::string
 std::string memory(const models::MemoryResult& memory) {
   const models::ZoneStatistics& statistics = memory.statistics;
   const auto size = [](models::PageCount pages) { return human(bytes_of(pages)); };
-  const auto count = [](std::uint64_t pages) { return human(bytes_of(models::PageCount(static_cast<std::int64_t>(pages)))); };
+  const auto count = [](std::uint64_t pages) {
+    return human(bytes_of(models::PageCount(static_cast<std::int64_t>(pages))));
+  };
   return fmt::format(
       "    watermarks {} / {} / {}; free never below {}, at the end {}\n"
       "    allocated {}; reclaimed by kswapd {} ({} wake-ups), directly {} in {} stalls, mean {}, longest {}\n",
@@ -80,7 +82,7 @@ std::string run_report(const models::Scenario& scenario, const models::Result& r
   for (const models::LockResult& each : result.locks) text += lock(each, result.class_names()) + "\n";
   text += bold("Memory") + "\n" + memory(result.memory) + "\n";
   const double seconds = std::chrono::duration<double>(result.wall).count();
-  return text + fmt::format("Simulated {} in {:.2f} s: {} steps, {:.1f} million a second; {} preemptions.\n",
+  return text + fmt::format("Simulated {} in {:.2f} s: {} events, {:.2f} million a second; {} preemptions.\n",
                             human(result.sim_time), seconds, result.events,
                             static_cast<double>(result.events) / 1e6 / seconds, result.preemptions);
 }

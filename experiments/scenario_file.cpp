@@ -5,337 +5,28 @@
 #include <boost/algorithm/string.hpp>
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 #include <map>
+#include <string_view>
 #include <utility>
+#include <variant>
 
 #include "experiments/diagnostics.h"
+#include "experiments/quantity.h"
 #include "experiments/yaml_reader.h"
-
-#ifndef MLOCKSIM_SOURCE_CONFIGS
-#define MLOCKSIM_SOURCE_CONFIGS "configs"
-#endif
+#include "experiments/yaml_values.h"
+#include "models/page_alloc.h"
 
 namespace experiments {
 
 namespace {
 
 using Diagnostics = std::vector<Diagnostic>;
-using Folders = std::vector<std::filesystem::path>;
 
-constexpr std::string_view kSchema = "mlocksim/1";
-constexpr std::string_view kExtension = ".yaml";
-constexpr int kMostCpus = 4096;
 constexpr int kMostThreads = 10'000;
-
-// --- values -------------------------------------------------------------------------------------------------
-
-/// Sets `target` if the field is there and can be read.
-template <typename T, typename Read>
-void assign(T& target, const std::optional<YamlField>& field, Read read) {
-  if (!field) return;
-  if (auto value = read(*field)) target = std::move(*value);
-}
-
-std::optional<std::string> text_of(const YamlField& field) { return field.text("a text"); }
-
-bool is_name(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-           c == '.';
-  });
-}
-
-constexpr std::string_view kNameExpected = "a name of letters, digits, '_', '-' and '.'";
-
-std::optional<std::string> name_of(const YamlField& field) {
-  auto name = field.text(kNameExpected);
-  if (!name || is_name(*name)) return name;
-  field.refuse_expecting(kNameExpected);
-  return std::nullopt;
-}
-
-void check_name(const YamlMap& map, const YamlMap::Item& item) {
-  if (!is_name(item.key)) map.refuse_key(item, fmt::format("expected {}, found '{}'", kNameExpected, item.key));
-}
-
-template <typename T>
-using Choices = std::vector<std::pair<std::string, T>>;
-
-/// One of `choices`, whose words are the keys; `planned` are words of the design that do nothing yet.
-template <typename T>
-std::optional<T> choice_of(const YamlField& field, const Choices<T>& choices,
-                           const std::vector<std::string>& planned = {}) {
-  std::vector<std::string> words;
-  for (const auto& [word, value] : choices) words.push_back(word);
-  const std::string expected = fmt::format("{}", fmt::join(words, ", "));
-  const auto written = field.text(expected);
-  if (!written) return std::nullopt;
-  for (const auto& [word, value] : choices) {
-    if (word == *written) return value;
-  }
-  if (std::find(planned.begin(), planned.end(), *written) != planned.end()) {
-    field.refuse(fmt::format("'{}' is not supported by this version (supported: {})", *written, expected));
-  } else {
-    field.refuse_expecting(expected, did_you_mean(*written, words));
-  }
-  return std::nullopt;
-}
-
-std::optional<sim::Nanoseconds> duration_of(const YamlField& field) {
-  return field.parsed([](const std::string& text) { return parse_duration(text); }, kDurationExpected);
-}
-
-std::optional<sim::Nanoseconds> positive_duration_of(const YamlField& field) {
-  const auto duration = duration_of(field);
-  if (!duration || duration->count() > 0) return duration;
-  field.refuse_expecting("a duration above zero");
-  return std::nullopt;
-}
-
-std::optional<sim::Distribution> distribution_of(const YamlField& field) {
-  const auto parse = [&](const std::string& text) { return parse_distribution(text, field.folder()); };
-  return field.parsed(parse, kDistributionExpected);
-}
-
-std::optional<models::Bytes> size_of(const YamlField& field) {
-  return field.parsed([](const std::string& text) { return parse_size(text); }, kSizeExpected);
-}
-
-std::optional<models::Bytes> byte_rate_of(const YamlField& field) {
-  return field.parsed([](const std::string& text) { return parse_byte_rate(text); }, kByteRateExpected);
-}
-
-std::optional<models::Bytes> whole_pages_of(const YamlField& field) {
-  const auto size = size_of(field);
-  if (!size) return std::nullopt;
-  const models::Bytes rounded = models::bytes_of(models::pages_of(*size));
-  if (size->count() > 0 && rounded == *size) return size;
-  const models::Bytes meant = std::max(rounded, models::Bytes{models::kPageSize});
-  field.refuse_expecting("a multiple of 4KiB above zero", fmt::format(" (did you mean {}?)", spell(meant)));
-  return std::nullopt;
-}
-
-auto count_up_to(int most) {
-  return [most](const YamlField& field) -> std::optional<int> {
-    const auto count = field.whole_number(1, static_cast<std::uint64_t>(most));
-    return count ? std::optional(static_cast<int>(*count)) : std::nullopt;
-  };
-}
-
-// --- files --------------------------------------------------------------------------------------------------
-
-std::string folder_name(ConfigKind kind) {
-  switch (kind) {
-    case ConfigKind::machines:
-      return "machines";
-    case ConfigKind::policies:
-      return "policies";
-    case ConfigKind::scenarios:
-      return "scenarios";
-  }
-  return {};
-}
-
-std::string singular(ConfigKind kind) {
-  switch (kind) {
-    case ConfigKind::machines:
-      return "machine";
-    case ConfigKind::policies:
-      return "policy";
-    case ConfigKind::scenarios:
-      return "scenario";
-  }
-  return {};
-}
-
-/// Every file's first key.
-void read_schema(YamlMap& map) {
-  const auto schema = map.require("schema", fmt::format(": every file starts with `schema: {}`", kSchema));
-  if (schema) (void)choice_of<bool>(*schema, {{std::string(kSchema), true}});
-}
 
 void throw_if_any(Diagnostics diagnostics) {
   if (!diagnostics.empty()) throw InputError(std::move(diagnostics));
-}
-
-/// The top of a file, as a map.
-YamlMap root_of(const YamlNode& root, ConfigKind kind, Diagnostics& diagnostics) {
-  return YamlField(root, "", diagnostics).map(fmt::format("the keys of a {}, first `schema`", singular(kind)));
-}
-
-/// Loads a file and reads it with `read(YamlMap&)`; nothing when it is no map at all.
-template <typename Read>
-auto read_file(const std::filesystem::path& file, ConfigKind kind, Diagnostics& diagnostics, Read read)
-    -> std::optional<decltype(read(std::declval<YamlMap&>()))> {
-  Diagnostics unreadable;
-  const YamlNode root = load_yaml(file, unreadable);
-  const bool nothing = root.kind == YamlNode::Kind::null && !unreadable.empty();
-  diagnostics.insert(diagnostics.end(), unreadable.begin(), unreadable.end());
-  if (nothing) return std::nullopt;
-  YamlMap map = root_of(root, kind, diagnostics);
-  if (!map) return std::nullopt;
-  read_schema(map);
-  return read(map);
-}
-
-/// The file that a field names. `scenario`: the folder of the scenario, for what the command line names.
-std::optional<std::filesystem::path> file_of(const YamlField& field, ConfigKind kind,
-                                             const std::filesystem::path& scenario) {
-  const bool from_file = field.node().at.line > 0;
-  const Folders folders = from_file ? Folders{field.folder()} : Folders{"", scenario};
-  return field.parsed([&](const std::string& name) { return find_config(kind, name, folders); },
-                      fmt::format("the name of a {}, or its keys as a map", singular(kind)));
-}
-
-// --- policies -----------------------------------------------------------------------------------------------
-
-/// `{mode: ...}` of one path.
-void read_mode(const std::optional<YamlField>& field, models::HoldMode& mode) {
-  if (!field) return;
-  YamlMap map = field->map("a map such as {mode: downgrade}");
-  const auto hold_mode_of = [](const YamlField& value) {
-    return choice_of<models::HoldMode>(
-        value, {{"write_held", models::HoldMode::write_held}, {"downgrade", models::HoldMode::downgrade}},
-        {"drop_and_read", "chunked_write"});
-  };
-  assign(mode, map.require("mode"), hold_mode_of);
-  map.refuse_unsupported({"batch"});
-  map.refuse_unknown();
-}
-
-void read_fault(const std::optional<YamlField>& field, models::FaultLock& lock) {
-  if (!field) return;
-  YamlMap map = field->map("a map such as {lock: mmap_sem}");
-  const auto lock_of = [](const YamlField& value) {
-    return choice_of<models::FaultLock>(value, {{"mmap_sem", models::FaultLock::mmap_sem}}, {"per_vma"});
-  };
-  assign(lock, map.require("lock"), lock_of);
-  map.refuse_unknown();
-}
-
-models::Policy read_policy_keys(YamlMap& map) {
-  models::Policy policy;
-  assign(policy.name, map.require("name"), name_of);
-  assign(policy.about, map.find("about"), text_of);
-  const auto flavour_of = [](const YamlField& field) {
-    return choice_of<models::RwsemFlavour>(field, {{"fifo", models::RwsemFlavour::fifo}}, {"spin_handoff"});
-  };
-  assign(policy.rwsem, map.find("rwsem"), flavour_of);
-  read_mode(map.require("populate"), policy.populate);
-  read_mode(map.require("munlock"), policy.munlock);
-  read_mode(map.require("munmap"), policy.munmap);
-  read_fault(map.find("fault"), policy.fault);
-  map.refuse_unknown();
-  return policy;
-}
-
-std::optional<models::Policy> read_policy_file(const std::filesystem::path& file, Diagnostics& diagnostics) {
-  return read_file(file, ConfigKind::policies, diagnostics, read_policy_keys);
-}
-
-// --- machines -----------------------------------------------------------------------------------------------
-
-struct CostKey {
-  const char* key;
-  std::variant<sim::Nanoseconds models::Costs::*, sim::Distribution models::Costs::*> member;
-};
-
-const std::vector<CostKey>& cost_keys() {
-  using models::Costs;
-  static const std::vector<CostKey> keys = {
-      {"rwsem_operation", &Costs::rwsem_operation},
-      {"rwsem_wake", &Costs::rwsem_wake},
-      {"system_call", &Costs::system_call},
-      {"find_vma", &Costs::find_vma},
-      {"vma_split", &Costs::vma_split},
-      {"vma_merge", &Costs::vma_merge},
-      {"mmap", &Costs::mmap},
-      {"munmap", &Costs::munmap},
-      {"lru_add_drain_all", &Costs::lru_add_drain_all},
-      {"populate_page", &Costs::populate_page},
-      {"mlock_page", &Costs::mlock_page},
-      {"munlock_page", &Costs::munlock_page},
-      {"zap_page", &Costs::zap_page},
-      {"fault", &Costs::fault},
-      {"proc_cmdline", &Costs::proc_cmdline},
-      {"proc_open", &Costs::proc_open},
-      {"direct_reclaim", &Costs::direct_reclaim},
-      {"kswapd", &Costs::kswapd},
-      {"writeback", &Costs::writeback},
-  };
-  return keys;
-}
-
-void read_cost(const YamlField& field, sim::Nanoseconds& cost) { assign(cost, std::optional(field), duration_of); }
-void read_cost(const YamlField& field, sim::Distribution& cost) { assign(cost, std::optional(field), distribution_of); }
-
-void read_costs(const std::optional<YamlField>& field, models::Costs& costs) {
-  if (!field) return;
-  YamlMap map = field->map("a map of costs");
-  for (const CostKey& cost : cost_keys()) {
-    const auto value = map.require(cost.key);
-    if (value) std::visit([&](auto member) { read_cost(*value, costs.*member); }, cost.member);
-  }
-  map.refuse_unknown();
-}
-
-void read_scheduler(const std::optional<YamlField>& field, models::SchedulerCosts& scheduler) {
-  if (!field) return;
-  YamlMap map = field->map("a map with timeslice, context_switch and wake_up_latency");
-  assign(scheduler.timeslice, map.require("timeslice"), positive_duration_of);
-  assign(scheduler.context_switch, map.require("context_switch"), duration_of);
-  assign(scheduler.wake_up_latency, map.require("wake_up_latency"), duration_of);
-  map.refuse_unknown();
-}
-
-models::Machine read_machine_keys(YamlMap& map) {
-  models::Machine machine;
-  assign(machine.name, map.require("name"), name_of);
-  assign(machine.about, map.find("about"), text_of);
-  assign(machine.cpus, map.require("cpus"), count_up_to(kMostCpus));
-  read_scheduler(map.require("scheduler"), machine.scheduler);
-  read_costs(map.require("costs"), machine.costs);
-  map.refuse_unknown();
-  return machine;
-}
-
-std::optional<models::Machine> read_machine_file(const std::filesystem::path& file, Diagnostics& diagnostics) {
-  return read_file(file, ConfigKind::machines, diagnostics, read_machine_keys);
-}
-
-YamlNode without(YamlNode map, std::string_view key) {
-  std::erase_if(map.entries, [&](const YamlEntry& entry) { return entry.key == key; });
-  return map;
-}
-
-/// `{from: NAME, ...}`: the named machine with keys replaced. The named file is read on its own first, so that
-/// its own mistakes are reported once and under its own keys.
-std::optional<models::Machine> derive_machine(const YamlField& field, const YamlField& from,
-                                              const std::filesystem::path& scenario, Diagnostics& diagnostics) {
-  const auto file = file_of(from, ConfigKind::machines, scenario);
-  if (!file || !read_machine_file(*file, diagnostics)) return std::nullopt;
-  Diagnostics reported_already;
-  const YamlNode base = without(load_yaml(*file, reported_already), "schema");
-  const YamlNode derived = overlay(base, without(field.node(), "from"));
-  Diagnostics found;
-  YamlMap map = YamlField(derived, field.path(), found).map();
-  auto machine = read_machine_keys(map);
-  std::erase_if(found, [&](const Diagnostic& diagnostic) { return diagnostic.file == file->string(); });
-  diagnostics.insert(diagnostics.end(), found.begin(), found.end());
-  return machine;
-}
-
-std::optional<models::Machine> read_machine_value(const YamlField& field, const std::filesystem::path& scenario,
-                                                  Diagnostics& diagnostics) {
-  if (field.node().kind != YamlNode::Kind::map) {
-    const auto file = file_of(field, ConfigKind::machines, scenario);
-    return file ? read_machine_file(*file, diagnostics) : std::nullopt;
-  }
-  YamlMap map = field.map();
-  if (const auto from = map.find("from")) return derive_machine(field, *from, scenario, diagnostics);
-  return read_machine_keys(map);
 }
 
 // --- memory -------------------------------------------------------------------------------------------------
@@ -361,10 +52,23 @@ models::MemorySpec preset(Pressure pressure, models::Bytes size) {
   return memory;
 }
 
+/// Whether the kernel's formula gives a min watermark that `min_free` could name too.
+bool formula_fits(models::Bytes size) { return models::min_free(size).count() < size.count() / 8; }
+
+void refuse_too_small(const YamlField& field, models::Bytes size) {
+  models::Bytes enough = size;
+  while (!formula_fits(enough)) enough = models::Bytes{enough.count() + models::kPageSize};
+  field.refuse_expecting(fmt::format("at least {}", spell(enough)),
+                         fmt::format(" (too small: the kernel's formula makes min_free {}, which must be less than an "
+                                     "eighth of the memory; or set memory.min_free)",
+                                     spell(models::min_free(size))));
+}
+
 models::MemorySpec read_memory(const YamlField& field) {
   YamlMap map = field.map("a map with at least size");
   models::Bytes size;
-  assign(size, map.require("size"), whole_pages_of);
+  const auto size_field = map.require("size");
+  assign(size, size_field, whole_pages_of);
   Pressure pressure = Pressure::none;
   const auto pressure_of = [](const YamlField& value) {
     return choice_of<Pressure>(value,
@@ -381,6 +85,7 @@ models::MemorySpec read_memory(const YamlField& field) {
   map.refuse_unknown();
   const bool size_known = size.count() > 0;
   if (size_known && memory.free > size) free->refuse_expecting(fmt::format("at most the memory's {}", spell(size)));
+  if (size_known && !min_free && !formula_fits(size)) refuse_too_small(*size_field, size);
   if (size_known && memory.min_free && memory.min_free->count() >= size.count() / 8) {
     min_free->refuse_expecting(fmt::format("less than an eighth of the memory's {}", spell(size)));
   }
@@ -451,17 +156,27 @@ Run run_of(const YamlField& field) {
   return run.value_or(Run::unknown);
 }
 
+/// The name of one of `regions`.
+std::optional<std::string> region_of(const YamlField& field, const std::vector<std::string>& regions) {
+  const auto name = name_of(field);
+  if (!name || std::find(regions.begin(), regions.end(), *name) != regions.end()) return name;
+  field.refuse_expecting("a region of this process", did_you_mean(*name, regions));
+  return std::nullopt;
+}
+
 models::LockerSpec read_locker(YamlMap& thread, const std::vector<std::string>& regions) {
   models::LockerSpec locker;
-  const auto region = thread.require("region");
-  assign(locker.region, region, name_of);
-  const bool known = std::find(regions.begin(), regions.end(), locker.region) != regions.end();
-  if (!locker.region.empty() && !known) {
-    region->refuse_expecting("a region of this process", did_you_mean(locker.region, regions));
-  }
+  if (const auto region = thread.require("region")) locker.region = region_of(*region, regions).value_or("");
   assign(locker.script, thread.require("script"), script_of);
   assign(locker.repeat, thread.find("repeat"), count_up_to(std::numeric_limits<int>::max()));
   return locker;
+}
+
+models::FaulterSpec read_faulter(YamlMap& thread, const std::vector<std::string>& regions) {
+  models::FaulterSpec faulter;
+  if (const auto region = thread.find("region")) faulter.region = region_of(*region, regions);
+  faulter.arrival = read_arrival(thread);
+  return faulter;
 }
 
 models::MapperSpec read_mapper(YamlMap& thread) {
@@ -523,22 +238,13 @@ class ScenarioReader {
   }
 
   void add_policy(const YamlField& field, std::vector<models::Policy>& policies) {
-    auto policy = read_policy_value(field);
+    auto policy = read_policy_value(field, folder_, diagnostics_);
     if (!policy) return;
     const bool duplicate = std::any_of(policies.begin(), policies.end(), [&](const models::Policy& other) {
       return !policy->name.empty() && other.name == policy->name;
     });
     if (duplicate) field.refuse(fmt::format("the policy '{}' is there already", policy->name));
     policies.push_back(std::move(*policy));
-  }
-
-  std::optional<models::Policy> read_policy_value(const YamlField& field) {
-    if (field.node().kind == YamlNode::Kind::map) {
-      YamlMap map = field.map();
-      return read_policy_keys(map);
-    }
-    const auto file = file_of(field, ConfigKind::policies, folder_);
-    return file ? read_policy_file(*file, diagnostics_) : std::nullopt;
   }
 
   std::vector<models::ProcessSpec> read_processes(const YamlField& field) {
@@ -660,7 +366,7 @@ class ScenarioReader {
       case Run::locker:
         return read_locker(map, names_of(process.regions));
       case Run::faulter:
-        return models::FaulterSpec{read_arrival(map)};
+        return read_faulter(map, names_of(process.regions));
       case Run::proc_reader:
         return read_proc_reader(map);
       case Run::mapper:
@@ -761,54 +467,6 @@ YamlNode policies_node(const std::vector<std::string>& policies) {
   return list;
 }
 
-// --- finding files ------------------------------------------------------------------------------------------
-
-/// The file that `name` means in `folder`, if there is one.
-std::optional<std::filesystem::path> find_in(const std::filesystem::path& folder, ConfigKind kind,
-                                             const std::string& name) {
-  const std::filesystem::path own = folder_name(kind);
-  std::vector<std::filesystem::path> candidates;
-  if (!name.ends_with(kExtension)) {
-    const std::string file = name + std::string(kExtension);
-    candidates = {folder / file, folder / own / file};
-  }
-  // A bare word is a name: a stray file that happens to be called so is not meant.
-  if (name.find('/') != std::string::npos || name.ends_with(kExtension)) {
-    candidates.insert(candidates.end(), {folder / name, folder / own / name});
-  }
-  for (const std::filesystem::path& candidate : candidates) {
-    std::error_code ignored;
-    if (std::filesystem::is_regular_file(candidate, ignored)) return candidate;
-  }
-  return std::nullopt;
-}
-
-bool is_config(const std::filesystem::directory_entry& entry) {
-  return entry.is_regular_file() && entry.path().extension() == kExtension;
-}
-
-std::string about_of(const std::filesystem::path& file) {
-  Diagnostics ignored;
-  for (const YamlEntry& entry : load_yaml(file, ignored).entries) {
-    if (entry.key == "about") return entry.value.scalar;
-  }
-  return {};
-}
-
-bool has_any(const YamlNode& root, const std::vector<std::string>& keys) {
-  return std::any_of(root.entries.begin(), root.entries.end(), [&](const YamlEntry& entry) {
-    return std::find(keys.begin(), keys.end(), entry.key) != keys.end();
-  });
-}
-
-/// By the keys that only this kind has; nothing when there are none.
-std::optional<ConfigKind> kind_of(const YamlNode& root) {
-  if (has_any(root, {"processes", "memory", "machine", "policy", "policies"})) return ConfigKind::scenarios;
-  if (has_any(root, {"costs", "scheduler"})) return ConfigKind::machines;
-  if (has_any(root, {"populate", "munlock", "munmap"})) return ConfigKind::policies;
-  return std::nullopt;
-}
-
 }  // namespace
 
 models::Scenario read_scenario(const std::filesystem::path& file, const Overrides& overrides) {
@@ -816,28 +474,13 @@ models::Scenario read_scenario(const std::filesystem::path& file, const Override
   YamlNode root = load_yaml(file, diagnostics);
   if (root.kind == YamlNode::Kind::null) throw_if_any(diagnostics);
   apply_sets(root, overrides.sets, diagnostics);
-  YamlMap map = root_of(root, ConfigKind::scenarios, diagnostics);
+  YamlMap map = open_config(root, ConfigKind::scenarios, diagnostics);
   if (!map) throw InputError(diagnostics);
-  read_schema(map);
   const YamlNode policies = policies_node(overrides.policies);
   models::Scenario scenario = ScenarioReader(file.parent_path(), diagnostics).read(map, policies);
   throw_if_any(diagnostics);
   scenario.seed = overrides.seed.value_or(scenario.seed);
   return scenario;
-}
-
-models::Policy read_policy(const std::filesystem::path& file) {
-  Diagnostics diagnostics;
-  const auto policy = read_policy_file(file, diagnostics);
-  throw_if_any(diagnostics);
-  return *policy;
-}
-
-models::Machine read_machine(const std::filesystem::path& file) {
-  Diagnostics diagnostics;
-  const auto machine = read_machine_file(file, diagnostics);
-  throw_if_any(diagnostics);
-  return *machine;
 }
 
 ConfigKind check_file(const std::filesystem::path& file) {
@@ -854,39 +497,6 @@ ConfigKind check_file(const std::filesystem::path& file) {
   if (kind == ConfigKind::machines) (void)read_machine(file);
   if (kind == ConfigKind::policies) (void)read_policy(file);
   return *kind;
-}
-
-std::filesystem::path configs_directory() {
-  const char* const chosen = std::getenv("MLOCKSIM_CONFIGS");
-  if (chosen != nullptr && *chosen != '\0') return chosen;
-  std::error_code ignored;
-  if (std::filesystem::is_directory(MLOCKSIM_SOURCE_CONFIGS, ignored)) return MLOCKSIM_SOURCE_CONFIGS;
-  return "/usr/share/mlocksim";
-}
-
-Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& name,
-                                            const std::vector<std::filesystem::path>& folders) {
-  for (const std::filesystem::path& folder : folders) {
-    if (const auto file = find_in(folder, kind, name)) return *file;
-  }
-  if (const auto file = find_in(configs_directory(), kind, name)) return *file;
-  std::vector<std::string> names;
-  for (const ConfigEntry& shipped : list_configs(kind)) names.push_back(shipped.name);
-  std::string word = std::filesystem::path(name).filename().string();
-  if (word.ends_with(kExtension)) word.erase(word.size() - kExtension.size());
-  std::string hint = did_you_mean(word, names);
-  if (hint.empty()) hint = fmt::format(" (in {}: {})", configs_directory().string(), fmt::join(names, ", "));
-  return Refusal{fmt::format("there is no {} '{}'{}", singular(kind), name, hint)};
-}
-
-std::vector<ConfigEntry> list_configs(ConfigKind kind) {
-  std::vector<ConfigEntry> entries;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(configs_directory() / folder_name(kind), ignored)) {
-    if (is_config(entry)) entries.push_back({entry.path().stem().string(), about_of(entry.path()), entry.path()});
-  }
-  std::sort(entries.begin(), entries.end(), [](const ConfigEntry& a, const ConfigEntry& b) { return a.name < b.name; });
-  return entries;
 }
 
 }  // namespace experiments

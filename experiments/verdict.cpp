@@ -20,15 +20,18 @@ using models::Policy;
 
 // A path whose lock mode the policies choose.
 struct Path {
-  HoldMode Policy::*mode;
+  models::Hold Policy::*hold;
   Phase call;
+  const char* downgrade_question;
   const char* question;
 };
 
 constexpr Path kPaths[] = {
-    {&Policy::populate, Phase::mlock, "Does it help to downgrade mmap_sem while mlock populates?"},
-    {&Policy::munlock, Phase::munlock, "Should the unlock path downgrade mmap_sem, too?"},
-    {&Policy::munmap, Phase::munmap, "Does it help to downgrade mmap_sem while munmap zaps?"},
+    {&Policy::populate, Phase::mlock, "Does it help to downgrade mmap_sem while mlock populates?",
+     "Does it help to populate under read mode after mlock has given up write mode?"},
+    {&Policy::munlock, Phase::munlock, "Should the unlock path downgrade mmap_sem, too?",
+     "Should the unlock path give mmap_sem away in between?"},
+    {&Policy::munmap, Phase::munmap, "Does it help to downgrade mmap_sem while munmap zaps?", ""},
 };
 
 struct Pair {
@@ -40,9 +43,12 @@ bool differ_only_in(const Policy& held, const Policy& downgraded, const Path& pa
   Policy changed = held;
   changed.name = downgraded.name;
   changed.about = downgraded.about;
-  changed.*path.mode = downgraded.*path.mode;
-  return changed == downgraded && held.*path.mode == HoldMode::write_held &&
-         downgraded.*path.mode != HoldMode::write_held;
+  changed.*path.hold = downgraded.*path.hold;
+  // What goes with the path: the other populaters with populate, munlock within munmap with munmap.
+  if (path.hold == &Policy::populate) changed.grow = downgraded.grow;
+  if (path.hold == &Policy::munmap) changed.munlock_in_zap = downgraded.munlock_in_zap;
+  return changed == downgraded && (held.*path.hold).mode == HoldMode::write_held &&
+         (downgraded.*path.hold).mode != HoldMode::write_held;
 }
 
 std::vector<Pair> pairs(const Comparison& comparison, const Path& path) {
@@ -63,25 +69,25 @@ struct Effect {
   std::string line;
 };
 
-// One replication has no confidence interval. Then only what is beyond any run's chance is called a change: half as
-// much again.
+// With a confidence interval a difference has to be shown, and to be large enough for anybody to care. One replication
+// has no interval: then only what is beyond a run's chance is called a change.
+constexpr double kChangeThatMatters = 1.05;
 constexpr double kPlainChange = 1.5;
 
 Effect::Kind kind_of(double before, double after, const std::optional<Interval>& interval) {
-  if (interval) {
-    if (!shows_difference(*interval)) return Effect::Kind::same;
-    return interval->mean < 0 ? Effect::Kind::better : Effect::Kind::worse;
-  }
-  if (before > kPlainChange * after) return Effect::Kind::better;
-  return after > kPlainChange * before ? Effect::Kind::worse : Effect::Kind::same;
+  if (interval && !shows_difference(*interval)) return Effect::Kind::same;
+  const double least = interval ? kChangeThatMatters : kPlainChange;
+  if (before > least * after) return Effect::Kind::better;
+  return after > least * before ? Effect::Kind::worse : Effect::Kind::same;
 }
 
 std::string factor(double before, double after) {
   const double ratio = before / after;
   const double larger = std::max(ratio, 1 / ratio);
   if (larger < 1.005) return "the same";
-  const std::string number = larger < 10 ? fmt::format("{:.2f}", larger) : fmt::format("{:.0f}", larger);
-  return fmt::format("{} times {}", number, ratio > 1 ? "shorter" : "longer");
+  return fmt::format("{} times {}",
+                     larger < 1000 ? fmt::format("{:.3g}", larger) : fmt::format("{},000", std::llround(larger / 1000)),
+                     ratio > 1 ? "shorter" : "longer");
 }
 
 std::string interval_text(const std::optional<Interval>& interval) {
@@ -126,11 +132,11 @@ std::string answer(const std::vector<Effect>& effects) {
   const std::string same = names(effects, Effect::Kind::same);
   const std::string worse = names(effects, Effect::Kind::worse);
   if (effects.empty()) return "No request fell due meanwhile: these runs cannot tell.";
-  if (better.empty() && worse.empty()) return "No: no difference shown for anybody who competes here.";
+  if (better.empty() && worse.empty()) return "No: next to no difference for anybody who competes here.";
   if (same.empty() && worse.empty()) return "Yes, for everybody who competes here.";
   std::string text;
   if (!better.empty()) text += fmt::format("Yes for {}. ", better);
-  if (!same.empty()) text += fmt::format("No difference shown for {}. ", same);
+  if (!same.empty()) text += fmt::format("Next to no difference for {}. ", same);
   if (!worse.empty()) text += fmt::format("Worse for {}. ", worse);
   text.pop_back();
   return text;
@@ -145,6 +151,7 @@ sim::Nanoseconds mean_duration(const std::vector<models::Result>& results, const
 }
 
 std::string price(const Comparison& comparison, const Path& path, const Pair& pair) {
+  if (path.hold == &Policy::munmap) return "";  // nobody comes back for write mode
   const std::string call(to_string(path.call));
   std::uint64_t changed = 0;
   std::uint64_t eagain = 0;
@@ -156,11 +163,14 @@ std::string price(const Comparison& comparison, const Path& path, const Pair& pa
       missed += lock.vma_change_missed;
     }
   }
-  return fmt::format(
-      "    The price: a {} takes {} instead of {}; the map changed {} times in the window before write mode was back,\n"
-      "    which was reported as -EAGAIN {} times and missed {} times (all calls of these runs).\n",
-      call, human(mean_duration(comparison.results(pair.downgraded), call)),
-      human(mean_duration(comparison.results(pair.held), call)), changed, eagain, missed);
+  const std::string window = changed == 0 ? "nobody changed the map in the window before write mode was back"
+                                          : fmt::format(
+                                                "in the window before write mode was back the map changed {} times\n"
+                                                "    ({} reported as -EAGAIN, {} that mattered and went unnoticed)",
+                                                changed, eagain, missed);
+  return fmt::format("    The price: a {} takes {} instead of {}; {}.\n", call,
+                     human(mean_duration(comparison.results(pair.downgraded), call)),
+                     human(mean_duration(comparison.results(pair.held), call)), window);
 }
 
 // Readers that the downgrade should have let in, and that a queued writer kept out.
@@ -176,16 +186,18 @@ std::string convoy(const Comparison& comparison, const Path& path, const Pair& p
   }
   if (behind * 2 < all || behind == sim::Nanoseconds{0}) return "";
   return fmt::format(
-      "    The convoy: {:.0f} % of the waiting that is left is that of readers who stand behind a queued writer, which\n"
+      "    The convoy: {:.0f} % of the waiting that is left is that of readers who stand behind a queued writer, "
+      "which\n"
       "    waits for the locker's read hold. One writer undoes the downgrade for everybody who comes after it.\n",
       100 * static_cast<double>(behind.count()) / static_cast<double>(all.count()));
 }
 
 std::string section(const Comparison& comparison, const Path& path, const Pair& pair) {
   const std::vector<Effect> found = effects(comparison, path, pair);
-  std::string text = fmt::format("{} ({} -> {}, requests due during {})\n  {}\n", path.question,
-                                 comparison.policy(pair.held).name, comparison.policy(pair.downgraded).name,
-                                 to_string(path.call), answer(found));
+  const bool downgrades = (comparison.policy(pair.downgraded).*path.hold).mode == HoldMode::downgrade;
+  std::string text = fmt::format(
+      "{} ({} -> {}, requests due during {})\n  {}\n", downgrades ? path.downgrade_question : path.question,
+      comparison.policy(pair.held).name, comparison.policy(pair.downgraded).name, to_string(path.call), answer(found));
   for (const Effect& effect : found) text += effect.line;
   return text + convoy(comparison, path, pair) + price(comparison, path, pair);
 }
@@ -227,8 +239,9 @@ std::string caveats(const Comparison& comparison) {
   for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
     for (const models::Result& result : comparison.results(policy)) {
       if (result.outcome == models::Outcome::out_of_memory) {
-        text += fmt::format("    {}, seed {}: OUT OF MEMORY after {}: nothing was left to reclaim; the figures end there.\n",
-                            result.policy, result.seed, human(result.sim_time));
+        text += fmt::format(
+            "    {}, seed {}: OUT OF MEMORY after {}: nothing was left to reclaim; the figures end there.\n",
+            result.policy, result.seed, human(result.sim_time));
       }
       for (const models::ClassResult& each : result.classes) text += unfinished_note(result, each);
     }

@@ -8,9 +8,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "models/phase.h"
 #include "sim/time.h"
@@ -23,15 +22,14 @@ enum class Cause {
   wake_up,         ///< chosen to run: waiting for the waker to get to it and for an idle CPU to come alive
   lock_wait,       ///< waiting for a semaphore
   direct_reclaim,  ///< reclaiming pages for its own allocation: CPU time and waits for the device
-  backlog,         ///< open loop only: due, but the same thread was still busy with an earlier request
   sleep,           ///< thinking or holding: never part of a request
 };
 
-inline constexpr std::size_t kCauseCount = 7;
+inline constexpr std::size_t kCauseCount = 6;
 
 constexpr std::string_view to_string(Cause cause) {
-  constexpr std::array<std::string_view, kCauseCount> names{"cpu",            "run_queue", "wake_up", "lock_wait",
-                                                            "direct_reclaim", "backlog",   "sleep"};
+  constexpr std::array<std::string_view, kCauseCount> names{"cpu",       "run_queue",      "wake_up",
+                                                            "lock_wait", "direct_reclaim", "sleep"};
   return names[static_cast<std::size_t>(cause)];
 }
 
@@ -54,24 +52,11 @@ struct LockBlame {
   auto operator<=>(const LockBlame&) const = default;
 };
 
-/// Waiting times by whom they are charged to. A request meets few holders, so a list is enough.
-class LockWaits {
- public:
-  void add(const LockBlame& blame, sim::Nanoseconds wait) {
-    for (auto& [known, total] : waits_) {
-      if (known == blame) {
-        total += wait;
-        return;
-      }
-    }
-    waits_.emplace_back(blame, wait);
-  }
-  void clear() { waits_.clear(); }
-  [[nodiscard]] auto begin() const { return waits_.begin(); }
-  [[nodiscard]] auto end() const { return waits_.end(); }
-
- private:
-  std::vector<std::pair<LockBlame, sim::Nanoseconds>> waits_;
+/// A stretch of time that a task waited for a semaphore, and because of whom.
+struct LockWait {
+  sim::Time from;
+  sim::Time to;
+  LockBlame blame;
 };
 
 /// What a task's time has gone into since the start of the run.
@@ -79,25 +64,35 @@ class Ledger {
  public:
   /// From `at` on, time is charged to `cause`; what has passed until then goes to the cause before.
   /// `at` may lie ahead of the clock when it is certain already; it never goes back.
-  void charge(Cause cause, sim::Time at) {
-    totals_[static_cast<std::size_t>(cause_)] += at - since_;
-    cause_ = cause;
-    since_ = at;
-  }
-  [[nodiscard]] Cause cause() const { return cause_; }
-  [[nodiscard]] sim::Time since() const { return since_; }
+  void charge(Cause cause, sim::Time at);
 
-  /// The totals at `now`.
-  [[nodiscard]] TimeByCause read(sim::Time now) const {
-    TimeByCause totals = totals_;
-    totals[static_cast<std::size_t>(cause_)] += now - since_;
-    return totals;
+  /// A task waits for a semaphore and now knows because of whom. In the order of time.
+  void add(const LockWait& wait) {
+    if (remembers_) lock_waits_.push_back(wait);
   }
+
+  /// The totals at `at`: now, or any earlier moment since the one that was last forgotten.
+  [[nodiscard]] TimeByCause read(sim::Time at) const;
+  /// The waits that ended after the moment that was last forgotten.
+  [[nodiscard]] const std::deque<LockWait>& lock_waits() const { return lock_waits_; }
+
+  /// Nobody will ask for what was before `at`.
+  void forget_before(sim::Time at);
+  /// Remember what has passed, until it is forgotten; without this only the present can be read.
+  void remember() { remembers_ = true; }
 
  private:
-  TimeByCause totals_{};
-  Cause cause_ = Cause::sleep;
-  sim::Time since_{};
+  /// From `from` on, `cause`; `totals` is what had gone into each until then.
+  struct Entry {
+    sim::Time from;
+    Cause cause;
+    TimeByCause totals;
+  };
+
+  // A request that was overdue asks for the totals at the time it was due, so transitions are kept until forgotten.
+  std::deque<Entry> entries_{{sim::Time{}, Cause::sleep, {}}};
+  bool remembers_ = false;
+  std::deque<LockWait> lock_waits_;
 };
 
 }  // namespace models

@@ -7,8 +7,7 @@
 
 namespace models {
 
-Cpus::Cpus(sim::Engine& engine, int count, const SchedulerCosts& costs)
-    : engine_(engine), costs_(costs), idle_(count) {
+Cpus::Cpus(sim::Engine& engine, int count, const SchedulerCosts& costs) : engine_(engine), costs_(costs), idle_(count) {
   for (int index = 0; index < count; ++index) {
     cpus_.emplace_back(index, engine.calendar(), [this, index] { preempt(cpu(index)); });
   }

@@ -1,17 +1,27 @@
 // The page fault.
 //
-// Kernel. do_page_fault (arch/x86/mm/fault.c) and handle_mm_fault of 2.6.28: mmap_sem for read, find_vma, allocate, clear
-// and map the page, all under the semaphore; an allocation may reclaim meanwhile.
-// Simplified. Every fault is the first touch of an anonymous page; its cost is drawn as a whole.
-// Validated by tests/fault_test.cpp.
+// Kernel. do_page_fault (arch/x86/mm/fault.c) and handle_mm_fault of 2.6.28: mmap_sem for read, find_vma, allocate,
+// clear and map the page, all under the semaphore; an allocation may reclaim meanwhile. With policy `fault: per_vma`,
+// as since 6.4: lock_vma_under_rcu first, and mmap_sem only if the VMA's lock cannot be had. Simplified. The cost of a
+// fault is drawn as a whole. A fault on a page that is there (a race, a protection or NUMA hint) costs as much as a
+// first touch, without the allocation. Validated by tests/fault_test.cpp.
 #pragma once
+
+#include "models/page.h"
 
 namespace models {
 
 class Mm;
 class Task;
 
-/// First touch of a fresh page that nobody else looks at. Takes and releases mmap_sem for read.
-void do_anonymous_fault(Task& current, Mm& mm);
+/// What becomes of the page.
+enum class Backing {
+  region,    ///< it stays, and the page table knows it
+  streamed,  ///< a fresh page of an endless stream that nobody looks at again: it can be reclaimed
+};
+
+/// A fault at `page`. Takes and releases the VMA's lock or mmap_sem for read. Outside any VMA nothing happens under the
+/// lock.
+void do_page_fault(Task& current, Mm& mm, PageIndex page, Backing backing);
 
 }  // namespace models

@@ -24,17 +24,18 @@ struct Costs {
   sim::Nanoseconds rwsem_wake{};       ///< try_to_wake_up, paid by the waker for each task it wakes, one after another
 
   // mm/mmap.c
-  sim::Nanoseconds system_call{};      ///< entry, exit and checks outside mmap_sem
-  sim::Nanoseconds find_vma{};         ///< one look-up in the VMA tree
-  sim::Nanoseconds vma_split{};        ///< one split_vma
-  sim::Nanoseconds vma_merge{};        ///< one vma_merge that merges
-  sim::Distribution mmap{};            ///< mmap of a small region: the part under mmap_sem
-  sim::Distribution munmap{};          ///< munmap: the part under mmap_sem that does not depend on pages
+  sim::Nanoseconds system_call{};  ///< entry, exit and checks outside mmap_sem
+  sim::Nanoseconds find_vma{};     ///< one look-up in the VMA tree
+  sim::Nanoseconds vma_split{};    ///< one split_vma
+  sim::Nanoseconds vma_merge{};    ///< one vma_merge that merges
+  sim::Distribution mmap{};        ///< mmap of a small region: the part under mmap_sem
+  sim::Distribution munmap{};      ///< munmap: the part under mmap_sem that does not depend on pages
 
   // mm/mlock.c, mm/memory.c
   sim::Nanoseconds lru_add_drain_all{};  ///< for each CPU: queue the work item there and wait for it
   sim::Distribution populate_page{};     ///< absent page: allocate, clear, map (get_user_pages -> handle_mm_fault)
   sim::Distribution mlock_page{};        ///< present page: find it, lock it, move it to the unevictable list
+  sim::Distribution munlock_absent{};    ///< absent page, where the walk looks at every address (3.x to 5.17)
   sim::Distribution munlock_page{};      ///< present page: isolate, try_to_munlock, put back on its list
   sim::Distribution zap_page{};          ///< present page: unmap and free
   sim::Distribution fault{};             ///< a first-touch fault from trap to return, less mmap_sem's operations

@@ -2,6 +2,7 @@
 
 #include <cassert>
 #include <cerrno>
+#include <numeric>
 
 namespace models {
 
@@ -12,6 +13,11 @@ VmaPointer Mm::find_vma(PageIndex page) const {
     if (before->end > page) return before;
   }
   return after == vmas_.end() ? nullptr : after->second;
+}
+
+PageCount Mm::total_vm() const {
+  return std::accumulate(vmas_.begin(), vmas_.end(), PageCount(0),
+                         [](PageCount sum, const auto& entry) { return sum + entry.second->pages(); });
 }
 
 VmaPointer Mm::next(const Vma& vma) const {
@@ -40,13 +46,16 @@ int Mm::split_vma(const VmaPointer& vma, PageIndex at, NewVma side) {
   if (map_count() >= max_map_count) return -ENOMEM;
   const PageIndex start = vma->start;
   const PageIndex end = vma->end;
+  VmaPointer added;
   if (side == NewVma::below) {
     resize(vma, at, end);
-    insert_vma(start, at, vma->flags);
+    added = insert_vma(start, at, vma->flags);
   } else {
     resize(vma, start, at);
-    insert_vma(at, end, vma->flags);
+    added = insert_vma(at, end, vma->flags);
   }
+  added->has_anon_vma = vma->has_anon_vma;
+  added->lock.sequence = vma->lock.sequence;
   return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "models/page.h"
 #include "models/page_table.h"
@@ -28,16 +29,28 @@ struct VmFlags {
   bool io_pfnmap = false;   ///< VM_IO | VM_PFNMAP
   bool dontexpand = false;  ///< VM_DONTEXPAND | VM_RESERVED
   bool hugetlb = false;
-  bool gate = false;        ///< get_gate_vma: the vsyscall page
+  bool gate = false;  ///< get_gate_vma: the vsyscall page
 
+  /// Made present by mlock, never VM_LOCKED and never counted (VM_SPECIAL less I/O, hugetlb, gate).
+  [[nodiscard]] bool is_special() const { return dontexpand || hugetlb || gate; }
   bool operator==(const VmFlags&) const = default;
+};
+
+/// vma->vm_lock of Linux 6.4 and later (models/mmap_lock.h).
+struct VmaLock {
+  std::uint64_t sequence = 0;  ///< equal to the mm's: somebody has it for write
+  std::vector<Task*> readers{};
+  Task* writer = nullptr;  ///< waits for the readers
+  sim::Time writer_since{};
 };
 
 struct Vma {
   PageIndex start;
   PageIndex end;  ///< first page beyond
   VmFlags flags;
-  bool detached = false;              ///< no longer in the map
+  bool detached = false;      ///< no longer in the map
+  bool has_anon_vma = false;  ///< a page has been faulted in; before, a fault needs mmap_sem
+  VmaLock lock{};
   std::shared_ptr<Vma> stale_next{};  ///< vm_next as it was when it was detached
 
   [[nodiscard]] PageCount pages() const { return end - start; }
@@ -57,18 +70,22 @@ class Mm {
   PageCount locked_vm;
   std::optional<Bytes> rlimit_memlock;  ///< none: RLIM_INFINITY
   bool cap_ipc_lock = true;
+  bool locks_future_mappings = false;  ///< VM_LOCKED in def_flags: after mlockall(MCL_FUTURE)
   std::size_t max_map_count = kDefaultMaxMapCount;
+  std::uint64_t lock_sequence = 1;  ///< mm_lock_seq: counts the releases of mmap_sem from write mode
   PhaseLog locker_phases;
 
   // What the window between up_read and down_write did (counted by models/mlock.cpp).
-  std::uint64_t vma_changed = 0;         ///< the map had changed
-  std::uint64_t eagain = 0;              ///< ... and the check noticed
-  std::uint64_t vma_change_missed = 0;   ///< ... and the range was affected, and the check did not notice
+  std::uint64_t vma_changed = 0;        ///< the map had changed
+  std::uint64_t eagain = 0;             ///< ... and the check noticed
+  std::uint64_t vma_change_missed = 0;  ///< ... and the range was affected, and the check did not notice
 
   [[nodiscard]] const std::string& name() const { return name_; }
   /// Counts every change of the map.
   [[nodiscard]] std::uint64_t map_version() const { return map_version_; }
   [[nodiscard]] std::size_t map_count() const { return vmas_.size(); }
+  /// The pages of all mappings.
+  [[nodiscard]] PageCount total_vm() const;
 
   /// The first VMA that ends after `page`, which may begin after it too; null when there is none.
   [[nodiscard]] VmaPointer find_vma(PageIndex page) const;

@@ -1,10 +1,12 @@
 #include "models/mmap.h"
 
+#include <cerrno>
 #include <vector>
 
 #include "models/kernel.h"
 #include "models/mlock.h"
 #include "models/mm.h"
+#include "models/mmap_lock.h"
 #include "models/pagewalk.h"
 #include "models/task.h"
 
@@ -12,13 +14,33 @@ namespace models {
 
 namespace {
 
+// mmap_region. mmap_sem must be held for write.
+int mmap_region(Task& current, Mm& mm, PageIndex start, PageCount pages, bool locked) {
+  if (locked && !within_memlock_limit(mm, pages)) return -EAGAIN;
+  if (mm.map_count() >= mm.max_map_count) return -ENOMEM;
+  current.work(current.kernel().costs.mmap, Purpose::calls);
+  VmFlags flags;
+  flags.locked = locked;
+  current.settle();
+  if (const VmaPointer there = mm.find_vma(start); there != nullptr && there->start < start + pages) return -EEXIST;
+  const VmaPointer vma = mm.insert_vma(start, start + pages, flags);
+  if (!locked) return 0;
+  mm.locked_vm += pages;
+  // Only remap_file_pages cares when the range changed in the window.
+  const std::int64_t not_locked = mlock_vma_pages_range(current, mm, vma, start, start + pages);
+  if (not_locked > 0) mm.locked_vm -= PageCount(not_locked);
+  return 0;
+}
+
 // Makes the borders of [start, end) borders of VMAs. mmap_sem must be held for write.
 int split_at_borders(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   for (const PageIndex border : {start, end}) {
     const VmaPointer vma = mm.find_vma(border);
     if (vma == nullptr || vma->start >= border) continue;
     current.work(current.kernel().costs.vma_split);
-    if (const int error = mm.split_vma(vma, border, Mm::NewVma::below)) return error;
+    vma_start_write(current, mm, *vma);
+    if (const int error = mm.split_vma(vma, border, border == start ? Mm::NewVma::above : Mm::NewVma::below))
+      return error;
   }
   return 0;
 }
@@ -31,61 +53,69 @@ std::vector<VmaPointer> vmas_in(const Mm& mm, PageIndex start, PageIndex end) {
   return vmas;
 }
 
-// munlock_vma_pages_all for each locked VMA. mmap_sem must be held for write.
+// The locked VMAs' accounts and, unless the zap does it, their pages (munlock_vma_pages_all). mmap_sem must be held for
+// write.
 void munlock_vmas(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
-  current.enter(Phase::munmap_munlock);
+  const bool walk = !current.kernel().policy.munlock_in_zap;
+  if (walk) current.enter(Phase::munmap_munlock);
   for (const VmaPointer& vma : vmas) {
     if (!vma->flags.locked) continue;
     mm.locked_vm -= vma->pages();
     vma->flags.locked = false;
-    munlock_vma_pages_range(current, mm, vma->start, vma->end);
+    if (walk) munlock_vma_pages_range(current, mm, vma->start, vma->end);
   }
 }
 
 // unmap_region. mmap_sem must be held, in either mode: the VMAs are out of the map already.
 void unmap_region(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
+  const Costs& costs = current.kernel().costs;
   current.enter(Phase::munmap_zap);
   for (const VmaPointer& vma : vmas) {
-    walk_page_range(current, mm, vma->start, vma->end, PageState::absent, current.kernel().costs.zap_page);
+    walk_page_range(current, mm, vma->start, vma->end, {PageState::absent, &costs.zap_page, &costs.munlock_page});
   }
+}
+
+// do_munmap. Returns with mmap_sem held for read if `downgrade`, else for write as before.
+int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgrade) {
+  current.work(current.kernel().costs.munmap, Purpose::calls);
+  current.settle();
+  if (const int error = split_at_borders(current, mm, start, end)) return error;
+  const std::vector<VmaPointer> vmas = vmas_in(mm, start, end);
+  for (const VmaPointer& vma : vmas) vma_start_write(current, mm, *vma);
+  munlock_vmas(current, mm, vmas);
+  current.settle();
+  for (const VmaPointer& vma : vmas) mm.detach_vma(vma);
+  if (downgrade) mmap_write_downgrade(current, mm);
+  unmap_region(current, mm, vmas);
+  current.enter(Phase::munmap);
+  return 0;
 }
 
 }  // namespace
 
-void sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages) {
-  const Costs& costs = current.kernel().costs;
+int sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages, bool locked) {
   current.enter(Phase::mmap);
-  current.work(costs.system_call);
-  mm.mmap_sem.down_write(current);
-  current.work(costs.mmap, Purpose::calls);
-  mm.insert_vma(start, start + pages, VmFlags{});
-  mm.mmap_sem.up_write(current);
+  current.work(current.kernel().costs.system_call);
+  mmap_write_lock(current, mm);
+  const bool lock = locked || mm.locks_future_mappings;
+  const int error = mmap_region(current, mm, start, pages, lock);
+  mmap_write_unlock(current, mm);
+  if (error == 0 && lock) mm_populate(current, mm, start, start + pages, current.kernel().policy.grow);
+  return error;
 }
 
 int sys_munmap(Task& current, Mm& mm, PageIndex start, PageCount pages) {
-  const Costs& costs = current.kernel().costs;
-  const PageIndex end = start + pages;
+  const bool downgrade = current.kernel().policy.munmap.mode == HoldMode::downgrade;
   current.enter(Phase::munmap);
-  current.work(costs.system_call);
-  mm.mmap_sem.down_write(current);
-  current.work(costs.munmap, Purpose::calls);
-  if (const int error = split_at_borders(current, mm, start, end)) {
-    mm.mmap_sem.up_write(current);
-    return error;
-  }
-  const std::vector<VmaPointer> vmas = vmas_in(mm, start, end);
-  munlock_vmas(current, mm, vmas);
-  for (const VmaPointer& vma : vmas) mm.detach_vma(vma);
-  const bool downgrade = current.kernel().policy.munmap == HoldMode::downgrade;
-  if (downgrade) mm.mmap_sem.downgrade_write(current);
-  unmap_region(current, mm, vmas);
-  current.enter(Phase::munmap);
-  if (downgrade) {
+  current.work(current.kernel().costs.system_call);
+  mmap_write_lock(current, mm);
+  const int error = do_munmap(current, mm, start, start + pages, downgrade);
+  if (error == 0 && downgrade) {
     mm.mmap_sem.up_read(current);
   } else {
-    mm.mmap_sem.up_write(current);
+    mmap_write_unlock(current, mm);
   }
-  return 0;
+  return error;
 }
 
 }  // namespace models

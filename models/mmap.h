@@ -1,9 +1,11 @@
 // mmap and munmap.
 //
-// Kernel. mm/mmap.c of 2.6.28: do_mmap_pgoff, do_munmap (split; for each locked VMA munlock_vma_pages_all; detach;
-// unmap_region), all under mmap_sem for write. With munmap's policy `downgrade`, as since 4.20 (commit dd2283f2605e):
-// munlock and detach under write, then the zap under read; nobody needs write mode back.
-// Simplified. Anonymous mappings only; nothing is faulted in by mmap; freeing page tables is part of the fixed cost.
+// Kernel. mm/mmap.c of 2.6.28: do_mmap_pgoff and mmap_region (with MAP_LOCKED, or after mlockall(MCL_FUTURE), the limit
+// is checked and mlock_vma_pages_range populates), do_munmap (split; for each locked VMA munlock_vma_pages_all; detach;
+// unmap_region), all under mmap_sem for write. What the policy changes: munmap's `downgrade` zaps under read mode, as
+// since 4.20 (commit dd2283f2605e), and nobody needs write mode back; with `munlock_in_zap` the pages are munlocked as
+// they are zapped, as since 5.18.
+// Simplified. Anonymous mappings only; freeing page tables is part of the fixed cost.
 // Validated by tests/mmap_test.cpp.
 #pragma once
 
@@ -14,8 +16,9 @@ namespace models {
 class Mm;
 class Task;
 
-/// mmap(2) of an anonymous private region at a free place. Takes and releases mmap_sem.
-void sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages);
+/// mmap(2) of an anonymous private region at a free place, MAP_LOCKED if `locked`. Takes and releases mmap_sem.
+/// Returns 0, -EAGAIN (beyond RLIMIT_MEMLOCK), or -ENOMEM (the map has max_map_count VMAs).
+int sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages, bool locked = false);
 
 /// munmap(2). Returns 0 or -ENOMEM (a split beyond the map-count limit). Takes and releases mmap_sem.
 int sys_munmap(Task& current, Mm& mm, PageIndex start, PageCount pages);

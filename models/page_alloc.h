@@ -3,10 +3,10 @@
 // Models the page counts of a zone, its watermarks, and the way of an allocation through them.
 // Kernel. mm/page_alloc.c of 2.6.28: __alloc_pages_internal (above low: take a page; below: wake kswapd; at min:
 // direct reclaim, then try again), setup_per_zone_pages_min, init_per_zone_pages_min.
-// Simplified. One zone, order 0, no per-CPU lists, no reserves below min for atomic or dying callers. Reclaim takes page
-// cache and streamed anonymous pages without regard to their age and never the pages of a locker's region: safe for a
-// question about who waits for whom; the lists' own dynamics are not modelled.
-// Validated by tests/page_alloc_test.cpp: the formula, conservation of pages, where direct reclaim begins.
+// Simplified. One zone, order 0, no per-CPU lists, no reserves below min for atomic or dying callers. Reclaim takes
+// page cache and streamed anonymous pages without regard to their age and never the pages of a locker's region: safe
+// for a question about who waits for whom; the lists' own dynamics are not modelled. Validated by
+// tests/page_alloc_test.cpp: the formula, conservation of pages, where direct reclaim begins.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,7 @@ struct ZoneCounts {
 };
 
 struct ZoneStatistics {
-  std::uint64_t allocated = 0;       ///< pages
+  std::uint64_t allocated = 0;  ///< pages
   std::uint64_t kswapd_wakeups = 0;
   std::uint64_t kswapd_reclaimed = 0;  ///< pages
   std::uint64_t direct_reclaimed = 0;  ///< pages

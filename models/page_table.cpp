@@ -28,6 +28,19 @@ void PageTable::set(PageIndex start, PageIndex end, PageState state) {
   }
 }
 
+PageCount PageTable::change(PageIndex start, PageIndex end, PageState from, PageState to) {
+  PageCount changed;
+  for (PageIndex page = start; page < end;) {
+    const Run run = run_at(page, end);
+    if (run.state == from) {
+      set(page, run.end, to);
+      changed += run.end - page;
+    }
+    page = run.end;
+  }
+  return changed;
+}
+
 PageCount PageTable::count(PageIndex start, PageIndex end, PageState state) const {
   PageCount total;
   for (PageIndex page = start; page < end;) {

@@ -33,6 +33,9 @@ class PageTable {
   /// Puts [start, end) into `state`. Precondition: start < end.
   void set(PageIndex start, PageIndex end, PageState state);
 
+  /// Puts those pages of [start, end) that are in `from` into `to`; returns how many these are.
+  PageCount change(PageIndex start, PageIndex end, PageState from, PageState to);
+
   /// How many pages of [start, end) are in `state`.
   [[nodiscard]] PageCount count(PageIndex start, PageIndex end, PageState state) const;
 

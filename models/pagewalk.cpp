@@ -10,10 +10,9 @@ namespace models {
 
 namespace {
 
-constexpr std::int64_t kPagesPerTable = 512;  // PTRS_PER_PTE on x86-64
-
 PageIndex end_of_table(PageIndex page) {
-  return PageIndex((page.index() / kPagesPerTable + 1) * kPagesPerTable);
+  const std::int64_t size = kPagesPerTable.count();
+  return PageIndex((page.index() / size + 1) * size);
 }
 
 PageList list_of(PageState state) {
@@ -28,22 +27,29 @@ PageList list_of(PageState state) {
   return &ZoneCounts::free;
 }
 
+void work_for_each(Task& current, PageCount pages, const sim::Distribution* cost) {
+  if (cost == nullptr) return;
+  for (std::int64_t page = 0; page < pages.count(); ++page) current.work(*cost, Purpose::pages);
+}
+
 }  // namespace
 
-void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, PageState to,
-                     const sim::Distribution& cost) {
+void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step) {
   for (PageIndex page = start; page < end;) {
+    current.settle();  // under read mode others change the page table too
     const PageTable::Run run = mm.page_table.run_at(page, end);
     if (run.state == PageState::absent) {
+      work_for_each(current, run.end - page, step.absent_cost);
       page = run.end;
       continue;
     }
     const PageIndex stop = std::min(run.end, end_of_table(page));
-    const PageCount pages = stop - page;
-    for (std::int64_t each = 0; each < pages.count(); ++each) current.work(cost, Purpose::pages);
+    work_for_each(current, stop - page, step.cost);
+    if (run.state == PageState::mlocked) work_for_each(current, stop - page, step.mlocked_cost);
     current.settle();
-    mm.page_table.set(page, stop, to);
-    current.kernel().zone.move(list_of(run.state), list_of(to), pages);
+    // Under read mode another walk may have been there meanwhile: it was faster.
+    const PageCount changed = mm.page_table.change(page, stop, run.state, step.to);
+    current.kernel().zone.move(list_of(run.state), list_of(step.to), changed);
     page = stop;
   }
 }

@@ -1,7 +1,7 @@
 // The walk over the present pages of a range, one page table at a time.
 //
 // Kernel. mm/pagewalk.c, walk_page_range, as munlock and zap use it: absent entries are skipped, each present page
-// costs its step. Simplified. Skipping absent entries is free; lock_page never has to wait.
+// costs its step. Simplified. Skipping absent entries is free unless a cost is given; lock_page never has to wait.
 #pragma once
 
 #include "models/page.h"
@@ -13,8 +13,18 @@ namespace models {
 class Mm;
 class Task;
 
-/// Brings every present page of [start, end) into the state `to`, moving it to the list where such pages are;
-/// `cost` is drawn for each page. What is done becomes visible to others one page table (512 pages) at a time.
-void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, PageState to, const sim::Distribution& cost);
+/// Pages under one page table (PTRS_PER_PTE on x86-64): what is done becomes visible to others so many at a time.
+inline constexpr PageCount kPagesPerTable{512};
+
+/// What a walk does to the pages it meets. Costs are drawn for each page; null: none.
+struct PageStep {
+  PageState to;                   ///< the state, and with it the list, that present pages are brought to
+  const sim::Distribution* cost;  ///< for a present page
+  const sim::Distribution* mlocked_cost = nullptr;  ///< on top, for one that is still mlocked
+  const sim::Distribution* absent_cost = nullptr;   ///< for an absent page
+};
+
+/// Walks [start, end).
+void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step);
 
 }  // namespace models

@@ -11,26 +11,26 @@
 namespace models {
 
 enum class Phase {
-  idle,             ///< the locker holds, or has not begun
+  idle,  ///< the locker holds, or has not begun
   mmap,
-  mlock,            ///< the call outside its page walk: waiting for the lock, VMA work, re-check
-  mlock_populate,   ///< __mlock_vma_pages_range
+  mlock,           ///< the call outside its page walk: waiting for the lock, VMA work, re-check
+  mlock_populate,  ///< __mlock_vma_pages_range
   munlock,
-  munlock_walk,     ///< __munlock_vma_pages_range
+  munlock_walk,  ///< __munlock_vma_pages_range
   munmap,
-  munmap_munlock,   ///< munlock_vma_pages_all within munmap
-  munmap_zap,       ///< unmap_region
+  munmap_munlock,  ///< munlock_vma_pages_all within munmap
+  munmap_zap,      ///< unmap_region
   fault,
   proc_read,
-  user,             ///< outside the kernel
+  user,  ///< outside the kernel
 };
 
 inline constexpr std::size_t kPhaseCount = 12;
 
 constexpr std::string_view to_string(Phase phase) {
-  constexpr std::array<std::string_view, kPhaseCount> names{
-      "idle",   "mmap",           "mlock",      "mlock.populate", "munlock",   "munlock.walk",
-      "munmap", "munmap.munlock", "munmap.zap", "fault",          "proc_read", "user"};
+  constexpr std::array<std::string_view, kPhaseCount> names{"idle",       "mmap",         "mlock",     "mlock.populate",
+                                                            "munlock",    "munlock.walk", "munmap",    "munmap.munlock",
+                                                            "munmap.zap", "fault",        "proc_read", "user"};
   return names[static_cast<std::size_t>(phase)];
 }
 

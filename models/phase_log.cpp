@@ -14,7 +14,8 @@ void PhaseLog::enter(Phase phase, sim::Time at) {
 
 Phase PhaseLog::at(sim::Time at) const {
   // Nearly every request is due in the present phase or the one before.
-  const auto found = std::find_if(entries_.rbegin(), entries_.rend(), [at](const Entry& entry) { return entry.from <= at; });
+  const auto found =
+      std::find_if(entries_.rbegin(), entries_.rend(), [at](const Entry& entry) { return entry.from <= at; });
   return found == entries_.rend() ? Phase::idle : found->phase;
 }
 

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "models/page.h"
+#include "sim/time.h"
 
 namespace models {
 
@@ -15,25 +17,53 @@ enum class RwsemFlavour {
   fifo,  ///< Linux 2.6.28: one queue, nobody overtakes
 };
 
+constexpr std::string_view to_string(RwsemFlavour) { return "fifo"; }
+
 /// How a long page walk holds mmap_sem.
 enum class HoldMode {
-  write_held,  ///< for write from beginning to end
-  downgrade,   ///< downgraded to read for the walk; then dropped, taken for write again and re-checked
+  write_held,     ///< for write from beginning to end
+  downgrade,      ///< downgraded to read for the walk; then dropped, taken for write again and re-checked
+  drop_and_read,  ///< flags under write for the whole call; then write is given up and the pages are walked under read
+  chunked_write,  ///< for write, given up and taken again (and re-checked) every so often
+};
+
+/// How one path holds it.
+struct Hold {
+  HoldMode mode = HoldMode::write_held;
+  PageCount batch{};            ///< drop_and_read, chunked_write: pages from one release to the next; 0: no bound
+  sim::Nanoseconds max_hold{};  ///< chunked_write: time from one release to the next; 0: no bound
+  bool if_contended = false;    ///< chunked_write: give way only when somebody waits
+
+  bool operator==(const Hold&) const = default;
 };
 
 /// Which lock a page fault takes.
 enum class FaultLock {
   mmap_sem,  ///< for read, up to Linux 6.3
+  per_vma,   ///< the VMA's own, if nobody changes the VMA; otherwise mmap_sem as before (Linux 6.4)
+};
+
+/// Where mlock and munlock flush the per-CPU lists of pages on their way to the LRU lists.
+enum class LruDrain {
+  under_lock,   ///< on every CPU, under mmap_sem, before and after each walk (2.6.28)
+  before_lock,  ///< on every CPU, once, before mmap_sem is taken
+  local,        ///< on this CPU only: no cost to speak of (5.18)
 };
 
 struct Policy {
   std::string name;
   std::string about;
   RwsemFlavour rwsem = RwsemFlavour::fifo;
-  HoldMode populate = HoldMode::write_held;  ///< mlock: faulting the pages in
-  HoldMode munlock = HoldMode::write_held;   ///< munlock: the walk over the pages
-  HoldMode munmap = HoldMode::write_held;    ///< munmap: munlocking and zapping; `downgrade` as Linux 4.20 (zap only)
+  Hold populate;  ///< mlock: faulting the pages in. Not chunked_write.
+  bool mlock_present_first =
+      false;     ///< populate with drop_and_read: pages already there are mlocked under write (5.18)
+  Hold munlock;  ///< munlock: the walk over the pages
+  bool munlock_visits_absent = false;  ///< the walk looks at every address, populated or not (3.x to 5.17)
+  Hold munmap;                         ///< munmap: write_held, or downgrade for the zap (4.20)
+  bool munlock_in_zap = false;         ///< munmap: pages are munlocked as they are zapped, not in a walk before (5.18)
+  Hold grow;  ///< populating what brk, stack growth, mmap(MAP_LOCKED) and remap_file_pages add: not chunked_write
   FaultLock fault = FaultLock::mmap_sem;
+  LruDrain lru_drain = LruDrain::under_lock;
 
   bool operator==(const Policy&) const = default;
 };

@@ -1,5 +1,6 @@
 #include "models/recorder.h"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <numeric>
@@ -8,7 +9,9 @@ namespace models {
 
 namespace {
 
-int power_of(sim::Nanoseconds latency) { return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(latency.count()))); }
+int power_of(sim::Nanoseconds latency) {
+  return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(latency.count())));
+}
 
 }  // namespace
 
@@ -18,13 +21,14 @@ void Blame::add(const Blame& other) {
   for (const auto& [blame, wait] : other.lock_waits) lock_waits[blame] += wait;
 }
 
-void Samples::record(sim::Nanoseconds latency, const TimeByCause& parts, const LockWaits& lock_waits) {
+void Samples::record(sim::Time due, sim::Nanoseconds latency, const TimeByCause& parts,
+                     const std::deque<LockWait>& lock_waits) {
   assert(std::accumulate(parts.begin(), parts.end(), sim::Nanoseconds{0}) == latency);
   latency_.record(latency);
   Blame& blame = blame_by_power_[power_of(latency)];
   ++blame.count;
   for (std::size_t cause = 0; cause < kCauseCount; ++cause) blame.causes[cause] += parts[cause];
-  for (const auto& [lock, wait] : lock_waits) blame.lock_waits[lock] += wait;
+  for (const LockWait& wait : lock_waits) blame.lock_waits[wait.blame] += wait.to - std::max(wait.from, due);
 }
 
 void Samples::merge(const Samples& other) {
@@ -63,27 +67,30 @@ std::uint64_t OpenArrivals::left_until(sim::Time end) const {
 
 std::uint64_t ClassRecord::unfinished(sim::Time end) const {
   return std::accumulate(open_arrivals.begin(), open_arrivals.end(), in_service,
-                         [&](std::uint64_t sum, const OpenArrivals& arrivals) { return sum + arrivals.left_until(end); });
+                         [&](std::uint64_t sum, const OpenArrivals& arrivals) {
+                           return sum + arrivals.left_until(end) + (arrivals.waking(end) ? 1 : 0);
+                         });
 }
 
-Request::Request(Task& task, sim::Time due, sim::Nanoseconds backlog)
-    : task_(task), due_(due), backlog_(backlog), before_(task.ledger().read(task.now())) {
-  task_.lock_waits().clear();
+Request::Request(Task& task, sim::Time due, const TimeByCause& before) : task_(task), due_(due), before_(before) {
+  task.ledger().forget_before(due);
 }
 
-Request::Request(Task& task) : Request(task, task.settle(), sim::Nanoseconds{0}) {}
+Request::Request(Task& task) : task_(task), due_(task.settle()), before_(task.ledger().read(due_)) {
+  task.ledger().forget_before(due_);
+}
 
 Request Request::overdue(Task& task, sim::Time due) {
-  const sim::Time now = task.settle();
-  return {task, due, now - due};
+  task.settle();
+  return {task, due, task.ledger().read(due)};
 }
 
 Request Request::sleep_until(Task& task, sim::Time due) {
   task.settle();
   // Read before sleeping: what comes on top until `due` is sleep, which is no part of a request.
-  Request request(task, due, sim::Nanoseconds{0});
+  const TimeByCause before = task.ledger().read(task.now());
   task.sleep_until(due);
-  return request;
+  return {task, due, before};
 }
 
 void Request::end(ClassRecord& record, const PhaseLog& phases) {
@@ -91,8 +98,7 @@ void Request::end(ClassRecord& record, const PhaseLog& phases) {
   TimeByCause parts = task_.ledger().read(now);
   for (std::size_t cause = 0; cause < kCauseCount; ++cause) parts[cause] -= before_[cause];
   parts[static_cast<std::size_t>(Cause::sleep)] = sim::Nanoseconds{0};
-  parts[static_cast<std::size_t>(Cause::backlog)] = backlog_;
-  record.during[static_cast<std::size_t>(phases.at(due_))].record(now - due_, parts, task_.lock_waits());
+  record.during[static_cast<std::size_t>(phases.at(due_))].record(due_, now - due_, parts, task_.ledger().lock_waits());
 }
 
 }  // namespace models

@@ -33,7 +33,9 @@ struct Blame {
 /// Blame is kept by the power of two of the latency, so that the tail's can be told from everybody's.
 class Samples {
  public:
-  void record(sim::Nanoseconds latency, const TimeByCause& parts, const LockWaits& lock_waits);
+  /// Precondition: the parts add up to the latency. Of `lock_waits` what lies before `due` does not count.
+  void record(sim::Time due, sim::Nanoseconds latency, const TimeByCause& parts,
+              const std::deque<LockWait>& lock_waits);
   void merge(const Samples& other);
 
   [[nodiscard]] const sim::Histogram& latency() const { return latency_; }
@@ -63,7 +65,13 @@ class OpenArrivals {
       : every_(std::move(every)), demand_(std::move(demand)), last_(start) {}
 
   /// When the next request is due.
-  sim::Time next() { return last_ += every_.sample(demand_); }
+  sim::Time next() {
+    begun_ = false;
+    return last_ += every_.sample(demand_);
+  }
+  void begin() { begun_ = true; }
+  /// Whether the request asked for last was due by `end` and has not begun: its thread waits to run.
+  [[nodiscard]] bool waking(sim::Time end) const { return !begun_ && last_ <= end; }
   /// How many requests beyond those asked for are due by `end`.
   [[nodiscard]] std::uint64_t left_until(sim::Time end) const;
 
@@ -71,12 +79,13 @@ class OpenArrivals {
   sim::Distribution every_;
   sim::Stream demand_;
   sim::Time last_;
+  bool begun_ = true;
 };
 
 /// All samples of a class.
 struct ClassRecord {
   std::array<Samples, kPhaseCount> during;
-  std::uint64_t in_service = 0;           ///< requests begun and not yet ended
+  std::uint64_t in_service = 0;            ///< requests begun and not yet ended
   std::deque<OpenArrivals> open_arrivals;  ///< of each open-loop task
 
   [[nodiscard]] bool open_loop() const { return !open_arrivals.empty(); }
@@ -89,7 +98,8 @@ class Request {
  public:
   /// A request that begins at this moment.
   explicit Request(Task& task);
-  /// A request that was due at `due`, at or before now, while the task was busy with others.
+  /// A request that was due at `due`, at or before now, while the task was busy with earlier ones. What it did for
+  /// them since then is what this one waited for.
   static Request overdue(Task& task, sim::Time due);
   /// A request that becomes due at `due`, in the future: sleeps until then.
   static Request sleep_until(Task& task, sim::Time due);
@@ -98,11 +108,10 @@ class Request {
   void end(ClassRecord& record, const PhaseLog& phases);
 
  private:
-  Request(Task& task, sim::Time due, sim::Nanoseconds backlog);
+  Request(Task& task, sim::Time due, const TimeByCause& before);
 
   Task& task_;
   sim::Time due_;
-  sim::Nanoseconds backlog_;
   TimeByCause before_;
 };
 

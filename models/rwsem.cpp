@@ -64,7 +64,8 @@ void Rwsem::begin_giving_way(Task& current, LockMode held) {
   current.work(costs_.rwsem_operation);
   const sim::Time now = current.settle();
   charge_waits(now);
-  const auto hold = std::find_if(holders_.begin(), holders_.end(), [&](const Holder& each) { return each.task == &current; });
+  const auto hold =
+      std::find_if(holders_.begin(), holders_.end(), [&](const Holder& each) { return each.task == &current; });
   statistics_.hold[{current.class_id(), call_of(current.phase()), held}].record(now - hold->since);
 }
 
@@ -94,7 +95,7 @@ void Rwsem::end_wait(const Waiter& waiter, sim::Time now) {
     const Stretch& stretch = stretches_[index];
     LockBlame blame = stretch.blame;
     if (waiter.mode == LockMode::read && blame.mode == LockMode::read) blame.convoy = stretch.first_writer;
-    waiter.task->lock_waits().add(blame, stretch.length);
+    waiter.task->ledger().add({stretch.from, stretch.to, blame});
   }
   waiter.task->recharge(Cause::wake_up);
   if (waiter.mode == LockMode::write && convoy_since_) {
@@ -109,7 +110,8 @@ void Rwsem::take(Task& task, LockMode mode, sim::Time now) {
 }
 
 void Rwsem::drop(const Task& task) {
-  const auto hold = std::find_if(holders_.begin(), holders_.end(), [&](const Holder& each) { return each.task == &task; });
+  const auto hold =
+      std::find_if(holders_.begin(), holders_.end(), [&](const Holder& each) { return each.task == &task; });
   hold->task->set_holding(nullptr);
   holders_.erase(hold);
 }
@@ -124,7 +126,8 @@ void Rwsem::charge_waits(sim::Time now) {
   assert(!holders_.empty() && "somebody waits for a semaphore that nobody holds");
   const Holder& holder = holders_.front();
   const auto writer = rules_.first_writer();
-  stretches_.push_back({now - stretch_start_,
+  stretches_.push_back({stretch_start_,
+                        now,
                         {holder.task->class_id(), holder.task->phase(), holder.mode, -1},
                         writer ? (*writer)->task->class_id() : -1});
   stretch_start_ = now;

@@ -45,12 +45,12 @@ struct RwsemStatistics {
   Mode read;
   Mode write;
   std::map<Holds, sim::Histogram> hold;
-  std::uint64_t handoffs = 0;         ///< grants to a waiter
-  std::uint64_t convoys = 0;          ///< times that readers came to queue behind a writer that waits for readers
-  std::uint64_t convoy_waits = 0;     ///< readers that did
-  sim::Nanoseconds convoy_time{};     ///< from the first such reader until its writer got in
+  std::uint64_t handoffs = 0;      ///< grants to a waiter
+  std::uint64_t convoys = 0;       ///< times that readers came to queue behind a writer that waits for readers
+  std::uint64_t convoy_waits = 0;  ///< readers that did
+  sim::Nanoseconds convoy_time{};  ///< from the first such reader until its writer got in
   std::size_t longest_queue = 0;
-  sim::Nanoseconds total_wait{};      ///< over the run's length: the mean queue length (Little's law)
+  sim::Nanoseconds total_wait{};  ///< over the run's length: the mean queue length (Little's law)
 };
 
 /// Every operation settles the caller's clock first. down_* return when the caller holds the semaphore and runs.
@@ -69,6 +69,8 @@ class Rwsem {
   /// Precondition: `current` holds it for write; afterwards it holds it for read.
   void downgrade_write(Task& current);
 
+  /// rwsem_is_contended: somebody queues.
+  [[nodiscard]] bool is_contended() const { return rules_.queue_length() > 0; }
   [[nodiscard]] bool held_by(const Task& current, LockMode mode) const;
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const RwsemStatistics& statistics() const { return statistics_; }
@@ -91,7 +93,8 @@ class Rwsem {
   };
   /// A stretch of time during which the holders did not change.
   struct Stretch {
-    sim::Nanoseconds length;
+    sim::Time from;
+    sim::Time to;
     LockBlame blame;
     ClassId first_writer;
   };

@@ -24,9 +24,7 @@ template <class Waiter>
 class FifoRwsem {
  public:
   /// Takes it if nobody is in the way; otherwise queues `waiter` and returns false.
-  bool down(LockMode mode, Waiter waiter) {
-    return mode == LockMode::read ? down_read(waiter) : down_write(waiter);
-  }
+  bool down(LockMode mode, Waiter waiter) { return mode == LockMode::read ? down_read(waiter) : down_write(waiter); }
 
   bool down_read(Waiter waiter) {
     if (writer_ || !queue_.empty()) {

@@ -68,8 +68,9 @@ struct LockerSpec {
   bool operator==(const LockerSpec&) const = default;
 };
 
-/// Touches fresh pages of an anonymous area of its own: one page fault a request.
+/// One page fault a request: on fresh pages of an anonymous area of its own, or anywhere in a region of its process.
 struct FaulterSpec {
+  std::optional<std::string> region;
   Arrival arrival;
   bool operator==(const FaulterSpec&) const = default;
 };

@@ -100,7 +100,10 @@ class Simulation {
                      });
                    },
                    [&](const FaulterSpec& spec) {
-                     add([&process, &spec, &record](Task& task) { run_faulter(task, process.mm, spec, record); });
+                     const auto region = spec.region ? std::optional(process.regions.at(*spec.region)) : std::nullopt;
+                     add([&process, &spec, &record, region](Task& task) {
+                       run_faulter(task, process.mm, spec, region, record);
+                     });
                    },
                    [&](const ProcReaderSpec& spec) {
                      Mm& target = process_named(spec.target).mm;
@@ -136,13 +139,12 @@ class Simulation {
     for (const Process& process : processes_) {
       const Mm& mm = process.mm;
       if (mm.mmap_sem.statistics().read.acquisitions + mm.mmap_sem.statistics().write.acquisitions == 0) continue;
-      result.locks.push_back(
-          {mm.name(), mm.mmap_sem.statistics(), mm.vma_changed, mm.eagain, mm.vma_change_missed});
+      result.locks.push_back({mm.name(), mm.mmap_sem.statistics(), mm.vma_changed, mm.eagain, mm.vma_change_missed});
     }
     result.calls = calls_;
     result.memory = {kernel_.zone.marks(), kernel_.zone.counts(), kernel_.zone.statistics()};
     result.preemptions = kernel_.cpus.preemptions();
-    result.events = engine_.steps();
+    result.events = engine_.events();
     return result;
   }
 

@@ -55,7 +55,7 @@ struct Result {
   MemoryResult memory;
   std::uint64_t preemptions = 0;
   std::uint64_t events = 0;
-  sim::Nanoseconds wall{};           ///< how long the run took the simulator
+  sim::Nanoseconds wall{};  ///< how long the run took the simulator
 
   /// By number, as LockBlame refers to them.
   [[nodiscard]] std::vector<std::string> class_names() const;

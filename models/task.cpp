@@ -32,25 +32,28 @@ Task::Task(Kernel& kernel, std::string name, ClassId class_id, std::uint64_t see
         cpus_.wake(*this);
         actor_.park();
         body();
-        settle();
+        ledger_.charge(Cause::sleep, settle());
         cpus_.leave(*this);
       })) {}
 
 void Task::work(sim::Nanoseconds duration) {
   assert(duration >= sim::Nanoseconds{0});
-  engine_.count_step();
   owed_ += duration;
-  if (engine_.stepwise()) settle();
+  if (engine_.stepwise()) pay();
 }
 
 sim::Time Task::settle() {
-  if (owed_ > sim::Nanoseconds{0}) cpus_.run(*this, std::exchange(owed_, sim::Nanoseconds{0}));
+  pay();
+  engine_.count_event();
   return engine_.now();
+}
+
+void Task::pay() {
+  if (owed_ > sim::Nanoseconds{0}) cpus_.run(*this, std::exchange(owed_, sim::Nanoseconds{0}));
 }
 
 void Task::sleep_until(sim::Time until, Cause cause) {
   if (until <= settle()) return;
-  engine_.count_step();
   timer_.schedule(until);
   ledger_.charge(cause, engine_.now());
   cpus_.leave(*this);
@@ -59,7 +62,6 @@ void Task::sleep_until(sim::Time until, Cause cause) {
 
 void Task::block(Cause cause) {
   settle();
-  engine_.count_step();
   ledger_.charge(cause, engine_.now());
   cpus_.leave(*this);
   actor_.park();

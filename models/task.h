@@ -69,13 +69,15 @@ class Task {
 
   [[nodiscard]] sim::Stream& stream(Purpose purpose) { return streams_[static_cast<std::size_t>(purpose)]; }
   [[nodiscard]] const Ledger& ledger() const { return ledger_; }
-  [[nodiscard]] LockWaits& lock_waits() { return lock_waits_; }
+  [[nodiscard]] Ledger& ledger() { return ledger_; }
   [[nodiscard]] Kernel& kernel() { return kernel_; }
   /// The machine's time; the task's own may be ahead of it (settle()).
   [[nodiscard]] sim::Time now() const { return engine_.now(); }
 
  private:
   friend class Cpus;
+
+  void pay();
 
   /// What the run queue knows of a task.
   struct Sched {
@@ -92,7 +94,6 @@ class Task {
   Cause work_cause_ = Cause::cpu;
   sim::Nanoseconds owed_{};
   Ledger ledger_;
-  LockWaits lock_waits_;
   PhaseLog* phase_log_ = nullptr;
   Rwsem* holding_ = nullptr;
   Sched sched_;

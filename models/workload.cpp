@@ -1,5 +1,7 @@
 #include "models/workload.h"
 
+#include <boost/random/uniform_int_distribution.hpp>
+
 #include "models/fault.h"
 #include "models/kernel.h"
 #include "models/mlock.h"
@@ -15,6 +17,7 @@ namespace {
 // Makes requests for as long as the run lasts.
 template <class Call>
 void make_requests(Task& current, const Arrival& arrival, ClassRecord& record, const PhaseLog& phases, Call call) {
+  current.ledger().remember();
   const auto serve = [&](Request request) {
     ++record.in_service;
     call();
@@ -33,7 +36,9 @@ void make_requests(Task& current, const Arrival& arrival, ClassRecord& record, c
       record.open_arrivals.emplace_back(std::get<OpenLoop>(arrival).every, demand, current.settle());
   for (;;) {
     const sim::Time due = arrivals.next();
-    serve(due > current.settle() ? Request::sleep_until(current, due) : Request::overdue(current, due));
+    Request request = due > current.settle() ? Request::sleep_until(current, due) : Request::overdue(current, due);
+    arrivals.begin();
+    serve(request);
   }
 }
 
@@ -105,8 +110,19 @@ void run_locker(Task& current, Mm& mm, const LockerSpec& spec, Region region, Ca
   }
 }
 
-void run_faulter(Task& current, Mm& mm, const FaulterSpec& spec, ClassRecord& record) {
-  make_requests(current, spec.arrival, record, mm.locker_phases, [&] { do_anonymous_fault(current, mm); });
+void run_faulter(Task& current, Mm& mm, const FaulterSpec& spec, std::optional<Region> region, ClassRecord& record) {
+  if (region) {
+    const boost::random::uniform_int_distribution<std::int64_t> offset(0, region->pages.count() - 1);
+    make_requests(current, spec.arrival, record, mm.locker_phases, [&] {
+      const PageIndex page = region->start + PageCount(offset(current.stream(Purpose::pages)));
+      do_page_fault(current, mm, page, Backing::region);
+    });
+  }
+  // An allocator's arena that has been in use for long. Which of its pages it is makes no difference.
+  const PageIndex arena = mm.get_unmapped_area(PageCount(1));
+  mm.insert_vma(arena, arena + PageCount(1), VmFlags{})->has_anon_vma = true;
+  make_requests(current, spec.arrival, record, mm.locker_phases,
+                [&] { do_page_fault(current, mm, arena, Backing::streamed); });
 }
 
 void run_proc_reader(Task& current, Mm& target, const ProcReaderSpec& spec, ClassRecord& record) {

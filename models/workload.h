@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "models/recorder.h"
@@ -37,7 +38,8 @@ using CallRecords = std::map<std::string, CallRecord>;
 void run_locker(Task& current, Mm& mm, const LockerSpec& spec, Region region, CallRecords& calls);
 
 // These three never return; the run ends around them.
-void run_faulter(Task& current, Mm& mm, const FaulterSpec& spec, ClassRecord& record);
+/// `region`: where it faults, if not in an area of its own.
+void run_faulter(Task& current, Mm& mm, const FaulterSpec& spec, std::optional<Region> region, ClassRecord& record);
 void run_proc_reader(Task& current, Mm& target, const ProcReaderSpec& spec, ClassRecord& record);
 void run_mapper(Task& current, Mm& mm, const MapperSpec& spec, ClassRecord& record);
 

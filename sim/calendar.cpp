@@ -17,9 +17,7 @@ void Event::schedule(Time at) {
   calendar_.push(*this);
 }
 
-void Event::cancel() {
-  scheduled_ = false;
-}
+void Event::cancel() { scheduled_ = false; }
 
 std::optional<Time> Event::due() const { return scheduled_ ? std::optional(due_) : std::nullopt; }
 

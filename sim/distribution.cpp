@@ -60,33 +60,36 @@ std::optional<Nanoseconds> Distribution::constant() const {
 }
 
 double Distribution::mean() const {
-  return std::visit(
-      Overloaded{
-          [](const Constant& constant) { return static_cast<double>(constant.value.count()); },
-          [](const Uniform& range) { return static_cast<double>((range.low + range.high).count()) / 2; },
-          [](const Exponential& exponential) { return static_cast<double>(exponential.mean.count()); },
-          [](const Lognormal& lognormal) {
-            const double sigma = sigma_of(lognormal);
-            return static_cast<double>(lognormal.median.count()) * std::exp(sigma * sigma / 2);
-          },
-          [](const Empirical& empirical) {
-            const auto sum = std::accumulate(empirical.samples.begin(), empirical.samples.end(), Nanoseconds{0});
-            return static_cast<double>(sum.count()) / static_cast<double>(empirical.samples.size());
-          },
-      },
-      kind_);
+  return std::visit(Overloaded{
+                        [](const Constant& constant) { return static_cast<double>(constant.value.count()); },
+                        [](const Uniform& range) { return static_cast<double>((range.low + range.high).count()) / 2; },
+                        [](const Exponential& exponential) { return static_cast<double>(exponential.mean.count()); },
+                        [](const Lognormal& lognormal) {
+                          const double sigma = sigma_of(lognormal);
+                          return static_cast<double>(lognormal.median.count()) * std::exp(sigma * sigma / 2);
+                        },
+                        [](const Empirical& empirical) {
+                          const auto add = [](double sum, Nanoseconds each) {
+                            return sum + static_cast<double>(each.count());
+                          };
+                          return std::accumulate(empirical.samples.begin(), empirical.samples.end(), 0.0, add) /
+                                 static_cast<double>(empirical.samples.size());
+                        },
+                    },
+                    kind_);
 }
 
 Nanoseconds Distribution::least() const {
-  return std::visit(
-      Overloaded{
-          [](const Constant& constant) { return constant.value; },
-          [](const Uniform& range) { return range.low; },
-          [](const Exponential&) { return Nanoseconds{0}; },
-          [](const Lognormal&) { return Nanoseconds{0}; },
-          [](const Empirical& empirical) { return *std::min_element(empirical.samples.begin(), empirical.samples.end()); },
-      },
-      kind_);
+  return std::visit(Overloaded{
+                        [](const Constant& constant) { return constant.value; },
+                        [](const Uniform& range) { return range.low; },
+                        [](const Exponential&) { return Nanoseconds{0}; },
+                        [](const Lognormal&) { return Nanoseconds{0}; },
+                        [](const Empirical& empirical) {
+                          return *std::min_element(empirical.samples.begin(), empirical.samples.end());
+                        },
+                    },
+                    kind_);
 }
 
 }  // namespace sim

@@ -56,8 +56,7 @@ class Distribution {
   Distribution() : Distribution(Constant{Nanoseconds{0}}) {}
   // NOLINTNEXTLINE(google-explicit-constructor): a kind is a distribution
   template <typename K>
-    requires std::constructible_from<Kind, K>
-  Distribution(K kind) : kind_(std::move(kind)) {}
+  requires std::constructible_from<Kind, K> Distribution(K kind) : kind_(std::move(kind)) {}
 
   /// One draw. A constant leaves the stream alone.
   [[nodiscard]] Nanoseconds sample(Stream& stream) const;

@@ -2,6 +2,7 @@
 
 #include <simgrid/kernel/Timer.hpp>
 
+#include <algorithm>
 #include <cassert>
 
 namespace sim {
@@ -41,6 +42,9 @@ simgrid::s4u::Host* make_host() {
   zone->seal();
   return host;
 }
+
+// SimGrid's clock may have been rounded up past `time`; it refuses dates before its clock.
+double simgrid_date(Time time) { return std::max(to_seconds(time), simgrid::s4u::Engine::get_clock()); }
 
 }  // namespace
 
@@ -93,7 +97,7 @@ bool Engine::pass_turn(const Actor* running) {
     } else if (actor == running && !stepwise_) {
       return true;
     } else {
-      simgrid::kernel::timer::Timer::set(to_seconds(now_), [actor] { actor->simgrid_actor_->resume(); });
+      simgrid::kernel::timer::Timer::set(simgrid_date(now_), [actor] { actor->simgrid_actor_->resume(); });
       return false;
     }
   }
@@ -103,7 +107,7 @@ bool Engine::pass_turn(const Actor* running) {
 
 void Engine::end_run() {
   // From SimGrid's own context, because an actor cannot unwind the stack that it is running on.
-  simgrid::kernel::timer::Timer::set(to_seconds(now_), [this] {
+  simgrid::kernel::timer::Timer::set(simgrid_date(now_), [this] {
     for (Actor& actor : actors_) actor.simgrid_actor_->kill();
   });
 }

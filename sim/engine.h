@@ -64,8 +64,8 @@ class Actor {
 class Engine {
  public:
   struct Options {
-    bool stepwise = false;                        ///< every event through SimGrid's clock
-    std::vector<std::string> simgrid_arguments;   ///< passed to SimGrid as they are (`--cfg=...`, `--log=...`)
+    bool stepwise = false;                       ///< every event through SimGrid's clock
+    std::vector<std::string> simgrid_arguments;  ///< passed to SimGrid as they are (`--cfg=...`, `--log=...`)
   };
 
   explicit Engine(const Options& options);
@@ -82,10 +82,10 @@ class Engine {
   /// Runs until stop() or until no event is left. Rethrows what an actor's body threw.
   void run();
 
-  /// Counts one step of the model: what a stepwise run takes one event for.
-  void count_step() { ++steps_; }
-  /// The steps so far; the same whether they were taken one by one or run ahead.
-  [[nodiscard]] std::uint64_t steps() const { return steps_; }
+  /// Counts one event of the model: a moment at which an actor met others. Work that touches nothing shared is none,
+  /// so the count is the same whether steps are taken one by one or run ahead.
+  void count_event() { ++events_; }
+  [[nodiscard]] std::uint64_t events() const { return events_; }
 
   /// Ends the run at the present moment: whoever calls it finishes its turn, nobody else gets one.
   void stop() { stopped_ = true; }
@@ -103,7 +103,7 @@ class Engine {
   bool stepwise_;
   bool stopped_ = false;
   Time now_{};
-  std::uint64_t steps_ = 0;
+  std::uint64_t events_ = 0;
   Calendar calendar_;
   std::deque<Actor> actors_;
   std::exception_ptr failure_;

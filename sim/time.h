@@ -26,8 +26,6 @@ using Time = VirtualClock::time_point;
 
 /// Seconds as SimGrid's clock counts them. Neighbouring nanoseconds stay distinct as doubles for the first 97 days
 /// (2^23 s); scenarios are limited to 30 days.
-inline double to_seconds(Time time) {
-  return std::chrono::duration<double>(time.time_since_epoch()).count();
-}
+inline double to_seconds(Time time) { return std::chrono::duration<double>(time.time_since_epoch()).count(); }
 
 }  // namespace sim

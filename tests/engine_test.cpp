@@ -93,6 +93,30 @@ TEST_P(EngineInBothModes, SimGridsClockAgreesWheneverATurnPasses) {
   });
 }
 
+// SimGrid adds the distance to the next date to its clock. When the clock more than doubles, the sum may be rounded up
+// past that date, and then a second turn at the same nanosecond lies in SimGrid's past, which it refuses.
+TEST_P(EngineInBothModes, TurnsPassAtOneNanosecondHoweverSimGridRoundsItsClock) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    tests::check_in_child([seed] {
+      World world(GetParam());
+      std::vector<int> turns(2);
+      for (std::size_t number = 0; number < 2; ++number) {
+        world.spawn("sleeper", [&, number](Actor& self) {
+          Stream chance(seed, "test", "same for both");
+          for (std::int64_t time = 1; time < 1'000'000'000'000;
+               time = 3 * time + static_cast<std::int64_t>(chance() % 7)) {
+            world.sleep_until(self, at(time));
+            ++turns[number];
+          }
+        });
+      }
+      world.engine.run();
+      EXPECT_GT(turns[0], 20);
+      EXPECT_EQ(turns[0], turns[1]);
+    });
+  }
+}
+
 TEST_P(EngineInBothModes, BodiesBeginAtTimeZeroInTheOrderOfSpawning) {
   tests::check_in_child([] {
     World world(GetParam());

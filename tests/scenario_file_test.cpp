@@ -3,119 +3,32 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/algorithm/string/replace.hpp>
-
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <string>
-#include <vector>
+#include <variant>
 
-#include "experiments/diagnostics.h"
-
-#ifndef MLOCKSIM_SOURCE_CONFIGS
-#define MLOCKSIM_SOURCE_CONFIGS "configs"
-#endif
+#include "tests/config_files.h"
 
 namespace experiments {
 namespace {
 
 using models::Bytes;
 using models::HoldMode;
-using testing::AllOf;
-using testing::Contains;
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
+using tests::kPolicy;
+using tests::kScenario;
+using tests::mistakes;
+using tests::mistakes_of;
+using tests::read;
+using tests::shipped_machine;
+using tests::with;
+using tests::write;
 using namespace std::chrono_literals;
-using Lines = std::vector<std::string>;
 
-// The line numbers of the tests below count in this text.
-constexpr const char* kScenario = R"(schema: mlocksim/1
-name: small
-machine: {from: machines/epyc-zen4-linux-6.18, cpus: 4}
-memory: {size: 1GiB}
-policy: downgrade
-processes:
-  - name: db
-    regions: {heap: {size: 512MiB, kind: anon}}
-    threads:
-      locker: {run: locker, region: heap, script: [mlock, hold 100ms, munlock]}
-      faulter: {run: faulter, count: 2, closed: {think: 50us}}
-  - name: ps
-    threads:
-      ps: {run: proc_reader, file: cmdline, target: db, closed: {think: 10ms}}
-)";
-
-constexpr const char* kPolicy = R"(schema: mlocksim/1
-name: mine
-populate: {mode: downgrade}
-munlock: {mode: downgrade}
-munmap: {mode: write_held}
-)";
-
-std::filesystem::path folder() { return std::filesystem::path(testing::TempDir()) / "scenario_file_test"; }
-
-/// Writes a file into the test's folder.
-std::filesystem::path write(const std::string& name, const std::string& text) {
-  const auto file = folder() / name;
-  std::filesystem::create_directories(file.parent_path());
-  std::ofstream(file) << text;
-  return file;
-}
-
-/// `text` with one piece replaced, which must be there.
-std::string with(const std::string& what, const std::string& by, std::string text = kScenario) {
-  EXPECT_THAT(text, HasSubstr(what));
-  boost::algorithm::replace_first(text, what, by);
-  return text;
-}
-
-/// The mistakes that `read` throws, without the test's folder in them.
-template <typename Read>
-Lines mistakes_of(Read read) {
-  Lines lines;
-  try {
-    read();
-  } catch (const InputError& error) {
-    for (const Diagnostic& diagnostic : error.diagnostics()) {
-      lines.push_back(boost::algorithm::replace_all_copy(to_text(diagnostic), folder().string() + "/", ""));
-    }
-  }
-  return lines;
-}
-
-models::Scenario read(const std::string& text, const Overrides& overrides = {}) {
-  return read_scenario(write("s.yaml", text), overrides);
-}
-
-Lines mistakes(const std::string& text, const Overrides& overrides = {}) {
-  return mistakes_of([&] { (void)read(text, overrides); });
-}
-
-Lines policy_mistakes(const std::string& text) {
-  return mistakes_of([&] { (void)read_policy(write("p.yaml", text)); });
-}
-
-std::string shipped_machine() {
-  std::ifstream stream(std::filesystem::path(MLOCKSIM_SOURCE_CONFIGS) / "machines/epyc-zen4-linux-6.18.yaml");
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-Lines machine_mistakes(const std::string& text) {
-  return mistakes_of([&] { (void)read_machine(write("m.yaml", text)); });
-}
-
-class ScenarioFile : public testing::Test {
- protected:
-  void SetUp() override {
-    std::filesystem::remove_all(folder());
-    ::setenv("MLOCKSIM_CONFIGS", MLOCKSIM_SOURCE_CONFIGS, 1);
-  }
-};
+class ScenarioFile : public tests::ConfigFiles {};
 
 // --- what is read -------------------------------------------------------------------------------------------
 
@@ -142,8 +55,9 @@ TEST_F(ScenarioFile, ReadsAScenario) {
                                                    {Step{Step::Call::mlock, {}}, Step{Step::Call::hold, 100ms},
                                                     Step{Step::Call::munlock, {}}},
                                                    1}}));
-  const models::ClosedLoop thinking{sim::Constant{50us}};
-  EXPECT_EQ(db.threads[1], (models::ThreadSpec{"faulter", 2, models::FaulterSpec{thinking}}));
+  models::FaulterSpec faulter;
+  faulter.arrival = models::ClosedLoop{sim::Constant{50us}};
+  EXPECT_EQ(db.threads[1], (models::ThreadSpec{"faulter", 2, faulter}));
   const models::ProcReaderSpec ps{models::ProcReaderSpec::File::cmdline, "db", models::ClosedLoop{sim::Constant{10ms}}};
   EXPECT_EQ(scenario.processes[1].threads[0], (models::ThreadSpec{"ps", 1, ps}));
 }
@@ -202,15 +116,6 @@ TEST_F(ScenarioFile, ExplicitKeysWinOverPressure) {
   EXPECT_EQ(memory.min_free, Bytes{1 << 20});
 }
 
-TEST_F(ScenarioFile, OverridesSingleCostsOfANamedMachine) {
-  const auto scenario = read(with("cpus: 4}", "name: faster, costs: {munlock_page: 10ns, fault: uniform 1us 2us}}"));
-  auto expected = read_machine(*find_config(ConfigKind::machines, "epyc-zen4-linux-6.18"));
-  expected.name = "faster";
-  expected.costs.munlock_page = sim::Constant{10ns};
-  expected.costs.fault = sim::Uniform{1us, 2us};
-  EXPECT_EQ(scenario.machine, expected);
-}
-
 TEST_F(ScenarioFile, ReadsAMachineAndAPolicyInline) {
   auto machine = with("schema: mlocksim/1\n", "", shipped_machine());
   boost::algorithm::replace_all(machine, "\n", "\n  ");
@@ -220,14 +125,7 @@ TEST_F(ScenarioFile, ReadsAMachineAndAPolicyInline) {
       "policy: {name: mine, populate: {mode: downgrade}, munlock: {mode: downgrade}, munmap: {mode: downgrade}}", text);
   const auto scenario = read(text);
   EXPECT_EQ(scenario.machine, read_machine(*find_config(ConfigKind::machines, "epyc-zen4-linux-6.18")));
-  EXPECT_EQ(scenario.policies[0].munmap, HoldMode::downgrade);
-}
-
-TEST_F(ScenarioFile, FindsSamplesBesideTheFileThatNamesThem) {
-  write("think.txt", "1us\n3us\n");
-  const auto scenario = read(with("think: 50us", "think: empirical think.txt"));
-  EXPECT_EQ(std::get<models::FaulterSpec>(scenario.processes[0].threads[1].run).arrival,
-            models::Arrival(models::ClosedLoop{sim::Empirical{{1us, 3us}}}));
+  EXPECT_EQ(scenario.policies[0].munmap.mode, HoldMode::downgrade);
 }
 
 // --- what is refused: the file as a whole -------------------------------------------------------------------
@@ -250,28 +148,6 @@ TEST_F(ScenarioFile, SaysEverythingThatIsWrongAtOnce) {
           "s.yaml:11:38: processes[0].threads.faulter.count: expected a whole number from 1 to 10000, found '0'",
           "s.yaml:14:53: processes[1].threads.ps.target: expected the name of a process, found 'bd' "
           "(did you mean db?)"));
-}
-
-TEST_F(ScenarioFile, RefusesAFileThatIsEmptyOrNoMap) {
-  EXPECT_THAT(mistakes(""), ElementsAre("s.yaml:1:1: expected the keys of a scenario, first `schema`, found nothing"));
-  EXPECT_THAT(mistakes("- 1\n"),
-              ElementsAre("s.yaml:1:1: expected the keys of a scenario, first `schema`, found a list"));
-}
-
-TEST_F(ScenarioFile, RefusesAFileThatIsNotThere) {
-  EXPECT_THAT(mistakes_of([] { (void)read_scenario("nowhere.yaml"); }),
-              ElementsAre("nowhere.yaml: cannot be read: No such file or directory"));
-}
-
-TEST_F(ScenarioFile, RefusesWhatIsNoYaml) {
-  EXPECT_THAT(mistakes("name: [\n"), ElementsAre(HasSubstr("not valid YAML")));
-}
-
-TEST_F(ScenarioFile, RefusesOtherSchemas) {
-  EXPECT_THAT(mistakes(with("mlocksim/1", "mlocksim/2")),
-              ElementsAre("s.yaml:1:9: schema: expected mlocksim/1, found 'mlocksim/2' (did you mean mlocksim/1?)"));
-  EXPECT_THAT(mistakes(with("schema: mlocksim/1\n", "")),
-              ElementsAre("s.yaml:1:1: schema: missing: every file starts with `schema: mlocksim/1`"));
 }
 
 TEST_F(ScenarioFile, NamesAllThatIsMissing) {
@@ -322,56 +198,7 @@ TEST_F(ScenarioFile, RefusesWhatIsPlannedButNotThereYet) {
                           "(supported: cmdline)"));
 }
 
-TEST_F(ScenarioFile, RefusesNamesWithOtherCharacters) {
-  EXPECT_THAT(mistakes(with("faulter:", "\"a b\":")),
-              ElementsAre("s.yaml:11:7: processes[0].threads.a b: expected a name of letters, digits, '_', '-' and "
-                          "'.', found 'a b'"));
-  EXPECT_THAT(mistakes(with("{heap: {size: 512MiB, kind: anon}}", "{heap: {size: 4KiB}, h/p: {size: 4KiB}}")),
-              ElementsAre(StartsWith("s.yaml:8:35: processes[0].regions.h/p: expected a name")));
-  EXPECT_THAT(mistakes(with("name: db", "name:")),
-              Contains(StartsWith("s.yaml:7:5: processes[0].name: expected a name")));
-}
-
 // --- what is refused: machine, memory, policies --------------------------------------------------------------
-
-TEST_F(ScenarioFile, RefusesAnUnknownMachineWithTheNearest) {
-  EXPECT_THAT(mistakes(with("machines/epyc-zen4-linux-6.18", "machines/epyc-zen5")),
-              ElementsAre(StartsWith("s.yaml:3:17: machine.from: there is no machine 'machines/epyc-zen5'")));
-  EXPECT_THAT(mistakes(with("{from: machines/epyc-zen4-linux-6.18, cpus: 4}", "epyc")),
-              ElementsAre("s.yaml:3:10: machine: there is no machine 'epyc' (did you mean epyc-zen4-linux-6.18?)"));
-}
-
-TEST_F(ScenarioFile, RefusesNumbersOfCpusThatNobodyHas) {
-  EXPECT_THAT(mistakes(with("cpus: 4", "cpus: 0")),
-              ElementsAre("s.yaml:3:54: machine.cpus: expected a whole number from 1 to 4096, found '0'"));
-  EXPECT_THAT(mistakes(with("cpus: 4", "cpus: 4097")),
-              ElementsAre("s.yaml:3:54: machine.cpus: expected a whole number from 1 to 4096, found '4097'"));
-}
-
-TEST_F(ScenarioFile, RefusesAnIncompleteInlineMachineKeyByKey) {
-  const auto lines = mistakes(with("{from: machines/epyc-zen4-linux-6.18, cpus: 4}", "{form: x, costs: {fault: 1us}}"));
-  EXPECT_THAT(lines, SizeIs(1 + 3 + 18));
-  EXPECT_THAT(lines, Contains("s.yaml:3:10: machine.scheduler: missing"));
-  EXPECT_THAT(lines, Contains("s.yaml:3:11: machine.form: unknown key (did you mean from?)"));
-  EXPECT_THAT(lines, Contains("s.yaml:3:27: machine.costs.zap_page: missing"));
-}
-
-TEST_F(ScenarioFile, NamesTheMachineFileForTheMistakesInIt) {
-  write("machines/broken.yaml", with("cpus: 2 ", "cpus: two", shipped_machine()));
-  EXPECT_THAT(mistakes(with("machines/epyc-zen4-linux-6.18, cpus: 4", "broken, costs: {fault: 5}")),
-              ElementsAre(AllOf(StartsWith("machines/broken.yaml:"),
-                                HasSubstr(": cpus: expected a whole number from 1 to 4096, found 'two")),
-                          StartsWith("s.yaml:3:40: machine.costs.fault: expected a duration")));
-}
-
-TEST_F(ScenarioFile, RefusesSizesThatAreNotWholePages) {
-  EXPECT_THAT(mistakes(with("512MiB", "5000B")),
-              ElementsAre("s.yaml:8:28: processes[0].regions.heap.size: expected a multiple of 4KiB above zero, found "
-                          "'5000B' (did you mean 8KiB?)"));
-  EXPECT_THAT(mistakes(with("1GiB", "0GiB")),
-              ElementsAre("s.yaml:4:16: memory.size: expected a multiple of 4KiB above zero, found '0GiB' "
-                          "(did you mean 4KiB?)"));
-}
 
 TEST_F(ScenarioFile, RefusesMoreRegionsThanMemoryAtTheOneThatIsTooMuch) {
   EXPECT_THAT(mistakes(with("{heap: {size: 512MiB, kind: anon}}",
@@ -390,6 +217,17 @@ TEST_F(ScenarioFile, RefusesAWatermarkOfAnEighthOfTheMemory) {
               ElementsAre("s.yaml:4:32: memory.min_free: expected less than an eighth of the memory's 1GiB, found "
                           "'128MiB'"));
   EXPECT_THAT(mistakes(with("1GiB}", "1GiB, min_free: 131068KiB}")), IsEmpty());
+}
+
+TEST_F(ScenarioFile, RefusesAMemoryTooSmallForTheKernelsWatermark) {
+  EXPECT_THAT(mistakes(with("512MiB", "4KiB", with("1GiB}", "1MiB}"))),
+              ElementsAre("s.yaml:4:16: memory.size: expected at least 1028KiB, found '1MiB' (too small: the kernel's "
+                          "formula makes min_free 128KiB, which must be less than an eighth of the memory; or set "
+                          "memory.min_free)"));
+  EXPECT_THAT(mistakes(with("512MiB", "4KiB", with("1GiB}", "4KiB}"))),
+              ElementsAre(StartsWith("s.yaml:4:16: memory.size: expected at least 1028KiB, found '4KiB'")));
+  EXPECT_THAT(mistakes(with("512MiB", "4KiB", with("1GiB}", "1028KiB}"))), IsEmpty());
+  EXPECT_THAT(mistakes(with("512MiB", "4KiB", with("1GiB}", "1MiB, min_free: 64KiB}"))), IsEmpty());
 }
 
 TEST_F(ScenarioFile, RefusesImpossiblePressure) {
@@ -456,12 +294,6 @@ TEST_F(ScenarioFile, RefusesAThreadThatRunsNothingKnown) {
               ElementsAre("s.yaml:11:16: processes[0].threads.faulter.run: missing"));
 }
 
-TEST_F(ScenarioFile, RefusesTooManyThreads) {
-  EXPECT_THAT(mistakes(with("count: 2", "count: 10001")),
-              ElementsAre("s.yaml:11:38: processes[0].threads.faulter.count: expected a whole number from 1 to 10000, "
-                          "found '10001'"));
-}
-
 TEST_F(ScenarioFile, RefusesALockerOfAnUnknownRegion) {
   EXPECT_THAT(mistakes(with("region: heap", "region: haep")),
               ElementsAre("s.yaml:10:37: processes[0].threads.locker.region: expected a region of this process, found "
@@ -512,12 +344,6 @@ TEST_F(ScenarioFile, RefusesThreadsThatAreNeitherOrBothClosedAndOpen) {
                           "exponential 50us}, found '50us'"));
 }
 
-TEST_F(ScenarioFile, RefusesToThinkForLessThanNoTime) {
-  EXPECT_THAT(mistakes(with("think: 50us", "think: constant -5us")),
-              ElementsAre("s.yaml:11:57: processes[0].threads.faulter.closed.think: expected a duration such as 250ns, "
-                          "1.5us, 10ms or 3s, found '-5us' (it must not be below zero)"));
-}
-
 TEST_F(ScenarioFile, RefusesAnOpenLoopThatNeverMovesOn) {
   for (const char* every : {"0ns", "constant 0us", "uniform 0ns 0ns", "empirical zeros.txt"}) {
     write("zeros.txt", "0ns\n0ns\n");
@@ -528,12 +354,6 @@ TEST_F(ScenarioFile, RefusesAnOpenLoopThatNeverMovesOn) {
   EXPECT_THAT(mistakes(with("closed: {think: 50us}", "open: {every: uniform 0ns 1ns}")), IsEmpty());
 }
 
-TEST_F(ScenarioFile, RefusesAMapperOfHalfAPage) {
-  EXPECT_THAT(mistakes(with("run: faulter, count: 2,", "run: mapper, size: 2KiB,")),
-              ElementsAre("s.yaml:11:36: processes[0].threads.faulter.size: expected a multiple of 4KiB above zero, "
-                          "found '2KiB' (did you mean 4KiB?)"));
-}
-
 TEST_F(ScenarioFile, NeedsADurationWithoutALocker) {
   const auto text = with("locker, region: heap, script: [mlock, hold 100ms, munlock]", "mapper, closed: {think: 1ms}");
   EXPECT_THAT(mistakes(text),
@@ -541,60 +361,11 @@ TEST_F(ScenarioFile, NeedsADurationWithoutALocker) {
   EXPECT_THAT(mistakes(with("policy:", "duration: 10s\npolicy:", text)), IsEmpty());
 }
 
-TEST_F(ScenarioFile, RefusesADurationOfNothingOrOfMoreThanThirtyDays) {
-  EXPECT_THAT(mistakes(with("policy:", "duration: 0s\npolicy:")),
-              ElementsAre("s.yaml:5:11: duration: expected a duration above zero, found '0s'"));
-  EXPECT_THAT(mistakes(with("policy:", "duration: 2592001s\npolicy:")),
-              ElementsAre(AllOf(StartsWith("s.yaml:5:11: duration: "), HasSubstr("(at most 2592000s)"))));
-}
-
 TEST_F(ScenarioFile, RefusesLimitsThatAreNoSize) {
   EXPECT_THAT(mistakes(with("- name: db", "- name: db\n    cap_ipc_lock: no\n    rlimit_memlock: none")),
               ElementsAre("s.yaml:8:19: processes[0].cap_ipc_lock: expected true or false, found 'no'",
                           "s.yaml:9:21: processes[0].rlimit_memlock: expected unlimited or a size such as 64KiB, found "
                           "'none'"));
-}
-
-// --- policies and machines ----------------------------------------------------------------------------------
-
-TEST_F(ScenarioFile, ReadsAPolicyWithItsDefaults) {
-  const auto policy = read_policy(write("p.yaml", kPolicy));
-  EXPECT_EQ(policy, (models::Policy{"mine", "", models::RwsemFlavour::fifo, HoldMode::downgrade, HoldMode::downgrade,
-                                    HoldMode::write_held, models::FaultLock::mmap_sem}));
-}
-
-TEST_F(ScenarioFile, RefusesModesThatAreNotThereYet) {
-  EXPECT_THAT(policy_mistakes(with("munlock: {mode: downgrade}", "munlock: {mode: chunked_write, batch: 16}", kPolicy)),
-              ElementsAre("p.yaml:4:17: munlock.mode: 'chunked_write' is not supported by this version (supported: "
-                          "write_held, downgrade)",
-                          "p.yaml:4:32: munlock.batch: not supported by this version"));
-  EXPECT_THAT(policy_mistakes(with("populate: {mode: downgrade}", "populate: {mode: drop_and_read}", kPolicy)),
-              ElementsAre(StartsWith("p.yaml:3:18: populate.mode: 'drop_and_read' is not supported by this version")));
-  EXPECT_THAT(policy_mistakes(std::string(kPolicy) + "rwsem: spin_handoff\nfault: {lock: per_vma}\n"),
-              ElementsAre("p.yaml:6:8: rwsem: 'spin_handoff' is not supported by this version (supported: fifo)",
-                          "p.yaml:7:15: fault.lock: 'per_vma' is not supported by this version (supported: "
-                          "mmap_sem)"));
-}
-
-TEST_F(ScenarioFile, RefusesPoliciesThatAreIncompleteOrMisspelled) {
-  EXPECT_THAT(policy_mistakes(with("munmap: {mode: write_held}\n", "munmp: {mode: write_held}\n", kPolicy)),
-              ElementsAre("p.yaml:1:1: munmap: missing", "p.yaml:5:1: munmp: unknown key (did you mean munmap?)"));
-  EXPECT_THAT(policy_mistakes(with("{mode: write_held}", "write_held", kPolicy)),
-              ElementsAre("p.yaml:5:9: munmap: expected a map such as {mode: downgrade}, found 'write_held'"));
-  EXPECT_THAT(policy_mistakes(with("write_held", "write_hold", kPolicy)),
-              ElementsAre("p.yaml:5:16: munmap.mode: expected write_held, downgrade, found 'write_hold' "
-                          "(did you mean write_held?)"));
-}
-
-TEST_F(ScenarioFile, RefusesMachinesWithImpossibleCosts) {
-  auto text = with("timeslice: 4ms", "timeslice: 0ms", shipped_machine());
-  text = with("find_vma: 100ns", "find_vma: exponential 100ns", text);
-  text = with("zap_page: 210ns", "zap_pge: 210ns", text);
-  EXPECT_THAT(
-      machine_mistakes(text),
-      ElementsAre(HasSubstr("scheduler.timeslice: expected a duration above zero, found '0ms'"),
-                  HasSubstr("costs.zap_page: missing"), HasSubstr("costs.find_vma: expected a duration such as"),
-                  HasSubstr("costs.zap_pge: unknown key (did you mean zap_page?)")));
 }
 
 // --- the command line ---------------------------------------------------------------------------------------
@@ -653,70 +424,14 @@ TEST_F(ScenarioFile, RefusesUnknownPoliciesOfTheCommandLine) {
 
 // --- finding files ------------------------------------------------------------------------------------------
 
-TEST_F(ScenarioFile, PrefersAPolicyBesideTheScenarioToAShippedOne) {
-  write("downgrade.yaml", with("name: mine", "name: downgrade\nabout: of my own", kPolicy));
-  EXPECT_EQ(read(kScenario).policies[0].about, "of my own");
-}
-
-TEST_F(ScenarioFile, FindsANameWithAndWithoutFolderAndExtension) {
-  const auto shipped = std::filesystem::path(MLOCKSIM_SOURCE_CONFIGS) / "machines/epyc-zen4-linux-6.18.yaml";
-  for (const std::string name : {"epyc-zen4-linux-6.18", "machines/epyc-zen4-linux-6.18", "epyc-zen4-linux-6.18.yaml",
-                                 "machines/epyc-zen4-linux-6.18.yaml"}) {
-    const auto found = find_config(ConfigKind::machines, name);
-    ASSERT_TRUE(found) << name;
-    EXPECT_EQ(*found, shipped);
-  }
-  EXPECT_EQ(*find_config(ConfigKind::machines, shipped.string()), shipped);
-}
-
-TEST_F(ScenarioFile, ABareNameDoesNotMeanAStrayFile) {
-  write("downgrade", "not a policy");
-  EXPECT_EQ(find_config(ConfigKind::policies, "downgrade", {folder()})->parent_path().filename(), "policies");
-}
-
-TEST_F(ScenarioFile, LooksForShippedFilesWhereTheEnvironmentSays) {
-  write("elsewhere/policies/b.yaml", with("name: mine", "name: b\nabout: second", kPolicy));
-  write("elsewhere/policies/a.yaml", with("name: mine", "name: a", kPolicy));
-  write("elsewhere/policies/readme.txt", "");
-  ::setenv("MLOCKSIM_CONFIGS", (folder() / "elsewhere").c_str(), 1);
-  const auto entries = list_configs(ConfigKind::policies);
-  ASSERT_THAT(entries, SizeIs(2));
-  EXPECT_EQ(entries[0].name, "a");
-  EXPECT_EQ(entries[0].about, "");
-  EXPECT_EQ(entries[1].name, "b");
-  EXPECT_EQ(entries[1].about, "second");
-  EXPECT_EQ(entries[1].path, folder() / "elsewhere/policies/b.yaml");
-  EXPECT_THAT(list_configs(ConfigKind::machines), IsEmpty());
-  EXPECT_THAT(find_config(ConfigKind::policies, "nothing").message(), HasSubstr("(in "));
-}
-
-TEST_F(ScenarioFile, FallsBackToTheSourceTree) {
-  ::unsetenv("MLOCKSIM_CONFIGS");
-  EXPECT_EQ(configs_directory(), MLOCKSIM_SOURCE_CONFIGS);
-}
-
-TEST_F(ScenarioFile, EveryShippedFileReadsAndIsNamedAsItsFile) {
-  for (const ConfigKind kind : {ConfigKind::machines, ConfigKind::policies, ConfigKind::scenarios}) {
-    const auto entries = list_configs(kind);
-    EXPECT_FALSE(entries.empty());
-    for (const ConfigEntry& entry : entries) {
-      EXPECT_EQ(mistakes_of([&] { EXPECT_EQ(check_file(entry.path), kind); }), Lines{});
-      EXPECT_NE(entry.about, "") << entry.path;
-    }
-  }
-  for (const auto& entry : list_configs(ConfigKind::machines)) EXPECT_EQ(read_machine(entry.path).name, entry.name);
-  for (const auto& entry : list_configs(ConfigKind::policies)) EXPECT_EQ(read_policy(entry.path).name, entry.name);
-  for (const auto& entry : list_configs(ConfigKind::scenarios)) EXPECT_EQ(read_scenario(entry.path).name, entry.name);
-}
-
 TEST_F(ScenarioFile, TheFlagshipComparesThePatchAndItsQuestion) {
   const auto scenario = read_scenario(*find_config(ConfigKind::scenarios, "unlock_question"));
   ASSERT_THAT(scenario.policies, SizeIs(3));
-  EXPECT_EQ(scenario.policies[0].populate, HoldMode::write_held);
-  EXPECT_EQ(scenario.policies[1].populate, HoldMode::downgrade);
-  EXPECT_EQ(scenario.policies[1].munlock, HoldMode::write_held);
-  EXPECT_EQ(scenario.policies[2].munlock, HoldMode::downgrade);
-  EXPECT_EQ(scenario.policies[2].munmap, HoldMode::write_held);
+  EXPECT_EQ(scenario.policies[0].populate.mode, HoldMode::write_held);
+  EXPECT_EQ(scenario.policies[1].populate.mode, HoldMode::downgrade);
+  EXPECT_EQ(scenario.policies[1].munlock.mode, HoldMode::write_held);
+  EXPECT_EQ(scenario.policies[2].munlock.mode, HoldMode::downgrade);
+  EXPECT_EQ(scenario.policies[2].munmap.mode, HoldMode::write_held);
   EXPECT_EQ(scenario.machine.cpus, 16);
 }
 

@@ -1,0 +1,132 @@
+#include "experiments/machine_file.h"
+
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "experiments/config_catalogue.h"
+#include "experiments/yaml_reader.h"
+#include "experiments/yaml_values.h"
+
+namespace experiments {
+
+namespace {
+
+constexpr int kMostCpus = 4096;
+
+struct CostKey {
+  const char* key;
+  std::variant<sim::Nanoseconds models::Costs::*, sim::Distribution models::Costs::*> member;
+};
+
+const std::vector<CostKey>& cost_keys() {
+  using models::Costs;
+  static const std::vector<CostKey> keys = {
+      {"rwsem_operation", &Costs::rwsem_operation},
+      {"rwsem_wake", &Costs::rwsem_wake},
+      {"system_call", &Costs::system_call},
+      {"find_vma", &Costs::find_vma},
+      {"vma_split", &Costs::vma_split},
+      {"vma_merge", &Costs::vma_merge},
+      {"mmap", &Costs::mmap},
+      {"munmap", &Costs::munmap},
+      {"lru_add_drain_all", &Costs::lru_add_drain_all},
+      {"populate_page", &Costs::populate_page},
+      {"mlock_page", &Costs::mlock_page},
+      {"munlock_absent", &Costs::munlock_absent},
+      {"munlock_page", &Costs::munlock_page},
+      {"zap_page", &Costs::zap_page},
+      {"fault", &Costs::fault},
+      {"proc_cmdline", &Costs::proc_cmdline},
+      {"proc_open", &Costs::proc_open},
+      {"direct_reclaim", &Costs::direct_reclaim},
+      {"kswapd", &Costs::kswapd},
+      {"writeback", &Costs::writeback},
+  };
+  return keys;
+}
+
+void read_cost(const YamlField& field, sim::Nanoseconds& cost) { assign(cost, std::optional(field), duration_of); }
+void read_cost(const YamlField& field, sim::Distribution& cost) { assign(cost, std::optional(field), distribution_of); }
+
+void read_costs(const std::optional<YamlField>& field, models::Costs& costs) {
+  if (!field) return;
+  YamlMap map = field->map("a map of costs");
+  for (const CostKey& cost : cost_keys()) {
+    const auto value = map.require(cost.key);
+    if (value) std::visit([&](auto member) { read_cost(*value, costs.*member); }, cost.member);
+  }
+  map.refuse_unknown();
+}
+
+void read_scheduler(const std::optional<YamlField>& field, models::SchedulerCosts& scheduler) {
+  if (!field) return;
+  YamlMap map = field->map("a map with timeslice, context_switch and wake_up_latency");
+  assign(scheduler.timeslice, map.require("timeslice"), positive_duration_of);
+  assign(scheduler.context_switch, map.require("context_switch"), duration_of);
+  assign(scheduler.wake_up_latency, map.require("wake_up_latency"), duration_of);
+  map.refuse_unknown();
+}
+
+models::Machine read_machine_keys(YamlMap& map) {
+  models::Machine machine;
+  assign(machine.name, map.require("name"), name_of);
+  assign(machine.about, map.find("about"), text_of);
+  assign(machine.cpus, map.require("cpus"), count_up_to(kMostCpus));
+  read_scheduler(map.require("scheduler"), machine.scheduler);
+  read_costs(map.require("costs"), machine.costs);
+  map.refuse_unknown();
+  return machine;
+}
+
+std::optional<models::Machine> read_machine_file(const std::filesystem::path& file,
+                                                 std::vector<Diagnostic>& diagnostics) {
+  std::optional<models::Machine> machine;
+  (void)read_config(file, ConfigKind::machines, diagnostics, [&](YamlMap& map) { machine = read_machine_keys(map); });
+  return machine;
+}
+
+YamlNode without(YamlNode map, std::string_view key) {
+  std::erase_if(map.entries, [&](const YamlEntry& entry) { return entry.key == key; });
+  return map;
+}
+
+/// `{from: NAME, ...}`: the named machine with keys replaced. The named file is read on its own first, so that
+/// its own mistakes are reported once and under its own keys.
+std::optional<models::Machine> derive_machine(const YamlField& field, const YamlField& from,
+                                              const std::filesystem::path& scenario,
+                                              std::vector<Diagnostic>& diagnostics) {
+  const auto file = file_of(from, ConfigKind::machines, scenario);
+  if (!file || !read_machine_file(*file, diagnostics)) return std::nullopt;
+  std::vector<Diagnostic> reported_already;
+  const YamlNode base = without(load_yaml(*file, reported_already), "schema");
+  const YamlNode derived = overlay(base, without(field.node(), "from"));
+  std::vector<Diagnostic> found;
+  YamlMap map = YamlField(derived, field.path(), found).map();
+  auto machine = read_machine_keys(map);
+  std::erase_if(found, [&](const Diagnostic& diagnostic) { return diagnostic.file == file->string(); });
+  diagnostics.insert(diagnostics.end(), found.begin(), found.end());
+  return machine;
+}
+
+}  // namespace
+
+std::optional<models::Machine> read_machine_value(const YamlField& field, const std::filesystem::path& scenario,
+                                                  std::vector<Diagnostic>& diagnostics) {
+  if (field.node().kind != YamlNode::Kind::map) {
+    const auto file = file_of(field, ConfigKind::machines, scenario);
+    return file ? read_machine_file(*file, diagnostics) : std::nullopt;
+  }
+  YamlMap map = field.map();
+  if (const auto from = map.find("from")) return derive_machine(field, *from, scenario, diagnostics);
+  return read_machine_keys(map);
+}
+
+models::Machine read_machine(const std::filesystem::path& file) {
+  std::vector<Diagnostic> diagnostics;
+  const auto machine = read_machine_file(file, diagnostics);
+  if (!diagnostics.empty()) throw InputError(diagnostics);
+  return *machine;
+}
+
+}  // namespace experiments

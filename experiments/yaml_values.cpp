@@ -1,0 +1,77 @@
+#include "experiments/yaml_values.h"
+
+#include <cstdint>
+#include <string_view>
+
+#include "experiments/quantity.h"
+
+namespace experiments {
+
+namespace {
+
+constexpr std::string_view kNameExpected = "a name of letters, digits, '_', '-' and '.'";
+
+bool is_name(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
+  });
+}
+
+}  // namespace
+
+std::optional<std::string> text_of(const YamlField& field) { return field.text("a text"); }
+
+std::optional<std::string> name_of(const YamlField& field) {
+  auto name = field.text(kNameExpected);
+  if (!name || is_name(*name)) return name;
+  field.refuse_expecting(kNameExpected);
+  return std::nullopt;
+}
+
+void check_name(const YamlMap& map, const YamlMap::Item& item) {
+  if (!is_name(item.key)) map.refuse_key(item, fmt::format("expected {}, found '{}'", kNameExpected, item.key));
+}
+
+std::optional<sim::Nanoseconds> duration_of(const YamlField& field) {
+  return field.parsed([](const std::string& text) { return parse_duration(text); }, kDurationExpected);
+}
+
+std::optional<sim::Nanoseconds> positive_duration_of(const YamlField& field) {
+  const auto duration = duration_of(field);
+  if (!duration || duration->count() > 0) return duration;
+  field.refuse_expecting("a duration above zero");
+  return std::nullopt;
+}
+
+std::optional<sim::Distribution> distribution_of(const YamlField& field) {
+  const auto parse = [&](const std::string& text) { return parse_distribution(text, field.folder()); };
+  return field.parsed(parse, kDistributionExpected);
+}
+
+std::optional<models::Bytes> size_of(const YamlField& field) {
+  return field.parsed([](const std::string& text) { return parse_size(text); }, kSizeExpected);
+}
+
+std::optional<models::Bytes> whole_pages_of(const YamlField& field) {
+  const auto size = size_of(field);
+  if (!size) return std::nullopt;
+  const models::Bytes rounded = models::bytes_of(models::pages_of(*size));
+  if (size->count() > 0 && rounded == *size) return size;
+  const models::Bytes meant = std::max(rounded, models::Bytes{models::kPageSize});
+  field.refuse_expecting("a multiple of 4KiB above zero", fmt::format(" (did you mean {}?)", spell(meant)));
+  return std::nullopt;
+}
+
+std::optional<models::Bytes> byte_rate_of(const YamlField& field) {
+  return field.parsed([](const std::string& text) { return parse_byte_rate(text); }, kByteRateExpected);
+}
+
+std::function<std::optional<int>(const YamlField&)> count_up_to(int most) {
+  return [most](const YamlField& field) -> std::optional<int> {
+    const auto count = field.whole_number(1, static_cast<std::uint64_t>(most));
+    return count ? std::optional(static_cast<int>(*count)) : std::nullopt;
+  };
+}
+
+}  // namespace experiments

@@ -1,0 +1,35 @@
+#include "models/blame.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace models {
+
+void Ledger::charge(Cause cause, sim::Time at) {
+  Entry& last = entries_.back();
+  if (last.cause == cause) return;
+  if (last.from == at) {
+    last.cause = cause;
+  } else {
+    entries_.push_back({at, cause, read(at)});
+    // The last one may lie ahead of the clock, so the one before it is still needed.
+    if (!remembers_ && entries_.size() > 2) entries_.pop_front();
+  }
+}
+
+TimeByCause Ledger::read(sim::Time at) const {
+  const auto after = std::upper_bound(entries_.begin(), entries_.end(), at,
+                                      [](sim::Time time, const Entry& entry) { return time < entry.from; });
+  assert(after != entries_.begin() && "that has been forgotten");
+  const Entry& entry = *std::prev(after);
+  TimeByCause totals = entry.totals;
+  totals[static_cast<std::size_t>(entry.cause)] += at - entry.from;
+  return totals;
+}
+
+void Ledger::forget_before(sim::Time at) {
+  while (entries_.size() > 1 && entries_[1].from <= at) entries_.pop_front();
+  while (!lock_waits_.empty() && lock_waits_.front().to <= at) lock_waits_.pop_front();
+}
+
+}  // namespace models

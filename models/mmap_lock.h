@@ -1,0 +1,33 @@
+// mmap_sem and the locks of single VMAs, taken together as a path needs them.
+//
+// Models how the write mode of mmap_sem and the per-VMA locks belong together, and which lock a fault takes.
+// Kernel. include/linux/mmap_lock.h, vma_start_write, lock_vma_under_rcu (include/linux/mm.h, mm/memory.c) of 6.4 and
+// later: whoever changes a VMA under mmap_sem marks it with the mm's sequence number, after the faults in it have left;
+// giving up write mode, downgrading included, moves the sequence number on and so unmarks all VMAs at once. Policies
+// without per-VMA locks pass through to mmap_sem.
+// Simplified. Taking and giving up a VMA's lock costs nothing of its own next to the fault; faults in one VMA under its
+// lock never block each other.
+// Validated by tests/mmap_lock_test.cpp.
+#pragma once
+
+namespace models {
+
+class Mm;
+class Task;
+struct Vma;
+
+void mmap_write_lock(Task& current, Mm& mm);
+/// Unmarks every VMA. Precondition: `current` holds mmap_sem for write.
+void mmap_write_unlock(Task& current, Mm& mm);
+/// Unmarks every VMA. Precondition: as above; afterwards `current` holds it for read.
+void mmap_write_downgrade(Task& current, Mm& mm);
+
+/// Waits until no fault uses `vma` and keeps new ones out until write mode is given up. Does nothing if faults take
+/// mmap_sem. Precondition: `current` holds mmap_sem for write.
+void vma_start_write(Task& current, Mm& mm, Vma& vma);
+
+/// lock_vma_under_rcu: takes the lock of `vma` for a fault, or returns false if the fault has to take mmap_sem.
+bool vma_start_read(Task& current, Mm& mm, Vma& vma);
+void vma_end_read(Task& current, Vma& vma);
+
+}  // namespace models

@@ -1,0 +1,82 @@
+#include "experiments/machine_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+#include "experiments/config_catalogue.h"
+#include "tests/config_files.h"
+
+namespace experiments {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+using testing::StartsWith;
+using tests::machine_mistakes;
+using tests::mistakes;
+using tests::read;
+using tests::shipped_machine;
+using tests::with;
+using tests::write;
+using namespace std::chrono_literals;
+
+class MachineFile : public tests::ConfigFiles {};
+
+TEST_F(MachineFile, OverridesSingleCostsOfANamedMachine) {
+  const auto scenario = read(with("cpus: 4}", "name: faster, costs: {munlock_page: 10ns, fault: uniform 1us 2us}}"));
+  auto expected = read_machine(*find_config(ConfigKind::machines, "epyc-zen4-linux-6.18"));
+  expected.name = "faster";
+  expected.costs.munlock_page = sim::Constant{10ns};
+  expected.costs.fault = sim::Uniform{1us, 2us};
+  EXPECT_EQ(scenario.machine, expected);
+}
+
+TEST_F(MachineFile, RefusesAnUnknownMachineWithTheNearest) {
+  EXPECT_THAT(mistakes(with("machines/epyc-zen4-linux-6.18", "machines/epyc-zen5")),
+              ElementsAre(StartsWith("s.yaml:3:17: machine.from: there is no machine 'machines/epyc-zen5'")));
+  EXPECT_THAT(mistakes(with("{from: machines/epyc-zen4-linux-6.18, cpus: 4}", "epyc")),
+              ElementsAre("s.yaml:3:10: machine: there is no machine 'epyc' (did you mean epyc-zen4-linux-6.18?)"));
+}
+
+TEST_F(MachineFile, RefusesNumbersOfCpusThatNobodyHas) {
+  EXPECT_THAT(mistakes(with("cpus: 4", "cpus: 0")),
+              ElementsAre("s.yaml:3:54: machine.cpus: expected a whole number from 1 to 4096, found '0'"));
+  EXPECT_THAT(mistakes(with("cpus: 4", "cpus: 4097")),
+              ElementsAre("s.yaml:3:54: machine.cpus: expected a whole number from 1 to 4096, found '4097'"));
+}
+
+TEST_F(MachineFile, RefusesAnIncompleteInlineMachineKeyByKey) {
+  const auto lines = mistakes(with("{from: machines/epyc-zen4-linux-6.18, cpus: 4}", "{form: x, costs: {fault: 1us}}"));
+  EXPECT_THAT(lines, SizeIs(1 + 3 + 18));
+  EXPECT_THAT(lines, Contains("s.yaml:3:10: machine.scheduler: missing"));
+  EXPECT_THAT(lines, Contains("s.yaml:3:11: machine.form: unknown key (did you mean from?)"));
+  EXPECT_THAT(lines, Contains("s.yaml:3:27: machine.costs.zap_page: missing"));
+}
+
+TEST_F(MachineFile, NamesTheMachineFileForTheMistakesInIt) {
+  write("machines/broken.yaml", with("cpus: 2 ", "cpus: two", shipped_machine()));
+  EXPECT_THAT(mistakes(with("machines/epyc-zen4-linux-6.18, cpus: 4", "broken, costs: {fault: 5}")),
+              ElementsAre(AllOf(StartsWith("machines/broken.yaml:"),
+                                HasSubstr(": cpus: expected a whole number from 1 to 4096, found 'two")),
+                          StartsWith("s.yaml:3:40: machine.costs.fault: expected a duration")));
+}
+
+TEST_F(MachineFile, RefusesMachinesWithImpossibleCosts) {
+  auto text = with("timeslice: 4ms", "timeslice: 0ms", shipped_machine());
+  text = with("find_vma: 100ns", "find_vma: exponential 100ns", text);
+  text = with("zap_page: 210ns", "zap_pge: 210ns", text);
+  EXPECT_THAT(
+      machine_mistakes(text),
+      ElementsAre(HasSubstr("scheduler.timeslice: expected a duration above zero, found '0ms'"),
+                  HasSubstr("costs.zap_page: missing"), HasSubstr("costs.find_vma: expected a duration such as"),
+                  HasSubstr("costs.zap_pge: unknown key (did you mean zap_page?)")));
+}
+
+}  // namespace
+}  // namespace experiments

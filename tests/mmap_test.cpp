@@ -1,0 +1,180 @@
+#include "models/mmap.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <ostream>
+#include <string>
+#include <tuple>
+
+#include "tests/in_child.h"
+#include "tests/small_machine.h"
+#include "tests/vma_map.h"
+
+namespace models {
+namespace {
+
+using namespace std::chrono_literals;
+using sim::Nanoseconds;
+using tests::at;
+using tests::check_in_child;
+using tests::map_of;
+using tests::SmallMachine;
+using tests::SmallMachineSpec;
+
+constexpr int kCpus = 4;
+constexpr Nanoseconds kOperation = 1ns;
+constexpr Nanoseconds kSystemCall = 10ns;
+constexpr Nanoseconds kMunmap = 100ns;
+constexpr Nanoseconds kSplit = 1000ns;
+constexpr Nanoseconds kDrains = 2 * kCpus * 10'000ns;
+constexpr Nanoseconds kMunlockPage = 1'000'000ns;
+constexpr Nanoseconds kZapPage = 7'000'000'000ns;
+
+SmallMachineSpec machine(bool downgrade) {
+  SmallMachineSpec spec;
+  spec.cpus = kCpus;
+  if (downgrade) spec.policy.munmap.mode = HoldMode::downgrade;
+  spec.costs.rwsem_operation = kOperation;
+  spec.costs.system_call = kSystemCall;
+  spec.costs.munmap = sim::Constant{kMunmap};
+  spec.costs.mmap = sim::Constant{50ns};
+  spec.costs.vma_split = kSplit;
+  spec.costs.lru_add_drain_all = kDrains / (2 * kCpus);
+  spec.costs.munlock_page = sim::Constant{kMunlockPage};
+  spec.costs.zap_page = sim::Constant{kZapPage};
+  return spec;
+}
+
+struct Munmap {
+  std::string name;
+  std::string map;
+  std::int64_t resident;  // pages of an unlocked VMA from 100 on that are present before
+  std::int64_t start;
+  std::int64_t pages;
+  std::string map_after;
+  std::int64_t mlocked_after;
+  std::int64_t resident_after;
+  Nanoseconds under_write;  // splits and munlock
+  Nanoseconds zap;
+};
+void PrintTo(const Munmap& munmap, std::ostream* out) { *out << munmap.name; }
+
+class MunmapTest : public testing::TestWithParam<std::tuple<Munmap, bool>> {};
+INSTANTIATE_TEST_SUITE_P(
+    , MunmapTest,
+    testing::Combine(
+        testing::Values(
+            Munmap{"ALockedVma", "10-30L", 0, 10, 20, "", 0, 0, kDrains + 20 * kMunlockPage, 20 * kZapPage},
+            Munmap{"TheHead", "10-30L", 0, 10, 5, "15-30L", 15, 0, kSplit + kDrains + 5 * kMunlockPage, 5 * kZapPage},
+            Munmap{"TheTail", "10-30L", 0, 25, 5, "10-25L", 15, 0, kSplit + kDrains + 5 * kMunlockPage, 5 * kZapPage},
+            Munmap{"TheMiddle", "10-30L", 0, 15, 5, "10-15L 20-30L", 15, 0, 2 * kSplit + kDrains + 5 * kMunlockPage,
+                   5 * kZapPage},
+            Munmap{"SeveralVmasAndTheHolesBetween", "10-20L 25-30L 40-50L", 0, 5, 30, "40-50L", 10, 0,
+                   2 * kDrains + 15 * kMunlockPage, 15 * kZapPage},
+            Munmap{"OnlyPresentPagesCost", "100-200", 30, 100, 100, "", 0, 0, 0ns, 30 * kZapPage},
+            Munmap{"APartOfPresentPages", "100-200", 30, 120, 50, "100-120 170-200", 0, 20, 2 * kSplit, 10 * kZapPage},
+            Munmap{"NothingThere", "10-20", 0, 30, 10, "10-20", 0, 0, 0ns, 0ns},
+            Munmap{"AnEmptyMap", "", 0, 30, 10, "", 0, 0, 0ns, 0ns}),
+        testing::Bool()),
+    [](const auto& each) {
+      return std::get<0>(each.param).name + (std::get<1>(each.param) ? "Downgraded" : "WriteHeld");
+    });
+
+TEST_P(MunmapTest, LeavesTheMapThePagesAndTheAccountsRightAndTakesItsTime) {
+  check_in_child([&] {
+    const auto& [munmap, downgrade] = GetParam();
+    SmallMachine world(machine(downgrade));
+    tests::make_map(world, munmap.map);
+    if (munmap.resident > 0) tests::make_resident(world, 100, 100 + munmap.resident);
+    world.add([&, &each = munmap](Task& task) {
+      EXPECT_EQ(sys_munmap(task, world.mm, PageIndex(each.start), PageCount(each.pages)), 0);
+      EXPECT_EQ(map_of(world.mm), each.map_after);
+      tests::check_pages(world, PageCount(each.mlocked_after), PageCount(each.resident_after));
+      EXPECT_FALSE(world.mm.mmap_sem.held_by(task, LockMode::read));
+      EXPECT_FALSE(world.mm.mmap_sem.held_by(task, LockMode::write));
+    });
+    world.run();
+    const auto& hold = world.mm.mmap_sem.statistics().hold;
+    const Nanoseconds exclusive = kMunmap + munmap.under_write + kOperation;
+    const Nanoseconds write = hold.at({0, Phase::munmap, LockMode::write}).max();
+    if (downgrade) {
+      EXPECT_EQ(write, exclusive);
+      EXPECT_EQ(hold.at({0, Phase::munmap, LockMode::read}).max(), munmap.zap + kOperation);
+    } else {
+      EXPECT_EQ(write, exclusive + munmap.zap);
+      EXPECT_FALSE(hold.contains({0, Phase::munmap, LockMode::read}));
+    }
+    const Nanoseconds operations = (downgrade ? 3 : 2) * kOperation;
+    EXPECT_EQ(world.now(), at(0) + kSystemCall + kMunmap + munmap.under_write + munmap.zap + operations);
+  });
+}
+
+struct Limit {
+  std::size_t max_map_count;
+  int result;
+  std::string map_after;
+};
+
+TEST(Munmap, FailsWhereASplitWouldExceedTheMapCountLimit) {
+  for (const Limit& limit :
+       {Limit{1, -ENOMEM, "10-30L"}, Limit{2, -ENOMEM, "10-15L 15-30L"}, Limit{3, 0, "10-15L 20-30L"}}) {
+    check_in_child([&] {
+      SmallMachine world(machine(false));
+      tests::make_map(world, "10-30L");
+      world.mm.max_map_count = limit.max_map_count;
+      world.add([&](Task& task) {
+        EXPECT_EQ(sys_munmap(task, world.mm, PageIndex(15), PageCount(5)), limit.result);
+        EXPECT_EQ(map_of(world.mm), limit.map_after);
+        tests::check_pages(world, PageCount(limit.result == 0 ? 15 : 20), PageCount(0));
+        EXPECT_FALSE(world.mm.mmap_sem.held_by(task, LockMode::write));
+      });
+      world.run();
+    });
+  }
+}
+
+// do_munmap: split_vma(mm, vma, start, 0) at the start of the hole, split_vma(mm, last, end, 1) at its end.
+TEST(Munmap, TheOldVmaStaysBelowAHole) {
+  check_in_child([] {
+    SmallMachine world(machine(false));
+    tests::make_map(world, "10-30L");
+    const VmaPointer vma = world.mm.find_vma(PageIndex(10));
+    world.add([&](Task& task) { sys_munmap(task, world.mm, PageIndex(15), PageCount(5)); });
+    world.run();
+    EXPECT_FALSE(vma->detached);
+    EXPECT_EQ(vma->start, PageIndex(10));
+    EXPECT_EQ(vma->end, PageIndex(15));
+  });
+}
+
+TEST(Munmap, DowngradedItHasTakenTheRangeOutOfTheMapBeforeOthersGetIn) {
+  check_in_child([] {
+    SmallMachine world(machine(true));
+    tests::make_map(world, "10-30L");
+    world.add([&](Task& task) { sys_munmap(task, world.mm, PageIndex(10), PageCount(20)); });
+    world.add_at(1000, [&](Task& task) {
+      world.mm.mmap_sem.down_read(task);
+      EXPECT_EQ(map_of(world.mm), "");
+      EXPECT_EQ(world.kernel.zone.counts().mapped, PageCount(20));  // munlocked, not yet freed
+      world.mm.mmap_sem.up_read(task);
+    });
+    world.run();
+    EXPECT_EQ(world.kernel.zone.counts().mapped, PageCount(0));
+  });
+}
+
+TEST(Mmap, AddsAMappingUnderTheWriteHold) {
+  check_in_child([] {
+    SmallMachine world(machine(false));
+    world.add([&](Task& task) { sys_mmap(task, world.mm, PageIndex(10), PageCount(5)); });
+    world.run();
+    EXPECT_EQ(map_of(world.mm), "10-15");
+    EXPECT_EQ(world.mm.mmap_sem.statistics().hold.at({0, Phase::mmap, LockMode::write}).max(), 50ns + kOperation);
+    EXPECT_EQ(world.now(), at(0) + kSystemCall + 50ns + 2 * kOperation);
+  });
+}
+
+}  // namespace
+}  // namespace models

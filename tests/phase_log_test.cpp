@@ -1,0 +1,41 @@
+#include "models/phase_log.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/small_machine.h"
+
+namespace models {
+namespace {
+
+using tests::at;
+
+TEST(PhaseLog, IsIdleBeforeItsFirstEntry) {
+  PhaseLog log;
+  EXPECT_EQ(log.at(at(5)), Phase::idle);
+  log.enter(Phase::mlock, at(10));
+  EXPECT_EQ(log.at(at(9)), Phase::idle);
+}
+
+TEST(PhaseLog, APhaseLastsUntilTheNextBegins) {
+  PhaseLog log;
+  log.enter(Phase::mlock, at(10));
+  log.enter(Phase::mlock_populate, at(20));
+  log.enter(Phase::idle, at(30));
+  EXPECT_EQ(log.at(at(10)), Phase::mlock);
+  EXPECT_EQ(log.at(at(19)), Phase::mlock);
+  EXPECT_EQ(log.at(at(20)), Phase::mlock_populate);
+  EXPECT_EQ(log.at(at(29)), Phase::mlock_populate);
+  EXPECT_EQ(log.at(at(30)), Phase::idle);
+  EXPECT_EQ(log.at(at(1'000'000)), Phase::idle);
+}
+
+TEST(PhaseLog, OfSeveralPhasesAtOneMomentTheLastCounts) {
+  PhaseLog log;
+  log.enter(Phase::mlock, at(10));
+  log.enter(Phase::mlock_populate, at(10));
+  EXPECT_EQ(log.at(at(10)), Phase::mlock_populate);
+  EXPECT_EQ(log.at(at(9)), Phase::idle);
+}
+
+}  // namespace
+}  // namespace models

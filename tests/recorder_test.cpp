@@ -1,0 +1,185 @@
+#include "models/recorder.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <string>
+
+#include "tests/in_child.h"
+#include "tests/small_machine.h"
+
+namespace models {
+namespace {
+
+using namespace std::chrono_literals;
+using sim::Nanoseconds;
+using tests::at;
+using tests::SmallMachine;
+using tests::SmallMachineSpec;
+
+TimeByCause parts(Nanoseconds cpu, Nanoseconds lock_wait) {
+  TimeByCause times{};
+  times[static_cast<std::size_t>(Cause::cpu)] = cpu;
+  times[static_cast<std::size_t>(Cause::lock_wait)] = lock_wait;
+  return times;
+}
+
+Nanoseconds of(const Blame& blame, Cause cause) { return blame.causes[static_cast<std::size_t>(cause)]; }
+
+constexpr LockBlame kLocker{0, Phase::mlock_populate, LockMode::write, -1};
+constexpr LockBlame kMapper{2, Phase::mmap, LockMode::write, -1};
+
+TEST(Samples, BlameIsTheSumOfAllSamples) {
+  Samples samples;
+  samples.record(at(0), 100ns, parts(100ns, 0ns), {});
+  samples.record(at(0), 5000ns, parts(100ns, 4900ns), {{at(100), at(4000), kLocker}, {at(4000), at(5000), kMapper}});
+  const Blame blame = samples.blame();
+  EXPECT_EQ(blame.count, 2U);
+  EXPECT_EQ(of(blame, Cause::cpu), 200ns);
+  EXPECT_EQ(of(blame, Cause::lock_wait), 4900ns);
+  EXPECT_EQ(blame.lock_waits, (std::map<LockBlame, Nanoseconds>{{kLocker, 3900ns}, {kMapper, 1000ns}}));
+  EXPECT_EQ(samples.latency().count(), 2U);
+  EXPECT_EQ(samples.latency().max(), 5000ns);
+}
+
+TEST(Samples, OfAWaitOnlyThePartAfterTheRequestWasDueCounts) {
+  Samples samples;
+  samples.record(at(1000), 500ns, parts(100ns, 400ns), {{at(200), at(1300), kLocker}, {at(1300), at(1400), kMapper}});
+  EXPECT_EQ(samples.blame().lock_waits, (std::map<LockBlame, Nanoseconds>{{kLocker, 300ns}, {kMapper, 100ns}}));
+}
+
+// 1023 is the last with 10 bits, 1024 the first with 11.
+TEST(Samples, TheBlameOfTheTailLeavesShorterSamplesOut) {
+  Samples samples;
+  samples.record(at(0), 1023ns, parts(1023ns, 0ns), {});
+  samples.record(at(0), 1024ns, parts(1024ns, 0ns), {});
+  samples.record(at(0), 3000ns, parts(3000ns, 0ns), {});
+  EXPECT_EQ(samples.blame_from(1000ns).count, 3U);
+  EXPECT_EQ(samples.blame_from(1024ns).count, 2U);
+  EXPECT_EQ(samples.blame_from(2000ns).count, 2U);  // the power of two that is not above 2000 is 1024
+  EXPECT_EQ(samples.blame_from(2048ns).count, 1U);
+  EXPECT_EQ(of(samples.blame_from(2048ns), Cause::cpu), 3000ns);
+  EXPECT_EQ(samples.blame_from(5000ns).count, 0U);
+}
+
+TEST(Samples, MergingEqualsRecordingEverythingInOne) {
+  Samples a;
+  Samples b;
+  Samples both;
+  for (int number = 1; number <= 50; ++number) {
+    Samples& one = number % 3 == 0 ? a : b;
+    const Nanoseconds wait = number * 37ns;
+    const std::deque<LockWait> waits{{at(0), at(0) + wait, number % 2 == 0 ? kLocker : kMapper}};
+    for (Samples* each : {&one, &both}) each->record(at(0), wait + 5ns, parts(5ns, wait), waits);
+  }
+  a.merge(b);
+  EXPECT_EQ(a, both);
+}
+
+TEST(Samples, StoringAndRestoringLosesNothing) {
+  Samples samples;
+  samples.record(at(0), 5000ns, parts(100ns, 4900ns), {{at(100), at(5000), kLocker}});
+  EXPECT_EQ(Samples::restore(samples.latency(), samples.blame_by_power()), samples);
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+
+SmallMachineSpec machine() {
+  SmallMachineSpec spec;
+  spec.scheduler.wake_up_latency = 30ns;
+  return spec;
+}
+
+void check_request(const Samples& samples, Nanoseconds latency, Nanoseconds cpu, Nanoseconds wake_up) {
+  ASSERT_EQ(samples.latency().count(), 1U);
+  EXPECT_EQ(samples.latency().max(), latency);
+  EXPECT_EQ(of(samples.blame(), Cause::cpu), cpu);
+  EXPECT_EQ(of(samples.blame(), Cause::wake_up), wake_up);
+  EXPECT_EQ(of(samples.blame(), Cause::sleep), 0ns);
+}
+
+TEST(Request, CountsFromWhenItIsMade) {
+  tests::check_in_child([] {
+    SmallMachine world(machine());
+    ClassRecord record;
+    const PhaseLog phases;
+    world.add([&](Task& task) {
+      task.ledger().remember();
+      task.work(400ns);
+      Request request(task);
+      task.work(100ns);
+      request.end(record, phases);
+    });
+    world.run();
+    check_request(record.during[0], 100ns, 100ns, 0ns);
+  });
+}
+
+TEST(Request, ThatBecomesDueDuringASleepCountsFromThenWithTheWakeUp) {
+  tests::check_in_child([] {
+    SmallMachine world(machine());
+    ClassRecord record;
+    const PhaseLog phases;
+    world.add([&](Task& task) {
+      task.ledger().remember();
+      task.work(400ns);
+      Request request = Request::sleep_until(task, at(2000));
+      EXPECT_EQ(task.now(), at(2030));
+      task.work(100ns);
+      request.end(record, phases);
+    });
+    world.run();
+    check_request(record.during[0], 130ns, 100ns, 30ns);
+  });
+}
+
+TEST(Request, IsRecordedUnderThePhaseInWhichItWasDue) {
+  tests::check_in_child([] {
+    SmallMachine world(machine());
+    ClassRecord record;
+    PhaseLog phases;
+    phases.enter(Phase::mlock, at(0));
+    phases.enter(Phase::munlock, at(1000));
+    phases.enter(Phase::idle, at(2010));
+    world.add([&](Task& task) {
+      task.ledger().remember();
+      Request request = Request::sleep_until(task, at(2000));
+      task.work(100ns);
+      request.end(record, phases);
+    });
+    world.run();
+    EXPECT_EQ(record.during[static_cast<std::size_t>(Phase::munlock)].latency().count(), 1U);
+    EXPECT_EQ(record.during[static_cast<std::size_t>(Phase::idle)].latency().count(), 0U);
+  });
+}
+
+TEST(Request, ThatWasOverdueCountsFromWhenItWasDue) {
+  tests::check_in_child([] {
+    SmallMachine world(machine());
+    ClassRecord record;
+    const PhaseLog phases;
+    world.add([&](Task& task) {
+      task.ledger().remember();
+      task.work(1000ns);  // until 1030
+      Request request = Request::overdue(task, at(600));
+      task.work(100ns);
+      request.end(record, phases);
+    });
+    world.run();
+    ASSERT_EQ(record.during[0].latency().count(), 1U);
+    EXPECT_EQ(record.during[0].latency().max(), 530ns);
+  });
+}
+
+// Due at 3, 6, 9, ...; the first is asked for.
+TEST(OpenArrivals, KnowsHowManyAreLeftWithoutTakingThem) {
+  OpenArrivals arrivals(sim::Constant{3ns}, sim::Stream(1, "test", "demand"), at(0));
+  EXPECT_EQ(arrivals.next(), at(3));
+  EXPECT_EQ(arrivals.left_until(at(5)), 0U);
+  EXPECT_EQ(arrivals.left_until(at(6)), 1U);
+  EXPECT_EQ(arrivals.left_until(at(30)), 9U);
+  EXPECT_EQ(arrivals.next(), at(6));
+}
+
+}  // namespace
+}  // namespace models

@@ -1,0 +1,160 @@
+#include "models/workload.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "models/simulation.h"
+#include "tests/in_child.h"
+#include "tests/small_machine.h"
+
+namespace models {
+namespace {
+
+using namespace std::chrono_literals;
+using sim::Constant;
+using tests::check_in_child;
+using tests::kMiB;
+using Call = ScriptStep::Call;
+
+Scenario machine() {
+  Scenario scenario;
+  scenario.machine.cpus = 8;
+  scenario.machine.scheduler = {1ms, 0ns, 0ns};
+  Costs& costs = scenario.machine.costs;
+  costs.populate_page = Constant{1000ns};
+  costs.munlock_page = Constant{400ns};
+  costs.zap_page = Constant{100ns};
+  costs.fault = Constant{500ns};
+  costs.mmap = Constant{300ns};
+  costs.munmap = Constant{600ns};
+  scenario.memory = {Bytes(1024 * kMiB), {}, Bytes(1024 * kMiB), 0, {}};
+  scenario.processes.push_back({"db", true, {}, {{"heap", Bytes(10 * kPageSize)}}, {}});
+  return scenario;
+}
+
+Result run(const Scenario& scenario) { return simulate(scenario, Policy{}, {}); }
+
+// A field that a test does not name keeps its default.
+FaulterSpec faulter(Arrival arrival) {
+  FaulterSpec spec;
+  spec.arrival = std::move(arrival);
+  return spec;
+}
+
+void add(Scenario& scenario, ThreadSpec thread) { scenario.processes.front().threads.push_back(std::move(thread)); }
+
+// A request every 10.5 us, the first after the first think time: 95 end by 1 ms.
+TEST(ClosedLoop, ThinksAfterEachRequest) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 1ms;
+    add(scenario, {"faulter", 2, faulter(ClosedLoop{Constant{10us}})});
+    const Result result = run(scenario);
+    const Samples all = result.classes.at(0).total();
+    EXPECT_EQ(all.latency().count(), 2 * 95U);
+    EXPECT_EQ(all.latency().min(), 500ns);
+    EXPECT_EQ(all.latency().max(), 500ns);
+    EXPECT_FALSE(result.classes.at(0).open_loop);
+    EXPECT_EQ(result.classes.at(0).cpu, 2 * 95 * 500ns);
+    EXPECT_EQ(result.memory.statistics.allocated, 2 * 95U);
+  });
+}
+
+// Due every 400 ns, served in 500: the k-th from 0 ends at 400 + 500 (k + 1).
+TEST(OpenLoop, CountsFromWhenARequestWasDueHoweverFarTheThreadIsBehind) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 100'000ns;
+    add(scenario, {"faulter", 1, faulter(OpenLoop{Constant{400ns}})});
+    const Result result = run(scenario);
+    const Samples all = result.classes.at(0).total();
+    EXPECT_TRUE(result.classes.at(0).open_loop);
+    // 400 + 500 (k + 1) <= 100000: k up to 198. Due by then: 250.
+    EXPECT_EQ(all.latency().count(), 199U);
+    EXPECT_EQ(result.classes.at(0).unfinished, 250U - 199U);
+    EXPECT_EQ(all.latency().min(), 500ns);
+    EXPECT_EQ(all.latency().max(), 500ns + 198 * 100ns);
+  });
+}
+
+TEST(Mapper, MapsAndUnmapsInTurn) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 1ms;
+    add(scenario, {"mapper", 1, MapperSpec{Bytes(4 * kPageSize), ClosedLoop{Constant{9us}}}});
+    const Result result = run(scenario);
+    // 9 us + 300 ns and 9 us + 600 ns: 52 pairs in 982.8 us, and one mmap more until 992.1 us.
+    EXPECT_EQ(result.classes.at(0).total().latency().count(), 105U);
+    const RwsemStatistics& statistics = result.locks.at(0).statistics;
+    EXPECT_EQ(statistics.hold.at({0, Phase::mmap, LockMode::write}).count(), 53U);
+    EXPECT_EQ(statistics.hold.at({0, Phase::munmap, LockMode::write}).count(), 52U);
+    EXPECT_EQ(result.classes.at(0).total().latency().max(), 600ns);
+  });
+}
+
+TEST(Locker, WalksThroughItsScriptAndMapsTheRegionAgainWhereNeeded) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    add(scenario,
+        {"locker", 1,
+         LockerSpec{"heap", {{Call::mlock}, {Call::hold, 7us}, {Call::munlock}, {Call::mlock}, {Call::munmap}}, 3}});
+    const Result result = run(scenario);
+    std::map<std::string, std::uint64_t> calls;
+    for (const auto& [name, record] : result.calls) {
+      calls[name] = record.duration.count();
+      EXPECT_EQ(record.pages, 10 * record.duration.count());
+      EXPECT_TRUE(record.errors.empty());
+    }
+    EXPECT_EQ(calls, (std::map<std::string, std::uint64_t>{{"mlock", 6}, {"munlock", 3}, {"munmap", 3}, {"mmap", 2}}));
+    EXPECT_EQ(result.calls.at("mlock").duration.max(), 10 * 1000ns);
+    EXPECT_EQ(result.calls.at("mlock").duration.min(), 0ns);  // after munlock all pages are present
+    EXPECT_EQ(result.calls.at("munlock").duration.max(), 10 * 400ns);
+    EXPECT_EQ(result.calls.at("munmap").duration.max(), 600ns + 10 * (400ns + 100ns));
+    EXPECT_EQ(result.sim_time, 3 * (10us + 7us + 4us + 5600ns) + 2 * 300ns);
+  });
+}
+
+TEST(Locker, CountsItsFailuresByErrno) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.processes.front().cap_ipc_lock = false;
+    scenario.processes.front().rlimit_memlock = Bytes(9 * kPageSize);
+    add(scenario, {"locker", 1, LockerSpec{"heap", {{Call::mlock}}, 4}});
+    const Result result = run(scenario);
+    EXPECT_EQ(result.calls.at("mlock").errors, (std::map<int, std::uint64_t>{{ENOMEM, 4}}));
+    EXPECT_EQ(result.calls.at("mlock").duration.count(), 4U);
+  });
+}
+
+TEST(Locker, IsIdleWhileItHolds) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    add(scenario, {"locker", 1, LockerSpec{"heap", {{Call::hold, 50us}, {Call::mlock}, {Call::hold, 50us}}, 1}});
+    add(scenario, {"faulter", 1, faulter(OpenLoop{Constant{1us}})});
+    const Result result = run(scenario);
+    // mlock is from 50 us to 60 us; what is due at 60 us is due in the second hold.
+    EXPECT_EQ(result.classes.at(1).during.at(Phase::mlock_populate).latency().count(), 10U);
+    EXPECT_GE(result.classes.at(1).during.at(Phase::idle).latency().count(), 98U);
+    EXPECT_EQ(result.classes.at(1).during.size(), 2U);
+  });
+}
+
+// Batches of 32 pages at exponential intervals: their number in a second is Poisson, 8000 expected.
+TEST(Background, AllocatesAtItsRate) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.memory.background = Bytes(1000 * kMiB);
+    scenario.duration = 1s;
+    const Result result = run(scenario);
+    const double batches = static_cast<double>(result.memory.statistics.allocated) / 32;
+    EXPECT_NEAR(batches, 8000, 4 * std::sqrt(8000.0));
+    EXPECT_EQ(result.memory.at_end.evictable.count() + result.memory.at_end.free.count(), 262144);
+  });
+}
+
+}  // namespace
+}  // namespace models
