@@ -19,6 +19,7 @@ int command_run(const Arguments& arguments) {
   if (!line.parse(arguments)) return kOk;
 
   const auto policy = line.find<std::string>("policy");
+  if (policy == "all") throw UsageError("--policy: expected one policy, found 'all'; compare runs several");
   models::Scenario scenario =
       read_named_scenario(line.get<std::vector<std::string>>("SCENARIO").front(),
                           overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));

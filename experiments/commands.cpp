@@ -6,8 +6,10 @@
 #include <fmt/color.h>
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 #include "experiments/diagnostics.h"
@@ -60,7 +62,7 @@ bool CommandLine::parse(const Arguments& arguments) {
 }
 
 void add_scenario_options(CommandLine& line) {
-  line.add()("seed", po::value<std::uint64_t>()->value_name("N"), "seed of all random streams")(
+  line.add()("seed", po::value<std::string>()->value_name("N"), "seed of all random streams")(
       "set", po::value<std::vector<std::string>>()->composing()->value_name("KEY=VALUE"),
       "change a key of the scenario, such as processes[0].regions.heap.size=1GiB; may be repeated")(
       "stepwise", "take one event a step: slow, and the same result to the byte")(
@@ -68,10 +70,24 @@ void add_scenario_options(CommandLine& line) {
       "an option for SimGrid, such as --cfg=contexts/factory:thread; may be repeated");
 }
 
+namespace {
+
+// Not left to boost: it reads -1 as 2^64 - 1.
+std::uint64_t seed_of(const std::string& text) {
+  std::uint64_t seed = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, seed);
+  if (error == std::errc() && rest == end) return seed;
+  throw UsageError(fmt::format("--seed: expected a whole number from 0 to {}, found '{}'",
+                               std::numeric_limits<std::uint64_t>::max(), text));
+}
+
+}  // namespace
+
 Overrides overrides_of(const CommandLine& line, std::vector<std::string> policies) {
   Overrides overrides;
   overrides.sets = line.find<std::vector<std::string>>("set").value_or(std::vector<std::string>{});
-  overrides.seed = line.find<std::uint64_t>("seed");
+  if (const auto seed = line.find<std::string>("seed")) overrides.seed = seed_of(*seed);
   overrides.policies = std::move(policies);
   return overrides;
 }
@@ -81,21 +97,34 @@ sim::Engine::Options engine_options_of(const CommandLine& line) {
 }
 
 models::Scenario read_named_scenario(const std::string& name, const Overrides& overrides) {
-  const auto file = find_config(ConfigKind::scenarios, name);
+  const auto file = find_config(ConfigKind::scenarios, name, {""});
   if (!file) throw UsageError(file.message());
   return read_scenario(*file, overrides);
 }
 
-OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)), partial_(path_) {
-  partial_ += fmt::format(".part{}", getpid());
-  if (std::filesystem::is_directory(path_) || !std::ofstream(partial_)) {
-    throw UsageError(fmt::format("{}: cannot be written", path_.string()));
-  }
+namespace {
+
+// What a symbolic link leads to, so that the link stays one.
+std::filesystem::path target_of(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::is_symlink(path, ignored) ? std::filesystem::weakly_canonical(path, ignored) : path;
+}
+
+}  // namespace
+
+OutputFile::OutputFile(std::filesystem::path path) : path_(target_of(path)), partial_(path_) {
+  std::error_code ignored;
+  // A device or a pipe is written to; replacing it would put a plain file in its place.
+  const bool in_place = std::filesystem::exists(path_, ignored) && !std::filesystem::is_regular_file(path_, ignored);
+  if (!in_place) partial_ += fmt::format(".part{}", getpid());
+  const bool writable = in_place ? !std::filesystem::is_directory(path_) && access(path_.c_str(), W_OK) == 0
+                                 : path_.has_filename() && std::ofstream(partial_).is_open();
+  if (!writable) throw UsageError(fmt::format("'{}': cannot be written", path.string()));
 }
 
 OutputFile::~OutputFile() {
   std::error_code ignored;
-  std::filesystem::remove(partial_, ignored);
+  if (partial_ != path_) std::filesystem::remove(partial_, ignored);
 }
 
 void OutputFile::commit(const std::string& text) {
@@ -103,7 +132,7 @@ void OutputFile::commit(const std::string& text) {
   out << text;
   out.close();
   if (!out) throw std::runtime_error(fmt::format("{}: writing failed (disk full?)", path_.string()));
-  std::filesystem::rename(partial_, path_);
+  if (partial_ != path_) std::filesystem::rename(partial_, path_);
 }
 
 bool colour_wanted() { return isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }

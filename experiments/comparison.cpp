@@ -13,7 +13,7 @@ namespace experiments {
 
 namespace {
 
-constexpr std::size_t kLabelWidth = 26;
+constexpr std::size_t kCallWidth = 10;
 constexpr std::size_t kCellWidth = 9;
 
 const models::ClassResult* find_class(const models::Result& result, const std::string& name) {
@@ -29,7 +29,26 @@ models::Samples samples_of(const models::Result& result, const Row& row) {
 
 std::string cell(const std::optional<sim::Nanoseconds>& value) { return value ? human(*value) : "-"; }
 
-std::string label(const Row& row) { return fmt::format("{:<15} {:<10}", row.class_name, to_string(row.call)); }
+std::size_t class_width(const Comparison& comparison) {
+  std::size_t width = 15;
+  for (const Row& row : comparison.rows()) width = std::max(width, row.class_name.size());
+  return width;
+}
+
+std::size_t label_width(const Comparison& comparison) { return class_width(comparison) + 1 + kCallWidth; }
+
+std::string label(const Comparison& comparison, std::string_view name, std::string_view call) {
+  return fmt::format("{:<{}} {:<{}}", name, class_width(comparison), call, kCallWidth);
+}
+
+std::string label(const Comparison& comparison, const Row& row) {
+  return label(comparison, row.class_name, to_string(row.call));
+}
+
+// The cells of one policy: as wide as they need, or as its name does.
+std::size_t group_width(const Comparison& comparison, std::size_t policy) {
+  return std::max(kCellWidth * (all_statistics().size() + 1), comparison.policy(policy).name.size());
+}
 
 std::string cells(const models::Samples& samples) {
   const sim::Histogram& latency = samples.latency();
@@ -48,20 +67,22 @@ std::string headings() {
 
 // One block of the table: the policies from `first` up to `last`.
 std::string block(const Comparison& comparison, std::size_t first, std::size_t last) {
-  const std::size_t group = kCellWidth * (all_statistics().size() + 1);
-  std::string text = std::string(kLabelWidth, ' ');
-  std::string second = fmt::format("{:<{}}", "class           during", kLabelWidth);
+  std::string text = label(comparison, "", "");
+  std::string second = label(comparison, "class", "during");
   for (std::size_t policy = first; policy < last; ++policy) {
-    text += fmt::format(" | {:<{}}", comparison.policy(policy).name, group);
-    second += " | " + headings();
+    const std::size_t width = group_width(comparison, policy);
+    text += fmt::format(" | {:<{}}", comparison.policy(policy).name, width);
+    second += fmt::format(" | {:<{}}", headings(), width);
   }
   text += "\n" + second + "\n" + std::string(second.size(), '-') + "\n";
   const std::string* previous = nullptr;
   for (const Row& row : comparison.rows()) {
     if (previous != nullptr && *previous != row.class_name) text += "\n";
     previous = &row.class_name;
-    text += label(row);
-    for (std::size_t policy = first; policy < last; ++policy) text += " | " + cells(comparison.pooled(policy, row));
+    text += label(comparison, row);
+    for (std::size_t policy = first; policy < last; ++policy) {
+      text += fmt::format(" | {:<{}}", cells(comparison.pooled(policy, row)), group_width(comparison, policy));
+    }
     text += "\n";
   }
   return text;
@@ -171,9 +192,13 @@ const models::Samples& Comparison::pooled(std::size_t policy, const Row& row) co
 
 const Statistic& Comparison::best_statistic(const Row& row, std::size_t policy, std::size_t other) const {
   const auto& statistics = all_statistics();
+  const auto can_tell = [&](const Statistic& statistic, std::size_t which) {
+    return std::all_of(results_[which].begin(), results_[which].end(), [&](const models::Result& result) {
+      return statistic.of(samples_of(result, row).latency()).has_value();
+    });
+  };
   const auto both_can_tell = [&](const Statistic& statistic) {
-    return statistic.quantile && statistic.of(pooled(policy, row).latency()) &&
-           statistic.of(pooled(other, row).latency());
+    return statistic.quantile && can_tell(statistic, policy) && can_tell(statistic, other);
   };
   const auto found = std::find_if(statistics.rbegin(), statistics.rend(), both_can_tell);
   return found == statistics.rend() || found->quantile < 0.9 ? statistics.back() : *found;
@@ -194,12 +219,17 @@ std::optional<Interval> Comparison::difference(const Row& row, const Statistic& 
 }
 
 std::string table(const Comparison& comparison, std::size_t width) {
-  const std::size_t group = 3 + kCellWidth * (all_statistics().size() + 1);
-  const std::size_t fit = std::max<std::size_t>(1, (std::max(width, kLabelWidth) - kLabelWidth) / group);
   std::string text;
-  for (std::size_t first = 0; first < comparison.policies(); first += fit) {
+  for (std::size_t first = 0; first < comparison.policies();) {
+    std::size_t last = first;
+    std::size_t used = label_width(comparison);
+    do {
+      used += 3 + group_width(comparison, last);
+      ++last;
+    } while (last < comparison.policies() && used + 3 + group_width(comparison, last) <= width);
     if (first > 0) text += "\n";
-    text += block(comparison, first, std::min(comparison.policies(), first + fit));
+    text += block(comparison, first, last);
+    first = last;
   }
   return text;
 }
@@ -215,8 +245,8 @@ std::string blame_lines(const Comparison& comparison) {
       add(explained, tail, explain_tail(samples, comparison.results(policy).front().class_names()));
     }
     for (std::size_t line = 0; line < explained.size(); ++line) {
-      text += fmt::format("{} {}\n{}    {}\n", line == 0 ? label(row) : std::string(kLabelWidth, ' '),
-                          explained[line].tails, std::string(kLabelWidth, ' '), explained[line].why);
+      text += fmt::format("{} {}\n{}    {}\n", line == 0 ? label(comparison, row) : label(comparison, "", ""),
+                          explained[line].tails, label(comparison, "", ""), explained[line].why);
     }
   }
   return text;
@@ -231,7 +261,7 @@ std::string difference_table(const Comparison& comparison) {
       const auto interval = comparison.difference(row, statistic, 0, policy);
       if (!interval) continue;
       using Time = std::chrono::duration<double, std::nano>;
-      text += fmt::format("{} {:<6} {:<18} {:>9}  [{:>9}, {:>9}]{}\n", label(row), statistic.name,
+      text += fmt::format("{} {:<6} {:<18} {:>9}  [{:>9}, {:>9}]{}\n", label(comparison, row), statistic.name,
                           comparison.policy(policy).name, human(Time(interval->mean)), human(Time(interval->low)),
                           human(Time(interval->high)), shows_difference(*interval) ? "" : "  no difference shown");
     }

@@ -47,7 +47,8 @@ class Comparison {
   [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
   /// The samples of all replications together. Empty where there are none.
   [[nodiscard]] const models::Samples& pooled(std::size_t policy, const Row& row) const;
-  /// The largest statistic that every policy in `policies` can answer for in `row`; the maximum if need be.
+  /// The highest percentile of the tail that every replication under both policies can tell, so that there is a paired
+  /// difference; or else the maximum.
   [[nodiscard]] const Statistic& best_statistic(const Row& row, std::size_t policy, std::size_t other) const;
   /// The paired difference `other` - `policy` in nanoseconds, over the replications in which both can tell.
   [[nodiscard]] std::optional<Interval> difference(const Row& row, const Statistic& statistic, std::size_t policy,

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <system_error>
 
@@ -57,6 +58,7 @@ std::vector<std::uint8_t> run_packed(const Job& job, const sim::Engine::Options&
 Worker start(const Job& job, std::size_t index, const sim::Engine::Options& options) {
   std::array<int, 2> ends{};
   if (pipe(ends.data()) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  std::fflush(nullptr);  // or the child would print, too, what is still in the buffers
   const pid_t process = fork();
   if (process < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (process == 0) {

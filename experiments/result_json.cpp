@@ -49,6 +49,7 @@ Json to_json(const sim::Histogram& histogram) {
 Json to_json(const models::Samples& samples, const std::vector<std::string>& classes) {
   Json json = to_json(samples.latency());
   json["blame"] = to_json(samples.blame(), classes);
+  if (samples.latency().empty()) return json;
   const auto from = samples.tail_start();
   Json& tail = json["tail_blame"] = Json::object();
   tail["from_ns"] = from.count();

@@ -5,7 +5,7 @@
 //   classes.<class>: cpu_ns, open_loop, unfinished, total, during.<phase>
 //     each: count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame, tail_blame
 //     A percentile with fewer than ten samples beyond it is null. <phase> is a call ("mlock") or a part
-//     ("mlock.populate"). blame: cpu, run_queue, wake_up, lock_wait, direct_reclaim: sums that add up to count x mean;
+//     ("mlock.populate"). blame: cpu, run_queue, wake_up, lock_wait, direct_reclaim, device_io: sums that add up to count x mean;
 //     and lock_wait_by: what lock_wait consists of, by holder. tail_blame: the same of the slowest, from `from_ns` on.
 //   locks.mmap_sem: process, read/write {acquisitions, contended, wait}, hold.<holder>, handoffs, convoys ...
 //   syscalls.<call>: calls, mean_ns, max_ns, pages, failed, eagain

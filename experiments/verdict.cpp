@@ -81,13 +81,22 @@ Effect::Kind kind_of(double before, double after, const std::optional<Interval>&
   return after > least * before ? Effect::Kind::worse : Effect::Kind::same;
 }
 
+// Three digits, with commas between thousands: `1.5`, `123`, `3,000`, `2,000,000`.
+std::string spell_factor(double factor) {
+  if (factor < 999.5) return fmt::format("{:.3g}", factor);
+  std::string digits = fmt::format("{}", std::llround(factor / 1000) * 1000);
+  for (auto place = static_cast<std::ptrdiff_t>(digits.size()) - 3; place > 0; place -= 3) {
+    digits.insert(static_cast<std::size_t>(place), ",");
+  }
+  return digits;
+}
+
 std::string factor(double before, double after) {
-  const double ratio = before / after;
-  const double larger = std::max(ratio, 1 / ratio);
+  if (before == after) return "the same";
+  if (before == 0 || after == 0) return before > after ? "shorter" : "longer";
+  const double larger = std::max(before / after, after / before);
   if (larger < 1.005) return "the same";
-  return fmt::format("{} times {}",
-                     larger < 1000 ? fmt::format("{:.3g}", larger) : fmt::format("{},000", std::llround(larger / 1000)),
-                     ratio > 1 ? "shorter" : "longer");
+  return fmt::format("{} times {}", spell_factor(larger), before > after ? "shorter" : "longer");
 }
 
 std::string interval_text(const std::optional<Interval>& interval) {
@@ -223,12 +232,14 @@ std::string remaining(const Comparison& comparison) {
 
 std::string unfinished_note(const models::Result& result, const models::ClassResult& each) {
   const std::uint64_t served = each.total().latency().count();
-  // A loop that keeps up has at most the requests of a moment open.
-  if (!each.open_loop || each.unfinished * 100 < served) return "";
+  // A loop that keeps up has only the requests of a moment open, however short the run.
+  constexpr std::uint64_t kOfAMoment = 20;
+  if (!each.open_loop || each.unfinished <= kOfAMoment || each.unfinished * 100 < served) return "";
   return fmt::format(
-      "    {}: the open loop {} is saturated: {} requests were due and not served when the run ended, {} were;\n"
+      "    {}, seed {}: the open loop {} is saturated: {} requests were due and not served when the run ended, {} "
+      "were;\n"
       "    its latencies grow with the length of the run.\n",
-      result.policy, each.name, each.unfinished, served);
+      result.policy, result.seed, each.name, each.unfinished, served);
 }
 
 std::string caveats(const Comparison& comparison) {

@@ -21,15 +21,16 @@ enum class Cause {
   run_queue,       ///< runnable, waiting for a CPU; includes the context switch that ends the wait
   wake_up,         ///< chosen to run: waiting for the waker to get to it and for an idle CPU to come alive
   lock_wait,       ///< waiting for a semaphore
-  direct_reclaim,  ///< reclaiming pages for its own allocation: CPU time and waits for the device
+  direct_reclaim,  ///< reclaiming pages for its own allocation, on a CPU
+  device_io,       ///< waiting for the device: write-back in direct reclaim
   sleep,           ///< thinking or holding: never part of a request
 };
 
-inline constexpr std::size_t kCauseCount = 6;
+inline constexpr std::size_t kCauseCount = 7;
 
 constexpr std::string_view to_string(Cause cause) {
-  constexpr std::array<std::string_view, kCauseCount> names{"cpu",       "run_queue",      "wake_up",
-                                                            "lock_wait", "direct_reclaim", "sleep"};
+  constexpr std::array<std::string_view, kCauseCount> names{
+      "cpu", "run_queue", "wake_up", "lock_wait", "direct_reclaim", "device_io", "sleep"};
   return names[static_cast<std::size_t>(cause)];
 }
 

@@ -155,7 +155,8 @@ class Simulation {
     result.unfinished = members.record.unfinished(engine_.now());
     for (const Task* task : members.tasks) {
       const TimeByCause spent = task->ledger().read(engine_.now());
-      result.cpu += spent[static_cast<std::size_t>(Cause::cpu)];
+      result.cpu +=
+          spent[static_cast<std::size_t>(Cause::cpu)] + spent[static_cast<std::size_t>(Cause::direct_reclaim)];
     }
     for (std::size_t phase = 0; phase < kPhaseCount; ++phase) {
       const Samples& samples = members.record.during[phase];

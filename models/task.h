@@ -65,7 +65,6 @@ class Task {
 
   /// CPU time from here on is charged to `cause` (cpu or direct_reclaim). Returns the cause before.
   Cause charge_work_to(Cause cause);
-  [[nodiscard]] Cause work_cause() const { return work_cause_; }
 
   [[nodiscard]] sim::Stream& stream(Purpose purpose) { return streams_[static_cast<std::size_t>(purpose)]; }
   [[nodiscard]] const Ledger& ledger() const { return ledger_; }

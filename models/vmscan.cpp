@@ -17,7 +17,7 @@ PageCount shrink_zone(Task& current, const sim::Distribution& cost) {
   current.work(cost, Purpose::reclaim);
   if (boost::random::bernoulli_distribution<double>(kernel.dirty)(current.stream(Purpose::reclaim))) {
     const sim::Time written = current.settle() + kernel.costs.writeback.sample(current.stream(Purpose::reclaim));
-    current.sleep_until(written, current.work_cause());
+    current.sleep_until(written, Cause::device_io);
   }
   current.settle();
   const PageCount freed = std::min(kSwapClusterMax, kernel.zone.counts().evictable);

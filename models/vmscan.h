@@ -21,7 +21,8 @@ inline constexpr PageCount kSwapClusterMax{32};
 void wakeup_kswapd(Task& current);
 
 /// Reclaims a batch for an allocation of `current`, and more batches while free pages are at the min watermark.
-/// Charged to Cause::direct_reclaim. Does not return when nothing is left to reclaim: the run ends.
+/// Charged to Cause::direct_reclaim, and Cause::device_io for write-back. Does not return when nothing is left to
+/// reclaim: the run ends.
 void try_to_free_pages(Task& current);
 
 /// The body of the kswapd task: sleeps until woken, then reclaims up to the high watermark.

@@ -27,20 +27,45 @@ TEST_F(PolicyFile, ReadsAPolicyWithItsDefaults) {
   expected.populate.mode = HoldMode::downgrade;
   expected.munlock.mode = HoldMode::downgrade;
   expected.munmap.mode = HoldMode::write_held;
+  expected.grow.mode = HoldMode::downgrade;
   EXPECT_EQ(policy, expected);
 }
 
-TEST_F(PolicyFile, RefusesModesThatAreNotThereYet) {
-  EXPECT_THAT(policy_mistakes(with("munlock: {mode: downgrade}", "munlock: {mode: chunked_write, batch: 16}", kPolicy)),
-              ElementsAre("p.yaml:4:17: munlock.mode: 'chunked_write' is not supported by this version (supported: "
-                          "write_held, downgrade)",
-                          "p.yaml:4:32: munlock.batch: not supported by this version"));
-  EXPECT_THAT(policy_mistakes(with("populate: {mode: downgrade}", "populate: {mode: drop_and_read}", kPolicy)),
-              ElementsAre(StartsWith("p.yaml:3:18: populate.mode: 'drop_and_read' is not supported by this version")));
-  EXPECT_THAT(policy_mistakes(std::string(kPolicy) + "rwsem: spin_handoff\nfault: {lock: per_vma}\n"),
-              ElementsAre("p.yaml:6:8: rwsem: 'spin_handoff' is not supported by this version (supported: fifo)",
-                          "p.yaml:7:15: fault.lock: 'per_vma' is not supported by this version (supported: "
-                          "mmap_sem)"));
+TEST_F(PolicyFile, ReadsHowOftenAPathGivesWay) {
+  const auto chunked = read_policy(
+      write("p.yaml", with("munlock: {mode: downgrade}",
+                           "munlock: {mode: chunked_write, batch: 64, max_hold: 1ms, if_contended: true}", kPolicy)));
+  EXPECT_EQ(chunked.munlock,
+            (models::Hold{HoldMode::chunked_write, models::PageCount(64), std::chrono::milliseconds(1), true}));
+  const auto looking = read_policy(write(
+      "p.yaml", with("munlock: {mode: downgrade}", "munlock: {mode: chunked_write, if_contended: true}", kPolicy)));
+  EXPECT_EQ(looking.munlock, (models::Hold{HoldMode::chunked_write, models::PageCount(512), {}, true}));
+}
+
+TEST_F(PolicyFile, PopulatesWhatGrowsAsMlockDoesUnlessToldOtherwise) {
+  const auto alike =
+      read_policy(write("p.yaml", with("populate: {mode: downgrade}", "populate: {mode: drop_and_read}", kPolicy)));
+  EXPECT_EQ(alike.grow.mode, HoldMode::drop_and_read);
+  const auto apart = read_policy(write("p.yaml", std::string(kPolicy) + "grow: {mode: write_held}\n"));
+  EXPECT_EQ(apart.populate.mode, HoldMode::downgrade);
+  EXPECT_EQ(apart.grow.mode, HoldMode::write_held);
+}
+
+TEST_F(PolicyFile, RefusesCompositionsThatMakeNoSenseAndSaysWhy) {
+  EXPECT_THAT(
+      policy_mistakes(with("populate: {mode: downgrade}", "populate: {mode: chunked_write, batch: 16}", kPolicy)),
+      ElementsAre(StartsWith("p.yaml:3:18: populate.mode: populating needs no write mode")));
+  EXPECT_THAT(policy_mistakes(with("munmap: {mode: write_held}", "munmap: {mode: chunked_write, batch: 16}", kPolicy)),
+              ElementsAre(StartsWith("p.yaml:5:16: munmap.mode: the map may not change while")));
+  EXPECT_THAT(policy_mistakes(with("munmap: {mode: write_held}", "munmap: {mode: drop_and_read}", kPolicy)),
+              ElementsAre(StartsWith("p.yaml:5:16: munmap.mode: once the VMAs are out of the map")));
+  EXPECT_THAT(policy_mistakes(with("munlock: {mode: downgrade}", "munlock: {mode: downgrade, batch: 16}", kPolicy)),
+              ElementsAre(StartsWith("p.yaml:4:35: munlock.batch: only drop_and_read and chunked_write")));
+  EXPECT_THAT(policy_mistakes(with("munlock: {mode: downgrade}", "munlock: {mode: chunked_write}", kPolicy)),
+              ElementsAre("p.yaml:4:10: munlock: chunked_write needs a batch, a max_hold or if_contended: true"));
+  EXPECT_THAT(
+      policy_mistakes(with("populate: {mode: downgrade}", "populate: {mode: downgrade, present_first: true}", kPolicy)),
+      ElementsAre(StartsWith("p.yaml:3:44: populate.present_first: only drop_and_read")));
 }
 
 TEST_F(PolicyFile, RefusesPoliciesThatAreIncompleteOrMisspelled) {
@@ -48,9 +73,11 @@ TEST_F(PolicyFile, RefusesPoliciesThatAreIncompleteOrMisspelled) {
               ElementsAre("p.yaml:1:1: munmap: missing", "p.yaml:5:1: munmp: unknown key (did you mean munmap?)"));
   EXPECT_THAT(policy_mistakes(with("{mode: write_held}", "write_held", kPolicy)),
               ElementsAre("p.yaml:5:9: munmap: expected a map such as {mode: downgrade}, found 'write_held'"));
-  EXPECT_THAT(policy_mistakes(with("write_held", "write_hold", kPolicy)),
-              ElementsAre("p.yaml:5:16: munmap.mode: expected write_held, downgrade, found 'write_hold' "
-                          "(did you mean write_held?)"));
+  EXPECT_THAT(
+      policy_mistakes(with("write_held", "write_hold", kPolicy)),
+      ElementsAre(
+          "p.yaml:5:16: munmap.mode: expected write_held, downgrade, drop_and_read, chunked_write, found 'write_hold' "
+          "(did you mean write_held?)"));
 }
 
 }  // namespace

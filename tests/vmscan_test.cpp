@@ -85,7 +85,8 @@ TEST(DirectReclaim, OfDirtyPagesWaitsForTheDeviceOffTheCpu) {
       const sim::Time began = task.now();
       take_page(task);
       EXPECT_EQ(task.now() - began, kDirect + kWriteback + kLatency);
-      EXPECT_EQ(world.spent(task, Cause::direct_reclaim), kDirect + kWriteback);
+      EXPECT_EQ(world.spent(task, Cause::direct_reclaim), kDirect);
+      EXPECT_EQ(world.spent(task, Cause::device_io), kWriteback);
       EXPECT_EQ(world.spent(task, Cause::wake_up), 2 * kLatency);
     });
     world.add([&](Task& task) { other_ran = task.now(); });

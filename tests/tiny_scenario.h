@@ -1,0 +1,38 @@
+// A scenario with one of everything that runs in milliseconds.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "experiments/scenario_file.h"
+#include "tests/command_line.h"
+
+namespace tests {
+
+/// The line numbers in commands_test.cpp count in this text.
+inline constexpr const char* kTinyScenario = R"(schema: mlocksim/1
+name: tiny
+about: One of everything, in milliseconds.
+machine: {from: machines/epyc-zen4-linux-6.18, cpus: 4}
+memory: {size: 32MiB, free: 16MiB}
+policies: [write_held, downgrade, unlock_downgrade]
+seed: 1
+processes:
+  - name: db
+    regions: {heap: {size: 4MiB, kind: anon}}
+    threads:
+      locker: {run: locker, region: heap, script: [hold 1ms, mlock, hold 1ms, munlock, hold 1ms, munmap], repeat: 3}
+      faulter: {run: faulter, count: 2, closed: {think: exponential 20us}}
+      open_faulter: {run: faulter, open: {every: exponential 50us}}
+      mapper: {run: mapper, closed: {think: constant 200us}}
+  - name: ps
+    threads:
+      ps: {run: proc_reader, file: cmdline, target: db, closed: {think: constant 1ms}}
+)";
+
+inline models::Scenario tiny_scenario() {
+  ::setenv("MLOCKSIM_CONFIGS", MLOCKSIM_SOURCE_CONFIGS, 1);
+  const TemporaryFolder folder;
+  return experiments::read_scenario(folder.write("tiny.yaml", kTinyScenario));
+}
+
+}  // namespace tests
