@@ -118,7 +118,8 @@ void read_fault(const std::optional<YamlField>& field, models::FaultLock& lock) 
 }
 
 std::optional<models::RwsemFlavour> flavour_of(const YamlField& field) {
-  return choice_of<models::RwsemFlavour>(field, {{"fifo", models::RwsemFlavour::fifo}}, {"spin_handoff"});
+  return choice_of<models::RwsemFlavour>(
+      field, {{"fifo", models::RwsemFlavour::fifo}, {"spin_handoff", models::RwsemFlavour::spin_handoff}});
 }
 
 std::optional<models::LruDrain> drain_of(const YamlField& field) {

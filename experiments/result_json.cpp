@@ -87,6 +87,10 @@ Json to_json(const models::LockResult& lock, sim::Nanoseconds sim_time, const st
         to_json(lengths);
   }
   json["handoffs"] = statistics.handoffs;
+  json["spin_handoff"] = {{"steals", statistics.steals},
+                          {"spins", statistics.spins},
+                          {"handoffs_set", statistics.handoffs_set},
+                          {"spin_time_ns", statistics.spin_time.count()}};
   json["convoys"] = {
       {"count", statistics.convoys}, {"readers", statistics.convoy_waits}, {"time_ns", statistics.convoy_time.count()}};
   json["queue"] = {{"longest", statistics.longest_queue},

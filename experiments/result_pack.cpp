@@ -37,7 +37,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Blame, count, causes, lock_waits)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Mode, acquisitions, contended, wait)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Holds, holder, call, mode)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics, read, write, hold, handoffs, convoys, convoy_waits, convoy_time,
-                                   longest_queue, total_wait)
+                                   longest_queue, total_wait, steals, spins, handoffs_set, spin_time)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockResult, process, statistics, vma_changed, eagain, vma_change_missed)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CallRecord, duration, errors, pages)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Watermarks, min, low, high)

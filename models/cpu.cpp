@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "models/task.h"
 
@@ -17,6 +18,22 @@ void Cpus::run(Task& task, sim::Nanoseconds duration) {
   assert(task.sched_.on_cpu && "a task worked without a CPU");
   task.actor_.resume_at(engine_.now() + duration);
   task.actor_.park();
+}
+
+bool Cpus::spin(Task& task, std::optional<sim::Time> until) {
+  assert(task.sched_.on_cpu && "a task spun without a CPU");
+  task.sched_.spins = true;
+  task.sched_.must_yield = false;
+  if (until) task.actor_.resume_at(*until);
+  task.actor_.park();
+  task.sched_.spins = false;
+  if (task.sched_.must_yield) watch_slice(cpu(task.sched_.last_cpu));  // if it goes on all the same
+  return task.sched_.must_yield;
+}
+
+void Cpus::stop_spinning(Task& task) {
+  assert(task.sched_.spins);
+  task.actor_.resume_at(engine_.now());
 }
 
 void Cpus::leave(Task& task) {
@@ -59,9 +76,10 @@ void Cpus::dispatch(Cpu& cpu, Task& task, sim::Time start) {
 }
 
 void Cpus::vacate(Cpu& cpu) {
-  cpu.running->sched_.on_cpu = false;
-  cpu.running = nullptr;
+  Task& task = *std::exchange(cpu.running, nullptr);
+  task.sched_.on_cpu = false;
   ++idle_;
+  task.lost_cpu();
   if (run_queue_.empty()) return;
   Task& next = *run_queue_.front();
   run_queue_.pop_front();
@@ -77,6 +95,10 @@ void Cpus::preempt(Cpu& cpu) {
   const sim::Time now = engine_.now();
   if (now < cpu.slice_start + costs_.timeslice) return watch_slice(cpu);
   Task& task = *cpu.running;
+  if (task.sched_.spins) {
+    task.sched_.must_yield = true;
+    return stop_spinning(task);
+  }
   task.sched_.remaining = *task.actor_.resumption() - now;
   task.actor_.cancel_resumption();
   task.ledger_.charge(Cause::run_queue, now);

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "models/machine.h"
@@ -28,6 +29,12 @@ class Cpus {
 
   /// Runs `task` for `duration` of CPU time; returns when it has had it. Precondition: it is on a CPU.
   void run(Task& task, sim::Nanoseconds duration);
+
+  /// Keeps `task` on its CPU until `until` or until stop_spinning; returns earlier, and true, when others want the
+  /// CPU. Precondition: it is on a CPU.
+  bool spin(Task& task, std::optional<sim::Time> until);
+  /// Ends the spin of `task` at this moment.
+  void stop_spinning(Task& task);
 
   /// Takes `task` off its CPU, which goes to the next in the queue. The task must then park.
   void leave(Task& task);

@@ -63,7 +63,8 @@ inline constexpr std::size_t kDefaultMaxMapCount = 65530;
 
 class Mm {
  public:
-  Mm(std::string name, const Costs& costs) : mmap_sem("mmap_sem", costs), name_(std::move(name)) {}
+  Mm(std::string name, const Costs& costs, RwsemFlavour flavour = RwsemFlavour::fifo)
+      : mmap_sem("mmap_sem", costs, flavour), name_(std::move(name)) {}
 
   Rwsem mmap_sem;
   PageTable page_table;

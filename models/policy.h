@@ -14,10 +14,13 @@ namespace models {
 
 /// Which implementation of the semaphore (models/rwsem.h).
 enum class RwsemFlavour {
-  fifo,  ///< Linux 2.6.28: one queue, nobody overtakes
+  fifo,          ///< Linux 2.6.28: one queue, nobody overtakes
+  spin_handoff,  ///< Linux 6.1: writers spin, newcomers may steal, until the first in the queue has waited too long
 };
 
-constexpr std::string_view to_string(RwsemFlavour) { return "fifo"; }
+constexpr std::string_view to_string(RwsemFlavour flavour) {
+  return flavour == RwsemFlavour::fifo ? "fifo" : "spin_handoff";
+}
 
 /// How a long page walk holds mmap_sem.
 enum class HoldMode {

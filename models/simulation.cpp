@@ -20,7 +20,7 @@ struct Overloaded : Ts... {
 
 // A process with what its threads need to find.
 struct Process {
-  Process(const ProcessSpec& spec, const Costs& costs) : mm(spec.name, costs) {
+  Process(const ProcessSpec& spec, const Costs& costs, RwsemFlavour flavour) : mm(spec.name, costs, flavour) {
     mm.cap_ipc_lock = spec.cap_ipc_lock;
     mm.rlimit_memlock = spec.rlimit_memlock;
     for (const RegionSpec& region : spec.regions) {
@@ -53,7 +53,7 @@ class Simulation {
                 Zone(scenario.memory),
                 scenario.memory.dirty},
         end_(engine_.calendar(), [this] { engine_.stop(); }) {
-    for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_.costs);
+    for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_.costs, policy.rwsem);
     add_system_tasks();
     for (std::size_t index = 0; index < processes_.size(); ++index) {
       for (const ThreadSpec& thread : scenario.processes[index].threads) add_class(processes_[index], thread);

@@ -67,6 +67,18 @@ void Task::block(Cause cause) {
   actor_.park();
 }
 
+bool Task::spin(Cause cause, std::optional<sim::Time> until) {
+  settle();
+  ledger_.charge(cause, engine_.now());
+  const bool must_yield = cpus_.spin(*this, until);
+  ledger_.charge(work_cause_, engine_.now());
+  return must_yield;
+}
+
+void Task::lost_cpu() {
+  if (holding_ != nullptr) holding_->holder_lost_cpu();
+}
+
 void Task::wake() { cpus_.wake(*this); }
 
 void Task::enter(Phase phase) {

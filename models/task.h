@@ -50,6 +50,12 @@ class Task {
   void sleep_until(sim::Time until, Cause cause = Cause::sleep);
   /// Leaves the CPU until somebody calls wake(), charging `cause` meanwhile.
   void block(Cause cause);
+  /// Stays on the CPU until `until` or until somebody calls stop_spinning(), charging `cause` meanwhile. Returns
+  /// earlier, and true, when it has used up its time slice and others wait for the CPU.
+  bool spin(Cause cause, std::optional<sim::Time> until = std::nullopt);
+  /// Ends the spin of a task that spins.
+  void stop_spinning() { cpus_.stop_spinning(*this); }
+  [[nodiscard]] bool on_cpu() const { return sched_.on_cpu; }
   /// Makes a blocked task runnable.
   void wake();
   /// Charges a blocked task's time to `cause` from now on.
@@ -60,7 +66,8 @@ class Task {
   /// A log that is told of every enter(): for the locker, whose phases the others are measured by.
   void report_phases_to(PhaseLog& log) { phase_log_ = &log; }
 
-  /// The semaphore it holds, if any: told when the task's phase changes, so that waits are charged to the right one.
+  /// The semaphore it holds, if any: told when the task's phase changes, so that waits are charged to the right one,
+  /// and when it loses its CPU, so that nobody spins on it.
   void set_holding(Rwsem* rwsem) { holding_ = rwsem; }
 
   /// CPU time from here on is charged to `cause` (cpu or direct_reclaim). Returns the cause before.
@@ -77,11 +84,14 @@ class Task {
   friend class Cpus;
 
   void pay();
+  void lost_cpu();
 
   /// What the run queue knows of a task.
   struct Sched {
     int last_cpu = 0;
     bool on_cpu = false;
+    bool spins = false;
+    bool must_yield = false;       // its spin ended because others want the CPU
     sim::Nanoseconds remaining{};  // of the burst that it lost its CPU in
   };
 

@@ -43,7 +43,7 @@ class SmallMachine {
                models::Cpus(engine, spec.cpus, spec.scheduler),
                models::Zone(spec.memory),
                spec.memory.dirty},
-        mm("db", spec.costs) {
+        mm("db", spec.costs, spec.policy.rwsem) {
     if (spec.with_kswapd) {
       kernel.kswapd = &tasks.emplace_back(kernel, "kswapd", -1, spec.seed, [this] { models::kswapd(*kernel.kswapd); });
     }
