@@ -28,9 +28,9 @@ std::string words(const Hold& hold) {
     case HoldMode::downgrade:
       return "write>READ>write";
     case HoldMode::drop_and_read:
-      return "write,READ" + (hold.batch > models::PageCount(0) ? "/" + every(hold) : "");
+      return hold.batch > models::PageCount(0) ? fmt::format("write,READ/{}", every(hold)) : "write,READ";
     case HoldMode::chunked_write:
-      return "write/" + every(hold);
+      return fmt::format("write/{}", every(hold));
   }
   return "";
 }
