@@ -5,22 +5,6 @@
 
 namespace experiments {
 
-namespace {
-
-const char* name_of(ConfigKind kind) {
-  switch (kind) {
-    case ConfigKind::machines:
-      return "machine";
-    case ConfigKind::policies:
-      return "policy";
-    case ConfigKind::scenarios:
-      break;
-  }
-  return "scenario";
-}
-
-}  // namespace
-
 int command_check(const Arguments& arguments) {
   CommandLine line("check FILE...", "Reads scenarios, machines and policies and reports everything that is wrong.",
                    "FILE", -1);
@@ -28,7 +12,7 @@ int command_check(const Arguments& arguments) {
   int code = kOk;
   for (const std::string& file : line.get<std::vector<std::string>>("FILE")) {
     try {
-      fmt::print("{}: a valid {}\n", file, name_of(check_file(file)));
+      fmt::print("{}: a valid {}\n", file, singular(check_file(file)));
     } catch (const InputError& error) {
       fmt::print(stderr, "{}\n", error.what());
       code = kBadInput;

@@ -32,18 +32,6 @@ std::string folder_name(ConfigKind kind) {
   return {};
 }
 
-std::string singular(ConfigKind kind) {
-  switch (kind) {
-    case ConfigKind::machines:
-      return "machine";
-    case ConfigKind::policies:
-      return "policy";
-    case ConfigKind::scenarios:
-      return "scenario";
-  }
-  return {};
-}
-
 /// The file that `name` means in `folder`, if there is one.
 std::optional<std::filesystem::path> find_in(const std::filesystem::path& folder, ConfigKind kind,
                                              const std::string& name) {
@@ -89,6 +77,18 @@ void read_schema(YamlMap& map) {
 }
 
 }  // namespace
+
+std::string singular(ConfigKind kind) {
+  switch (kind) {
+    case ConfigKind::machines:
+      return "machine";
+    case ConfigKind::policies:
+      return "policy";
+    case ConfigKind::scenarios:
+      return "scenario";
+  }
+  return {};
+}
 
 std::filesystem::path configs_directory() {
   const char* const chosen = std::getenv("MLOCKSIM_CONFIGS");

@@ -22,6 +22,9 @@ class YamlMap;
 /// The kinds of configuration files, named as their folders.
 enum class ConfigKind { machines, policies, scenarios };
 
+/// "machine", "policy" or "scenario".
+[[nodiscard]] std::string singular(ConfigKind kind);
+
 /// Where the shipped files are: $MLOCKSIM_CONFIGS, else the source tree that this was built from, else
 /// /usr/share/mlocksim.
 [[nodiscard]] std::filesystem::path configs_directory();

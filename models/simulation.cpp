@@ -8,15 +8,11 @@
 #include "models/mm.h"
 #include "models/task.h"
 #include "models/vmscan.h"
+#include "sim/overloaded.h"
 
 namespace models {
 
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
 
 // A process with what its threads need to find.
 struct Process {
@@ -91,7 +87,7 @@ class Simulation {
       *self = &add_task(thread.name + "." + std::to_string(member), class_id, [self, body] { body(**self); });
     };
     ClassRecord& record = members.record;
-    std::visit(Overloaded{
+    std::visit(sim::Overloaded{
                    [&](const LockerSpec& spec) {
                      ++lockers_;
                      add([this, &process, &spec](Task& task) {

@@ -8,14 +8,11 @@
 #include <cmath>
 #include <numeric>
 
+#include "sim/overloaded.h"
+
 namespace sim {
 
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
 
 constexpr double kNormalP99 = 2.3263478740408408;
 
