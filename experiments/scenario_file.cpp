@@ -15,6 +15,7 @@
 #include "experiments/quantity.h"
 #include "experiments/yaml_reader.h"
 #include "experiments/yaml_values.h"
+#include "models/mm.h"
 #include "models/page_alloc.h"
 
 namespace experiments {
@@ -24,6 +25,7 @@ namespace {
 using Diagnostics = std::vector<Diagnostic>;
 
 constexpr int kMostThreads = 10'000;
+constexpr int kMostVmas = static_cast<int>(models::kDefaultMaxMapCount);
 
 void throw_if_any(Diagnostics diagnostics) {
   if (!diagnostics.empty()) throw InputError(std::move(diagnostics));
@@ -96,25 +98,59 @@ models::MemorySpec read_memory(const YamlField& field) {
 
 using Call = models::ScriptStep::Call;
 
+constexpr std::string_view kStepExpected =
+    "mlock, munlock, munmap, mlockall, mlockall future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, "
+    "stack "
+    "SIZE or hold DURATION";
+
+const Choices<Call>& plain_steps() {
+  static const Choices<Call> steps = {{"mlock", Call::mlock},
+                                      {"munlock", Call::munlock},
+                                      {"munmap", Call::munmap},
+                                      {"mlockall", Call::mlockall},
+                                      {"mlockall future", Call::mlockall_future},
+                                      {"munlockall", Call::munlockall},
+                                      {"mmap locked", Call::mmap_locked},
+                                      {"remap_file_pages", Call::remap_file_pages},
+                                      {"exit", Call::exit}};
+  return steps;
+}
+
+/// What follows `word` in `text`, if that is how it begins.
+std::optional<std::string> argument_of(const std::string& text, const std::string& word) {
+  if (text != word && !text.starts_with(word + " ")) return std::nullopt;
+  return boost::algorithm::trim_copy(text.substr(word.size()));
+}
+
+Expected<models::ScriptStep> parse_growth(const std::string& text, Call call, const std::string& argument) {
+  const auto size = parse_size(argument);
+  if (!size) return Refusal{fmt::format("in '{}': {}", text, size.message())};
+  const bool whole = size->count() > 0 && models::bytes_of(models::pages_of(*size)) == *size;
+  if (!whole) return Refusal{fmt::format("in '{}': expected a multiple of 4KiB above zero", text)};
+  return models::ScriptStep{call, {}, *size};
+}
+
 Expected<models::ScriptStep> parse_step(const std::string& text) {
-  constexpr std::string_view kHold = "hold";
-  const Choices<Call> calls = {{"mlock", Call::mlock}, {"munlock", Call::munlock}, {"munmap", Call::munmap}};
-  for (const auto& [word, call] : calls) {
+  for (const auto& [word, call] : plain_steps()) {
     if (text == word) return models::ScriptStep{call};
   }
-  if (text == kHold || text.starts_with("hold ")) {
-    const auto duration = parse_duration(boost::algorithm::trim_copy(text.substr(kHold.size())));
+  if (const auto argument = argument_of(text, "hold")) {
+    const auto duration = parse_duration(*argument);
     if (duration) return models::ScriptStep{Call::hold, *duration};
     return Refusal{fmt::format("in '{}': {}", text, duration.message())};
   }
-  return Refusal{fmt::format("expected mlock, munlock, munmap or hold DURATION, found '{}'{}", text,
-                             did_you_mean(text, {"mlock", "munlock", "munmap", "hold 100ms"}))};
+  if (const auto argument = argument_of(text, "brk")) return parse_growth(text, Call::brk, *argument);
+  if (const auto argument = argument_of(text, "stack")) return parse_growth(text, Call::stack, *argument);
+  std::vector<std::string> words{"hold 100ms", "brk 1MiB", "stack 64KiB"};
+  for (const auto& [word, call] : plain_steps()) words.push_back(word);
+  return Refusal{fmt::format("expected {}, found '{}'{}", kStepExpected, text, did_you_mean(text, words))};
 }
 
 std::optional<std::vector<models::ScriptStep>> script_of(const YamlField& field) {
   std::vector<models::ScriptStep> script;
   for (const YamlField& item : field.items("a list of steps such as [mlock, hold 100ms, munlock]")) {
-    const auto step = item.parsed(parse_step, "mlock, munlock, munmap or hold DURATION");
+    if (!script.empty() && script.back().call == Call::exit) item.refuse("nothing can come after exit");
+    const auto step = item.parsed(parse_step, kStepExpected);
     if (step) script.push_back(*step);
   }
   return script;
@@ -146,37 +182,83 @@ models::Arrival read_arrival(YamlMap& thread) {
   return open_loop;
 }
 
-enum class Run { unknown, locker, faulter, proc_reader, mapper };
+enum class Run { unknown, locker, faulter, proc_reader, mapper, recycler, protector, forker, remote_reader };
 
 Run run_of(const YamlField& field) {
-  const auto run = choice_of<Run>(
-      field,
-      {{"locker", Run::locker}, {"faulter", Run::faulter}, {"proc_reader", Run::proc_reader}, {"mapper", Run::mapper}},
-      {"busy"});
+  const auto run = choice_of<Run>(field,
+                                  {{"locker", Run::locker},
+                                   {"faulter", Run::faulter},
+                                   {"proc_reader", Run::proc_reader},
+                                   {"mapper", Run::mapper},
+                                   {"recycler", Run::recycler},
+                                   {"protector", Run::protector},
+                                   {"forker", Run::forker},
+                                   {"remote_reader", Run::remote_reader}},
+                                  {"busy"});
   return run.value_or(Run::unknown);
 }
 
-/// The name of one of `regions`.
-std::optional<std::string> region_of(const YamlField& field, const std::vector<std::string>& regions) {
-  const auto name = name_of(field);
-  if (!name || std::find(regions.begin(), regions.end(), *name) != regions.end()) return name;
-  field.refuse_expecting("a region of this process", did_you_mean(*name, regions));
-  return std::nullopt;
+using Regions = std::vector<models::RegionSpec>;
+
+template <typename Named>
+std::vector<std::string> names_of(const std::vector<Named>& all) {
+  std::vector<std::string> names;
+  for (const Named& one : all) names.push_back(one.name);
+  return names;
 }
 
-models::LockerSpec read_locker(YamlMap& thread, const std::vector<std::string>& regions) {
+/// The region that `field` names, or null.
+const models::RegionSpec* region_of(const std::optional<YamlField>& field, const Regions& regions) {
+  std::string name;
+  assign(name, field, name_of);
+  if (name.empty()) return nullptr;
+  const auto found = std::find_if(regions.begin(), regions.end(), [&](const auto& each) { return each.name == name; });
+  if (found != regions.end()) return &*found;
+  field->refuse_expecting("a region of this process", did_you_mean(name, names_of(regions)));
+  return nullptr;
+}
+
+models::LockerSpec read_locker(YamlMap& thread, const Regions& regions) {
   models::LockerSpec locker;
-  if (const auto region = thread.require("region")) locker.region = region_of(*region, regions).value_or("");
+  if (const auto* region = region_of(thread.require("region"), regions)) locker.region = region->name;
   assign(locker.script, thread.require("script"), script_of);
-  assign(locker.repeat, thread.find("repeat"), count_up_to(std::numeric_limits<int>::max()));
+  const auto repeat = thread.find("repeat");
+  assign(locker.repeat, repeat, count_up_to(std::numeric_limits<int>::max()));
+  const bool exits = !locker.script.empty() && locker.script.back().call == Call::exit;
+  if (exits && locker.repeat > 1) repeat->refuse_expecting("1, as the script ends with exit");
   return locker;
 }
 
-models::FaulterSpec read_faulter(YamlMap& thread, const std::vector<std::string>& regions) {
+models::FaulterSpec read_faulter(YamlMap& thread, const Regions& regions) {
   models::FaulterSpec faulter;
-  if (const auto region = thread.find("region")) faulter.region = region_of(*region, regions);
+  if (const auto field = thread.find("region")) {
+    if (const auto* region = region_of(field, regions)) faulter.region = region->name;
+  }
   faulter.arrival = read_arrival(thread);
   return faulter;
+}
+
+/// A recycler or a protector: `size` of `region` at a time.
+template <typename Spec>
+Spec read_region_caller(YamlMap& thread, const Regions& regions) {
+  Spec spec;
+  const auto* region = region_of(thread.require("region"), regions);
+  const auto size = thread.find("size");
+  assign(spec.size, size, whole_pages_of);
+  if (region != nullptr) {
+    spec.region = region->name;
+    if (size && spec.size > region->size) {
+      size->refuse_expecting(fmt::format("at most the region's {}", spell(region->size)));
+    }
+  }
+  spec.arrival = read_arrival(thread);
+  return spec;
+}
+
+models::ForkerSpec read_forker(YamlMap& thread) {
+  models::ForkerSpec forker;
+  forker.arrival = read_arrival(thread);
+  return forker;
 }
 
 models::MapperSpec read_mapper(YamlMap& thread) {
@@ -291,22 +373,33 @@ class ScenarioReader {
     const YamlMap map = field.map("a map of regions, such as {heap: {size: 1GiB}}");
     for (const YamlMap::Item& item : map.items()) {
       check_name(map, item);
-      regions.push_back({item.key, read_region_size(item.value)});
+      regions.push_back(read_region(item));
     }
     return regions;
   }
 
-  models::Bytes read_region_size(const YamlField& field) {
-    models::Bytes bytes;
-    YamlMap map = field.map("a map such as {size: 1GiB, kind: anon}");
+  models::RegionSpec read_region(const YamlMap::Item& item) {
+    using Kind = models::RegionSpec::Kind;
+    models::RegionSpec region;
+    region.name = item.key;
+    YamlMap map = item.value.map("a map such as {size: 1GiB, kind: anon}");
     const auto size = map.require("size");
-    assign(bytes, size, whole_pages_of);
-    if (const auto kind = map.find("kind")) {
-      (void)choice_of<bool>(*kind, {{"anon", true}}, {"file", "hugetlb", "special", "gate"});
+    assign(region.size, size, whole_pages_of);
+    const auto kind_of_region = [](const YamlField& field) {
+      return choice_of<Kind>(
+          field, {{"anon", Kind::anon}, {"special", Kind::special}, {"hugetlb", Kind::hugetlb}, {"io", Kind::io}},
+          {"file", "gate"});
+    };
+    assign(region.kind, map.find("kind"), kind_of_region);
+    const auto vmas = map.find("vmas");
+    assign(region.vmas, vmas, count_up_to(kMostVmas));
+    const auto pages = models::pages_of(region.size);
+    if (pages.count() > 0 && region.vmas > pages.count()) {
+      vmas->refuse_expecting(fmt::format("at most the region's {} pages", pages.count()));
     }
     map.refuse_unknown();
-    count_region(size, bytes);
-    return bytes;
+    count_region(size, region.size);
+    return region;
   }
 
   /// Only the region that makes it too much is at fault, not those behind it.
@@ -323,12 +416,11 @@ class ScenarioReader {
     const YamlMap map = field.map("a map of threads, such as {reader: {run: faulter, ...}}");
     if (map && map.items().empty()) map.refuse("expected at least one thread, found none");
     if (map.items().empty()) locker_possible_ = true;
-    bool locker_seen = false;
     for (const YamlMap::Item& item : map.items()) {
       check_name(map, item);
       const auto [earlier, fresh] = threads_.emplace(item.key, item.key_at);
       if (!fresh) map.refuse_key(item, duplicate_thread(earlier->second));
-      threads.push_back(read_thread(item, process, locker_seen));
+      threads.push_back(read_thread(item, process));
     }
     return threads;
   }
@@ -338,24 +430,18 @@ class ScenarioReader {
     return fmt::format("another process has a thread of this name{}: it names a class of the results", where);
   }
 
-  models::ThreadSpec read_thread(const YamlMap::Item& item, const models::ProcessSpec& process, bool& locker_seen) {
+  models::ThreadSpec read_thread(const YamlMap::Item& item, const models::ProcessSpec& process) {
     models::ThreadSpec thread;
     thread.name = item.key;
     YamlMap map = item.value.map("a map such as {run: faulter, closed: {think: 50us}}");
     const auto run_field = map.require("run");
     const Run run = run_field ? run_of(*run_field) : Run::unknown;
-    const auto count = map.find("count");
-    assign(thread.count, count, count_up_to(kMostThreads));
+    assign(thread.count, map.find("count"), count_up_to(kMostThreads));
     map.refuse_unsupported({"nice", "cpus", "group"});
     locker_possible_ = locker_possible_ || run == Run::unknown || run == Run::locker;
     if (run == Run::unknown) return thread;
     thread.run = read_run(run, map, process);
     map.refuse_unknown();
-    if (std::holds_alternative<models::LockerSpec>(thread.run)) {
-      if (thread.count > 1) count->refuse_expecting("1, as this version has one thread for a locker");
-      if (locker_seen) run_field->refuse("this process has a locker already: this version has one for a process");
-      locker_seen = true;
-    }
     return thread;
   }
 
@@ -364,29 +450,31 @@ class ScenarioReader {
       case Run::unknown:
         break;
       case Run::locker:
-        return read_locker(map, names_of(process.regions));
+        return read_locker(map, process.regions);
       case Run::faulter:
-        return read_faulter(map, names_of(process.regions));
+        return read_faulter(map, process.regions);
       case Run::proc_reader:
         return read_proc_reader(map);
       case Run::mapper:
         return read_mapper(map);
+      case Run::recycler:
+        return read_region_caller<models::RecyclerSpec>(map, process.regions);
+      case Run::protector:
+        return read_region_caller<models::ProtectorSpec>(map, process.regions);
+      case Run::forker:
+        return read_forker(map);
+      case Run::remote_reader:
+        return read_remote_reader(map);
     }
     return {};
-  }
-
-  template <typename Named>
-  static std::vector<std::string> names_of(const std::vector<Named>& all) {
-    std::vector<std::string> names;
-    for (const Named& one : all) names.push_back(one.name);
-    return names;
   }
 
   models::ProcReaderSpec read_proc_reader(YamlMap& map) {
     using File = models::ProcReaderSpec::File;
     models::ProcReaderSpec reader;
     const auto proc_file_of = [](const YamlField& field) {
-      return choice_of<File>(field, {{"cmdline", File::cmdline}}, {"environ", "maps", "smaps", "smaps_rollup"});
+      return choice_of<File>(field, {{"cmdline", File::cmdline}, {"maps", File::maps}, {"smaps", File::smaps}},
+                             {"environ", "smaps_rollup"});
     };
     assign(reader.file, map.find("file"), proc_file_of);
     const auto target = map.require("target");
@@ -396,8 +484,29 @@ class ScenarioReader {
     return reader;
   }
 
+  models::RemoteReaderSpec read_remote_reader(YamlMap& map) {
+    models::RemoteReaderSpec reader;
+    const auto target = map.require("target");
+    assign(reader.target, target, name_of);
+    if (!reader.target.empty()) targets_.push_back(*target);
+    if (!reader.target.empty()) region_targets_.push_back(*target);
+    int pages = 1;
+    assign(pages, map.find("pages"), count_up_to(std::numeric_limits<int>::max()));
+    reader.pages = models::PageCount(pages);
+    reader.arrival = read_arrival(map);
+    return reader;
+  }
+
   void check_targets(const std::vector<models::ProcessSpec>& processes) const {
     const auto names = names_of(processes);
+    for (const YamlField& target : region_targets_) {
+      const auto found = std::find_if(processes.begin(), processes.end(), [&](const models::ProcessSpec& process) {
+        return process.name == target.node().scalar;
+      });
+      if (found != processes.end() && found->regions.empty()) {
+        target.refuse_expecting("a process with a region to read from");
+      }
+    }
     for (const YamlField& target : targets_) {
       const std::string& name = target.node().scalar;
       if (std::find(names.begin(), names.end(), name) != names.end()) continue;
@@ -417,6 +526,7 @@ class ScenarioReader {
   models::Bytes regions_;
   std::map<std::string, Position> threads_;
   std::vector<YamlField> targets_;
+  std::vector<YamlField> region_targets_;  // those that must have a region
   bool locker_possible_ = false;
 };
 

@@ -1,5 +1,8 @@
 #include "models/fault.h"
 
+#include <cerrno>
+
+#include "models/brk.h"
 #include "models/kernel.h"
 #include "models/mm.h"
 #include "models/mmap_lock.h"
@@ -48,19 +51,34 @@ VmaPointer vma_at(const Mm& mm, PageIndex page) {
   return vma != nullptr && vma->start <= page ? vma : nullptr;
 }
 
+// find_vma, and expand_stack where the answer is a stack that begins above. mmap_sem must be held for read.
+int find_good_area(Task& current, Mm& mm, PageIndex page, VmaPointer& vma) {
+  vma = mm.find_vma(page);
+  if (vma == nullptr) return -EFAULT;
+  if (vma->start <= page) return 0;
+  return vma->flags.growsdown ? expand_stack(current, mm, vma, page) : -EFAULT;
+}
+
 }  // namespace
 
-void do_page_fault(Task& current, Mm& mm, PageIndex page, Backing backing) {
-  current.enter(Phase::fault);
+int do_user_addr_fault(Task& current, Mm& mm, PageIndex page, Backing backing) {
   const VmaPointer candidate = vma_at(mm, page);
   if (candidate != nullptr && vma_start_read(current, mm, *candidate)) {
     handle_mm_fault(current, mm, *candidate, page, backing);
     vma_end_read(current, *candidate);
-  } else {
-    mm.mmap_sem.down_read(current);
-    if (const VmaPointer vma = vma_at(mm, page)) handle_mm_fault(current, mm, *vma, page, backing);
-    mm.mmap_sem.up_read(current);
+    return 0;
   }
+  mm.mmap_sem.down_read(current);
+  VmaPointer vma;
+  const int error = find_good_area(current, mm, page, vma);
+  if (error == 0) handle_mm_fault(current, mm, *vma, page, backing);
+  mm.mmap_sem.up_read(current);
+  return error;
+}
+
+void do_page_fault(Task& current, Mm& mm, PageIndex page, Backing backing) {
+  current.enter(Phase::fault);
+  (void)do_user_addr_fault(current, mm, page, backing);
   current.enter(Phase::user);
 }
 

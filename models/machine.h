@@ -40,9 +40,19 @@ struct Costs {
   sim::Distribution zap_page{};          ///< present page: unmap and free
   sim::Distribution fault{};             ///< a first-touch fault from trap to return, less mmap_sem's operations
 
-  // fs/proc
-  sim::Distribution proc_cmdline{};  ///< access_process_vm under mmap_sem
-  sim::Distribution proc_open{};     ///< open, copy and close around it, outside mmap_sem
+  // mm/mprotect.c, mm/madvise.c, kernel/fork.c
+  sim::Distribution mprotect{};  ///< the part under mmap_sem, splits and merges apart
+  sim::Distribution madvise{};   ///< the part under mmap_sem that does not depend on pages
+  sim::Nanoseconds fork_vma{};   ///< dup_mmap: copy one VMA
+  sim::Nanoseconds fork_page{};  ///< dup_mmap: copy the entry of one present page
+
+  // fs/proc, mm/memory.c
+  sim::Nanoseconds proc_maps_vma{};    ///< format one line of maps
+  sim::Nanoseconds proc_smaps_vma{};   ///< format one record of smaps
+  sim::Nanoseconds proc_smaps_page{};  ///< look at one page table entry for smaps
+  sim::Distribution access_page{};     ///< access_process_vm: find one present page, copy it
+  sim::Distribution proc_cmdline{};    ///< access_process_vm under mmap_sem
+  sim::Distribution proc_open{};       ///< open, copy and close around it, outside mmap_sem
 
   // mm/vmscan.c
   sim::Distribution direct_reclaim{};  ///< SWAP_CLUSTER_MAX pages by an allocating task: its CPU time

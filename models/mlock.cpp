@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cerrno>
 
+#include "models/gup.h"
 #include "models/kernel.h"
 #include "models/mmap_lock.h"
 #include "models/pagewalk.h"
@@ -28,44 +29,9 @@ void drain(Task& current, LruDrain place) {
   if (policy_of(current).lru_drain == place) lru_add_drain_all(current);
 }
 
-// get_user_pages: the absent pages of [start, end) are allocated, cleared and mapped. mmap_sem must be held.
-void get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end) {
-  Kernel& kernel = current.kernel();
-  for (PageIndex page = start; page < end;) {
-    current.settle();  // under read mode others change the page table too
-    const PageTable::Run run = mm.page_table.run_at(page, end);
-    const PageCount pages = run.end - page;
-    if (run.state == PageState::absent) {
-      for (std::int64_t each = 0; each < pages.count(); ++each) {
-        alloc_page(current);
-        current.work(kernel.costs.populate_page, Purpose::pages);
-      }
-      current.settle();
-      vma.has_anon_vma = true;
-      // Where a fault of another thread was faster, do_anonymous_page finds the entry present and frees its page.
-      const PageCount mapped = mm.page_table.change(page, run.end, PageState::absent, PageState::resident);
-      kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::mapped, mapped);
-      kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages - mapped);
-    }
-    page = run.end;
-  }
-}
-
 // mlock_vma_page for the pages of [start, end) that are there.
 void mlock_present_pages(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   walk_page_range(current, mm, start, end, {PageState::mlocked, &current.kernel().costs.mlock_page});
-}
-
-// __mlock_vma_pages_range, a name that C++ reserves. mmap_sem must be held, in either mode.
-void populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end) {
-  drain(current, LruDrain::under_lock);
-  for (PageIndex page = start; page < end;) {
-    const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
-    get_user_pages(current, mm, vma, page, batch_end);
-    mlock_present_pages(current, mm, page, batch_end);
-    page = batch_end;
-  }
-  drain(current, LruDrain::under_lock);
 }
 
 // After a window in which mmap_sem was not held for write: the check of the patch. -EAGAIN if the VMA at `start` no
@@ -188,11 +154,10 @@ int mlock_fixup(Task& current, Mm& mm, VmaPointer vma, VmaPointer& prev, PageInd
     return ret;  // don't set VM_LOCKED, don't count
   }
 
-  vma_start_write(current, mm, *vma);
+  vma_start_write_to_merge(current, mm, *vma, start, end, newflags);
   if (const VmaPointer merged = mm.vma_merge(vma, start, end, newflags)) {
     current.work(costs.vma_merge);
     vma = merged;
-    vma_start_write(current, mm, *vma);
   } else {
     prev = nullptr;  // as vma_merge returned it
     if (start != vma->start) {
@@ -225,6 +190,13 @@ int mlock_fixup(Task& current, Mm& mm, VmaPointer vma, VmaPointer& prev, PageInd
   return ret;
 }
 
+// prev->vm_next, for the caller to go on from. After a window `prev` may be stale, and the VMA it points to gone as well:
+// the kernel then reads freed memory. Here that is the end of the map.
+VmaPointer next_in_walk(const Mm& mm, const Vma& prev) {
+  const VmaPointer next = mm.next(prev);
+  return next == nullptr || next->detached ? nullptr : next;
+}
+
 // mmap_sem must be held for write.
 int do_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages, bool on) {
   const PageIndex end = start + pages;
@@ -242,7 +214,7 @@ int do_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages, bool on) {
     if (error != 0) return error;
     nstart = std::max(piece_end, prev->end);
     if (nstart >= end) return 0;
-    vma = mm.next(*prev);
+    vma = next_in_walk(mm, *prev);
     if (vma == nullptr || vma->start != nstart) return -ENOMEM;
   }
 }
@@ -250,7 +222,7 @@ int do_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages, bool on) {
 // do_mlockall's loop. Errors of single VMAs are ignored. mmap_sem must be held for write.
 void fixup_all(Task& current, Mm& mm, bool on) {
   VmaPointer prev;
-  for (VmaPointer vma = mm.find_vma(PageIndex(0)); vma != nullptr; vma = mm.next(*prev)) {
+  for (VmaPointer vma = mm.find_vma(PageIndex(0)); vma != nullptr; vma = next_in_walk(mm, *prev)) {
     VmFlags newflags = vma->flags;
     newflags.locked = on;
     (void)mlock_fixup(current, mm, vma, prev, vma->start, vma->end, newflags);
@@ -301,6 +273,17 @@ constexpr PageIndex kFirstPage{0};
 constexpr PageIndex kLastPage{std::int64_t{1} << 51};  // 2^63 / PAGE_SIZE: beyond any address
 
 }  // namespace
+
+void populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end) {
+  drain(current, LruDrain::under_lock);
+  for (PageIndex page = start; page < end;) {
+    const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
+    get_user_pages(current, mm, vma, page, batch_end);
+    mlock_present_pages(current, mm, page, batch_end);
+    page = batch_end;
+  }
+  drain(current, LruDrain::under_lock);
+}
 
 void mm_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, const Hold& hold) {
   if (hold.mode != HoldMode::drop_and_read) return;

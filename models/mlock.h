@@ -46,6 +46,10 @@ std::int64_t mlock_vma_pages_range(Task& current, Mm& mm, const VmaPointer& vma,
 /// in [start, end) under read mode. Takes and releases mmap_sem. Does nothing under other modes of `hold`.
 void mm_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, const Hold& hold);
 
+/// __mlock_vma_pages_range, a name that C++ reserves: makes the pages of [start, end) in `vma` present and mlocks them.
+/// mmap_sem must be held, in either mode.
+void populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end);
+
 /// The walk over the pages of [start, end): clears Mlocked and puts them back on their evictable lists.
 /// mmap_sem must be held, in either mode.
 void munlock_vma_pages_range(Task& current, Mm& mm, PageIndex start, PageIndex end);

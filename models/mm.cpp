@@ -70,6 +70,16 @@ void Mm::resize(const VmaPointer& vma, PageIndex start, PageIndex end) {
   vma->end = end;
 }
 
+void Mm::extend_vma(const VmaPointer& vma, PageIndex start, PageIndex end) {
+  assert(!vma->detached && start <= vma->start && vma->end <= end);
+  assert([&] {
+    const VmaPointer before = previous(*vma);
+    const VmaPointer after = next(*vma);
+    return (before == nullptr || before->end <= start) && (after == nullptr || end <= after->start);
+  }());
+  resize(vma, start, end);
+}
+
 void Mm::detach_vma(const VmaPointer& vma) {
   ++map_version_;
   vma->stale_next = next(*vma);

@@ -3,7 +3,8 @@
 // Kernel. struct mm_struct, struct vm_area_struct; mm/mmap.c of 2.6.28: find_vma, split_vma, vma_merge, do_munmap's
 // detaching. A VMA that has been taken out of the map lives on as long as somebody points to it, and keeps what its
 // fields said: that is what a kernel path sees that uses a stale pointer before the memory is reused.
-// Simplified. Addresses are page numbers; VMAs have no file, protection or anon_vma of their own.
+// Simplified. Addresses are page numbers; VMAs have no file or anon_vma of their own, and of a protection only whether
+// it allows writing, which keeps VMAs from merging and nobody from touching them.
 // Validated by tests/mm_test.cpp.
 #pragma once
 
@@ -23,13 +24,15 @@ namespace models {
 
 class Task;
 
-/// vm_flags, as far as mm/mlock.c looks at them.
+/// vm_flags, as far as the modelled paths look at them.
 struct VmFlags {
   bool locked = false;      ///< VM_LOCKED
   bool io_pfnmap = false;   ///< VM_IO | VM_PFNMAP
   bool dontexpand = false;  ///< VM_DONTEXPAND | VM_RESERVED
   bool hugetlb = false;
-  bool gate = false;  ///< get_gate_vma: the vsyscall page
+  bool gate = false;       ///< get_gate_vma: the vsyscall page
+  bool readonly = false;   ///< not VM_WRITE
+  bool growsdown = false;  ///< VM_GROWSDOWN: a stack
 
   /// Made present by mlock, never VM_LOCKED and never counted (VM_SPECIAL less I/O, hugetlb, gate).
   [[nodiscard]] bool is_special() const { return dontexpand || hugetlb || gate; }
@@ -58,6 +61,11 @@ struct Vma {
 
 using VmaPointer = std::shared_ptr<Vma>;
 
+/// Where an address space has its heap and its stack: far from what get_unmapped_area gives out, and below the end of
+/// user space (TASK_SIZE of 2^47 bytes).
+inline constexpr PageIndex kStartBrk{std::int64_t{1} << 33U};
+inline constexpr PageIndex kStackTop{(std::int64_t{1} << 35U) - 1};
+
 /// sysctl_max_map_count's default (DEFAULT_MAX_MAP_COUNT).
 inline constexpr std::size_t kDefaultMaxMapCount = 65530;
 
@@ -72,6 +80,9 @@ class Mm {
   std::optional<Bytes> rlimit_memlock;  ///< none: RLIM_INFINITY
   bool cap_ipc_lock = true;
   bool locks_future_mappings = false;  ///< VM_LOCKED in def_flags: after mlockall(MCL_FUTURE)
+  PageIndex brk = kStartBrk;           ///< the end of the heap, which begins at kStartBrk
+  int users = 1;                       ///< mm_users: the process itself, and everybody inside a call on it
+  bool exiting = false;                ///< the process has given its own reference back
   std::size_t max_map_count = kDefaultMaxMapCount;
   std::uint64_t lock_sequence = 1;  ///< mm_lock_seq: counts the releases of mmap_sem from write mode
   PhaseLog locker_phases;
@@ -101,6 +112,8 @@ class Mm {
   /// Cuts `vma` at `at`; the part named by `side` becomes a new VMA. Precondition: start < at < end.
   /// Returns 0, or -ENOMEM when the map has max_map_count VMAs already.
   int split_vma(const VmaPointer& vma, PageIndex at, NewVma side);
+  /// Moves the ends of `vma` outwards, to `start` and `end`. Precondition: what it gains is free.
+  void extend_vma(const VmaPointer& vma, PageIndex start, PageIndex end);
   /// Takes `vma` out of the map.
   void detach_vma(const VmaPointer& vma);
   /// vma_merge for [start, end), a part of `vma` that is about to have `flags`: joins it with neighbours that touch it

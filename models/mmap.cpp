@@ -1,6 +1,8 @@
 #include "models/mmap.h"
 
+#include <cassert>
 #include <cerrno>
+#include <cstdint>
 #include <vector>
 
 #include "models/kernel.h"
@@ -14,22 +16,14 @@ namespace models {
 
 namespace {
 
-// mmap_region. mmap_sem must be held for write.
-int mmap_region(Task& current, Mm& mm, PageIndex start, PageCount pages, bool locked) {
-  if (locked && !within_memlock_limit(mm, pages)) return -EAGAIN;
-  if (mm.map_count() >= mm.max_map_count) return -ENOMEM;
-  current.work(current.kernel().costs.mmap, Purpose::calls);
-  VmFlags flags;
-  flags.locked = locked;
-  current.settle();
-  if (const VmaPointer there = mm.find_vma(start); there != nullptr && there->start < start + pages) return -EEXIST;
-  const VmaPointer vma = mm.insert_vma(start, start + pages, flags);
-  if (!locked) return 0;
-  mm.locked_vm += pages;
-  // Only remap_file_pages cares when the range changed in the window.
-  const std::int64_t not_locked = mlock_vma_pages_range(current, mm, vma, start, start + pages);
-  if (not_locked > 0) mm.locked_vm -= PageCount(not_locked);
-  return 0;
+// Enters a part of munmap. Within other calls, which unmap what they replace, the call itself stays the phase.
+void enter_part(Task& current, Phase part) {
+  if (call_of(current.phase()) == Phase::munmap) current.enter(part);
+}
+
+bool is_free(const Mm& mm, PageIndex start, PageIndex end) {
+  const VmaPointer vma = mm.find_vma(start);
+  return vma == nullptr || vma->start >= end;
 }
 
 // Makes the borders of [start, end) borders of VMAs. mmap_sem must be held for write.
@@ -57,7 +51,7 @@ std::vector<VmaPointer> vmas_in(const Mm& mm, PageIndex start, PageIndex end) {
 // write.
 void munlock_vmas(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
   const bool walk = !current.kernel().policy.munlock_in_zap;
-  if (walk) current.enter(Phase::munmap_munlock);
+  if (walk) enter_part(current, Phase::munmap_munlock);
   for (const VmaPointer& vma : vmas) {
     if (!vma->flags.locked) continue;
     mm.locked_vm -= vma->pages();
@@ -69,7 +63,7 @@ void munlock_vmas(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
 // unmap_region. mmap_sem must be held, in either mode: the VMAs are out of the map already.
 void unmap_region(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
   const Costs& costs = current.kernel().costs;
-  current.enter(Phase::munmap_zap);
+  enter_part(current, Phase::munmap_zap);
   for (const VmaPointer& vma : vmas) {
     walk_page_range(current, mm, vma->start, vma->end, {PageState::absent, &costs.zap_page, &costs.munlock_page});
   }
@@ -87,20 +81,52 @@ int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgr
   for (const VmaPointer& vma : vmas) mm.detach_vma(vma);
   if (downgrade) mmap_write_downgrade(current, mm);
   unmap_region(current, mm, vmas);
-  current.enter(Phase::munmap);
+  enter_part(current, Phase::munmap);
   return 0;
+}
+
+// do_mmap_pgoff: what is checked before anything is mapped. mmap_sem must be held for write.
+int do_mmap_pgoff(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags) {
+  if (flags.locked && !within_memlock_limit(mm, pages)) return -EAGAIN;
+  if (!is_free(mm, start, start + pages)) return -EEXIST;
+  const int error = mmap_region(current, mm, start, pages, flags);
+  return error == -EAGAIN ? 0 : error;  // only remap_file_pages cares when the range changed in the window
 }
 
 }  // namespace
 
+int mmap_region(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags) {
+  assert(mm.mmap_sem.held_by(current, LockMode::write));
+  const PageIndex end = start + pages;
+  if (!is_free(mm, start, end)) {
+    if (const int error = do_munmap(current, mm, start, end, false)) return error;
+  }
+  if (mm.map_count() >= mm.max_map_count) return -ENOMEM;
+  current.work(current.kernel().costs.mmap, Purpose::calls);
+  current.settle();
+  const VmaPointer vma = mm.insert_vma(start, end, flags);
+  if (!flags.locked) return 0;
+  // Counted before the window opens, so that an munmap in it finds them counted. The kernel adds them afterwards.
+  mm.locked_vm += pages;
+  const std::int64_t not_locked = mlock_vma_pages_range(current, mm, vma, start, end);
+  if (not_locked > 0) mm.locked_vm -= PageCount(not_locked);
+  return not_locked < 0 ? static_cast<int>(not_locked) : 0;
+}
+
 int sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages, bool locked) {
+  VmFlags flags;
+  flags.locked = locked;
+  return sys_mmap(current, mm, start, pages, flags);
+}
+
+int sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags) {
   current.enter(Phase::mmap);
   current.work(current.kernel().costs.system_call);
   mmap_write_lock(current, mm);
-  const bool lock = locked || mm.locks_future_mappings;
-  const int error = mmap_region(current, mm, start, pages, lock);
+  flags.locked = flags.locked || mm.locks_future_mappings;
+  const int error = do_mmap_pgoff(current, mm, start, pages, flags);
   mmap_write_unlock(current, mm);
-  if (error == 0 && lock) mm_populate(current, mm, start, start + pages, current.kernel().policy.grow);
+  if (error == 0 && flags.locked) mm_populate(current, mm, start, start + pages, current.kernel().policy.grow);
   return error;
 }
 

@@ -15,12 +15,22 @@ namespace models {
 
 class Mm;
 class Task;
+struct VmFlags;
 
 /// mmap(2) of an anonymous private region at a free place, MAP_LOCKED if `locked`. Takes and releases mmap_sem.
-/// Returns 0, -EAGAIN (beyond RLIMIT_MEMLOCK), or -ENOMEM (the map has max_map_count VMAs).
+/// Returns 0, -EAGAIN (beyond RLIMIT_MEMLOCK), -ENOMEM (the map has max_map_count VMAs), or -EEXIST (the range is not
+/// free, as by MAP_FIXED_NOREPLACE).
 int sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages, bool locked = false);
+/// The same for a mapping of another kind: a driver's, hugetlbfs's, one that cannot be written. MAP_LOCKED if
+/// `flags.locked`.
+int sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags);
 
 /// munmap(2). Returns 0 or -ENOMEM (a split beyond the map-count limit). Takes and releases mmap_sem.
 int sys_munmap(Task& current, Mm& mm, PageIndex start, PageCount pages);
+
+/// Unmaps what is mapped in the range and maps it anew; a VM_LOCKED mapping is populated under the policy's `grow`
+/// mode. Returns 0, -ENOMEM (too many VMAs), or -EAGAIN: the range changed in the window. mmap_sem must be held for
+/// write; it is on return. `current` must have settled.
+int mmap_region(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags);
 
 }  // namespace models

@@ -41,6 +41,14 @@ void vma_start_write(Task& current, Mm& mm, Vma& vma) {
   current.block(Cause::lock_wait);
 }
 
+void vma_start_write_to_merge(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, const VmFlags& flags) {
+  const VmaPointer before = start == vma.start ? mm.previous(vma) : nullptr;
+  const VmaPointer after = end == vma.end ? mm.next(vma) : nullptr;
+  vma_start_write(current, mm, vma);
+  if (before != nullptr && before->end == start && before->flags == flags) vma_start_write(current, mm, *before);
+  if (after != nullptr && after->start == end && after->flags == flags) vma_start_write(current, mm, *after);
+}
+
 bool vma_start_read(Task& current, Mm& mm, Vma& vma) {
   if (!per_vma(current)) return false;
   current.settle();

@@ -10,11 +10,14 @@
 // Validated by tests/mmap_lock_test.cpp.
 #pragma once
 
+#include "models/page.h"
+
 namespace models {
 
 class Mm;
 class Task;
 struct Vma;
+struct VmFlags;
 
 void mmap_write_lock(Task& current, Mm& mm);
 /// Unmarks every VMA. Precondition: `current` holds mmap_sem for write.
@@ -25,6 +28,10 @@ void mmap_write_downgrade(Task& current, Mm& mm);
 /// Waits until no fault uses `vma` and keeps new ones out until write mode is given up. Does nothing if faults take
 /// mmap_sem. Precondition: `current` holds mmap_sem for write.
 void vma_start_write(Task& current, Mm& mm, Vma& vma);
+
+/// vma_start_write of all that Mm::vma_merge with these arguments is going to change: `vma`, and the neighbours that it
+/// joins (vma_prepare, mm/mmap.c). Precondition: as vma_start_write.
+void vma_start_write_to_merge(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, const VmFlags& flags);
 
 /// lock_vma_under_rcu: takes the lock of `vma` for a fault, or returns false if the fault has to take mmap_sem.
 bool vma_start_read(Task& current, Mm& mm, Vma& vma);

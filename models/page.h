@@ -45,6 +45,9 @@ class PageIndex {
   friend constexpr PageIndex operator+(PageIndex page, PageCount count) {
     return PageIndex(page.index_ + count.count());
   }
+  friend constexpr PageIndex operator-(PageIndex page, PageCount count) {
+    return PageIndex(page.index_ - count.count());
+  }
   friend constexpr PageCount operator-(PageIndex a, PageIndex b) { return PageCount(a.index_ - b.index_); }
 
  private:

@@ -10,10 +10,12 @@ namespace models {
 
 namespace {
 
-PageIndex end_of_table(PageIndex page) {
+PageIndex start_of_table(PageIndex page) {
   const std::int64_t size = kPagesPerTable.count();
-  return PageIndex((page.index() / size + 1) * size);
+  return PageIndex(page.index() / size * size);
 }
+
+PageIndex end_of_table(PageIndex page) { return start_of_table(page) + kPagesPerTable; }
 
 PageList list_of(PageState state) {
   switch (state) {
@@ -33,6 +35,22 @@ void work_for_each(Task& current, PageCount pages, const sim::Distribution* cost
 }
 
 }  // namespace
+
+void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex end, const PageLook& look) {
+  for (PageIndex page = start; page < end;) {
+    current.settle();
+    const PageTable::Run run = mm.page_table.run_at(page, end);
+    if (run.state == PageState::absent) {
+      page = run.end;
+      continue;
+    }
+    const PageIndex first = std::max(start, start_of_table(page));
+    const PageIndex stop = std::min(end, end_of_table(page));
+    const PageCount absent = mm.page_table.count(page, stop, PageState::absent);
+    current.work(look.present * ((stop - page) - absent).count() + look.entry * (stop - first).count());
+    page = stop;
+  }
+}
 
 void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step) {
   for (PageIndex page = start; page < end;) {

@@ -7,6 +7,7 @@
 #include "models/page.h"
 #include "models/page_table.h"
 #include "sim/distribution.h"
+#include "sim/time.h"
 
 namespace models {
 
@@ -23,6 +24,14 @@ struct PageStep {
   const sim::Distribution* mlocked_cost = nullptr;  ///< on top, for one that is still mlocked
   const sim::Distribution* absent_cost = nullptr;   ///< for an absent page
 };
+
+/// Looks at the present pages of [start, end) without changing them. Each costs `present`; `entry`, on top, is for each
+/// entry of the page tables that have a present page in the range, absent ones included.
+struct PageLook {
+  sim::Nanoseconds present{};
+  sim::Nanoseconds entry{};
+};
+void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex end, const PageLook& look);
 
 /// Walks [start, end).
 void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step);

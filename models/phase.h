@@ -20,17 +20,26 @@ enum class Phase {
   munmap,
   munmap_munlock,  ///< munlock_vma_pages_all within munmap
   munmap_zap,      ///< unmap_region
+  brk,
+  stack,  ///< a fault that makes the stack grow
+  remap_file_pages,
+  exit,  ///< the last mmput included
+  mprotect,
+  madvise,
+  fork,
   fault,
   proc_read,
-  user,  ///< outside the kernel
+  remote_read,  ///< access_process_vm of another process
+  user,         ///< outside the kernel
 };
 
-inline constexpr std::size_t kPhaseCount = 12;
+inline constexpr std::size_t kPhaseCount = 20;
 
 constexpr std::string_view to_string(Phase phase) {
-  constexpr std::array<std::string_view, kPhaseCount> names{"idle",       "mmap",         "mlock",     "mlock.populate",
-                                                            "munlock",    "munlock.walk", "munmap",    "munmap.munlock",
-                                                            "munmap.zap", "fault",        "proc_read", "user"};
+  constexpr std::array<std::string_view, kPhaseCount> names{
+      "idle",           "mmap",       "mlock", "mlock.populate", "munlock",          "munlock.walk", "munmap",
+      "munmap.munlock", "munmap.zap", "brk",   "stack",          "remap_file_pages", "exit",         "mprotect",
+      "madvise",        "fork",       "fault", "proc_read",      "remote_read",      "user"};
   return names[static_cast<std::size_t>(phase)];
 }
 

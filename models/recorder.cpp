@@ -59,6 +59,7 @@ Samples Samples::restore(sim::Histogram latency, std::map<int, Blame> blame_by_p
 }
 
 std::uint64_t OpenArrivals::left_until(sim::Time end) const {
+  if (stopped_) return 0;
   OpenArrivals rest = *this;
   std::uint64_t count = 0;
   while (rest.next() <= end) ++count;

@@ -74,11 +74,14 @@ class OpenArrivals {
   [[nodiscard]] bool waking(sim::Time end) const { return !begun_ && last_ <= end; }
   /// How many requests beyond those asked for are due by `end`.
   [[nodiscard]] std::uint64_t left_until(sim::Time end) const;
+  /// Nobody will ask for more: its process has ended.
+  void stop() { stopped_ = true; }
 
  private:
   sim::Distribution every_;
   sim::Stream demand_;
   sim::Time last_;
+  bool stopped_ = false;
   bool begun_ = true;
 };
 

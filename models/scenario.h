@@ -30,8 +30,17 @@ struct MemorySpec {
 
 /// A mapping that a process makes before its threads start.
 struct RegionSpec {
+  /// What mlock finds there.
+  enum class Kind {
+    anon,
+    special,  ///< VM_DONTEXPAND: a driver's pages; made present by mlock, never locked
+    hugetlb,  ///< VM_HUGETLB: as special
+    io,       ///< VM_IO | VM_PFNMAP: passed over by mlock
+  };
   std::string name;
   Bytes size{};
+  int vmas = 1;  ///< of equal size, the last one perhaps larger, alternately readonly so that they do not merge
+  Kind kind = Kind::anon;
 
   bool operator==(const RegionSpec&) const = default;
 };
@@ -53,14 +62,29 @@ using Arrival = std::variant<ClosedLoop, OpenLoop>;
 
 /// One step of a locker's script.
 struct ScriptStep {
-  enum class Call { mlock, munlock, munmap, hold };
+  enum class Call {
+    mlock,
+    munlock,
+    munmap,
+    hold,
+    mlockall,         ///< MCL_CURRENT
+    mlockall_future,  ///< MCL_FUTURE
+    munlockall,
+    mmap_locked,  ///< MAP_LOCKED: a fresh area of the region's size, which stays
+    brk,          ///< the heap grows by `size`
+    stack,        ///< a fault `size` below the stack
+    remap_file_pages,
+    exit,  ///< of the whole process: the last step
+  };
   Call call;
   sim::Nanoseconds hold{};  ///< for `hold` only: how long it sleeps
+  Bytes size{};             ///< for `brk` and `stack` only
 
   bool operator==(const ScriptStep&) const = default;
 };
 
-/// Walks through `script` on `region`, `repeat` times; maps the region (again) where a step needs it mapped.
+/// Walks through `script` on `region`, `repeat` times; maps the region (again) where a step needs it mapped. Ends early
+/// when another locker's `exit` has ended the process.
 struct LockerSpec {
   std::string region;
   std::vector<ScriptStep> script;
@@ -77,7 +101,7 @@ struct FaulterSpec {
 
 /// Reads /proc/PID/<file> of the process `target`, as ps does.
 struct ProcReaderSpec {
-  enum class File { cmdline };
+  enum class File { cmdline, maps, smaps };
   File file = File::cmdline;
   std::string target;
   Arrival arrival;
@@ -91,11 +115,44 @@ struct MapperSpec {
   bool operator==(const MapperSpec&) const = default;
 };
 
+/// Gives `size` of `region` back with madvise(MADV_DONTNEED), one piece after another, round and round. A reader of
+/// mmap_sem.
+struct RecyclerSpec {
+  std::string region;
+  Bytes size{kPageSize};  ///< at most the region's
+  Arrival arrival;
+  bool operator==(const RecyclerSpec&) const = default;
+};
+
+/// Forbids and allows writing to the first `size` of `region`, in turn, with mprotect: a writer.
+struct ProtectorSpec {
+  std::string region;
+  Bytes size{kPageSize};  ///< at most the region's
+  Arrival arrival;
+  bool operator==(const ProtectorSpec&) const = default;
+};
+
+/// Forks: a writer that holds mmap_sem for long.
+struct ForkerSpec {
+  Arrival arrival;
+  bool operator==(const ForkerSpec&) const = default;
+};
+
+/// Reads `pages` pages in a row out of the first region of the process `target`, from anywhere in it.
+struct RemoteReaderSpec {
+  std::string target;
+  PageCount pages{1};
+  Arrival arrival;
+  bool operator==(const RemoteReaderSpec&) const = default;
+};
+
 /// `count` threads that do the same, each with random streams of its own.
 struct ThreadSpec {
   std::string name;  ///< also the name of the class that the results speak of
   int count = 1;
-  std::variant<LockerSpec, FaulterSpec, ProcReaderSpec, MapperSpec> run;
+  std::variant<LockerSpec, FaulterSpec, ProcReaderSpec, MapperSpec, RecyclerSpec, ProtectorSpec, ForkerSpec,
+               RemoteReaderSpec>
+      run;
 
   bool operator==(const ThreadSpec&) const = default;
 };

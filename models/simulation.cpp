@@ -20,15 +20,22 @@ struct Process {
     mm.cap_ipc_lock = spec.cap_ipc_lock;
     mm.rlimit_memlock = spec.rlimit_memlock;
     for (const RegionSpec& region : spec.regions) {
-      const PageCount pages = pages_of(region.size);
-      const PageIndex start = mm.get_unmapped_area(pages);
-      mm.insert_vma(start, start + pages, VmFlags{});
-      regions.emplace(region.name, Region{start, pages});
+      add_region(region_at(region, mm.get_unmapped_area(pages_of(region.size))), region.name);
     }
+  }
+
+  void add_region(const Region& region, const std::string& name) {
+    for (int index = 0; index < region.vmas; ++index) {
+      const RegionPiece piece = piece_of(region, index);
+      mm.insert_vma(piece.start, piece.end, piece.flags);
+    }
+    if (regions.empty()) first_region = region;
+    regions.emplace(name, region);
   }
 
   Mm mm;
   std::map<std::string, Region> regions;
+  Region first_region{};  // what remote readers look at
 };
 
 struct Class {
@@ -107,6 +114,27 @@ class Simulation {
                    },
                    [&](const MapperSpec& spec) {
                      add([&process, &spec, &record](Task& task) { run_mapper(task, process.mm, spec, record); });
+                   },
+                   [&](const RecyclerSpec& spec) {
+                     const Region region = process.regions.at(spec.region);
+                     add([&process, &spec, &record, region](Task& task) {
+                       run_recycler(task, process.mm, spec, region, record);
+                     });
+                   },
+                   [&](const ProtectorSpec& spec) {
+                     const Region region = process.regions.at(spec.region);
+                     add([&process, &spec, &record, region](Task& task) {
+                       run_protector(task, process.mm, spec, region, record);
+                     });
+                   },
+                   [&](const ForkerSpec& spec) {
+                     add([&process, &spec, &record](Task& task) { run_forker(task, process.mm, spec, record); });
+                   },
+                   [&](const RemoteReaderSpec& spec) {
+                     Process& target = process_named(spec.target);
+                     add([&target, &spec, &record](Task& task) {
+                       run_remote_reader(task, target.mm, spec, target.first_region, record);
+                     });
                    },
                },
                thread.run);

@@ -81,11 +81,16 @@ void Task::lost_cpu() {
 
 void Task::wake() { cpus_.wake(*this); }
 
+void Task::report_phases_to(PhaseLog& log) {
+  phase_log_ = &log;
+  phase_reporter_ = log.add_reporter();
+}
+
 void Task::enter(Phase phase) {
   const sim::Time now = settle();
   if (holding_ != nullptr) holding_->charge_waits(now);
   phase_ = phase;
-  if (phase_log_ != nullptr) phase_log_->enter(phase, now);
+  if (phase_log_ != nullptr) phase_log_->enter(phase, now, phase_reporter_);
 }
 
 Cause Task::charge_work_to(Cause cause) {

@@ -64,7 +64,7 @@ class Task {
   /// Says what the task does from now on.
   void enter(Phase phase);
   /// A log that is told of every enter(): for the locker, whose phases the others are measured by.
-  void report_phases_to(PhaseLog& log) { phase_log_ = &log; }
+  void report_phases_to(PhaseLog& log);
 
   /// The semaphore it holds, if any: told when the task's phase changes, so that waits are charged to the right one,
   /// and when it loses its CPU, so that nobody spins on it.
@@ -104,6 +104,7 @@ class Task {
   sim::Nanoseconds owed_{};
   Ledger ledger_;
   PhaseLog* phase_log_ = nullptr;
+  int phase_reporter_ = 0;  // its number in the log
   Rwsem* holding_ = nullptr;
   Sched sched_;
   std::array<sim::Stream, kPurposeCount> streams_;

@@ -2,35 +2,48 @@
 
 #include <boost/random/uniform_int_distribution.hpp>
 
+#include <algorithm>
+
+#include "models/access_remote_vm.h"
+#include "models/brk.h"
+#include "models/exit_mmap.h"
 #include "models/fault.h"
+#include "models/fork.h"
 #include "models/kernel.h"
+#include "models/madvise.h"
 #include "models/mlock.h"
 #include "models/mm.h"
 #include "models/mmap.h"
+#include "models/mprotect.h"
 #include "models/procfs.h"
+#include "models/remap_file_pages.h"
 #include "models/vmscan.h"
 
 namespace models {
 
 namespace {
 
-// Makes requests for as long as the run lasts.
+// Makes requests to the process that owns `mm`, for as long as the run or that process lasts. While a request is served
+// it holds a reference: the last one may find itself unmapping a process that has exited meanwhile.
 template <class Call>
-void make_requests(Task& current, const Arrival& arrival, ClassRecord& record, const PhaseLog& phases, Call call) {
+void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& record, Call call) {
   current.ledger().remember();
   const auto serve = [&](Request request) {
+    if (!get_task_mm(mm)) return false;
     ++record.in_service;
     call();
-    request.end(record, phases);
+    mmput(current, mm);
+    request.end(record, mm.locker_phases);
     --record.in_service;
+    return true;
   };
 
   sim::Stream& demand = current.stream(Purpose::demand);
   if (const auto* closed = std::get_if<ClosedLoop>(&arrival)) {
-    for (;;) {
+    do {
       current.sleep_until(current.settle() + closed->think.sample(demand));
-      serve(Request(current));
-    }
+    } while (serve(Request(current)));
+    return;
   }
   OpenArrivals& arrivals =
       record.open_arrivals.emplace_back(std::get<OpenLoop>(arrival).every, demand, current.settle());
@@ -38,33 +51,90 @@ void make_requests(Task& current, const Arrival& arrival, ClassRecord& record, c
     const sim::Time due = arrivals.next();
     Request request = due > current.settle() ? Request::sleep_until(current, due) : Request::overdue(current, due);
     arrivals.begin();
-    serve(request);
+    if (!serve(request)) break;
   }
+  arrivals.stop();
 }
 
-std::string name_of(ScriptStep::Call call) {
+using Step = ScriptStep::Call;
+
+std::string name_of(Step call) {
   switch (call) {
-    case ScriptStep::Call::mlock:
+    case Step::mlock:
       return "mlock";
-    case ScriptStep::Call::munlock:
+    case Step::munlock:
       return "munlock";
-    case ScriptStep::Call::munmap:
+    case Step::munmap:
       return "munmap";
-    case ScriptStep::Call::hold:
+    case Step::mlockall:
+      return "mlockall";
+    case Step::mlockall_future:
+      return "mlockall_future";
+    case Step::munlockall:
+      return "munlockall";
+    case Step::mmap_locked:
+      return "mmap_locked";
+    case Step::brk:
+      return "brk";
+    case Step::stack:
+      return "stack";
+    case Step::remap_file_pages:
+      return "remap_file_pages";
+    case Step::exit:
+      return "exit";
+    case Step::hold:
       break;
   }
   return "hold";
 }
 
-int make_call(Task& current, Mm& mm, ScriptStep::Call call, Region region) {
-  switch (call) {
-    case ScriptStep::Call::mlock:
+// Whether the region must be there for it.
+bool needs_region(Step call) {
+  return call == Step::mlock || call == Step::munlock || call == Step::munmap || call == Step::mlockall ||
+         call == Step::remap_file_pages;
+}
+
+// What the step asks for.
+PageCount pages_of(const ScriptStep& step, const Mm& mm, const Region& region) {
+  switch (step.call) {
+    case Step::brk:
+    case Step::stack:
+      return pages_of(step.size);
+    case Step::mlockall:
+    case Step::munlockall:
+    case Step::exit:
+      return mm.total_vm();
+    case Step::mlockall_future:
+      return PageCount(0);
+    default:
+      return region.pages;
+  }
+}
+
+int make_call(Task& current, Mm& mm, const ScriptStep& step, const Region& region) {
+  switch (step.call) {
+    case Step::mlock:
       return sys_mlock(current, mm, region.start, region.pages);
-    case ScriptStep::Call::munlock:
+    case Step::munlock:
       return sys_munlock(current, mm, region.start, region.pages);
-    case ScriptStep::Call::munmap:
+    case Step::munmap:
       return sys_munmap(current, mm, region.start, region.pages);
-    case ScriptStep::Call::hold:
+    case Step::mlockall:
+      return sys_mlockall(current, mm, {.current = true});
+    case Step::mlockall_future:
+      return sys_mlockall(current, mm, {.future = true});
+    case Step::munlockall:
+      return sys_munlockall(current, mm);
+    case Step::mmap_locked:
+      return sys_mmap(current, mm, mm.get_unmapped_area(region.pages), region.pages, true);
+    case Step::brk:
+      return sys_brk(current, mm, pages_of(step.size));
+    case Step::stack:
+      return stack_fault(current, mm, pages_of(step.size));
+    case Step::remap_file_pages:
+      return sys_remap_file_pages(current, mm, region.start, region.pages);
+    case Step::hold:
+    case Step::exit:
       break;
   }
   return 0;
@@ -80,66 +150,155 @@ void time_call(Task& current, CallRecord& record, PageCount pages, Call call) {
   if (error != 0) ++record.errors[-error];
 }
 
-bool is_mapped(const Mm& mm, Region region) {
+bool is_mapped(const Mm& mm, const Region& region) {
   const VmaPointer vma = mm.find_vma(region.start);
   return vma != nullptr && vma->start <= region.start;
 }
 
-void run_step(Task& current, Mm& mm, const ScriptStep& step, Region region, CallRecords& calls) {
-  if (step.call == ScriptStep::Call::hold) {
+void map_region(Task& current, Mm& mm, const Region& region, CallRecords& calls) {
+  for (int index = 0; index < region.vmas; ++index) {
+    const RegionPiece piece = piece_of(region, index);
+    const PageCount pages = piece.end - piece.start;
+    time_call(current, calls["mmap"], pages, [&] { return sys_mmap(current, mm, piece.start, pages, piece.flags); });
+  }
+}
+
+// Returns false when the process has exited.
+bool run_step(Task& current, Mm& mm, const ScriptStep& step, const Region& region, CallRecords& calls) {
+  if (step.call == Step::hold) {
     current.sleep_until(current.settle() + step.hold);
-    return;
+    return true;
   }
-  if (!is_mapped(mm, region)) {
-    time_call(current, calls["mmap"], region.pages, [&] {
-      sys_mmap(current, mm, region.start, region.pages);
-      return 0;
-    });
+  if (!get_task_mm(mm)) return false;
+  if (needs_region(step.call) && !is_mapped(mm, region)) map_region(current, mm, region, calls);
+  const PageCount pages = pages_of(step, mm, region);
+  time_call(current, calls[name_of(step.call)], pages, [&] {
+    if (step.call != Step::exit) return make_call(current, mm, step, region);
+    if (!mm.exiting) sys_exit(current, mm);
+    mmput(current, mm);  // within the call: this is what unmaps everything
+    return 0;
+  });
+  if (step.call != Step::exit) mmput(current, mm);
+  return true;
+}
+
+void run_script(Task& current, Mm& mm, const LockerSpec& spec, const Region& region, CallRecords& calls) {
+  for (int round = 0; round < spec.repeat; ++round) {
+    for (const ScriptStep& step : spec.script) {
+      if (!run_step(current, mm, step, region, calls)) return;
+    }
   }
-  time_call(current, calls[name_of(step.call)], region.pages,
-            [&] { return make_call(current, mm, step.call, region); });
+}
+
+// The process's stack, if it is going to grow and is not there yet.
+void set_up_stack(Mm& mm, const LockerSpec& spec) {
+  const bool grows = std::any_of(spec.script.begin(), spec.script.end(),
+                                 [](const ScriptStep& step) { return step.call == Step::stack; });
+  const PageIndex bottom = kStackTop - PageCount(1);
+  if (grows && mm.find_vma(bottom) == nullptr) mm.insert_vma(bottom, kStackTop, {.growsdown = true});
 }
 
 }  // namespace
 
+Region region_at(const RegionSpec& spec, PageIndex start) {
+  Region region{start, pages_of(spec.size), spec.vmas, {}};
+  region.flags.dontexpand = spec.kind == RegionSpec::Kind::special;
+  region.flags.hugetlb = spec.kind == RegionSpec::Kind::hugetlb;
+  region.flags.io_pfnmap = spec.kind == RegionSpec::Kind::io;
+  return region;
+}
+
+RegionPiece piece_of(const Region& region, int index) {
+  const PageCount each(region.pages.count() / region.vmas);
+  const PageIndex start = region.start + PageCount(each.count() * index);
+  RegionPiece piece{start, index + 1 == region.vmas ? region.start + region.pages : start + each, region.flags};
+  piece.flags.readonly = index % 2 == 1;
+  return piece;
+}
+
 void run_locker(Task& current, Mm& mm, const LockerSpec& spec, Region region, CallRecords& calls) {
   current.report_phases_to(mm.locker_phases);
   current.enter(Phase::idle);
-  for (int round = 0; round < spec.repeat; ++round) {
-    for (const ScriptStep& step : spec.script) run_step(current, mm, step, region, calls);
-  }
+  set_up_stack(mm, spec);
+  run_script(current, mm, spec, region, calls);
 }
 
 void run_faulter(Task& current, Mm& mm, const FaulterSpec& spec, std::optional<Region> region, ClassRecord& record) {
   if (region) {
     const boost::random::uniform_int_distribution<std::int64_t> offset(0, region->pages.count() - 1);
-    make_requests(current, spec.arrival, record, mm.locker_phases, [&] {
+    make_requests(current, mm, spec.arrival, record, [&] {
       const PageIndex page = region->start + PageCount(offset(current.stream(Purpose::pages)));
       do_page_fault(current, mm, page, Backing::region);
     });
+    return;
   }
   // An allocator's arena that has been in use for long. Which of its pages it is makes no difference.
   const PageIndex arena = mm.get_unmapped_area(PageCount(1));
   mm.insert_vma(arena, arena + PageCount(1), VmFlags{})->has_anon_vma = true;
-  make_requests(current, spec.arrival, record, mm.locker_phases,
-                [&] { do_page_fault(current, mm, arena, Backing::streamed); });
+  make_requests(current, mm, spec.arrival, record, [&] { do_page_fault(current, mm, arena, Backing::streamed); });
 }
 
 void run_proc_reader(Task& current, Mm& target, const ProcReaderSpec& spec, ClassRecord& record) {
-  make_requests(current, spec.arrival, record, target.locker_phases, [&] { proc_pid_cmdline(current, target); });
+  make_requests(current, target, spec.arrival, record, [&] {
+    switch (spec.file) {
+      case ProcReaderSpec::File::cmdline:
+        return proc_pid_cmdline(current, target);
+      case ProcReaderSpec::File::maps:
+        return proc_pid_maps(current, target);
+      case ProcReaderSpec::File::smaps:
+        return proc_pid_smaps(current, target);
+    }
+  });
 }
 
 void run_mapper(Task& current, Mm& mm, const MapperSpec& spec, ClassRecord& record) {
   const PageCount pages = pages_of(spec.size);
   const PageIndex start = mm.get_unmapped_area(pages);
   bool mapped = false;
-  make_requests(current, spec.arrival, record, mm.locker_phases, [&] {
+  make_requests(current, mm, spec.arrival, record, [&] {
     if (mapped) {
       sys_munmap(current, mm, start, pages);
     } else {
       sys_mmap(current, mm, start, pages);
     }
     mapped = !mapped;
+    current.enter(Phase::user);
+  });
+}
+
+void run_recycler(Task& current, Mm& mm, const RecyclerSpec& spec, Region region, ClassRecord& record) {
+  const PageCount piece = pages_of(spec.size);
+  PageCount offset;
+  make_requests(current, mm, spec.arrival, record, [&] {
+    (void)sys_madvise_dontneed(current, mm, region.start + offset, std::min(piece, region.pages - offset));
+    offset += piece;
+    if (offset >= region.pages) offset = PageCount(0);
+    current.enter(Phase::user);
+  });
+}
+
+void run_protector(Task& current, Mm& mm, const ProtectorSpec& spec, Region region, ClassRecord& record) {
+  bool readonly = false;
+  make_requests(current, mm, spec.arrival, record, [&] {
+    readonly = !readonly;
+    (void)sys_mprotect(current, mm, region.start, pages_of(spec.size), readonly);
+    current.enter(Phase::user);
+  });
+}
+
+void run_forker(Task& current, Mm& mm, const ForkerSpec& spec, ClassRecord& record) {
+  make_requests(current, mm, spec.arrival, record, [&] {
+    (void)sys_fork(current, mm);
+    current.enter(Phase::user);
+  });
+}
+
+void run_remote_reader(Task& current, Mm& target, const RemoteReaderSpec& spec, Region region, ClassRecord& record) {
+  const PageCount pages = std::min(spec.pages, region.pages);
+  const boost::random::uniform_int_distribution<std::int64_t> offset(0, (region.pages - pages).count());
+  make_requests(current, target, spec.arrival, record, [&] {
+    const PageIndex start = region.start + PageCount(offset(current.stream(Purpose::pages)));
+    (void)access_process_vm(current, target, start, pages);
     current.enter(Phase::user);
   });
 }

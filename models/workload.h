@@ -10,19 +10,31 @@
 #include <optional>
 #include <string>
 
+#include "models/mm.h"
 #include "models/recorder.h"
 #include "models/scenario.h"
 
 namespace models {
 
-class Mm;
 class Task;
 
-/// Where a named region of a process lies.
+/// Where a named region of a process lies, and how it is mapped.
 struct Region {
   PageIndex start;
   PageCount pages;
+  int vmas = 1;
+  VmFlags flags{};  ///< of the first VMA; every second one is readonly besides
 };
+
+/// The region of `spec` at `start`.
+[[nodiscard]] Region region_at(const RegionSpec& spec, PageIndex start);
+/// A VMA of a region.
+struct RegionPiece {
+  PageIndex start;
+  PageIndex end;
+  VmFlags flags;
+};
+[[nodiscard]] RegionPiece piece_of(const Region& region, int index);
 
 /// What a locker's calls of one kind came to.
 struct CallRecord {
@@ -31,17 +43,22 @@ struct CallRecord {
   std::uint64_t pages = 0;              ///< asked for
 };
 
-/// By the name of the call: "mlock", "munlock", "munmap", "mmap".
+/// By the name of the call: "mlock", "mlockall_future", "mmap", ...
 using CallRecords = std::map<std::string, CallRecord>;
 
 /// Walks through the script. Returns when it has ended.
 void run_locker(Task& current, Mm& mm, const LockerSpec& spec, Region region, CallRecords& calls);
 
-// These three never return; the run ends around them.
+// These return only when the process whose address space they work on has exited; otherwise the run ends around them.
 /// `region`: where it faults, if not in an area of its own.
 void run_faulter(Task& current, Mm& mm, const FaulterSpec& spec, std::optional<Region> region, ClassRecord& record);
 void run_proc_reader(Task& current, Mm& target, const ProcReaderSpec& spec, ClassRecord& record);
 void run_mapper(Task& current, Mm& mm, const MapperSpec& spec, ClassRecord& record);
+void run_recycler(Task& current, Mm& mm, const RecyclerSpec& spec, Region region, ClassRecord& record);
+void run_protector(Task& current, Mm& mm, const ProtectorSpec& spec, Region region, ClassRecord& record);
+void run_forker(Task& current, Mm& mm, const ForkerSpec& spec, ClassRecord& record);
+/// `region`: of the target.
+void run_remote_reader(Task& current, Mm& target, const RemoteReaderSpec& spec, Region region, ClassRecord& record);
 
 /// Other processes' allocations: batches of 32 pages at exponential intervals that come to `rate` a second.
 void run_background(Task& current, Bytes rate);

@@ -369,6 +369,13 @@ INSTANTIATE_TEST_SUITE_P(
                1, "50-60"},
         // The caller goes on from the stale VMA, whose vm_next is still right.
         Window{"TheFirstOfTwoVmasIsGone", "10-30 30-40", Call::mlock, 10, 30, unmap(10, 20), 0, 1, 0, 1, "30-40L"},
+        // The second VMA is gone, too: what the stale pointer leads to is no longer in the map.
+        Window{"BothVmasAreGoneAndOneIsThereInstead", "10-30 30-40R", Call::mlock, 10, 30,
+               [](Task& task, Mm& mm) {
+                 unmap(10, 30)(task, mm);
+                 map(10, 30)(task, mm);
+               },
+               -ENOMEM, 1, 0, 1, "10-40"},
         Window{"AMappingElsewhereDuringMunlock", "10-30L", Call::munlock, 10, 20, map(50, 5), 0, 1, 0, 0,
                "10-30 50-55"},
         Window{"TheRangeIsGoneDuringMunlock", "10-30L", Call::munlock, 10, 20, unmap(10, 20), -EAGAIN, 1, 1, 0, ""},

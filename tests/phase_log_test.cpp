@@ -37,5 +37,44 @@ TEST(PhaseLog, OfSeveralPhasesAtOneMomentTheLastCounts) {
   EXPECT_EQ(log.at(at(9)), Phase::idle);
 }
 
+TEST(PhaseLog, OfSeveralLockersTheOneThatEnteredACallLastCounts) {
+  PhaseLog log;
+  const PhaseLog::Reporter first = log.add_reporter();
+  const PhaseLog::Reporter second = log.add_reporter();
+  log.enter(Phase::mlock, at(10), first);
+  log.enter(Phase::munmap, at(20), second);
+  log.enter(Phase::mlock_populate, at(30), first);  // a part of the earlier call
+  log.enter(Phase::munmap_zap, at(40), second);
+  EXPECT_EQ(log.at(at(15)), Phase::mlock);
+  EXPECT_EQ(log.at(at(25)), Phase::munmap);
+  EXPECT_EQ(log.at(at(35)), Phase::munmap);
+  EXPECT_EQ(log.at(at(45)), Phase::munmap_zap);
+}
+
+TEST(PhaseLog, WhenTheLaterCallEndsTheEarlierOneCountsAgain) {
+  PhaseLog log;
+  const PhaseLog::Reporter first = log.add_reporter();
+  const PhaseLog::Reporter second = log.add_reporter();
+  log.enter(Phase::mlock, at(10), first);
+  log.enter(Phase::munmap, at(20), second);
+  log.enter(Phase::mlock_populate, at(30), first);
+  log.enter(Phase::idle, at(40), second);
+  log.enter(Phase::idle, at(50), first);
+  EXPECT_EQ(log.at(at(45)), Phase::mlock_populate);
+  EXPECT_EQ(log.at(at(55)), Phase::idle);
+}
+
+TEST(PhaseLog, WhenTheEarlierCallEndsTheLaterOneGoesOn) {
+  PhaseLog log;
+  const PhaseLog::Reporter first = log.add_reporter();
+  const PhaseLog::Reporter second = log.add_reporter();
+  log.enter(Phase::mlock, at(10), first);
+  log.enter(Phase::munmap, at(20), second);
+  log.enter(Phase::idle, at(30), first);
+  log.enter(Phase::user, at(40), second);
+  EXPECT_EQ(log.at(at(35)), Phase::munmap);
+  EXPECT_EQ(log.at(at(45)), Phase::idle);
+}
+
 }  // namespace
 }  // namespace models

@@ -189,13 +189,14 @@ TEST_F(ScenarioFile, RefusesWhatIsPlannedButNotThereYet) {
                           "s.yaml:11:51: processes[0].threads.faulter.group: not supported by this version"));
   EXPECT_THAT(mistakes(with("run: faulter", "run: busy")),
               ElementsAre("s.yaml:11:22: processes[0].threads.faulter.run: 'busy' is not supported by this version "
-                          "(supported: locker, faulter, proc_reader, mapper)"));
-  EXPECT_THAT(mistakes(with("kind: anon", "kind: hugetlb")),
-              ElementsAre("s.yaml:8:42: processes[0].regions.heap.kind: 'hugetlb' is not supported by this version "
-                          "(supported: anon)"));
-  EXPECT_THAT(mistakes(with("file: cmdline", "file: smaps")),
-              ElementsAre("s.yaml:14:36: processes[1].threads.ps.file: 'smaps' is not supported by this version "
-                          "(supported: cmdline)"));
+                          "(supported: locker, faulter, proc_reader, mapper, recycler, protector, forker, "
+                          "remote_reader)"));
+  EXPECT_THAT(mistakes(with("kind: anon", "kind: gate")),
+              ElementsAre("s.yaml:8:42: processes[0].regions.heap.kind: 'gate' is not supported by this version "
+                          "(supported: anon, special, hugetlb, io)"));
+  EXPECT_THAT(mistakes(with("file: cmdline", "file: smaps_rollup")),
+              ElementsAre("s.yaml:14:36: processes[1].threads.ps.file: 'smaps_rollup' is not supported by this version "
+                          "(supported: cmdline, maps, smaps)"));
 }
 
 // --- what is refused: machine, memory, policies --------------------------------------------------------------
@@ -287,9 +288,10 @@ TEST_F(ScenarioFile, RefusesTwoThreadsOfOneNameInDifferentProcesses) {
 }
 
 TEST_F(ScenarioFile, RefusesAThreadThatRunsNothingKnown) {
-  EXPECT_THAT(mistakes(with("run: faulter", "run: fualter")),
-              ElementsAre("s.yaml:11:22: processes[0].threads.faulter.run: expected locker, faulter, proc_reader, "
-                          "mapper, found 'fualter' (did you mean faulter?)"));
+  EXPECT_THAT(
+      mistakes(with("run: faulter", "run: fualter")),
+      ElementsAre("s.yaml:11:22: processes[0].threads.faulter.run: expected locker, faulter, proc_reader, "
+                  "mapper, recycler, protector, forker, remote_reader, found 'fualter' (did you mean faulter?)"));
   EXPECT_THAT(mistakes(with("run: faulter, ", "")),
               ElementsAre("s.yaml:11:16: processes[0].threads.faulter.run: missing"));
 }
@@ -306,30 +308,112 @@ TEST_F(ScenarioFile, RefusesAnEmptyScriptAndUnknownSteps) {
                           "hold 100ms, munlock], found an empty list"));
   EXPECT_THAT(
       mistakes(with("[mlock, hold 100ms, munlock]", "[mlok, hold, hold 5, {a: 1}, sleep 5s]")),
-      ElementsAre("s.yaml:10:52: processes[0].threads.locker.script[0]: expected mlock, munlock, munmap or hold "
-                  "DURATION, found 'mlok' (did you mean mlock?)",
-                  "s.yaml:10:58: processes[0].threads.locker.script[1]: in 'hold': expected a duration such as "
-                  "250ns, 1.5us, 10ms or 3s, found ''",
-                  "s.yaml:10:64: processes[0].threads.locker.script[2]: in 'hold 5': expected a duration such "
-                  "as 250ns, 1.5us, 10ms or 3s, found '5' (the unit is missing: ns, us, ms, s)",
-                  "s.yaml:10:72: processes[0].threads.locker.script[3]: expected mlock, munlock, munmap or hold "
-                  "DURATION, found a map",
-                  "s.yaml:10:80: processes[0].threads.locker.script[4]: expected mlock, munlock, munmap or hold "
-                  "DURATION, found 'sleep 5s'"));
+      ElementsAre(
+          "s.yaml:10:52: processes[0].threads.locker.script[0]: expected mlock, munlock, munmap, mlockall, mlockall "
+          "future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION, found "
+          "'mlok' (did you mean mlock?)",
+          "s.yaml:10:58: processes[0].threads.locker.script[1]: in 'hold': expected a duration such as "
+          "250ns, 1.5us, 10ms or 3s, found ''",
+          "s.yaml:10:64: processes[0].threads.locker.script[2]: in 'hold 5': expected a duration such "
+          "as 250ns, 1.5us, 10ms or 3s, found '5' (the unit is missing: ns, us, ms, s)",
+          "s.yaml:10:72: processes[0].threads.locker.script[3]: expected mlock, munlock, munmap, mlockall, mlockall "
+          "future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION, found a map",
+          "s.yaml:10:80: processes[0].threads.locker.script[4]: expected mlock, munlock, munmap, mlockall, mlockall "
+          "future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION, found "
+          "'sleep 5s'"));
 }
 
-TEST_F(ScenarioFile, RefusesALockerThatNeverRepeatsOrHasManyThreads) {
-  EXPECT_THAT(mistakes(with("munlock]}", "munlock], repeat: 0, count: 2}")),
+TEST_F(ScenarioFile, RefusesALockerThatNeverRepeats) {
+  EXPECT_THAT(mistakes(with("munlock]}", "munlock], repeat: 0}")),
               ElementsAre("s.yaml:10:89: processes[0].threads.locker.repeat: expected a whole number from 1 to "
-                          "2147483647, found '0'",
-                          "s.yaml:10:99: processes[0].threads.locker.count: expected 1, as this version has one thread "
-                          "for a locker, found '2'"));
+                          "2147483647, found '0'"));
 }
 
-TEST_F(ScenarioFile, RefusesASecondLockerInAProcess) {
-  EXPECT_THAT(mistakes(with("munlock]}", "munlock]}\n      l2: {run: locker, region: heap, script: [mlock]}")),
-              ElementsAre("s.yaml:11:17: processes[0].threads.l2.run: this process has a locker already: this version "
-                          "has one for a process"));
+TEST_F(ScenarioFile, RefusesStepsAfterExitAndToRepeatIt) {
+  EXPECT_THAT(mistakes(with("hold 100ms, munlock]", "exit, munlock]")),
+              ElementsAre("s.yaml:10:65: processes[0].threads.locker.script[2]: nothing can come after exit"));
+  EXPECT_THAT(mistakes(with("hold 100ms, munlock]", "exit], repeat: 2")),
+              ElementsAre("s.yaml:10:74: processes[0].threads.locker.repeat: expected 1, as the script ends with exit, "
+                          "found '2'"));
+}
+
+TEST_F(ScenarioFile, RefusesGrowthByNoWholePages) {
+  EXPECT_THAT(
+      mistakes(with("hold 100ms, munlock]", "brk, stack 1KiB]")),
+      ElementsAre(StartsWith("s.yaml:10:59: processes[0].threads.locker.script[1]: in 'brk': expected a size"),
+                  "s.yaml:10:64: processes[0].threads.locker.script[2]: in 'stack 1KiB': expected a multiple of "
+                  "4KiB above zero"));
+}
+
+TEST_F(ScenarioFile, ReadsEveryStepOfALocker) {
+  using Step = models::ScriptStep;
+  const auto scenario =
+      read(with("[mlock, hold 100ms, munlock]",
+                "[mlockall, mlockall future, munlockall, mmap locked, brk 1MiB, stack 64KiB, remap_file_pages, exit]"));
+  EXPECT_THAT(std::get<models::LockerSpec>(scenario.processes[0].threads[0].run).script,
+              ElementsAre(Step{Step::Call::mlockall}, Step{Step::Call::mlockall_future}, Step{Step::Call::munlockall},
+                          Step{Step::Call::mmap_locked}, Step{Step::Call::brk, {}, Bytes{1 << 20}},
+                          Step{Step::Call::stack, {}, Bytes{64 << 10}}, Step{Step::Call::remap_file_pages},
+                          Step{Step::Call::exit}));
+}
+
+TEST_F(ScenarioFile, ReadsSeveralLockersInAProcess) {
+  const auto scenario =
+      read(with("munlock]}", "munlock], count: 3}\n      l2: {run: locker, region: heap, script: [mlock]}"));
+  EXPECT_EQ(scenario.processes[0].threads[0].count, 3);
+  EXPECT_TRUE(std::holds_alternative<models::LockerSpec>(scenario.processes[0].threads[1].run));
+}
+
+TEST_F(ScenarioFile, ReadsKindsOfRegionsCutIntoVmas) {
+  using Kind = models::RegionSpec::Kind;
+  const auto regions = read(with("{heap: {size: 512MiB, kind: anon}}",
+                                 "{heap: {size: 1MiB, vmas: 256}, s: {size: 1MiB, kind: special}, h: {size: 1MiB, "
+                                 "kind: hugetlb}, io: {size: 1MiB, kind: io}}"))
+                           .processes[0]
+                           .regions;
+  using Region = models::RegionSpec;
+  EXPECT_THAT(
+      regions,
+      ElementsAre(Region{"heap", Bytes{1 << 20}, 256, Kind::anon}, Region{"s", Bytes{1 << 20}, 1, Kind::special},
+                  Region{"h", Bytes{1 << 20}, 1, Kind::hugetlb}, Region{"io", Bytes{1 << 20}, 1, Kind::io}));
+}
+
+TEST_F(ScenarioFile, RefusesMoreVmasThanPages) {
+  EXPECT_THAT(mistakes(with("size: 512MiB", "size: 8KiB, vmas: 3")),
+              ElementsAre("s.yaml:8:40: processes[0].regions.heap.vmas: expected at most the region's 2 pages, found "
+                          "'3'"));
+}
+
+TEST_F(ScenarioFile, ReadsRecyclersProtectorsForkersAndRemoteReaders) {
+  const models::Arrival arrival = models::ClosedLoop{sim::Constant{1ms}};
+  auto text = with("      faulter:", R"(      r: {run: recycler, region: heap, size: 1MiB, closed: {think: 1ms}}
+      p: {run: protector, region: heap, closed: {think: 1ms}}
+      f: {run: forker, closed: {think: 1ms}}
+      faulter:)");
+  text =
+      with("      ps:", "      d: {run: remote_reader, target: db, pages: 16, closed: {think: 1ms}}\n      ps:", text);
+  text = with("file: cmdline", "file: smaps", text);
+  const auto scenario = read(text);
+  const auto& db = scenario.processes[0].threads;
+  EXPECT_EQ(db[1], (models::ThreadSpec{"r", 1, models::RecyclerSpec{"heap", Bytes{1 << 20}, arrival}}));
+  EXPECT_EQ(db[2], (models::ThreadSpec{"p", 1, models::ProtectorSpec{"heap", Bytes{4096}, arrival}}));
+  EXPECT_EQ(db[3], (models::ThreadSpec{"f", 1, models::ForkerSpec{arrival}}));
+  const auto& ps = scenario.processes[1].threads;
+  EXPECT_EQ(ps[0], (models::ThreadSpec{"d", 1, models::RemoteReaderSpec{"db", models::PageCount{16}, arrival}}));
+  EXPECT_EQ(std::get<models::ProcReaderSpec>(ps[1].run).file, models::ProcReaderSpec::File::smaps);
+}
+
+TEST_F(ScenarioFile, RefusesRegionsAndTargetsThatDoNotFit) {
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: recycler, region: haep")),
+              ElementsAre("s.yaml:11:40: processes[0].threads.faulter.region: expected a region of this process, found "
+                          "'haep' (did you mean heap?)"));
+  EXPECT_THAT(
+      mistakes(with("run: faulter, count: 2", "run: protector, region: heap, size: 1GiB")),
+      ElementsAre("s.yaml:11:53: processes[0].threads.faulter.size: expected at most the region's 512MiB, found "
+                  "'1GiB'"));
+  EXPECT_THAT(mistakes(with("run: proc_reader, file: cmdline, target: db", "run: remote_reader, target: ps")),
+              ElementsAre("s.yaml:14:40: processes[1].threads.ps.target: expected a process with a region to read "
+                          "from, found 'ps'"));
 }
 
 TEST_F(ScenarioFile, RefusesThreadsThatAreNeitherOrBothClosedAndOpen) {

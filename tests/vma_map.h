@@ -1,5 +1,5 @@
 // Address spaces written as text, for tests of the paths that change them: "10-20 20-30L" are two VMAs, the second
-// with VM_LOCKED. Letters: L locked, I VM_IO, D VM_DONTEXPAND, H hugetlb, G gate.
+// with VM_LOCKED. Letters: L locked, I VM_IO, D VM_DONTEXPAND, H hugetlb, G gate, R readonly, S stack (VM_GROWSDOWN).
 #pragma once
 
 #include <gtest/gtest.h>
@@ -43,7 +43,13 @@ inline void make_map(SmallMachine& world, const std::string& text) {
     if (words.peek() != ' ' && words.peek() != EOF) words >> letters;
     const auto has = [&](char letter) { return letters.find(letter) != std::string::npos; };
     add_vma(world, start, end,
-            {.locked = has('L'), .io_pfnmap = has('I'), .dontexpand = has('D'), .hugetlb = has('H'), .gate = has('G')});
+            {.locked = has('L'),
+             .io_pfnmap = has('I'),
+             .dontexpand = has('D'),
+             .hugetlb = has('H'),
+             .gate = has('G'),
+             .readonly = has('R'),
+             .growsdown = has('S')});
   }
 }
 
@@ -57,6 +63,8 @@ inline std::string map_of(const models::Mm& mm) {
     if (vma->flags.dontexpand) text += "D";
     if (vma->flags.hugetlb) text += "H";
     if (vma->flags.gate) text += "G";
+    if (vma->flags.readonly) text += "R";
+    if (vma->flags.growsdown) text += "S";
   }
   return text;
 }

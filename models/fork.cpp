@@ -1,0 +1,36 @@
+#include "models/fork.h"
+
+#include "models/kernel.h"
+#include "models/mm.h"
+#include "models/mmap_lock.h"
+#include "models/pagewalk.h"
+#include "models/task.h"
+
+namespace models {
+
+namespace {
+
+void copy_page_range(Task& current, const Mm& parent, const Vma& vma) {
+  look_at_page_range(current, parent, vma.start, vma.end, {.present = current.kernel().costs.fork_page});
+}
+
+void dup_mmap(Task& current, Mm& parent) {
+  mmap_write_lock(current, parent);
+  for (VmaPointer vma = parent.find_vma(PageIndex(0)); vma != nullptr; vma = parent.next(*vma)) {
+    vma_start_write(current, parent, *vma);
+    current.work(current.kernel().costs.fork_vma);
+    copy_page_range(current, parent, *vma);
+  }
+  mmap_write_unlock(current, parent);
+}
+
+}  // namespace
+
+int sys_fork(Task& current, Mm& parent) {
+  current.enter(Phase::fork);
+  current.work(current.kernel().costs.system_call);
+  dup_mmap(current, parent);
+  return 0;
+}
+
+}  // namespace models
