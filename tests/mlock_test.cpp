@@ -372,8 +372,9 @@ INSTANTIATE_TEST_SUITE_P(
         // The second VMA is gone, too: what the stale pointer leads to is no longer in the map.
         Window{"BothVmasAreGoneAndOneIsThereInstead", "10-30 30-40R", Call::mlock, 10, 30,
                [](Task& task, Mm& mm) {
-                 unmap(10, 30)(task, mm);
-                 map(10, 30)(task, mm);
+                 mm.mmap_sem.down_write(task);
+                 EXPECT_EQ(mmap_region(task, mm, PageIndex(10), PageCount(30), {}), 0);
+                 mm.mmap_sem.up_write(task);
                },
                -ENOMEM, 1, 0, 1, "10-40"},
         Window{"AMappingElsewhereDuringMunlock", "10-30L", Call::munlock, 10, 20, map(50, 5), 0, 1, 0, 0,
