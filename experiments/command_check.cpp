@@ -6,8 +6,8 @@
 namespace experiments {
 
 int command_check(const Arguments& arguments) {
-  CommandLine line("check FILE...", "Reads scenarios, machines and policies and reports everything that is wrong.",
-                   "FILE", -1);
+  CommandLine line("check FILE...",
+                   "Reads scenarios, machines, policies and devices and reports everything that is wrong.", "FILE", -1);
   if (!line.parse(arguments)) return kOk;
   int code = kOk;
   for (const std::string& file : line.get<std::vector<std::string>>("FILE")) {

@@ -11,16 +11,18 @@
 namespace experiments {
 
 int command_list(const Arguments& arguments) {
-  static const std::map<std::string, ConfigKind> kinds{
-      {"policies", ConfigKind::policies}, {"machines", ConfigKind::machines}, {"scenarios", ConfigKind::scenarios}};
-  CommandLine line("list policies|machines|scenarios", "Lists what is shipped, each with what it says of itself.",
-                   "KIND", 1);
+  static const std::map<std::string, ConfigKind> kinds{{"policies", ConfigKind::policies},
+                                                       {"machines", ConfigKind::machines},
+                                                       {"devices", ConfigKind::devices},
+                                                       {"scenarios", ConfigKind::scenarios}};
+  CommandLine line("list policies|machines|devices|scenarios",
+                   "Lists what is shipped, each with what it says of itself.", "KIND", 1);
   if (!line.parse(arguments)) return kOk;
   const std::string kind = line.get<std::vector<std::string>>("KIND").front();
   const auto found = kinds.find(kind);
   if (found == kinds.end()) {
-    throw UsageError(fmt::format("expected policies, machines or scenarios, found '{}'{}", kind,
-                                 did_you_mean(kind, {"policies", "machines", "scenarios"})));
+    throw UsageError(fmt::format("expected policies, machines, devices or scenarios, found '{}'{}", kind,
+                                 did_you_mean(kind, {"policies", "machines", "devices", "scenarios"})));
   }
   const std::vector<ConfigEntry> entries = list_configs(found->second);
   std::size_t widest = 0;

@@ -26,6 +26,8 @@ std::string folder_name(ConfigKind kind) {
       return "machines";
     case ConfigKind::policies:
       return "policies";
+    case ConfigKind::devices:
+      return "devices";
     case ConfigKind::scenarios:
       return "scenarios";
   }
@@ -76,6 +78,27 @@ void read_schema(YamlMap& map) {
   if (schema) (void)choice_of<bool>(*schema, {{std::string(kSchema), true}});
 }
 
+YamlNode without(YamlNode map, std::string_view key) {
+  std::erase_if(map.entries, [&](const YamlEntry& entry) { return entry.key == key; });
+  return map;
+}
+
+/// `{from: NAME, ...}`: the named file with keys replaced. It is read on its own first, so that its own mistakes are
+/// reported once and under its own keys.
+void read_derived(const YamlField& field, const YamlField& from, ConfigKind kind, const std::filesystem::path& scenario,
+                  std::vector<Diagnostic>& diagnostics, const std::function<void(YamlMap&)>& read) {
+  const auto file = file_of(from, kind, scenario);
+  if (!file || !read_config(*file, kind, diagnostics, read)) return;
+  std::vector<Diagnostic> reported_already;
+  const YamlNode base = without(load_yaml(*file, reported_already), "schema");
+  const YamlNode derived = overlay(base, without(field.node(), "from"));
+  std::vector<Diagnostic> found;
+  YamlMap map = YamlField(derived, field.path(), found).map();
+  read(map);
+  std::erase_if(found, [&](const Diagnostic& diagnostic) { return diagnostic.file == file->string(); });
+  diagnostics.insert(diagnostics.end(), found.begin(), found.end());
+}
+
 }  // namespace
 
 std::string singular(ConfigKind kind) {
@@ -84,6 +107,8 @@ std::string singular(ConfigKind kind) {
       return "machine";
     case ConfigKind::policies:
       return "policy";
+    case ConfigKind::devices:
+      return "device";
     case ConfigKind::scenarios:
       return "scenario";
   }
@@ -127,6 +152,7 @@ std::optional<ConfigKind> kind_of(const YamlNode& root) {
   if (has_any(root, {"processes", "memory", "machine", "policy", "policies"})) return ConfigKind::scenarios;
   if (has_any(root, {"costs", "scheduler"})) return ConfigKind::machines;
   if (has_any(root, {"populate", "munlock", "munmap"})) return ConfigKind::policies;
+  if (has_any(root, {"queue_depth", "nr_requests", "compress", "decompress"})) return ConfigKind::devices;
   return std::nullopt;
 }
 
@@ -156,6 +182,20 @@ std::optional<std::filesystem::path> file_of(const YamlField& field, ConfigKind 
   const Folders folders = from_file ? Folders{field.folder()} : Folders{"", scenario};
   return field.parsed([&](const std::string& name) { return find_config(kind, name, folders); },
                       fmt::format("the name of a {}, or its keys as a map", singular(kind)));
+}
+
+void read_config_value(const YamlField& field, ConfigKind kind, const std::filesystem::path& scenario,
+                       std::vector<Diagnostic>& diagnostics, const std::function<void(YamlMap&)>& read) {
+  if (field.node().kind != YamlNode::Kind::map) {
+    if (const auto file = file_of(field, kind, scenario)) (void)read_config(*file, kind, diagnostics, read);
+    return;
+  }
+  YamlMap map = field.map();
+  if (const auto from = map.find("from")) {
+    read_derived(field, *from, kind, scenario, diagnostics, read);
+  } else {
+    read(map);
+  }
 }
 
 }  // namespace experiments

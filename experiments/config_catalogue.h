@@ -1,7 +1,7 @@
 // The configuration files: their kinds, where they are found by name, and what they have in common.
 //
-// Scenarios, machines and policies are YAML files that start with `schema: mlocksim/1`. The shipped ones are in
-// configs/, in a folder for each kind, and are found by name from everywhere.
+// Scenarios, machines, policies and devices are YAML files that start with `schema: mlocksim/1`. The shipped ones are
+// in configs/, in a folder for each kind, and are found by name from everywhere.
 #pragma once
 
 #include <filesystem>
@@ -20,9 +20,9 @@ class YamlField;
 class YamlMap;
 
 /// The kinds of configuration files, named as their folders.
-enum class ConfigKind { machines, policies, scenarios };
+enum class ConfigKind { machines, policies, devices, scenarios };
 
-/// "machine", "policy" or "scenario".
+/// "machine", "policy", "device" or "scenario".
 [[nodiscard]] std::string singular(ConfigKind kind);
 
 /// Where the shipped files are: $MLOCKSIM_CONFIGS, else the source tree that this was built from, else
@@ -61,5 +61,11 @@ struct ConfigEntry {
 /// Returns nothing when it has reported a diagnostic.
 [[nodiscard]] std::optional<std::filesystem::path> file_of(const YamlField& field, ConfigKind kind,
                                                            const std::filesystem::path& scenario);
+
+/// Hands to `read` what a field says of a `kind`: the file that it names, its keys, or `{from: NAME, ...}`, the named
+/// file with the keys that differ. Then `read` is called twice, and what it makes of its last map is what is meant.
+/// When there is no map to read it is not called, and a diagnostic says why. `scenario`: as for file_of.
+void read_config_value(const YamlField& field, ConfigKind kind, const std::filesystem::path& scenario,
+                       std::vector<Diagnostic>& diagnostics, const std::function<void(YamlMap&)>& read);
 
 }  // namespace experiments

@@ -1,6 +1,5 @@
 #include "experiments/machine_file.h"
 
-#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -47,9 +46,10 @@ const std::vector<CostKey>& cost_keys() {
       {"access_page", &Costs::access_page},
       {"proc_cmdline", &Costs::proc_cmdline},
       {"proc_open", &Costs::proc_open},
-      {"direct_reclaim", &Costs::direct_reclaim},
-      {"kswapd", &Costs::kswapd},
-      {"writeback", &Costs::writeback},
+      {"zone_lock", &Costs::zone_lock},
+      {"scan_page", &Costs::scan_page},
+      {"reclaim_page", &Costs::reclaim_page},
+      {"pageout", &Costs::pageout},
   };
   return keys;
 }
@@ -87,54 +87,22 @@ models::Machine read_machine_keys(YamlMap& map) {
   return machine;
 }
 
-std::optional<models::Machine> read_machine_file(const std::filesystem::path& file,
-                                                 std::vector<Diagnostic>& diagnostics) {
-  std::optional<models::Machine> machine;
-  (void)read_config(file, ConfigKind::machines, diagnostics, [&](YamlMap& map) { machine = read_machine_keys(map); });
-  return machine;
-}
-
-YamlNode without(YamlNode map, std::string_view key) {
-  std::erase_if(map.entries, [&](const YamlEntry& entry) { return entry.key == key; });
-  return map;
-}
-
-/// `{from: NAME, ...}`: the named machine with keys replaced. The named file is read on its own first, so that
-/// its own mistakes are reported once and under its own keys.
-std::optional<models::Machine> derive_machine(const YamlField& field, const YamlField& from,
-                                              const std::filesystem::path& scenario,
-                                              std::vector<Diagnostic>& diagnostics) {
-  const auto file = file_of(from, ConfigKind::machines, scenario);
-  if (!file || !read_machine_file(*file, diagnostics)) return std::nullopt;
-  std::vector<Diagnostic> reported_already;
-  const YamlNode base = without(load_yaml(*file, reported_already), "schema");
-  const YamlNode derived = overlay(base, without(field.node(), "from"));
-  std::vector<Diagnostic> found;
-  YamlMap map = YamlField(derived, field.path(), found).map();
-  auto machine = read_machine_keys(map);
-  std::erase_if(found, [&](const Diagnostic& diagnostic) { return diagnostic.file == file->string(); });
-  diagnostics.insert(diagnostics.end(), found.begin(), found.end());
-  return machine;
-}
-
 }  // namespace
 
 std::optional<models::Machine> read_machine_value(const YamlField& field, const std::filesystem::path& scenario,
                                                   std::vector<Diagnostic>& diagnostics) {
-  if (field.node().kind != YamlNode::Kind::map) {
-    const auto file = file_of(field, ConfigKind::machines, scenario);
-    return file ? read_machine_file(*file, diagnostics) : std::nullopt;
-  }
-  YamlMap map = field.map();
-  if (const auto from = map.find("from")) return derive_machine(field, *from, scenario, diagnostics);
-  return read_machine_keys(map);
+  std::optional<models::Machine> machine;
+  read_config_value(field, ConfigKind::machines, scenario, diagnostics,
+                    [&](YamlMap& map) { machine = read_machine_keys(map); });
+  return machine;
 }
 
 models::Machine read_machine(const std::filesystem::path& file) {
   std::vector<Diagnostic> diagnostics;
-  const auto machine = read_machine_file(file, diagnostics);
+  models::Machine machine;
+  (void)read_config(file, ConfigKind::machines, diagnostics, [&](YamlMap& map) { machine = read_machine_keys(map); });
   if (!diagnostics.empty()) throw InputError(diagnostics);
-  return *machine;
+  return machine;
 }
 
 }  // namespace experiments

@@ -106,14 +106,15 @@ void read_munmap(const std::optional<YamlField>& field, models::Policy& policy) 
   });
 }
 
-void read_fault(const std::optional<YamlField>& field, models::FaultLock& lock) {
+void read_fault(const std::optional<YamlField>& field, models::Policy& policy) {
   if (!field) return;
   YamlMap map = field->map("a map such as {lock: mmap_sem}");
   const auto lock_of = [](const YamlField& value) {
     return choice_of<models::FaultLock>(
         value, {{"mmap_sem", models::FaultLock::mmap_sem}, {"per_vma", models::FaultLock::per_vma}});
   };
-  assign(lock, map.require("lock"), lock_of);
+  assign(policy.fault, map.require("lock"), lock_of);
+  assign(policy.retry_on_io, map.find("retry_on_io"), truth_of);
   map.refuse_unknown();
 }
 
@@ -138,7 +139,7 @@ models::Policy read_policy_keys(YamlMap& map) {
   read_munmap(map.require("munmap"), policy);
   policy.grow = policy.populate;
   read_hold(map.find("grow"), policy.grow, kSenselessForPopulate, [](YamlMap&) {});
-  read_fault(map.find("fault"), policy.fault);
+  read_fault(map.find("fault"), policy);
   assign(policy.lru_drain, map.find("lru_drain"), drain_of);
   map.refuse_unknown();
   return policy;

@@ -40,6 +40,11 @@ std::string munmap_words(const Policy& policy) {
   return policy.munlock_in_zap ? "write>READ (munlock, zap)" : "write>READ (zap)";
 }
 
+std::string fault_words(const Policy& policy) {
+  const std::string lock = policy.fault == models::FaultLock::per_vma ? "VMA's lock" : "read";
+  return lock + (policy.retry_on_io ? "/IO" : "");
+}
+
 std::string populate_words(const Policy& policy) {
   return policy.mlock_present_first ? "write (present),READ" : words(policy.populate);
 }
@@ -58,15 +63,15 @@ std::string policy_table(const std::vector<Policy>& policies) {
   std::string text =
       line("policy", "semaphore", "mlock: populate", "brk, MAP_LOCKED", "munlock: walk", "munmap", "fault");
   for (const Policy& policy : policies) {
-    text +=
-        line(policy.name, to_string(policy.rwsem), populate_words(policy), words(policy.grow), words(policy.munlock),
-             munmap_words(policy), policy.fault == models::FaultLock::per_vma ? "VMA's lock" : "read");
+    text += line(policy.name, to_string(policy.rwsem), populate_words(policy), words(policy.grow),
+                 words(policy.munlock), munmap_words(policy), fault_words(policy));
   }
   return text +
          "\n`>`: downgraded, and taken for write again; `,`: given up first; `/512`: given up and taken again every "
          "512\n"
-         "pages; `?`: only when somebody waits. READ: others may fault and read /proc meanwhile, if no writer "
-         "queues.\n";
+         "pages; `?`: only when somebody waits; `/IO`: given up while a page has to come from the device, and taken "
+         "again.\n"
+         "READ: others may fault and read /proc meanwhile, if no writer queues.\n";
 }
 
 }  // namespace experiments

@@ -113,22 +113,82 @@ Json to_json(const models::CallRecord& call) {
           {"eagain", eagain == call.errors.end() ? 0 : eagain->second}};
 }
 
+Json to_json(const models::ZoneCounts& counts) {
+  return {{"free", counts.free.count()},
+          {"per_cpu", counts.per_cpu.count()},
+          {"inactive_anon", counts.inactive_anon.count()},
+          {"active_anon", counts.active_anon.count()},
+          {"inactive_file", counts.inactive_file.count()},
+          {"active_file", counts.active_file.count()},
+          {"unevictable", counts.unevictable.count()},
+          {"writeback", counts.writeback.count()},
+          {"compressed", counts.compressed.count()},
+          {"in_flight", counts.in_flight.count()}};
+}
+
+Json to_json(const models::ReclaimStatistics& reclaim) {
+  return {{"kswapd",
+           {{"wakeups", reclaim.kswapd_wakeups},
+            {"scanned_pages", reclaim.kswapd_scanned},
+            {"reclaimed_pages", reclaim.kswapd_reclaimed}}},
+          {"direct",
+           {{"scanned_pages", reclaim.direct_scanned},
+            {"reclaimed_pages", reclaim.direct_reclaimed},
+            {"stalls", to_json(reclaim.direct_stalls)},
+            {"futile_rounds_before_oom", reclaim.futile_rounds}}},
+          {"throttled", reclaim.throttled},
+          {"pages",
+           {{"kept", reclaim.kept},
+            {"activated", reclaim.activated},
+            {"deactivated", reclaim.deactivated},
+            {"culled", reclaim.culled},
+            {"swapped_out", reclaim.swapped_out},
+            {"swapped_in", reclaim.swapped_in},
+            {"files_written", reclaim.files_written},
+            {"files_read", reclaim.files_read},
+            {"refaults", reclaim.refaults}}}};
+}
+
+Json to_json(const models::BlockDevice::Statistics::Direction& direction) {
+  return {{"requests", direction.requests()}, {"pages", direction.pages}, {"latency", to_json(direction.latency)}};
+}
+
+Json to_json(const models::BlockDevice::Statistics& device) {
+  return {{"read", to_json(device.read)},
+          {"write", to_json(device.write)},
+          {"waits_for_room", to_json(device.room_waits)},
+          {"busy_ns", device.busy.count()},
+          {"congestions", device.congestions},
+          {"longest_queue", device.longest_queue}};
+}
+
+// One array for each of min, max and last: short to write, and what a plotter wants.
+Json to_json(const sim::TimeSeries& series) {
+  Json json{
+      {"every_ns", series.width().count()}, {"min", Json::array()}, {"max", Json::array()}, {"last", Json::array()}};
+  for (const sim::TimeSeries::Bucket& bucket : series.buckets()) {
+    json["min"].push_back(bucket.min);
+    json["max"].push_back(bucket.max);
+    json["last"].push_back(bucket.last);
+  }
+  return json;
+}
+
 Json to_json(const models::MemoryResult& memory) {
-  const auto& statistics = memory.statistics;
-  return {{"watermarks_pages",
-           {{"min", memory.marks.min.count()}, {"low", memory.marks.low.count()}, {"high", memory.marks.high.count()}}},
-          {"pages_at_end",
-           {{"free", memory.at_end.free.count()},
-            {"evictable", memory.at_end.evictable.count()},
-            {"mapped", memory.at_end.mapped.count()},
-            {"unevictable", memory.at_end.unevictable.count()},
-            {"in_flight", memory.at_end.in_flight.count()}}},
-          {"lowest_free_pages", statistics.lowest_free.count()},
-          {"allocated_pages", statistics.allocated},
-          {"kswapd_wakeups", statistics.kswapd_wakeups},
-          {"kswapd_reclaimed_pages", statistics.kswapd_reclaimed},
-          {"direct_reclaimed_pages", statistics.direct_reclaimed},
-          {"direct_reclaim", to_json(statistics.direct_stalls)}};
+  Json json{
+      {"watermarks_pages",
+       {{"min", memory.marks.min.count()}, {"low", memory.marks.low.count()}, {"high", memory.marks.high.count()}}},
+      {"pages_at_end", to_json(memory.at_end)},
+      {"lowest_free_pages", memory.lowest_free.count()},
+      {"allocated_pages", memory.allocated},
+      {"swap_used_pages", memory.swap_used.count()}};
+  json.update(to_json(memory.reclaim));
+  json["device"] = to_json(memory.device);
+  json["series"] = {
+      {"free_pages", to_json(memory.series.free)},  {"anon_pages", to_json(memory.series.anon)},
+      {"file_pages", to_json(memory.series.file)},  {"unevictable_pages", to_json(memory.series.unevictable)},
+      {"kswapd_runs", to_json(memory.kswapd_runs)}, {"device_queue", to_json(memory.device.queue)}};
+  return json;
 }
 
 }  // namespace
@@ -136,6 +196,7 @@ Json to_json(const models::MemoryResult& memory) {
 std::string to_text(const models::LockBlame& blame, const std::vector<std::string>& classes) {
   std::string text =
       fmt::format("{} {} {}", class_name(blame.holder, classes), to_string(blame.mode), to_string(blame.phase));
+  if (blame.doing != models::Cause::cpu) text += fmt::format(" in {}", to_string(blame.doing));
   if (blame.convoy >= 0) text += fmt::format(", behind {}", class_name(blame.convoy, classes));
   return text;
 }

@@ -5,11 +5,14 @@
 //   classes.<class>: cpu_ns, open_loop, unfinished, total, during.<phase>
 //     each: count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame, tail_blame
 //     A percentile with fewer than ten samples beyond it is null. <phase> is a call ("mlock") or a part
-//     ("mlock.populate"). blame: cpu, run_queue, wake_up, lock_wait, direct_reclaim, device_io: sums that add up to count x mean;
-//     and lock_wait_by: what lock_wait consists of, by holder. tail_blame: the same of the slowest, from `from_ns` on.
+//     ("mlock.populate"). blame: cpu, run_queue, wake_up, lock_wait, direct_reclaim, reclaim_throttle, device_io:
+//     sums that add up to count x mean; and lock_wait_by: what lock_wait consists of, by holder. tail_blame: the same
+//     of the slowest, from `from_ns` on.
 //   locks.mmap_sem: process, read/write {acquisitions, contended, wait}, hold.<holder>, handoffs, convoys ...
 //   syscalls.<call>: calls, mean_ns, max_ns, pages, failed, eagain
-//   memory: watermarks, pages at the end, kswapd and direct reclaim
+//   memory: watermarks_pages, pages_at_end, lowest_free_pages, allocated_pages, swap_used_pages; kswapd; direct, with
+//     the stalls' latencies; pages: what reclaim and major faults did to how many; device: requests, their latencies;
+//     series.<quantity>: its min, max and last value in each `every_ns` of the run, at most 256 of them
 //   engine: events, wall_ns (the only figure that differs from run to run), preemptions
 #pragma once
 
@@ -28,7 +31,8 @@ using Json = nlohmann::ordered_json;
 /// The documented form.
 [[nodiscard]] Json to_json(const models::Result& result);
 
-/// Who kept a waiter out, in words: `locker write munlock.walk`, `locker read mlock.populate, behind mapper`.
+/// Who kept a waiter out, in words: `locker write munlock.walk`, `locker read mlock.populate, behind mapper`; and what
+/// the holder was about, if not working: `locker write mlock.populate in direct_reclaim`.
 /// `classes` are the names by number; what belongs to none is the kernel's own.
 [[nodiscard]] std::string to_text(const models::LockBlame& blame, const std::vector<std::string>& classes);
 

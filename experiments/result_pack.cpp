@@ -24,15 +24,22 @@ struct adl_serializer<sim::Histogram> {
   static void from_json(const json& from, sim::Histogram& to);
 };
 
+template <>
+struct adl_serializer<sim::TimeSeries> {
+  static void to_json(json& to, const sim::TimeSeries& from);
+  static void from_json(const json& from, sim::TimeSeries& to);
+};
+
 }  // namespace nlohmann
 
 namespace sim {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Histogram::Sparse, counts, sum_high, sum_low, min, max)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TimeSeries::Bucket, min, max, last)
 }  // namespace sim
 
 namespace models {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockBlame, holder, phase, mode, convoy)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockBlame, holder, phase, mode, convoy, doing)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Blame, count, causes, lock_waits)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Mode, acquisitions, contended, wait)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Holds, holder, call, mode)
@@ -41,10 +48,17 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics, read, write, hold, handoffs,
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockResult, process, statistics, vma_changed, eagain, vma_change_missed)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CallRecord, duration, errors, pages)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Watermarks, min, low, high)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneCounts, free, evictable, mapped, unevictable, in_flight)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneStatistics, allocated, kswapd_wakeups, kswapd_reclaimed, direct_reclaimed,
-                                   direct_stalls, lowest_free)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryResult, marks, at_end, statistics)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneCounts, free, per_cpu, inactive_anon, active_anon, inactive_file, active_file,
+                                   unevictable, writeback, compressed, in_flight)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneSeries, free, anon, file, unevictable)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ReclaimStatistics, kswapd_wakeups, kswapd_scanned, kswapd_reclaimed, direct_scanned,
+                                   direct_reclaimed, kept, activated, deactivated, culled, swapped_out, swapped_in,
+                                   files_written, files_read, refaults, throttled, futile_rounds, direct_stalls)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BlockDevice::Statistics::Direction, pages, latency)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BlockDevice::Statistics, read, write, room_waits, busy, congestions, longest_queue,
+                                   queue)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryResult, marks, at_end, allocated, lowest_free, swap_used, reclaim, device,
+                                   series, kswapd_runs)
 
 void to_json(nlohmann::json& to, const Samples& from) { to = {from.latency(), from.blame_by_power()}; }
 
@@ -64,6 +78,15 @@ void adl_serializer<sim::Histogram>::to_json(json& to, const sim::Histogram& fro
 
 void adl_serializer<sim::Histogram>::from_json(const json& from, sim::Histogram& to) {
   to = sim::Histogram::from_sparse(from.get<sim::Histogram::Sparse>());
+}
+
+void adl_serializer<sim::TimeSeries>::to_json(json& to, const sim::TimeSeries& from) {
+  to = {from.capacity(), from.width(), from.buckets()};
+}
+
+void adl_serializer<sim::TimeSeries>::from_json(const json& from, sim::TimeSeries& to) {
+  to = sim::TimeSeries::restore(from.at(0).get<std::size_t>(), from.at(1).get<sim::Nanoseconds>(),
+                                from.at(2).get<std::vector<sim::TimeSeries::Bucket>>());
 }
 
 }  // namespace nlohmann

@@ -7,6 +7,7 @@
 #include "experiments/commands.h"
 #include "experiments/comparison.h"
 #include "experiments/quantity.h"
+#include "experiments/verdict.h"
 
 namespace experiments {
 
@@ -53,18 +54,27 @@ std::string lock(const models::LockResult& result, const std::vector<std::string
 }
 
 std::string memory(const models::MemoryResult& memory) {
-  const models::ZoneStatistics& statistics = memory.statistics;
+  const models::ReclaimStatistics& reclaim = memory.reclaim;
   const auto size = [](models::PageCount pages) { return human(bytes_of(pages)); };
-  const auto count = [](std::uint64_t pages) {
+  const auto amount = [](std::uint64_t pages) {
     return human(bytes_of(models::PageCount(static_cast<std::int64_t>(pages))));
   };
-  return fmt::format(
+  std::string text = fmt::format(
       "    watermarks {} / {} / {}; free never below {}, at the end {}\n"
       "    allocated {}; reclaimed by kswapd {} ({} wake-ups), directly {} in {} stalls, mean {}, longest {}\n",
-      size(memory.marks.min), size(memory.marks.low), size(memory.marks.high), size(statistics.lowest_free),
-      size(memory.at_end.free), count(statistics.allocated), count(statistics.kswapd_reclaimed),
-      statistics.kswapd_wakeups, count(statistics.direct_reclaimed), statistics.direct_stalls.count(),
-      mean_of(statistics.direct_stalls), max_of(statistics.direct_stalls));
+      size(memory.marks.min), size(memory.marks.low), size(memory.marks.high), size(memory.lowest_free),
+      size(memory.at_end.free), amount(memory.allocated), amount(reclaim.kswapd_reclaimed), reclaim.kswapd_wakeups,
+      amount(reclaim.direct_reclaimed), reclaim.direct_stalls.count(), mean_of(reclaim.direct_stalls),
+      max_of(reclaim.direct_stalls));
+  const models::BlockDevice::Statistics& device = memory.device;
+  if (device.read.requests() + device.write.requests() == 0) return text;
+  return text + fmt::format(
+                    "    swapped out {}, in {}; files written {}, read {}; working set read again {}\n"
+                    "    device: {} reads, mean {}, longest {}; {} writes, mean {}; at most {} in its queue\n",
+                    amount(reclaim.swapped_out), amount(reclaim.swapped_in), amount(reclaim.files_written),
+                    amount(reclaim.files_read), amount(reclaim.refaults), device.read.requests(),
+                    mean_of(device.read.latency), max_of(device.read.latency), device.write.requests(),
+                    mean_of(device.write.latency), device.longest_queue);
 }
 
 }  // namespace
@@ -73,7 +83,8 @@ std::string run_report(const models::Scenario& scenario, const models::Result& r
   const Comparison alone(scenario, {{result}});
   std::string text = table(alone, page_width()) + "\n";
   if (result.outcome == models::Outcome::out_of_memory) {
-    text += bold("OUT OF MEMORY") + fmt::format(" after {}: nothing was left to reclaim\n\n", human(result.sim_time));
+    text += bold("OUT OF MEMORY") +
+            fmt::format(" after {}: {}\n\n", human(result.sim_time), out_of_memory_reason(result.memory));
   }
   if (const std::string blame = blame_lines(alone); !blame.empty()) {
     text += bold("What the slowest spend their time on") + "\n" + blame + "\n";

@@ -11,12 +11,13 @@
 #include <utility>
 #include <variant>
 
+#include "experiments/device_file.h"
 #include "experiments/diagnostics.h"
+#include "experiments/memory_file.h"
 #include "experiments/quantity.h"
 #include "experiments/yaml_reader.h"
 #include "experiments/yaml_values.h"
 #include "models/mm.h"
-#include "models/page_alloc.h"
 
 namespace experiments {
 
@@ -29,69 +30,6 @@ constexpr int kMostVmas = static_cast<int>(models::kDefaultMaxMapCount);
 
 void throw_if_any(Diagnostics diagnostics) {
   if (!diagnostics.empty()) throw InputError(std::move(diagnostics));
-}
-
-// --- memory -------------------------------------------------------------------------------------------------
-
-enum class Pressure { none, light, heavy };
-
-/// `size` divided, in whole pages, at least one.
-models::Bytes share_of(models::Bytes size, std::int64_t divisor) {
-  const std::int64_t pages = size.count() / models::kPageSize / divisor;
-  return models::bytes_of(models::PageCount{std::max<std::int64_t>(pages, 1)});
-}
-
-models::MemorySpec preset(Pressure pressure, models::Bytes size) {
-  models::MemorySpec memory;
-  memory.size = size;
-  memory.free = size;
-  if (pressure == Pressure::light) memory.free = share_of(size, 16);
-  if (pressure == Pressure::heavy) {
-    memory.free = share_of(size, 64);
-    memory.dirty = 0.1;
-    memory.background = models::Bytes{std::int64_t{400} << 20};
-  }
-  return memory;
-}
-
-/// Whether the kernel's formula gives a min watermark that `min_free` could name too.
-bool formula_fits(models::Bytes size) { return models::min_free(size).count() < size.count() / 8; }
-
-void refuse_too_small(const YamlField& field, models::Bytes size) {
-  models::Bytes enough = size;
-  while (!formula_fits(enough)) enough = models::Bytes{enough.count() + models::kPageSize};
-  field.refuse_expecting(fmt::format("at least {}", spell(enough)),
-                         fmt::format(" (too small: the kernel's formula makes min_free {}, which must be less than an "
-                                     "eighth of the memory; or set memory.min_free)",
-                                     spell(models::min_free(size))));
-}
-
-models::MemorySpec read_memory(const YamlField& field) {
-  YamlMap map = field.map("a map with at least size");
-  models::Bytes size;
-  const auto size_field = map.require("size");
-  assign(size, size_field, whole_pages_of);
-  Pressure pressure = Pressure::none;
-  const auto pressure_of = [](const YamlField& value) {
-    return choice_of<Pressure>(value,
-                               {{"none", Pressure::none}, {"light", Pressure::light}, {"heavy", Pressure::heavy}});
-  };
-  assign(pressure, map.find("pressure"), pressure_of);
-  models::MemorySpec memory = preset(pressure, size);
-  const auto free = map.find("free");
-  assign(memory.free, free, whole_pages_of);
-  const auto min_free = map.find("min_free");
-  assign(memory.min_free, min_free, whole_pages_of);
-  assign(memory.dirty, map.find("dirty"), [](const YamlField& value) { return value.number(0, 1); });
-  assign(memory.background, map.find("background"), byte_rate_of);
-  map.refuse_unknown();
-  const bool size_known = size.count() > 0;
-  if (size_known && memory.free > size) free->refuse_expecting(fmt::format("at most the memory's {}", spell(size)));
-  if (size_known && !min_free && !formula_fits(size)) refuse_too_small(*size_field, size);
-  if (size_known && memory.min_free && memory.min_free->count() >= size.count() / 8) {
-    min_free->refuse_expecting(fmt::format("less than an eighth of the memory's {}", spell(size)));
-  }
-  return memory;
 }
 
 // --- threads ------------------------------------------------------------------------------------------------
@@ -282,14 +220,14 @@ class ScenarioReader {
     assign(scenario.about, map.find("about"), text_of);
     assign(scenario.machine, map.require("machine"),
            [&](const YamlField& field) { return read_machine_value(field, folder_, diagnostics_); });
-    if (const auto memory = map.require("memory")) scenario.memory = read_memory(*memory);
-    memory_ = scenario.memory.size;
+    if (const auto memory = map.require("memory")) memory_.read(*memory, folder_, diagnostics_);
     const bool replaced = policies_instead.kind == YamlNode::Kind::sequence;
     scenario.policies = read_policies(map, !replaced);
     if (replaced) scenario.policies = read_policy_list(YamlField(policies_instead, "policies", diagnostics_));
     assign(scenario.seed, map.find("seed"),
            [](const YamlField& field) { return field.whole_number(0, std::numeric_limits<std::uint64_t>::max()); });
     if (const auto processes = map.require("processes")) scenario.processes = read_processes(*processes);
+    scenario.memory = memory_.memory();
     check_targets(scenario.processes);
     read_duration(map, scenario);
     map.refuse_unsupported({"groups", "expect"});
@@ -379,36 +317,61 @@ class ScenarioReader {
   }
 
   models::RegionSpec read_region(const YamlMap::Item& item) {
-    using Kind = models::RegionSpec::Kind;
     models::RegionSpec region;
     region.name = item.key;
     YamlMap map = item.value.map("a map such as {size: 1GiB, kind: anon}");
     const auto size = map.require("size");
     assign(region.size, size, whole_pages_of);
-    const auto kind_of_region = [](const YamlField& field) {
-      return choice_of<Kind>(
-          field, {{"anon", Kind::anon}, {"special", Kind::special}, {"hugetlb", Kind::hugetlb}, {"io", Kind::io}},
-          {"file", "gate"});
-    };
-    assign(region.kind, map.find("kind"), kind_of_region);
+    const auto kind_field = map.find("kind");
+    const auto kind = kind_field ? kind_of_region(*kind_field) : region.kind;
+    region.kind = kind.value_or(region.kind);
     const auto vmas = map.find("vmas");
     assign(region.vmas, vmas, count_up_to(kMostVmas));
-    const auto pages = models::pages_of(region.size);
-    if (pages.count() > 0 && region.vmas > pages.count()) {
-      vmas->refuse_expecting(fmt::format("at most the region's {} pages", pages.count()));
+    const auto whole = models::pages_of(region.size);
+    if (whole.count() > 0 && region.vmas > whole.count()) {
+      vmas->refuse_expecting(fmt::format("at most the region's {} pages", whole.count()));
+    }
+    const auto pages = map.find("pages");
+    if (pages) region.pages = read_pages(*pages, kind);
+    if (const auto touched_every = map.find("touched_every")) {
+      region.touched_every = positive_duration_of(*touched_every);
     }
     map.refuse_unknown();
-    count_region(size, region.size);
+    if (kind) memory_.place(region, size, pages);
     return region;
   }
 
-  /// Only the region that makes it too much is at fault, not those behind it.
-  void count_region(const std::optional<YamlField>& size, models::Bytes bytes) {
-    const bool fitted = regions_.count() <= memory_.count();
-    regions_ = models::Bytes{regions_.count() + bytes.count()};
-    if (memory_.count() == 0 || !fitted || regions_ <= memory_) return;
-    size->refuse(
-        fmt::format("all regions together are {}, more than the memory's {}", spell(regions_), spell(memory_)));
+  static std::optional<models::RegionSpec::Kind> kind_of_region(const YamlField& field) {
+    using Kind = models::RegionSpec::Kind;
+    return choice_of<Kind>(field,
+                           {{"anon", Kind::anon},
+                            {"file", Kind::file},
+                            {"special", Kind::special},
+                            {"hugetlb", Kind::hugetlb},
+                            {"io", Kind::io}},
+                           {"gate"});
+  }
+
+  /// `absent` where the kind of region cannot have what the field says.
+  static models::RegionSpec::Pages read_pages(const YamlField& field, std::optional<models::RegionSpec::Kind> kind) {
+    using Kind = models::RegionSpec::Kind;
+    using Pages = models::RegionSpec::Pages;
+    const Choices<Pages> choices = {{"absent", Pages::absent},
+                                    {"resident", Pages::resident},
+                                    {"cached", Pages::cached},
+                                    {"swapped", Pages::swapped}};
+    const Pages pages = choice_of<Pages>(field, choices).value_or(Pages::absent);
+    if (pages == Pages::absent || !kind) return pages;
+    if (kind != Kind::anon && kind != Kind::file) {
+      field.refuse_expecting("absent: only the pages of anon and file regions can be anywhere at the start");
+    } else if (pages == Pages::cached && kind != Kind::file) {
+      field.refuse_expecting("absent, resident or swapped: only the pages of files are in the page cache");
+    } else if (pages == Pages::swapped && kind != Kind::anon) {
+      field.refuse_expecting("absent, resident or cached: the pages of a file are never in swap");
+    } else {
+      return pages;
+    }
+    return Pages::absent;
   }
 
   std::vector<models::ThreadSpec> read_threads(const YamlField& field, const models::ProcessSpec& process) {
@@ -522,8 +485,7 @@ class ScenarioReader {
 
   std::filesystem::path folder_;
   Diagnostics& diagnostics_;
-  models::Bytes memory_;
-  models::Bytes regions_;
+  MemoryReader memory_;
   std::map<std::string, Position> threads_;
   std::vector<YamlField> targets_;
   std::vector<YamlField> region_targets_;  // those that must have a region
@@ -540,21 +502,49 @@ YamlNode scalar_node(std::string text, Position at) {
   return node;
 }
 
+/// What a scenario may give by name only, and a path can lead into all the same.
+const std::vector<std::vector<std::string>>& named_values() {
+  static const std::vector<std::vector<std::string>> paths = {
+      {"machine"}, {"memory", "device"}, {"memory", "swap", "device"}};
+  return paths;
+}
+
+/// The value of a key at `path`; null when there is none.
+YamlNode* value_at(YamlNode& root, const std::vector<std::string>& path) {
+  YamlNode* node = &root;
+  for (const std::string& key : path) {
+    const auto entry = std::find_if(node->entries.begin(), node->entries.end(),
+                                    [&](const YamlEntry& each) { return each.key == key; });
+    if (entry == node->entries.end()) return nullptr;
+    node = &entry->value;
+  }
+  return node;
+}
+
+/// `memory: {...}` as `memory: {..., device: NAME}` with the default, where it names none.
+void name_default_device(YamlNode& root) {
+  YamlNode* const memory = value_at(root, {"memory"});
+  if (memory == nullptr || memory->kind != YamlNode::Kind::map || value_at(root, {"memory", "device"})) return;
+  memory->entries.push_back({"device", memory->at, scalar_node(default_device(*memory), memory->at)});
+}
+
 /// `machine: NAME` as `machine: {from: NAME}`, so that a path can lead into it.
-void open_machine(YamlNode& root) {
-  const auto machine = std::find_if(root.entries.begin(), root.entries.end(),
-                                    [](const YamlEntry& entry) { return entry.key == "machine"; });
-  if (machine == root.entries.end() || machine->value.kind != YamlNode::Kind::scalar) return;
+void open_named(YamlNode& value) {
+  if (value.kind != YamlNode::Kind::scalar) return;
   YamlNode map;
   map.kind = YamlNode::Kind::map;
-  map.at = machine->value.at;
-  map.entries.push_back({"from", machine->value.at, machine->value});
-  machine->value = std::move(map);
+  map.at = value.at;
+  map.entries.push_back({"from", value.at, value});
+  value = std::move(map);
 }
 
 void apply_sets(YamlNode& root, const std::vector<std::string>& sets, Diagnostics& diagnostics) {
   for (const std::string& set : sets) {
-    if (set.starts_with("machine.")) open_machine(root);
+    if (set.starts_with("memory.device.")) name_default_device(root);
+    for (const std::vector<std::string>& path : named_values()) {
+      if (!set.starts_with(boost::algorithm::join(path, ".") + ".")) continue;
+      if (YamlNode* const value = value_at(root, path)) open_named(*value);
+    }
     apply_set(root, set, diagnostics);
   }
 }
@@ -600,12 +590,15 @@ ConfigKind check_file(const std::filesystem::path& file) {
   const auto kind = kind_of(root);
   if (!kind) {
     YamlField(root, "", diagnostics)
-        .refuse("expected a scenario (with `processes`), a machine (with `costs`) or a policy (with `populate`)");
+        .refuse(
+            "expected a scenario (with `processes`), a machine (with `costs`), a policy (with `populate`) or a device "
+            "(with `queue_depth` or `compress`)");
     throw InputError(diagnostics);
   }
   if (kind == ConfigKind::scenarios) (void)read_scenario(file);
   if (kind == ConfigKind::machines) (void)read_machine(file);
   if (kind == ConfigKind::policies) (void)read_policy(file);
+  if (kind == ConfigKind::devices) (void)read_device(file);
   return *kind;
 }
 

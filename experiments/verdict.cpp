@@ -4,7 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <map>
+#include <numeric>
 #include <vector>
 
 #include "experiments/quantity.h"
@@ -22,16 +25,23 @@ using models::Policy;
 struct Path {
   models::Hold Policy::*hold;
   Phase call;
+  std::array<const char*, 2> syscalls;  // that take it
   const char* downgrade_question;
   const char* question;
 };
 
 constexpr Path kPaths[] = {
-    {&Policy::populate, Phase::mlock, "Does it help to downgrade mmap_sem while mlock populates?",
+    {&Policy::populate,
+     Phase::mlock,
+     {"mlock", "mlockall"},
+     "Does it help to downgrade mmap_sem while mlock populates?",
      "Does it help to populate under read mode after mlock has given up write mode?"},
-    {&Policy::munlock, Phase::munlock, "Should the unlock path downgrade mmap_sem, too?",
+    {&Policy::munlock,
+     Phase::munlock,
+     {"munlock", "munlockall"},
+     "Should the unlock path downgrade mmap_sem, too?",
      "Should the unlock path give mmap_sem away in between?"},
-    {&Policy::munmap, Phase::munmap, "Does it help to downgrade mmap_sem while munmap zaps?", ""},
+    {&Policy::munmap, Phase::munmap, {"munmap", "munmap"}, "Does it help to downgrade mmap_sem while munmap zaps?", ""},
 };
 
 struct Pair {
@@ -151,17 +161,27 @@ std::string answer(const std::vector<Effect>& effects) {
   return text;
 }
 
-sim::Nanoseconds mean_duration(const std::vector<models::Result>& results, const std::string& call) {
+// Of all calls of a kind; none if there were none.
+std::optional<sim::Nanoseconds> mean_duration(const std::vector<models::Result>& results, const std::string& call) {
   sim::Histogram all;
   for (const models::Result& result : results) {
     if (const auto found = result.calls.find(call); found != result.calls.end()) all.merge(found->second.duration);
   }
-  return all.empty() ? sim::Nanoseconds{0} : sim::Nanoseconds{std::llround(all.mean())};
+  if (all.empty()) return std::nullopt;
+  return sim::Nanoseconds{std::llround(all.mean())};
+}
+
+std::string durations(const Comparison& comparison, const Path& path, const Pair& pair) {
+  for (const std::string call : path.syscalls) {
+    const auto before = mean_duration(comparison.results(pair.held), call);
+    const auto after = mean_duration(comparison.results(pair.downgraded), call);
+    if (before && after) return fmt::format("a {} takes {} instead of {}; ", call, human(*after), human(*before));
+  }
+  return "";
 }
 
 std::string price(const Comparison& comparison, const Path& path, const Pair& pair) {
   if (path.hold == &Policy::munmap) return "";  // nobody comes back for write mode
-  const std::string call(to_string(path.call));
   std::uint64_t changed = 0;
   std::uint64_t eagain = 0;
   std::uint64_t missed = 0;
@@ -177,28 +197,39 @@ std::string price(const Comparison& comparison, const Path& path, const Pair& pa
                                                 "in the window before write mode was back the map changed {} times\n"
                                                 "    ({} reported as -EAGAIN, {} that mattered and went unnoticed)",
                                                 changed, eagain, missed);
-  return fmt::format("    The price: a {} takes {} instead of {}; {}.\n", call,
-                     human(mean_duration(comparison.results(pair.downgraded), call)),
-                     human(mean_duration(comparison.results(pair.held), call)), window);
+  return fmt::format("    The price: {}{}.\n", durations(comparison, path, pair), window);
 }
 
 // Readers that the downgrade should have let in, and that a queued writer kept out.
 std::string convoy(const Comparison& comparison, const Path& path, const Pair& pair) {
-  sim::Nanoseconds behind{};
+  std::map<models::LockBlame, sim::Nanoseconds> behind;
+  sim::Nanoseconds behind_all{};
   sim::Nanoseconds all{};
+  sim::Nanoseconds time{};
   for (const Row& row : comparison.rows()) {
     if (row.call != path.call) continue;
-    for (const auto& [lock, wait] : comparison.pooled(pair.downgraded, row).blame().lock_waits) {
+    const models::Blame blame = comparison.pooled(pair.downgraded, row).blame();
+    time = std::accumulate(blame.causes.begin(), blame.causes.end(), time);
+    for (const auto& [lock, wait] : blame.lock_waits) {
       all += wait;
-      if (lock.convoy >= 0) behind += wait;
+      if (lock.convoy < 0) continue;
+      behind_all += wait;
+      behind[{lock.holder, lock.phase, lock.mode, lock.convoy}] += wait;
     }
   }
-  if (behind * 2 < all || behind == sim::Nanoseconds{0}) return "";
+  constexpr int kWorthSaying = 20;  // a part in so many of the requests' time
+  if (behind_all * 2 < all || behind_all * kWorthSaying < time || behind_all == sim::Nanoseconds{0}) return "";
+  const auto& [most, wait] =
+      *std::max_element(behind.begin(), behind.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto classes = comparison.results(pair.downgraded).front().class_names();
+  const auto name = [&](models::ClassId id) { return id < 0 ? "kernel" : classes[static_cast<std::size_t>(id)]; };
   return fmt::format(
-      "    The convoy: {:.0f} % of the waiting that is left is that of readers who stand behind a queued writer, "
-      "which\n"
-      "    waits for the locker's read hold. One writer undoes the downgrade for everybody who comes after it.\n",
-      100 * static_cast<double>(behind.count()) / static_cast<double>(all.count()));
+      "    The convoy: {:.0f} % of the waiting that is left is that of readers who stand behind a queued writer, most "
+      "of\n"
+      "    all behind {}, which waits for the read hold of {} in {}. One writer undoes the downgrade for\n"
+      "    everybody who comes after it.\n",
+      100 * static_cast<double>(behind_all.count()) / static_cast<double>(all.count()), name(most.convoy),
+      name(most.holder), to_string(most.phase));
 }
 
 std::string section(const Comparison& comparison, const Path& path, const Pair& pair) {
@@ -230,6 +261,40 @@ std::string remaining(const Comparison& comparison) {
   return text;
 }
 
+bool reclaims(models::Cause cause) {
+  using models::Cause;
+  return cause == Cause::direct_reclaim || cause == Cause::reclaim_throttle || cause == Cause::device_io;
+}
+
+// How much of the time of requests is reclaim, their own and that of those who hold what they wait for: while mlock
+// takes memory.
+std::string reclaim(const Comparison& comparison) {
+  std::string text;
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    double all = 0;
+    double own = 0;
+    double others = 0;
+    for (const Row& row : comparison.rows()) {
+      if (row.call != Phase::mlock) continue;
+      const models::Blame blame = comparison.pooled(policy, row).blame();
+      for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
+        const auto time = static_cast<double>(blame.causes[cause].count());
+        all += time;
+        if (reclaims(static_cast<models::Cause>(cause))) own += time;
+      }
+      for (const auto& [lock, wait] : blame.lock_waits) {
+        if (reclaims(lock.doing)) others += static_cast<double>(wait.count());
+      }
+    }
+    constexpr double kWorthSaying = 0.005;
+    if (own + others < kWorthSaying * all) continue;
+    text +=
+        fmt::format("    {:<18} {:>5.1f} % is their own, {:>5.1f} % is waiting for a holder of mmap_sem meanwhile\n",
+                    comparison.policy(policy).name, 100 * own / all, 100 * others / all);
+  }
+  return text.empty() ? "" : "Reclaim and its I/O in the time of the requests due during mlock\n" + text + "\n";
+}
+
 std::string unfinished_note(const models::Result& result, const models::ClassResult& each) {
   const std::uint64_t served = each.total().latency().count();
   // A loop that keeps up has only the requests of a moment open, however short the run.
@@ -250,9 +315,8 @@ std::string caveats(const Comparison& comparison) {
   for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
     for (const models::Result& result : comparison.results(policy)) {
       if (result.outcome == models::Outcome::out_of_memory) {
-        text += fmt::format(
-            "    {}, seed {}: OUT OF MEMORY after {}: nothing was left to reclaim; the figures end there.\n",
-            result.policy, result.seed, human(result.sim_time));
+        text += fmt::format("    {}, seed {}: OUT OF MEMORY after {}: {}; the figures end there.\n", result.policy,
+                            result.seed, human(result.sim_time), out_of_memory_reason(result.memory));
       }
       for (const models::ClassResult& each : result.classes) text += unfinished_note(result, each);
     }
@@ -266,12 +330,22 @@ std::string caveats(const Comparison& comparison) {
 
 }  // namespace
 
+std::string out_of_memory_reason(const models::MemoryResult& memory) {
+  const models::ZoneCounts& pages = memory.at_end;
+  const auto size = [](models::PageCount count) { return human(bytes_of(count)); };
+  return fmt::format(
+      "an allocation found nothing to reclaim in {} rounds, with {} locked, {} anonymous ({} in swap), "
+      "{} page cache",
+      memory.reclaim.futile_rounds, size(pages.unevictable), size(pages.inactive_anon + pages.active_anon),
+      size(memory.swap_used), size(pages.inactive_file + pages.active_file));
+}
+
 std::string verdict(const Comparison& comparison) {
   std::string text;
   for (const Path& path : kPaths) {
     for (const Pair& pair : pairs(comparison, path)) text += section(comparison, path, pair) + "\n";
   }
-  return text + remaining(comparison) + "\n" + caveats(comparison);
+  return text + remaining(comparison) + "\n" + reclaim(comparison) + caveats(comparison);
 }
 
 }  // namespace experiments

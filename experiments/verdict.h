@@ -4,6 +4,7 @@
 #include <string>
 
 #include "experiments/comparison.h"
+#include "models/simulation.h"
 
 namespace experiments {
 
@@ -11,5 +12,8 @@ namespace experiments {
 /// who compete with the locker, by how much, whom not and why; what it costs the locker; and what remains.
 /// Then what has to be known to trust the figures. Ends with a newline.
 [[nodiscard]] std::string verdict(const Comparison& comparison);
+
+/// Why a run ended in OOM: what there was to reclaim, and what not. Without a full stop.
+[[nodiscard]] std::string out_of_memory_reason(const models::MemoryResult& memory);
 
 }  // namespace experiments

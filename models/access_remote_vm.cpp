@@ -5,6 +5,7 @@
 #include "models/gup.h"
 #include "models/kernel.h"
 #include "models/mm.h"
+#include "models/rmap.h"
 #include "models/task.h"
 
 namespace models {
@@ -19,13 +20,10 @@ bool access_page(Task& current, Mm& target, PageIndex page) {
   const VmaPointer vma = target.find_vma(page);
   if (vma == nullptr || vma->start > page || vma->flags.io_pfnmap) return false;
   const PageIndex next = page + PageCount(1);
-  const bool absent = target.page_table.run_at(page, next).state == PageState::absent;
+  const bool present = is_present(target.page_table.run_at(page, next).state);
   get_user_pages(current, target, *vma, page, next);
-  if (absent && vma->flags.locked) {
-    // mlock_vma_newpage: a new page of a locked VMA is mlocked from the beginning.
-    const PageCount fresh = target.page_table.change(page, next, PageState::resident, PageState::mlocked);
-    kernel.zone.move(&ZoneCounts::mapped, &ZoneCounts::unevictable, fresh);
-  }
+  // mlock_vma_newpage: a new page of a locked VMA is mlocked from the beginning.
+  if (!present && vma->flags.locked) change_pages(kernel, target, page, next, PageState::resident, PageState::mlocked);
   current.work(kernel.costs.access_page, Purpose::calls);
   return true;
 }

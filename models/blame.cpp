@@ -17,11 +17,15 @@ void Ledger::charge(Cause cause, sim::Time at) {
   }
 }
 
-TimeByCause Ledger::read(sim::Time at) const {
+std::deque<Ledger::Entry>::const_iterator Ledger::in_force(sim::Time at) const {
   const auto after = std::upper_bound(entries_.begin(), entries_.end(), at,
                                       [](sim::Time time, const Entry& entry) { return time < entry.from; });
   assert(after != entries_.begin() && "that has been forgotten");
-  const Entry& entry = *std::prev(after);
+  return std::prev(after);
+}
+
+TimeByCause Ledger::read(sim::Time at) const {
+  const Entry& entry = *in_force(at);
   TimeByCause totals = entry.totals;
   totals[static_cast<std::size_t>(entry.cause)] += at - entry.from;
   return totals;

@@ -5,10 +5,12 @@
 // who held it meanwhile (LockBlame).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <string_view>
 
 #include "models/phase.h"
@@ -17,20 +19,21 @@
 namespace models {
 
 enum class Cause {
-  cpu,             ///< working, on a CPU
-  run_queue,       ///< runnable, waiting for a CPU; includes the context switch that ends the wait
-  wake_up,         ///< chosen to run: waiting for the waker to get to it and for an idle CPU to come alive
-  lock_wait,       ///< waiting for a semaphore
-  direct_reclaim,  ///< reclaiming pages for its own allocation, on a CPU
-  device_io,       ///< waiting for the device: write-back in direct reclaim
-  sleep,           ///< thinking or holding: never part of a request
+  cpu,               ///< working, on a CPU
+  run_queue,         ///< runnable, waiting for a CPU; includes the context switch that ends the wait
+  wake_up,           ///< chosen to run: waiting for the waker to get to it and for an idle CPU to come alive
+  lock_wait,         ///< waiting for a semaphore
+  direct_reclaim,    ///< reclaiming pages for its own allocation, on a CPU
+  reclaim_throttle,  ///< asleep in direct reclaim until others have made progress
+  device_io,         ///< waiting for the device: a major fault, or room in its queue
+  sleep,             ///< thinking or holding: never part of a request
 };
 
-inline constexpr std::size_t kCauseCount = 7;
+inline constexpr std::size_t kCauseCount = 8;
 
 constexpr std::string_view to_string(Cause cause) {
   constexpr std::array<std::string_view, kCauseCount> names{
-      "cpu", "run_queue", "wake_up", "lock_wait", "direct_reclaim", "device_io", "sleep"};
+      "cpu", "run_queue", "wake_up", "lock_wait", "direct_reclaim", "reclaim_throttle", "device_io", "sleep"};
   return names[static_cast<std::size_t>(cause)];
 }
 
@@ -48,7 +51,8 @@ struct LockBlame {
   ClassId holder = -1;  ///< among several readers, the one that has held it longest
   Phase phase = Phase::idle;
   LockMode mode = LockMode::read;
-  ClassId convoy = -1;  ///< a reader kept out by readers: the class of the queued writer it stands behind
+  ClassId convoy = -1;       ///< a reader kept out by readers: the class of the queued writer it stands behind
+  Cause doing = Cause::cpu;  ///< what the holder's own time went into meanwhile
 
   auto operator<=>(const LockBlame&) const = default;
 };
@@ -74,6 +78,17 @@ class Ledger {
 
   /// The totals at `at`: now, or any earlier moment since the one that was last forgotten.
   [[nodiscard]] TimeByCause read(sim::Time at) const;
+  /// What the time from `from` to `to` went into, piece by piece: calls piece(from, to, cause) for each. Since the last
+  /// charge, or the one before it, unless it remembers more.
+  template <class Piece>
+  void for_each_between(sim::Time from, sim::Time to, Piece piece) const {
+    for (auto entry = in_force(from); entry != entries_.end() && from < to; ++entry) {
+      const auto next = std::next(entry);
+      const sim::Time end = next == entries_.end() ? to : std::min(to, next->from);
+      if (from < end) piece(from, end, entry->cause);
+      from = end;
+    }
+  }
   /// The waits that ended after the moment that was last forgotten.
   [[nodiscard]] const std::deque<LockWait>& lock_waits() const { return lock_waits_; }
 
@@ -89,6 +104,9 @@ class Ledger {
     Cause cause;
     TimeByCause totals;
   };
+
+  /// The entry that holds at `at`.
+  [[nodiscard]] std::deque<Entry>::const_iterator in_force(sim::Time at) const;
 
   // A request that was overdue asks for the totals at the time it was due, so transitions are kept until forgotten.
   std::deque<Entry> entries_{{sim::Time{}, Cause::sleep, {}}};

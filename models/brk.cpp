@@ -54,6 +54,7 @@ bool in_the_way(const Mm& mm, PageIndex start, PageIndex end) {
 
 // The accounts of a stack that is about to grow by `grow`.
 int acct_stack_growth(Mm& mm, const Vma& vma, PageCount grow) {
+  if (vma.pages() + grow > kRlimitStack) return -ENOMEM;
   if (!vma.flags.locked) return 0;
   if (!within_memlock_limit(mm, grow)) return -ENOMEM;
   mm.locked_vm += grow;
@@ -88,7 +89,7 @@ int expand_stack(Task& current, Mm& mm, const VmaPointer& vma, PageIndex address
   if (const int error = acct_stack_growth(mm, *vma, start - address)) return error;
   vma->has_anon_vma = true;  // anon_vma_prepare
   mm.extend_vma(vma, address, vma->end);
-  if (vma->flags.locked) populate_vma_pages_range(current, mm, *vma, address, start);
+  if (vma->flags.locked) populate_vma_pages_range(current, mm, *vma, address, start, IoWait::under_lock);
   return 0;
 }
 

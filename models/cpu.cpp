@@ -45,11 +45,11 @@ void Cpus::wake(Task& task) {
   assert(!task.sched_.on_cpu);
   task.sched_.remaining = sim::Nanoseconds{0};
   if (Cpu* cpu = idle_cpu_for(task)) {
-    task.ledger_.charge(Cause::wake_up, engine_.now());
+    task.charge(Cause::wake_up, engine_.now());
     dispatch(*cpu, task, engine_.now() + costs_.wake_up_latency);
     return;
   }
-  task.ledger_.charge(Cause::run_queue, engine_.now());
+  task.charge(Cause::run_queue, engine_.now());
   run_queue_.push_back(&task);
   if (run_queue_.size() == 1) {
     for (Cpu& cpu : cpus_) watch_slice(cpu);
@@ -70,7 +70,7 @@ void Cpus::dispatch(Cpu& cpu, Task& task, sim::Time start) {
   task.sched_.on_cpu = true;
   task.sched_.last_cpu = cpu.index;
   // Nothing can come between now and `start`: a slice is at least 1 ns long and begins there.
-  task.ledger_.charge(task.work_cause_, start);
+  task.charge(task.work_cause_, start);
   task.actor_.resume_at(start + task.sched_.remaining);
   if (!run_queue_.empty()) watch_slice(cpu);
 }
@@ -101,7 +101,7 @@ void Cpus::preempt(Cpu& cpu) {
   }
   task.sched_.remaining = *task.actor_.resumption() - now;
   task.actor_.cancel_resumption();
-  task.ledger_.charge(Cause::run_queue, now);
+  task.charge(Cause::run_queue, now);
   run_queue_.push_back(&task);
   ++preemptions_;
   vacate(cpu);

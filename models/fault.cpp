@@ -4,6 +4,7 @@
 
 #include "models/brk.h"
 #include "models/kernel.h"
+#include "models/memory.h"
 #include "models/mm.h"
 #include "models/mmap_lock.h"
 #include "models/task.h"
@@ -16,34 +17,15 @@ void fault_in_stream(Task& current) {
   Kernel& kernel = current.kernel();
   alloc_page(current);
   current.work(kernel.costs.fault, Purpose::fault);
-  current.settle();
-  kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::evictable, PageCount(1));
+  const sim::Time now = current.settle();
+  const LruRun run{.owner = kernel.streamed, .clean = true, .pages = PageCount(1), .since = now};
+  kernel.zone.add_to_lru(LruList::inactive_file, run, now);
 }
 
-void fault_in_region(Task& current, Mm& mm, Vma& vma, PageIndex page) {
-  Kernel& kernel = current.kernel();
-  const PageIndex next = page + PageCount(1);
-  current.settle();
-  const bool absent = mm.page_table.run_at(page, next).state == PageState::absent;
-  if (absent) alloc_page(current);
-  current.work(kernel.costs.fault, Purpose::fault);
-  current.settle();
-  if (!absent) return;
-  vma.has_anon_vma = true;
-  const bool mapped = mm.page_table.change(page, next, PageState::absent, PageState::resident) == PageCount(1);
-  kernel.zone.move(&ZoneCounts::in_flight, mapped ? &ZoneCounts::mapped : &ZoneCounts::free, PageCount(1));
-  if (mapped && vma.flags.locked) {
-    mm.page_table.set(page, next, PageState::mlocked);
-    kernel.zone.move(&ZoneCounts::mapped, &ZoneCounts::unevictable, PageCount(1));
-  }
-}
-
-void handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Backing backing) {
-  if (backing == Backing::streamed) {
-    fault_in_stream(current);
-  } else {
-    fault_in_region(current, mm, vma, page);
-  }
+FaultOutcome handle_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Backing backing, IoWait io) {
+  if (backing == Backing::region) return handle_mm_fault(current, mm, vma, page, io, current.kernel().costs.fault);
+  fault_in_stream(current);
+  return FaultOutcome::done;
 }
 
 VmaPointer vma_at(const Mm& mm, PageIndex page) {
@@ -63,17 +45,24 @@ int find_good_area(Task& current, Mm& mm, PageIndex page, VmaPointer& vma) {
 
 int do_user_addr_fault(Task& current, Mm& mm, PageIndex page, Backing backing) {
   const VmaPointer candidate = vma_at(mm, page);
+  IoWait io = current.kernel().policy.retry_on_io ? IoWait::retry : IoWait::under_lock;
   if (candidate != nullptr && vma_start_read(current, mm, *candidate)) {
-    handle_mm_fault(current, mm, *candidate, page, backing);
+    const FaultOutcome outcome = handle_fault(current, mm, *candidate, page, backing, io);
     vma_end_read(current, *candidate);
-    return 0;
+    if (outcome == FaultOutcome::done) return 0;
+    wait_for_page(current, mm, *candidate, page);
+    io = IoWait::under_lock;
   }
-  mm.mmap_sem.down_read(current);
-  VmaPointer vma;
-  const int error = find_good_area(current, mm, page, vma);
-  if (error == 0) handle_mm_fault(current, mm, *vma, page, backing);
-  mm.mmap_sem.up_read(current);
-  return error;
+  for (;; io = IoWait::under_lock) {  // FAULT_FLAG_TRIED: once
+    mm.mmap_sem.down_read(current);
+    VmaPointer vma;
+    const int error = find_good_area(current, mm, page, vma);
+    current.settle();
+    const FaultOutcome outcome = error == 0 ? handle_fault(current, mm, *vma, page, backing, io) : FaultOutcome::done;
+    mm.mmap_sem.up_read(current);
+    if (outcome == FaultOutcome::done) return error;
+    wait_for_page(current, mm, *vma, page);
+  }
 }
 
 void do_page_fault(Task& current, Mm& mm, PageIndex page, Backing backing) {

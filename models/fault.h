@@ -1,7 +1,9 @@
 // The page fault.
 //
 // Kernel. do_page_fault (arch/x86/mm/fault.c) and handle_mm_fault of 2.6.28: mmap_sem for read, find_vma, allocate,
-// clear and map the page, all under the semaphore; an allocation may reclaim meanwhile. With policy `fault: per_vma`,
+// clear and map the page, all under the semaphore; an allocation may reclaim meanwhile, and a page may have to be read.
+// Since 2.6.37 (policy `retry_on_io`) a fault that has to wait for the device gives the semaphore up meanwhile and
+// begins again, once. With policy `fault: per_vma`,
 // as since 6.4: lock_vma_under_rcu first, and mmap_sem only if the VMA's lock cannot be had. A fault below a stack
 // makes it grow first (expand_stack, models/brk.h). Simplified. The cost of a fault is drawn as a whole. A fault on a
 // page that is there (a race, a protection or NUMA hint) costs as much as a first touch, without the allocation.

@@ -1,31 +1,47 @@
 #include "models/gup.h"
 
 #include "models/kernel.h"
+#include "models/memory.h"
 #include "models/mm.h"
+#include "models/rmap.h"
 #include "models/task.h"
 
 namespace models {
 
-void get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end) {
+namespace {
+
+// Anonymous pages that nobody has touched yet, taken and mapped together.
+void populate_absent(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   Kernel& kernel = current.kernel();
+  const PageCount pages = end - start;
+  for (std::int64_t each = 0; each < pages.count(); ++each) {
+    alloc_page(current);
+    current.work(kernel.costs.populate_page, Purpose::pages);
+  }
+  current.settle();
+  // Where a fault of another thread was faster, do_anonymous_page finds the entry present and frees its page.
+  const PageCount mapped = change_pages(kernel, mm, start, end, PageState::absent, PageState::resident);
+  kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages - mapped, current.now());
+}
+
+}  // namespace
+
+PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io) {
+  const bool file = current.kernel().zone.owner(mm.owner_of(start)).file;
   for (PageIndex page = start; page < end;) {
     current.settle();
     const PageTable::Run run = mm.page_table.run_at(page, end);
-    const PageCount pages = run.end - page;
-    if (run.state == PageState::absent) {
-      for (std::int64_t each = 0; each < pages.count(); ++each) {
-        alloc_page(current);
-        current.work(kernel.costs.populate_page, Purpose::pages);
-      }
-      current.settle();
+    if (is_present(run.state)) {
+      page = run.end;
+    } else if (run.state == PageState::absent && !file) {
+      populate_absent(current, mm, page, run.end);  // and looks again: it may have been taken away meanwhile
       vma.has_anon_vma = true;
-      // Where a fault of another thread was faster, do_anonymous_page finds the entry present and frees its page.
-      const PageCount mapped = mm.page_table.change(page, run.end, PageState::absent, PageState::resident);
-      kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::mapped, mapped);
-      kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages - mapped);
+    } else {
+      if (handle_mm_fault(current, mm, vma, page, io, current.kernel().costs.fault) == FaultOutcome::retry) return page;
+      page = page + PageCount(1);
     }
-    page = run.end;
   }
+  return end;
 }
 
 }  // namespace models

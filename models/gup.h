@@ -6,6 +6,7 @@
 // Validated by tests/mlock_test.cpp and tests/access_remote_vm_test.cpp.
 #pragma once
 
+#include "models/memory.h"
 #include "models/page.h"
 
 namespace models {
@@ -14,7 +15,10 @@ class Mm;
 class Task;
 struct Vma;
 
-/// The absent pages of [start, end) in `vma` are allocated, cleared and mapped. mmap_sem must be held, in either mode.
-void get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end);
+/// Pages of [start, end) in `vma` that are not present are allocated and cleared, or read, and mapped. Returns `end`,
+/// or with IoWait::retry the page that has to be read first (wait_for_page, with mmap_sem given up). mmap_sem must be
+/// held, in either mode.
+PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end,
+                         IoWait io = IoWait::under_lock);
 
 }  // namespace models

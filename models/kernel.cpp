@@ -6,6 +6,19 @@
 
 namespace models {
 
+Kernel::Kernel(sim::Engine& the_engine, const Machine& machine, const Policy& the_policy, const MemorySpec& memory_spec)
+    : engine(the_engine),
+      costs(machine.costs),
+      policy(the_policy),
+      memory(memory_spec),
+      cpus(engine, machine.cpus, machine.scheduler),
+      zone(memory, machine.cpus),
+      device(engine, memory.device),
+      swap(memory.swap),
+      streamed(zone.add_owner({.file = true, .dirty = memory.dirty})),
+      written_anon(zone.add_owner({})),
+      written_file(zone.add_owner({.file = true})) {}
+
 void Kernel::out_of_memory(Task& current) {
   outcome = Outcome::out_of_memory;
   engine.stop();

@@ -3,10 +3,14 @@
 
 #include <string_view>
 
+#include "models/block_device.h"
 #include "models/cpu.h"
 #include "models/machine.h"
+#include "models/observer.h"
 #include "models/page_alloc.h"
 #include "models/policy.h"
+#include "models/swap.h"
+#include "models/vmscan.h"
 #include "sim/engine.h"
 
 namespace models {
@@ -16,7 +20,7 @@ class Task;
 /// How a run ended.
 enum class Outcome {
   completed,
-  out_of_memory,  ///< an allocation found nothing left to reclaim
+  out_of_memory,  ///< an allocation found nothing that could be reclaimed
 };
 
 constexpr std::string_view to_string(Outcome outcome) {
@@ -24,15 +28,27 @@ constexpr std::string_view to_string(Outcome outcome) {
 }
 
 struct Kernel {
+  /// A machine at rest: all of its memory is free (models/background.h fills it).
+  Kernel(sim::Engine& the_engine, const Machine& machine, const Policy& the_policy, const MemorySpec& memory_spec);
+
   sim::Engine& engine;
   const Costs& costs;
   const Policy& policy;
+  const MemorySpec& memory;
   Cpus cpus;
   Zone zone;
-  double dirty;  ///< share of reclaim batches that wait for write-back
-  Task* kswapd = nullptr;
-  bool kswapd_sleeps = false;
+  BlockDevice device;
+  Swap swap;
+  Reclaim reclaim;
+  Observer observer;
   Outcome outcome = Outcome::completed;
+
+  // Owners of pages that have no address of their own.
+  OwnerId streamed;      ///< what nobody will touch again: page cache read once, memory that its owner has done with
+  OwnerId written_anon;  ///< swapped out, written, and not freed yet
+  OwnerId written_file;
+
+  [[nodiscard]] ReclaimEra era() const { return memory.era; }
 
   /// Ends the run with Outcome::out_of_memory; does not return.
   [[noreturn]] void out_of_memory(Task& current);

@@ -54,10 +54,11 @@ struct Costs {
   sim::Distribution proc_cmdline{};    ///< access_process_vm under mmap_sem
   sim::Distribution proc_open{};       ///< open, copy and close around it, outside mmap_sem
 
-  // mm/vmscan.c
-  sim::Distribution direct_reclaim{};  ///< SWAP_CLUSTER_MAX pages by an allocating task: its CPU time
-  sim::Distribution kswapd{};          ///< SWAP_CLUSTER_MAX pages by kswapd: its CPU time
-  sim::Distribution writeback{};       ///< the wait for the device when a batch has dirty pages
+  // mm/page_alloc.c, mm/vmscan.c
+  sim::Nanoseconds zone_lock{};      ///< zone->lock: how long one refill of a per-CPU list holds it
+  sim::Distribution scan_page{};     ///< a page that reclaim looks at: isolate, page_referenced, put back
+  sim::Distribution reclaim_page{};  ///< on top, for a page that it takes: try_to_unmap and free
+  sim::Distribution pageout{};       ///< on top, for a page that it writes: add_to_swap, submit
 
   bool operator==(const Costs&) const = default;
 };

@@ -109,7 +109,7 @@ int populate_locked(Task& current, Mm& mm, const VmaPointer& vma, PageIndex star
   }
   if (mode == HoldMode::downgrade) mmap_write_downgrade(current, mm);
   current.enter(Phase::mlock_populate);
-  populate_vma_pages_range(current, mm, *vma, start, end);
+  populate_vma_pages_range(current, mm, *vma, start, end, IoWait::under_lock);
   current.enter(Phase::mlock);
   return mode == HoldMode::downgrade ? reacquire_write(current, mm, vma, start, end) : 0;
 }
@@ -190,8 +190,8 @@ int mlock_fixup(Task& current, Mm& mm, VmaPointer vma, VmaPointer& prev, PageInd
   return ret;
 }
 
-// prev->vm_next, for the caller to go on from. After a window `prev` may be stale, and the VMA it points to gone as well:
-// the kernel then reads freed memory. Here that is the end of the map.
+// prev->vm_next, for the caller to go on from. After a window `prev` may be stale, and the VMA it points to gone as
+// well: the kernel then reads freed memory. Here that is the end of the map.
 VmaPointer next_in_walk(const Mm& mm, const Vma& prev) {
   const VmaPointer next = mm.next(prev);
   return next == nullptr || next->detached ? nullptr : next;
@@ -233,7 +233,8 @@ void fixup_all(Task& current, Mm& mm, bool on) {
 bool can_do_mlock(const Mm& mm) { return mm.cap_ipc_lock || !mm.rlimit_memlock || mm.rlimit_memlock->count() != 0; }
 
 // Populates the VM_LOCKED VMAs of [start, end), or walks the others of them after munlock, under read mode that is
-// given up and taken again every `hold.batch` pages. mmap_sem must not be held.
+// given up and taken again every `hold.batch` pages, and where `walk` says that a page must be read first, by returning
+// it instead of the end. mmap_sem must not be held.
 template <class Walk>
 void walk_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end, const Hold& hold, bool locked, Walk walk) {
   mm.mmap_sem.down_read(current);
@@ -246,7 +247,17 @@ void walk_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end, cons
     page = std::max(page, vma->start);
     const PageIndex left = std::min(end, vma->end);
     const PageIndex stop = hold.batch > PageCount(0) ? std::min(left, page + (hold.batch - done)) : left;
-    if (vma->flags.locked == locked && !vma->flags.io_pfnmap) walk(*vma, page, stop);
+    if (vma->flags.locked == locked && !vma->flags.io_pfnmap) {
+      const PageIndex reached = walk(*vma, page, stop);
+      if (reached < stop) {  // a page has to be read: not under the lock
+        mm.mmap_sem.up_read(current);
+        wait_for_page(current, mm, *vma, reached);
+        mm.mmap_sem.down_read(current);
+        done = PageCount(0);
+        page = reached;
+        continue;
+      }
+    }
     done += stop - page;
     page = stop;
     if (page >= end || hold.batch == PageCount(0) || done < hold.batch) continue;
@@ -264,6 +275,7 @@ void munlock_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   drain(current, LruDrain::under_lock);
   walk_under_read(current, mm, start, end, hold, false, [&](Vma&, PageIndex from, PageIndex to) {
     walk_page_range(current, mm, from, to, munlock_step(current));
+    return to;
   });
   current.enter(Phase::munlock);
 }
@@ -274,23 +286,27 @@ constexpr PageIndex kLastPage{std::int64_t{1} << 51};  // 2^63 / PAGE_SIZE: beyo
 
 }  // namespace
 
-void populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end) {
+PageIndex populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io) {
   drain(current, LruDrain::under_lock);
-  for (PageIndex page = start; page < end;) {
+  PageIndex page = start;
+  while (page < end) {
     const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
-    get_user_pages(current, mm, vma, page, batch_end);
-    mlock_present_pages(current, mm, page, batch_end);
-    page = batch_end;
+    const PageIndex reached = get_user_pages(current, mm, vma, page, batch_end, io);
+    mlock_present_pages(current, mm, page, reached);
+    page = reached;
+    if (reached < batch_end) break;
   }
   drain(current, LruDrain::under_lock);
+  return page;
 }
 
 void mm_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, const Hold& hold) {
   if (hold.mode != HoldMode::drop_and_read) return;
   const Phase before = current.phase();
   current.enter(before == Phase::mlock ? Phase::mlock_populate : before);
+  const IoWait io = policy_of(current).retry_on_io ? IoWait::retry : IoWait::under_lock;
   walk_under_read(current, mm, start, end, hold, true, [&](Vma& vma, PageIndex from, PageIndex to) {
-    populate_vma_pages_range(current, mm, vma, from, to);
+    return populate_vma_pages_range(current, mm, vma, from, to, io);
   });
   current.enter(before);
 }
@@ -322,7 +338,7 @@ std::int64_t mlock_vma_pages_range(Task& current, Mm& mm, const VmaPointer& vma,
   const HoldMode mode = policy_of(current).grow.mode;
   if (mode == HoldMode::drop_and_read) return 0;  // mm_populate, once the caller has given up write mode
   if (mode == HoldMode::downgrade) mmap_write_downgrade(current, mm);
-  populate_vma_pages_range(current, mm, *vma, start, end);
+  populate_vma_pages_range(current, mm, *vma, start, end, IoWait::under_lock);
   return mode == HoldMode::downgrade ? reacquire_write(current, mm, vma, start, end) : 0;
 }
 

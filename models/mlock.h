@@ -11,6 +11,7 @@
 // Validated by tests/mlock_test.cpp: for each branch the sequence of lock operations, pages and return value.
 #pragma once
 
+#include "models/memory.h"
 #include "models/mm.h"
 #include "models/page.h"
 #include "models/policy.h"
@@ -47,8 +48,9 @@ std::int64_t mlock_vma_pages_range(Task& current, Mm& mm, const VmaPointer& vma,
 void mm_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, const Hold& hold);
 
 /// __mlock_vma_pages_range, a name that C++ reserves: makes the pages of [start, end) in `vma` present and mlocks them.
-/// mmap_sem must be held, in either mode.
-void populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end);
+/// mmap_sem must be held, in either mode. Returns `end`, or with IoWait::retry a page that must be read first
+/// (wait_for_page, with mmap_sem given up).
+PageIndex populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io);
 
 /// The walk over the pages of [start, end): clears Mlocked and puts them back on their evictable lists.
 /// mmap_sem must be held, in either mode.

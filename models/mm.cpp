@@ -118,6 +118,13 @@ VmaPointer Mm::vma_merge(const VmaPointer& vma, PageIndex start, PageIndex end, 
   return after;
 }
 
+OwnerId Mm::owner_of(PageIndex page) const {
+  const auto after = owners_.upper_bound(page);
+  if (after == owners_.begin()) return anon_owner;
+  const Owned& before = std::prev(after)->second;
+  return page < before.end ? before.owner : anon_owner;
+}
+
 PageIndex Mm::get_unmapped_area(PageCount pages) {
   const PageIndex start = next_unmapped_;
   next_unmapped_ = start + pages + PageCount(1);

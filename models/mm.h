@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "models/lru.h"
 #include "models/page.h"
 #include "models/page_table.h"
 #include "models/phase_log.h"
@@ -86,6 +87,7 @@ class Mm {
   std::size_t max_map_count = kDefaultMaxMapCount;
   std::uint64_t lock_sequence = 1;  ///< mm_lock_seq: counts the releases of mmap_sem from write mode
   PhaseLog locker_phases;
+  OwnerId anon_owner = 0;  ///< of the pages that belong to no region with an owner of its own
 
   // What the window between up_read and down_write did (counted by models/mlock.cpp).
   std::uint64_t vma_changed = 0;        ///< the map had changed
@@ -120,6 +122,10 @@ class Mm {
   /// and have these flags already. Returns the VMA that then covers it, or null if there is no such neighbour.
   VmaPointer vma_merge(const VmaPointer& vma, PageIndex start, PageIndex end, VmFlags flags);
 
+  /// Pages of [start, end) are `owner`'s, however they are mapped.
+  void set_owner(PageIndex start, PageIndex end, OwnerId owner) { owners_[start] = {end, owner}; }
+  [[nodiscard]] OwnerId owner_of(PageIndex page) const;
+
   /// A free range of `pages`, with a hole before and behind it, so that neighbours never merge.
   [[nodiscard]] PageIndex get_unmapped_area(PageCount pages);
 
@@ -127,7 +133,13 @@ class Mm {
   std::string name_;
   void resize(const VmaPointer& vma, PageIndex start, PageIndex end);
 
+  struct Owned {
+    PageIndex end;
+    OwnerId owner = 0;
+  };
+
   std::map<PageIndex, VmaPointer> vmas_;  // by start
+  std::map<PageIndex, Owned> owners_;     // by start
   std::uint64_t map_version_ = 0;
   PageIndex next_unmapped_{0x10000};
 };

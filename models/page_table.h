@@ -1,7 +1,8 @@
 // The state of the pages of an address space, in runs: the cost of a region does not depend on its size.
 //
-// Models the page tables together with the page flags that the paths of mm/mlock.c look at (present, PG_mlocked).
-// Kernel. pte_present and PageMlocked of the pages that get_user_pages and the walk of
+// Models the page tables together with the page flags that the paths of mm/mlock.c look at (present, PG_mlocked), and
+// with the page cache of the files in it: a region is the only mapping of its file. Kernel. pte_present and PageMlocked
+// of the pages that get_user_pages and the walk of
 // __munlock_vma_pages_range meet. Simplified: page tables themselves take no memory.
 #pragma once
 
@@ -14,10 +15,15 @@
 namespace models {
 
 enum class PageState {
-  absent,    ///< never touched, or unmapped
+  absent,    ///< never touched, or unmapped; of a file: not in memory
   resident,  ///< mapped, on an evictable LRU list
   mlocked,   ///< mapped, on the unevictable list
+  cached,    ///< in memory, on an evictable LRU list, but not mapped: page cache, or swap cache
+  swapped,   ///< swapped out
 };
+
+/// pte_present.
+constexpr bool is_present(PageState state) { return state == PageState::resident || state == PageState::mlocked; }
 
 class PageTable {
  public:

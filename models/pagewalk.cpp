@@ -4,6 +4,7 @@
 
 #include "models/kernel.h"
 #include "models/mm.h"
+#include "models/rmap.h"
 #include "models/task.h"
 
 namespace models {
@@ -17,21 +18,16 @@ PageIndex start_of_table(PageIndex page) {
 
 PageIndex end_of_table(PageIndex page) { return start_of_table(page) + kPagesPerTable; }
 
-PageList list_of(PageState state) {
-  switch (state) {
-    case PageState::resident:
-      return &ZoneCounts::mapped;
-    case PageState::mlocked:
-      return &ZoneCounts::unevictable;
-    case PageState::absent:
-      break;
-  }
-  return &ZoneCounts::free;
-}
-
 void work_for_each(Task& current, PageCount pages, const sim::Distribution* cost) {
   if (cost == nullptr) return;
   for (std::int64_t page = 0; page < pages.count(); ++page) current.work(*cost, Purpose::pages);
+}
+
+// zap_pte_range of what is not mapped: swap entries are freed, page cache stays.
+void forget_swapped(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end) {
+  if (kernel.zone.owner(mm.owner_of(start)).file) return;
+  change_pages(kernel, mm, start, end, PageState::swapped, PageState::absent);
+  change_pages(kernel, mm, start, end, PageState::cached, PageState::absent);
 }
 
 }  // namespace
@@ -40,14 +36,15 @@ void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex 
   for (PageIndex page = start; page < end;) {
     current.settle();
     const PageTable::Run run = mm.page_table.run_at(page, end);
-    if (run.state == PageState::absent) {
+    if (!is_present(run.state)) {
       page = run.end;
       continue;
     }
     const PageIndex first = std::max(start, start_of_table(page));
     const PageIndex stop = std::min(end, end_of_table(page));
-    const PageCount absent = mm.page_table.count(page, stop, PageState::absent);
-    current.work(look.present * ((stop - page) - absent).count() + look.entry * (stop - first).count());
+    const PageCount present =
+        mm.page_table.count(page, stop, PageState::resident) + mm.page_table.count(page, stop, PageState::mlocked);
+    current.work(look.present * present.count() + look.entry * (stop - first).count());
     page = stop;
   }
 }
@@ -56,18 +53,27 @@ void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, cons
   for (PageIndex page = start; page < end;) {
     current.settle();  // under read mode others change the page table too
     const PageTable::Run run = mm.page_table.run_at(page, end);
-    if (run.state == PageState::absent) {
+    if (!is_present(run.state)) {
       work_for_each(current, run.end - page, step.absent_cost);
+      if (step.to == PageState::absent) {
+        current.settle();
+        forget_swapped(current.kernel(), mm, page, run.end);
+      }
       page = run.end;
       continue;
     }
     const PageIndex stop = std::min(run.end, end_of_table(page));
+    if (run.state == step.to) {  // mlock: somebody was here before
+      page = stop;
+      continue;
+    }
     work_for_each(current, stop - page, step.cost);
     if (run.state == PageState::mlocked) work_for_each(current, stop - page, step.mlocked_cost);
     current.settle();
-    // Under read mode another walk may have been there meanwhile: it was faster.
-    const PageCount changed = mm.page_table.change(page, stop, run.state, step.to);
-    current.kernel().zone.move(list_of(run.state), list_of(step.to), changed);
+    // Under read mode another walk may have been there meanwhile: it was faster. So may reclaim: then there is a swap
+    // entry to free.
+    (void)change_pages(current.kernel(), mm, page, stop, run.state, step.to);
+    if (step.to == PageState::absent) forget_swapped(current.kernel(), mm, page, stop);
     page = stop;
   }
 }

@@ -66,6 +66,7 @@ struct Policy {
   bool munlock_in_zap = false;         ///< munmap: pages are munlocked as they are zapped, not in a walk before (5.18)
   Hold grow;  ///< populating what brk, stack growth, mmap(MAP_LOCKED) and remap_file_pages add: not chunked_write
   FaultLock fault = FaultLock::mmap_sem;
+  bool retry_on_io = false;  ///< a fault that has to wait for the device gives its lock up and begins again (2.6.37)
   LruDrain lru_drain = LruDrain::under_lock;
 
   bool operator==(const Policy&) const = default;

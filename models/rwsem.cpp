@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "models/kernel.h"
 #include "models/task.h"
 
 namespace models {
@@ -18,11 +19,18 @@ void Rwsem::down(Task& current, LockMode mode) {
   charge_waits(now);
   Waiter waiter{&current, mode, now};
   std::visit([&](auto& rules) { down(rules, waiter); }, rules_);
+  tell(current, mode == LockMode::read ? LockOperation::down_read : LockOperation::down_write);
+}
+
+void Rwsem::tell(Task& current, LockOperation operation) const {
+  const Observer& observer = current.kernel().observer;
+  if (observer.lock) observer.lock(current, operation, *this);
 }
 
 void Rwsem::up(Task& current, LockMode mode) {
   begin_giving_way(current, mode);
   drop(current);
+  tell(current, mode == LockMode::read ? LockOperation::up_read : LockOperation::up_write);
   Wakes wakes;
   std::visit([&](auto& rules) { release(rules, mode, current.now(), wakes); }, rules_);
   admit(current, wakes);
@@ -32,6 +40,7 @@ void Rwsem::downgrade_write(Task& current) {
   begin_giving_way(current, LockMode::write);
   holders_.front().mode = LockMode::read;
   holders_.front().since = current.now();
+  tell(current, LockOperation::downgrade_write);
   Wakes wakes;
   if (auto* fifo = std::get_if<Fifo>(&rules_)) {
     fifo->downgrade_write(wakes.granted);
@@ -59,7 +68,11 @@ void Rwsem::admit(Task& current, const Wakes& wakes) {
   for (Waiter* waiter : wakes.granted) {
     if (let_in(*waiter, now, statistics_.handoffs)) to_wake.push_back(waiter->task);
   }
-  if (wakes.to_try && call(**wakes.to_try, now)) to_wake.push_back((*wakes.to_try)->task);
+  if (wakes.to_try) {
+    Waiter& first = **wakes.to_try;
+    first.task->set_holding(this);  // until it has tried, the others wait for it (charge_waits)
+    if (call(first, now)) to_wake.push_back(first.task);
+  }
   forget_old_stretches();
   for (Task* task : to_wake) {
     current.work(costs_.rwsem_wake);
@@ -289,6 +302,7 @@ bool Rwsem::call(Waiter& waiter, sim::Time now) {
 
 void Rwsem::begin_wait(Waiter& waiter, Waiter::State state) {
   charge_waits(waiter.task->now());
+  waiter.task->set_holding(nullptr);
   waiter.state = state;
   waiter.first_stretch = forgotten_ + stretches_.size();
   waiting_.push_back(&waiter);
@@ -345,17 +359,14 @@ bool Rwsem::held_by(const Task& current, LockMode mode) const {
 void Rwsem::charge_waits(sim::Time now) {
   const sim::Time from = std::exchange(stretch_start_, now);
   if (waiting_.empty() || from == now) return;
-  LockBlame blame;
-  if (holders_.empty()) {
-    // Between a release and the woken writer's try. It is as if that one held it already.
-    const Task& writer = *woken_writer().task;
-    blame = {writer.class_id(), writer.phase(), LockMode::write, -1};
-  } else {
-    const Holder& holder = holders_.front();
-    blame = {holder.task->class_id(), holder.task->phase(), holder.mode, -1};
-  }
+  // Between a release and the woken writer's try it is as if that one held it already.
+  const Task& holder = holders_.empty() ? *woken_writer().task : *holders_.front().task;
+  const LockMode mode = holders_.empty() ? LockMode::write : holders_.front().mode;
   const auto writer = first_writer();
-  stretches_.push_back({from, now, blame, writer ? (*writer)->task->class_id() : -1});
+  const ClassId first = writer ? (*writer)->task->class_id() : -1;
+  holder.ledger().for_each_between(from, now, [&](sim::Time begin, sim::Time end, Cause doing) {
+    stretches_.push_back({begin, end, {holder.class_id(), holder.phase(), mode, -1, doing}, first});
+  });
 }
 
 // The one that everybody waits for while nobody holds the semaphore.

@@ -9,8 +9,8 @@
 // Simplified. The wait list's spinlock and a woken writer's try cost nothing of their own; no waiter is interrupted by
 // a signal. The first spinner always gets ahead of the waiters that the release wakes; in the kernel it races with the
 // granting to readers. A task that is being brought back to a CPU counts as on it.
-// Validated by tests/rwsem_test.cpp and tests/rwsem_spin_handoff_test.cpp: closed forms of waits, spins and wake-ups,
-// waits charged without remainder.
+// Validated by tests/rwsem_test.cpp and tests/rwsem_spin_handoff_tasks_test.cpp: closed forms of waits, spins and
+// wake-ups, waits charged without remainder.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,7 @@
 
 #include "models/blame.h"
 #include "models/machine.h"
+#include "models/observer.h"
 #include "models/policy.h"
 #include "models/rwsem_fifo.h"
 #include "models/rwsem_spin_handoff.h"
@@ -127,6 +128,7 @@ class Rwsem {
   using SpinHandoff = SpinHandoffRwsem<Waiter*>;
   using Wakes = RwsemWakes<Waiter*>;
 
+  void tell(Task& current, LockOperation operation) const;
   void down(Task& current, LockMode mode);
   void down(Fifo& rules, Waiter& waiter);
   void down(SpinHandoff& rules, Waiter& waiter);

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "models/block_device.h"
 #include "models/machine.h"
 #include "models/page.h"
 #include "models/policy.h"
@@ -17,13 +18,47 @@
 
 namespace models {
 
-/// The zone at the start and what keeps it busy.
+/// Whose rules memory is managed by. A policy says nothing about it: policies are compared on one memory.
+enum class ReclaimEra {
+  linux_2_6_28,  ///< congestion_wait between rounds, OOM after one futile round
+  linux_6_1,     ///< reclaim_throttle, 16 retries, the reserve is guarded by kswapd
+};
+
+/// Swap that keeps pages compressed in memory, on the CPU's time (drivers/block/zram).
+struct ZramSpec {
+  sim::Nanoseconds compress{};    ///< a page
+  sim::Nanoseconds decompress{};  ///< a page
+  double ratio = 1;               ///< of a page to what it is compressed to, >= 1
+
+  bool operator==(const ZramSpec&) const = default;
+};
+
+struct SwapSpec {
+  Bytes size{};
+  std::optional<ZramSpec> zram;  ///< none: on the machine's block device
+  PageCount readahead{8};        ///< pages read with the one that is asked for: 1 << page_cluster (mm/swap.c)
+
+  bool operator==(const SwapSpec&) const = default;
+};
+
+/// The zone at the start and what keeps it busy. What is neither free nor in the working set nor in a region is page
+/// cache that nobody touches.
 struct MemorySpec {
-  Bytes size{};                   ///< all of the machine's memory
-  std::optional<Bytes> min_free;  ///< the min watermark; by default the kernel's formula (models/page_alloc.h)
-  Bytes free{};                   ///< free at the start; the rest, less what is locked, can be reclaimed
-  double dirty = 0;               ///< share of reclaim batches that wait for write-back, 0 .. 1
-  Bytes background{};             ///< what other processes allocate in a second
+  Bytes size{};  ///< all of the machine's memory
+  Bytes free{};  ///< at the start
+  ReclaimEra era = ReclaimEra::linux_6_1;
+  std::optional<Bytes> min_free;                  ///< the min watermark; by default the kernel's formula
+  int watermark_scale_factor = 10;                ///< in 1/10000 of the memory, 1 .. 3000 (6.1 only)
+  int swappiness = 60;                            ///< 0 .. 200
+  Bytes anon{};                                   ///< anonymous memory of other processes: their working set
+  Bytes file{};                                   ///< page cache that they use
+  std::optional<sim::Nanoseconds> touched_every;  ///< mean time between two touches of a page of the working set
+  double dirty = 0;              ///< share of page cache that must be written before it can be freed, 0 .. 1
+  Bytes background{};            ///< what other processes read from files in a second
+  DeviceSpec device{};           ///< for files, and for swap that is not zram
+  std::optional<SwapSpec> swap;  ///< none: anonymous pages cannot be reclaimed
+  PageCount readahead{32};       ///< pages of a file read at a time (read_ahead_kb 128)
+  PageCount fault_around{16};    ///< pages mapped at a time if they are cached (fault_around_bytes 64 KiB)
 
   bool operator==(const MemorySpec&) const = default;
 };
@@ -36,11 +71,22 @@ struct RegionSpec {
     special,  ///< VM_DONTEXPAND: a driver's pages; made present by mlock, never locked
     hugetlb,  ///< VM_HUGETLB: as special
     io,       ///< VM_IO | VM_PFNMAP: passed over by mlock
+    file,     ///< a file, mapped to be read; its page cache outlives the mapping
+  };
+  /// Where its pages are at the start.
+  enum class Pages {
+    absent,    ///< nowhere yet (anon), or in the file
+    resident,  ///< mapped
+    cached,    ///< in the page cache (file)
+    swapped,   ///< swapped out (anon)
   };
   std::string name;
   Bytes size{};
   int vmas = 1;  ///< of equal size, the last one perhaps larger, alternately readonly so that they do not merge
   Kind kind = Kind::anon;
+  Pages pages = Pages::absent;
+  std::optional<sim::Nanoseconds>
+      touched_every{};  ///< mean time between two touches of a page; none: only by the threads
 
   bool operator==(const RegionSpec&) const = default;
 };

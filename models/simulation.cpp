@@ -3,9 +3,12 @@
 #include <chrono>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <utility>
 
+#include "models/background.h"
 #include "models/mm.h"
+#include "models/rmap.h"
 #include "models/task.h"
 #include "models/vmscan.h"
 #include "sim/overloaded.h"
@@ -16,11 +19,15 @@ namespace {
 
 // A process with what its threads need to find.
 struct Process {
-  Process(const ProcessSpec& spec, const Costs& costs, RwsemFlavour flavour) : mm(spec.name, costs, flavour) {
+  Process(const ProcessSpec& spec, Kernel& kernel) : mm(spec.name, kernel.costs, kernel.policy.rwsem) {
+    mm.anon_owner = kernel.zone.add_owner({.mm = &mm});
     mm.cap_ipc_lock = spec.cap_ipc_lock;
     mm.rlimit_memlock = spec.rlimit_memlock;
     for (const RegionSpec& region : spec.regions) {
-      add_region(region_at(region, mm.get_unmapped_area(pages_of(region.size))), region.name);
+      const Region mapped = region_at(region, mm.get_unmapped_area(pages_of(region.size)));
+      add_region(mapped, region.name);
+      set_owner(kernel, region, mapped);
+      set_up_pages(kernel, region, mapped);
     }
   }
 
@@ -31,6 +38,34 @@ struct Process {
     }
     if (regions.empty()) first_region = region;
     regions.emplace(name, region);
+  }
+
+  // Reclaim tells the pages of a region from others that are touched more often, or have a file.
+  void set_owner(Kernel& kernel, const RegionSpec& spec, const Region& region) {
+    const bool file = spec.kind == RegionSpec::Kind::file;
+    if (!file && !spec.touched_every) return;
+    const OwnerId owner = kernel.zone.add_owner({.mm = &mm, .file = file, .touched_every = spec.touched_every});
+    mm.set_owner(region.start, region.start + region.pages, owner);
+  }
+
+  void set_up_pages(Kernel& kernel, const RegionSpec& spec, const Region& region) {
+    const PageIndex end = region.start + region.pages;
+    switch (spec.pages) {
+      case RegionSpec::Pages::absent:
+        return;
+      case RegionSpec::Pages::swapped:
+        kernel.swap.get(region.pages);
+        mm.page_table.set(region.start, end, PageState::swapped);
+        account_compressed(kernel);
+        return;
+      case RegionSpec::Pages::cached:
+      case RegionSpec::Pages::resident:
+        kernel.zone.move(&ZoneCounts::free, &ZoneCounts::in_flight, region.pages, sim::Time{});
+        const bool mapped = spec.pages == RegionSpec::Pages::resident;
+        change_pages(kernel, mm, region.start, end, PageState::absent,
+                     mapped ? PageState::resident : PageState::cached);
+        return;
+    }
   }
 
   Mm mm;
@@ -49,14 +84,10 @@ class Simulation {
   Simulation(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options)
       : scenario_(scenario),
         engine_(options),
-        kernel_{engine_,
-                scenario.machine.costs,
-                policy,
-                Cpus(engine_, scenario.machine.cpus, scenario.machine.scheduler),
-                Zone(scenario.memory),
-                scenario.memory.dirty},
+        kernel_(engine_, scenario.machine, policy, scenario.memory),
         end_(engine_.calendar(), [this] { engine_.stop(); }) {
-    for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_.costs, policy.rwsem);
+    for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_);
+    background_.emplace(kernel_);
     add_system_tasks();
     for (std::size_t index = 0; index < processes_.size(); ++index) {
       for (const ThreadSpec& thread : scenario.processes[index].threads) add_class(processes_[index], thread);
@@ -74,10 +105,13 @@ class Simulation {
 
  private:
   void add_system_tasks() {
-    kernel_.kswapd = &add_task("kswapd", -1, [this] { kswapd(*kernel_.kswapd); });
+    Reclaim& reclaim = kernel_.reclaim;
+    reclaim.kswapd = &add_task("kswapd", -1, [&reclaim] { kswapd(*reclaim.kswapd); });
     if (scenario_.memory.background > Bytes(0)) {
-      Task** task = &background_;
-      background_ = &add_task("background", -1, [this, task] { run_background(**task, scenario_.memory.background); });
+      stream_ = &add_task("background", -1, [this] { background_->run_stream(*stream_); });
+    }
+    if (background_->has_working_set()) {
+      working_set_ = &add_task("working_set", -1, [this] { background_->run_working_set(*working_set_); });
     }
   }
 
@@ -166,10 +200,29 @@ class Simulation {
       result.locks.push_back({mm.name(), mm.mmap_sem.statistics(), mm.vma_changed, mm.eagain, mm.vma_change_missed});
     }
     result.calls = calls_;
-    result.memory = {kernel_.zone.marks(), kernel_.zone.counts(), kernel_.zone.statistics()};
+    result.memory = collect_memory();
     result.preemptions = kernel_.cpus.preemptions();
     result.events = engine_.events();
     return result;
+  }
+
+  MemoryResult collect_memory() const {
+    const Zone& zone = kernel_.zone;
+    MemoryResult memory{zone.marks(),
+                        zone.counts(),
+                        zone.allocated(),
+                        zone.lowest_free(),
+                        kernel_.swap.used(),
+                        kernel_.reclaim.statistics,
+                        kernel_.device.statistics(),
+                        zone.series(),
+                        kernel_.reclaim.kswapd_runs};
+    const sim::Time end = engine_.now();
+    for (sim::TimeSeries* series : {&memory.series.free, &memory.series.anon, &memory.series.file,
+                                    &memory.series.unevictable, &memory.kswapd_runs, &memory.device.queue}) {
+      *series = series->until(end);
+    }
+    return memory;
   }
 
   ClassResult collect(const Class& members) const {
@@ -196,7 +249,9 @@ class Simulation {
   std::deque<Process> processes_;
   std::deque<Class> classes_;
   std::deque<Task> tasks_;
-  Task* background_ = nullptr;
+  std::optional<Background> background_;
+  Task* stream_ = nullptr;
+  Task* working_set_ = nullptr;
   CallRecords calls_;
   int lockers_ = 0;
 };

@@ -40,7 +40,13 @@ struct LockResult {
 struct MemoryResult {
   Watermarks marks;
   ZoneCounts at_end;
-  ZoneStatistics statistics;
+  std::uint64_t allocated = 0;  ///< pages
+  PageCount lowest_free;
+  PageCount swap_used;  ///< at the end
+  ReclaimStatistics reclaim;
+  BlockDevice::Statistics device;
+  ZoneSeries series;
+  sim::TimeSeries kswapd_runs;
 };
 
 struct Result {

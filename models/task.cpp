@@ -27,12 +27,12 @@ Task::Task(Kernel& kernel, std::string name, ClassId class_id, std::uint64_t see
       cpus_(kernel.cpus),
       class_id_(class_id),
       streams_(make_streams(seed, name, std::make_index_sequence<kPurposeCount>())),
-      timer_(engine_.calendar(), [this] { cpus_.wake(*this); }),
+      timer_(engine_.calendar(), [this] { wake(); }),
       actor_(engine_.spawn(std::move(name), [this, body = std::move(body)] {
         cpus_.wake(*this);
         actor_.park();
         body();
-        ledger_.charge(Cause::sleep, settle());
+        charge(Cause::sleep, settle());
         cpus_.leave(*this);
       })) {}
 
@@ -55,31 +55,43 @@ void Task::pay() {
 void Task::sleep_until(sim::Time until, Cause cause) {
   if (until <= settle()) return;
   timer_.schedule(until);
-  ledger_.charge(cause, engine_.now());
+  asleep_ = true;
+  charge(cause, engine_.now());
   cpus_.leave(*this);
   actor_.park();
 }
 
-void Task::block(Cause cause) {
+void Task::block(Cause cause, std::optional<sim::Time> timeout) {
   settle();
-  ledger_.charge(cause, engine_.now());
+  if (timeout) timer_.schedule(*timeout);
+  asleep_ = true;
+  charge(cause, engine_.now());
   cpus_.leave(*this);
   actor_.park();
 }
 
 bool Task::spin(Cause cause, std::optional<sim::Time> until) {
   settle();
-  ledger_.charge(cause, engine_.now());
+  charge(cause, engine_.now());
   const bool must_yield = cpus_.spin(*this, until);
-  ledger_.charge(work_cause_, engine_.now());
+  charge(work_cause_, engine_.now());
   return must_yield;
+}
+
+void Task::charge(Cause cause, sim::Time at) {
+  if (holding_ != nullptr) holding_->charge_waits(engine_.now());
+  ledger_.charge(cause, at);
 }
 
 void Task::lost_cpu() {
   if (holding_ != nullptr) holding_->holder_lost_cpu();
 }
 
-void Task::wake() { cpus_.wake(*this); }
+void Task::wake() {
+  if (!std::exchange(asleep_, false)) return;
+  timer_.cancel();
+  cpus_.wake(*this);
+}
 
 void Task::report_phases_to(PhaseLog& log) {
   phase_log_ = &log;
@@ -95,7 +107,7 @@ void Task::enter(Phase phase) {
 
 Cause Task::charge_work_to(Cause cause) {
   const sim::Time now = settle();
-  ledger_.charge(cause, now);
+  charge(cause, now);
   return std::exchange(work_cause_, cause);
 }
 

@@ -48,18 +48,20 @@ class Task {
 
   /// Leaves the CPU until `until`; then pays for waking up. Does nothing if `until` has passed.
   void sleep_until(sim::Time until, Cause cause = Cause::sleep);
-  /// Leaves the CPU until somebody calls wake(), charging `cause` meanwhile.
-  void block(Cause cause);
+  /// Leaves the CPU until somebody calls wake(), or until `timeout`, charging `cause` meanwhile.
+  void block(Cause cause, std::optional<sim::Time> timeout = std::nullopt);
   /// Stays on the CPU until `until` or until somebody calls stop_spinning(), charging `cause` meanwhile. Returns
   /// earlier, and true, when it has used up its time slice and others wait for the CPU.
   bool spin(Cause cause, std::optional<sim::Time> until = std::nullopt);
   /// Ends the spin of a task that spins.
   void stop_spinning() { cpus_.stop_spinning(*this); }
   [[nodiscard]] bool on_cpu() const { return sched_.on_cpu; }
-  /// Makes a blocked task runnable.
+  /// The CPU that it is on, or was on last (smp_processor_id).
+  [[nodiscard]] int cpu() const { return sched_.last_cpu; }
+  /// Makes a blocked task runnable; does nothing if its timeout has done so already.
   void wake();
   /// Charges a blocked task's time to `cause` from now on.
-  void recharge(Cause cause) { ledger_.charge(cause, engine_.now()); }
+  void recharge(Cause cause) { charge(cause, engine_.now()); }
 
   /// Says what the task does from now on.
   void enter(Phase phase);
@@ -77,6 +79,7 @@ class Task {
   [[nodiscard]] const Ledger& ledger() const { return ledger_; }
   [[nodiscard]] Ledger& ledger() { return ledger_; }
   [[nodiscard]] Kernel& kernel() { return kernel_; }
+  [[nodiscard]] const Kernel& kernel() const { return kernel_; }
   /// The machine's time; the task's own may be ahead of it (settle()).
   [[nodiscard]] sim::Time now() const { return engine_.now(); }
 
@@ -84,6 +87,9 @@ class Task {
   friend class Cpus;
 
   void pay();
+  /// From `at` on its time goes to `cause`. Whoever waits for what it holds is charged first, for what it did until
+  /// now.
+  void charge(Cause cause, sim::Time at);
   void lost_cpu();
 
   /// What the run queue knows of a task.
@@ -104,6 +110,7 @@ class Task {
   sim::Nanoseconds owed_{};
   Ledger ledger_;
   PhaseLog* phase_log_ = nullptr;
+  bool asleep_ = false;
   int phase_reporter_ = 0;  // its number in the log
   Rwsem* holding_ = nullptr;
   Sched sched_;

@@ -17,7 +17,6 @@
 #include "models/mprotect.h"
 #include "models/procfs.h"
 #include "models/remap_file_pages.h"
-#include "models/vmscan.h"
 
 namespace models {
 
@@ -301,20 +300,6 @@ void run_remote_reader(Task& current, Mm& target, const RemoteReaderSpec& spec, 
     (void)access_process_vm(current, target, start, pages);
     current.enter(Phase::user);
   });
-}
-
-void run_background(Task& current, Bytes rate) {
-  const double per_second = static_cast<double>(rate.count()) / static_cast<double>(bytes_of(kSwapClusterMax).count());
-  const sim::Distribution every =
-      sim::Exponential{std::chrono::duration_cast<sim::Nanoseconds>(std::chrono::duration<double>(1 / per_second))};
-  Zone& zone = current.kernel().zone;
-  for (;;) {
-    current.sleep_until(current.settle() + every.sample(current.stream(Purpose::demand)));
-    for (PageCount page; page < kSwapClusterMax; page += PageCount(1)) {
-      alloc_page(current);
-      zone.move(&ZoneCounts::in_flight, &ZoneCounts::evictable, PageCount(1));
-    }
-  }
 }
 
 }  // namespace models

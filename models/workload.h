@@ -60,7 +60,4 @@ void run_forker(Task& current, Mm& mm, const ForkerSpec& spec, ClassRecord& reco
 /// `region`: of the target.
 void run_remote_reader(Task& current, Mm& target, const RemoteReaderSpec& spec, Region region, ClassRecord& record);
 
-/// Other processes' allocations: batches of 32 pages at exponential intervals that come to `rate` a second.
-void run_background(Task& current, Bytes rate);
-
 }  // namespace models

@@ -230,7 +230,7 @@ TEST_P(Stack, GrowsUnderTheFaultersReadHold) {
     const ZoneCounts& counts = world.kernel.zone.counts();
     const bool locked = growth.letters == "LS";
     EXPECT_EQ(counts.unevictable.count(), locked ? growth.stack_after : 0);
-    EXPECT_EQ(counts.mapped.count(), !locked && growth.result == 0 ? 1 : 0);
+    EXPECT_EQ(counts.evictable().count(), !locked && growth.result == 0 ? 1 : 0);
   });
 }
 
@@ -243,7 +243,7 @@ TEST(StackRace, TheSecondOfTwoFaultsFindsTheStackGrown) {
     }
     world.run();
     EXPECT_EQ(map_of(world.mm), stack_of(6, "S"));
-    EXPECT_EQ(world.kernel.zone.counts().mapped, PageCount(2));
+    EXPECT_EQ(world.kernel.zone.counts().evictable(), PageCount(2));
   });
 }
 

@@ -323,8 +323,9 @@ TEST_F(Commands, JsonIsWrittenIntoADeviceAndDoesNotReplaceIt) {
   const std::string pipe = folder_ / "pipe";
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   const int reader = open(pipe.c_str(), O_RDWR | O_NONBLOCK);
+  ASSERT_GE(fcntl(reader, F_SETPIPE_SZ, 1 << 20), 0) << "nobody reads before the program is done";
   const Outcome outcome = mlocksim({"run", tiny_, "--set", "processes[0].threads.locker.repeat=1", "--json", pipe});
-  std::string received(1 << 16, '\0');
+  std::string received(1 << 20, '\0');
   received.resize(static_cast<std::size_t>(std::max<ssize_t>(0, read(reader, received.data(), received.size()))));
   close(reader);
   EXPECT_EQ(outcome.code, kOk) << outcome.err;
@@ -381,10 +382,11 @@ TEST_F(Commands, CheckReportsEveryFile) {
   const std::string worse = folder_.write("worse.yaml", "schema: mlocksim/1\n");
   const std::string policy = configs + "/policies/downgrade.yaml";
   const std::string machine = configs + "/machines/epyc-zen4-linux-6.18.yaml";
-  const Outcome outcome = mlocksim({"check", tiny_, bad, folder_ / "absent.yaml", worse, policy, machine});
+  const std::string device = configs + "/devices/nvme.yaml";
+  const Outcome outcome = mlocksim({"check", tiny_, bad, folder_ / "absent.yaml", worse, policy, machine, device});
   EXPECT_EQ(outcome.code, kBadInput);
-  EXPECT_EQ(outcome.out,
-            tiny_ + ": a valid scenario\n" + policy + ": a valid policy\n" + machine + ": a valid machine\n");
+  EXPECT_EQ(outcome.out, tiny_ + ": a valid scenario\n" + policy + ": a valid policy\n" + machine +
+                             ": a valid machine\n" + device + ": a valid device\n");
   EXPECT_THAT(outcome.err,
               AllOf(HasSubstr(bad + ":7:7: seed"), HasSubstr("absent.yaml: cannot be read"), HasSubstr("worse.yaml")));
 }
@@ -405,12 +407,15 @@ TEST_F(Commands, ListListsWhatIsShipped) {
   for (const char* name : {"write_held", "downgrade", "unlock_downgrade"}) EXPECT_TRUE(says(policies, name)) << name;
   EXPECT_THAT(policies.out, HasSubstr("Before the patch.")) << "what a policy says of itself";
   EXPECT_THAT(mlocksim({"list", "machines"}).out, StartsWith("epyc-zen4-linux-6.18"));
+  const Outcome devices = mlocksim({"list", "devices"});
+  EXPECT_EQ(devices.code, kOk);
+  for (const char* name : {"disk", "nvme", "sata_ssd", "zram"}) EXPECT_TRUE(says(devices, name)) << name;
   EXPECT_THAT(mlocksim({"list", "scenarios"}).out, AllOf(HasSubstr("unlock_question"), HasSubstr("with_writer")));
 }
 
 TEST_F(Commands, ListNamesTheNearestKind) {
   expect_bad_input(mlocksim({"list", "polices"}),
-                   "expected policies, machines or scenarios, found 'polices' "
+                   "expected policies, machines, devices or scenarios, found 'polices' "
                    "(did you mean policies?)");
 }
 

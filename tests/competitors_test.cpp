@@ -45,7 +45,7 @@ Scenario machine() {
   costs.proc_smaps_vma = 90ns;
   costs.proc_smaps_page = 2ns;
   costs.access_page = Constant{40ns};
-  scenario.memory = {Bytes(1024 * kMiB), {}, Bytes(1024 * kMiB), 0, {}};
+  scenario.memory.size = scenario.memory.free = Bytes(1024 * kMiB);
   scenario.processes.push_back({"db", true, {}, {{"heap", Bytes(100 * kPageSize)}}, {}});
   scenario.processes.push_back({"monitor", true, {}, {}, {}});
   return scenario;
@@ -101,7 +101,7 @@ TEST(LockerSteps, EachIsCountedUnderItsName) {
     EXPECT_EQ(result.calls.at("remap_file_pages").duration.max(), 600ns + 100 * 100ns + 300ns);
     // One page of the stack, its new page, the heap's 10, the fresh 100; remap_file_pages has emptied the region.
     EXPECT_EQ(result.calls.at("exit").duration.max(), 112 * 100ns);
-    EXPECT_EQ(result.memory.at_end.mapped + result.memory.at_end.unevictable, PageCount(0));
+    EXPECT_EQ(result.memory.at_end.evictable() + result.memory.at_end.unevictable, PageCount(0));
   });
 }
 
@@ -136,7 +136,7 @@ TEST_P(RegionKind, DecidesWhatMlockDoes) {
     const Result result = run(scenario);
     EXPECT_EQ(result.calls.at("mlock").duration.max(), GetParam().populated * 1000ns);
     EXPECT_EQ(result.memory.at_end.unevictable, PageCount(GetParam().unevictable));
-    EXPECT_EQ(result.memory.at_end.mapped, PageCount(GetParam().populated - GetParam().unevictable));
+    EXPECT_EQ(result.memory.at_end.evictable(), PageCount(GetParam().populated - GetParam().unevictable));
   });
 }
 
@@ -163,7 +163,7 @@ TEST(ExitOfAProcess, EndsTheScriptsOfItsProcessesOtherLockers) {
     add(scenario, {"other", 2, LockerSpec{"heap", {{Call::mlock}, {Call::munlock}, {Call::exit}}, 1}});
     const Result result = run(scenario);
     EXPECT_EQ(result.calls.at("exit").duration.count(), 1U);
-    EXPECT_EQ(result.memory.at_end.mapped + result.memory.at_end.unevictable, PageCount(0));
+    EXPECT_EQ(result.memory.at_end.evictable() + result.memory.at_end.unevictable, PageCount(0));
   });
 }
 

@@ -94,7 +94,8 @@ TEST_F(ConfigCatalogue, FallsBackToTheSourceTree) {
 }
 
 TEST_F(ConfigCatalogue, EveryShippedFileReadsAndIsNamedAsItsFile) {
-  for (const ConfigKind kind : {ConfigKind::machines, ConfigKind::policies, ConfigKind::scenarios}) {
+  for (const ConfigKind kind :
+       {ConfigKind::machines, ConfigKind::policies, ConfigKind::devices, ConfigKind::scenarios}) {
     const auto entries = list_configs(kind);
     EXPECT_FALSE(entries.empty());
     for (const ConfigEntry& entry : entries) {
@@ -104,6 +105,7 @@ TEST_F(ConfigCatalogue, EveryShippedFileReadsAndIsNamedAsItsFile) {
   }
   for (const auto& entry : list_configs(ConfigKind::machines)) EXPECT_EQ(read_machine(entry.path).name, entry.name);
   for (const auto& entry : list_configs(ConfigKind::policies)) EXPECT_EQ(read_policy(entry.path).name, entry.name);
+  for (const auto& entry : list_configs(ConfigKind::devices)) EXPECT_EQ(read_device(entry.path).name, entry.name);
   for (const auto& entry : list_configs(ConfigKind::scenarios)) EXPECT_EQ(read_scenario(entry.path).name, entry.name);
 }
 

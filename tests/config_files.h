@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/device_file.h"
 #include "experiments/diagnostics.h"
 #include "experiments/scenario_file.h"
 
@@ -46,6 +47,22 @@ name: mine
 populate: {mode: downgrade}
 munlock: {mode: downgrade}
 munmap: {mode: write_held}
+)";
+
+inline constexpr const char* kDevice = R"(schema: mlocksim/1
+name: mine
+queue_depth: 4
+nr_requests: 16
+read: 2ms
+write: exponential 3ms
+transfer_page: 10us
+)";
+
+inline constexpr const char* kZram = R"(schema: mlocksim/1
+name: mine
+compress: 2us
+decompress: 1us
+ratio: 2.5
 )";
 
 /// The test's own folder, empty when it starts.
@@ -104,6 +121,11 @@ inline std::string shipped_machine() {
 /// What is wrong with `text` as m.yaml, a machine.
 inline Lines machine_mistakes(const std::string& text) {
   return mistakes_of([&] { (void)experiments::read_machine(write("m.yaml", text)); });
+}
+
+/// What is wrong with `text` as d.yaml, a device.
+inline Lines device_mistakes(const std::string& text) {
+  return mistakes_of([&] { (void)experiments::read_device(write("d.yaml", text)); });
 }
 
 /// Starts each test with an empty folder and the shipped files of the source tree.

@@ -37,6 +37,19 @@ TEST_F(MachineFile, OverridesSingleCostsOfANamedMachine) {
   EXPECT_EQ(scenario.machine, expected);
 }
 
+TEST_F(MachineFile, ReadsWhatReclaimCosts) {
+  const auto machine = read(with("cpus: 4}",
+                                 "costs: {zone_lock: 1us, scan_page: uniform 1ns 2ns, reclaim_page: 3ns, pageout: "
+                                 "exponential 4ns}}"))
+                           .machine;
+  EXPECT_EQ(machine.costs.zone_lock, 1us);
+  EXPECT_EQ(machine.costs.scan_page, sim::Distribution(sim::Uniform{1ns, 2ns}));
+  EXPECT_EQ(machine.costs.reclaim_page, sim::Distribution(sim::Constant{3ns}));
+  EXPECT_EQ(machine.costs.pageout, sim::Distribution(sim::Exponential{4ns}));
+  EXPECT_THAT(machine_mistakes(with("zone_lock: 2us", "zone_lock: uniform 1us 2us", shipped_machine())),
+              ElementsAre(HasSubstr("costs.zone_lock: expected a duration such as")));
+}
+
 TEST_F(MachineFile, RefusesAnUnknownMachineWithTheNearest) {
   EXPECT_THAT(mistakes(with("machines/epyc-zen4-linux-6.18", "machines/epyc-zen5")),
               ElementsAre(StartsWith("s.yaml:3:17: machine.from: there is no machine 'machines/epyc-zen5'")));
@@ -53,7 +66,7 @@ TEST_F(MachineFile, RefusesNumbersOfCpusThatNobodyHas) {
 
 TEST_F(MachineFile, RefusesAnIncompleteInlineMachineKeyByKey) {
   const auto lines = mistakes(with("{from: machines/epyc-zen4-linux-6.18, cpus: 4}", "{form: x, costs: {fault: 1us}}"));
-  EXPECT_THAT(lines, SizeIs(1 + 3 + 27));
+  EXPECT_THAT(lines, SizeIs(1 + 3 + 28));
   EXPECT_THAT(lines, Contains("s.yaml:3:10: machine.scheduler: missing"));
   EXPECT_THAT(lines, Contains("s.yaml:3:11: machine.form: unknown key (did you mean from?)"));
   EXPECT_THAT(lines, Contains("s.yaml:3:27: machine.costs.zap_page: missing"));

@@ -317,6 +317,26 @@ TEST_P(MlockCost, DowngradedTheWriteHoldsHaveTheVmaWorkAndTheReadHoldThePages) {
   });
 }
 
+// Linux 5.18 mlocks what is present before it walks the range a second time to populate the rest: that one passes over
+// pages that are mlocked already.
+TEST(MlockPresentFirst, MlocksEveryPageOnce) {
+  check_in_child([] {
+    SmallMachineSpec spec = expensive({HoldMode::drop_and_read, HoldMode::drop_and_read}, false);
+    spec.policy.mlock_present_first = true;
+    spec.policy.lru_drain = LruDrain::local;
+    SmallMachine world(spec);
+    tests::make_map(world, "10-110");
+    tests::make_resident(world, 10, 40);
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_mlock(task, world.mm, PageIndex(10), PageCount(100)), 0);
+      EXPECT_EQ(task.settle(), tests::at(0) + kSystemCall + 2 * kOperation + kFindVma + 30 * kMlockPage +
+                                   2 * kOperation + kFindVma + 70 * (kPopulate + kMlockPage));
+    });
+    world.run();
+    check_pages(world, PageCount(100), PageCount(0));
+  });
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // The window between up_read and down_write: a writer that queues during the walk gets in there.
 

@@ -35,7 +35,7 @@ SmallMachineSpec machine(FaultLock fault = FaultLock::per_vma) {
 // 10-20 and 30-40, both faulted in before, and faults in them.
 class TwoVmas : public SmallMachine {
  public:
-  explicit TwoVmas(const SmallMachineSpec& settings = machine()) : SmallMachine(settings) {
+  explicit TwoVmas(const SmallMachineSpec& settings = models::machine()) : SmallMachine(settings) {
     tests::make_map(*this, "10-20 30-40");
     first = mm.find_vma(PageIndex(10));
     second = mm.find_vma(PageIndex(30));

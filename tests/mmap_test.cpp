@@ -157,11 +157,11 @@ TEST(Munmap, DowngradedItHasTakenTheRangeOutOfTheMapBeforeOthersGetIn) {
     world.add_at(1000, [&](Task& task) {
       world.mm.mmap_sem.down_read(task);
       EXPECT_EQ(map_of(world.mm), "");
-      EXPECT_EQ(world.kernel.zone.counts().mapped, PageCount(20));  // munlocked, not yet freed
+      EXPECT_EQ(world.kernel.zone.counts().evictable(), PageCount(20));  // munlocked, not yet freed
       world.mm.mmap_sem.up_read(task);
     });
     world.run();
-    EXPECT_EQ(world.kernel.zone.counts().mapped, PageCount(0));
+    EXPECT_EQ(world.kernel.zone.counts().evictable(), PageCount(0));
   });
 }
 

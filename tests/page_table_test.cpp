@@ -68,7 +68,7 @@ TEST(PageTable, AgreesWithAnArrayOfPages) {
     for (int step = 0; step < 60; ++step) {
       const std::int64_t start = pick(kPages);
       const std::int64_t end = start + 1 + pick(kPages - start);
-      const auto state = static_cast<PageState>(pick(3));
+      const auto state = static_cast<PageState>(pick(5));
       table.set(page(start), page(end), state);
       std::fill(model.begin() + start, model.begin() + end, state);
 
@@ -86,6 +86,23 @@ TEST(PageTable, AgreesWithAnArrayOfPages) {
       }
     }
   }
+}
+
+TEST(PageTable, ChangesThosePagesOnlyThatAreInTheGivenState) {
+  PageTable table;
+  table.set(page(10), page(20), PageState::resident);
+  table.set(page(20), page(25), PageState::swapped);
+  table.set(page(30), page(40), PageState::resident);
+  EXPECT_EQ(table.change(page(15), page(35), PageState::resident, PageState::cached), PageCount(10));
+  EXPECT_EQ(table.count(page(0), page(100), PageState::resident), PageCount(10));
+  EXPECT_EQ(table.count(page(0), page(100), PageState::cached), PageCount(10));
+  EXPECT_EQ(table.count(page(0), page(100), PageState::swapped), PageCount(5));
+  EXPECT_EQ(table.change(page(0), page(100), PageState::mlocked, PageState::absent), PageCount(0));
+}
+
+TEST(PageTable, PresentIsWhatIsMapped) {
+  EXPECT_TRUE(is_present(PageState::resident) && is_present(PageState::mlocked));
+  EXPECT_FALSE(is_present(PageState::absent) || is_present(PageState::cached) || is_present(PageState::swapped));
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "experiments/config_catalogue.h"
+#include "experiments/policy_table.h"
 #include "tests/config_files.h"
 
 namespace experiments {
@@ -12,6 +14,7 @@ namespace {
 
 using models::HoldMode;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::StartsWith;
 using tests::kPolicy;
 using tests::policy_mistakes;
@@ -49,6 +52,33 @@ TEST_F(PolicyFile, PopulatesWhatGrowsAsMlockDoesUnlessToldOtherwise) {
   const auto apart = read_policy(write("p.yaml", std::string(kPolicy) + "grow: {mode: write_held}\n"));
   EXPECT_EQ(apart.populate.mode, HoldMode::downgrade);
   EXPECT_EQ(apart.grow.mode, HoldMode::write_held);
+}
+
+TEST_F(PolicyFile, ReadsWhetherAFaultIsTriedAgainAfterIo) {
+  const auto fault = [](const std::string& keys) {
+    return read_policy(write("p.yaml", std::string(kPolicy) + "fault: {" + keys + "}\n"));
+  };
+  EXPECT_FALSE(fault("lock: mmap_sem").retry_on_io);
+  EXPECT_TRUE(fault("lock: mmap_sem, retry_on_io: true").retry_on_io);
+  EXPECT_TRUE(fault("lock: per_vma, retry_on_io: true").retry_on_io);
+  EXPECT_THAT(policy_mistakes(std::string(kPolicy) + "fault: {lock: mmap_sem, retry_on_oi: 1}\n"),
+              ElementsAre("p.yaml:6:25: fault.retry_on_oi: unknown key (did you mean retry_on_io?)"));
+}
+
+TEST_F(PolicyFile, TheErasRetryFrom2_6_38On) {
+  for (const auto& entry : list_configs(ConfigKind::policies)) {
+    const bool era = entry.name.starts_with("linux-");
+    EXPECT_EQ(read_policy(entry.path).retry_on_io, era) << entry.name;
+  }
+}
+
+TEST_F(PolicyFile, TheTableShowsWhatAFaultHolds) {
+  auto policy = read_policy(write("p.yaml", kPolicy));
+  EXPECT_THAT(policy_table({policy}), HasSubstr(" read\n"));
+  policy.retry_on_io = true;
+  EXPECT_THAT(policy_table({policy}), HasSubstr(" read/IO\n"));
+  policy.fault = models::FaultLock::per_vma;
+  EXPECT_THAT(policy_table({policy}), HasSubstr(" VMA's lock/IO\n"));
 }
 
 TEST_F(PolicyFile, RefusesCompositionsThatMakeNoSenseAndSaysWhy) {

@@ -43,14 +43,55 @@ inline void describe(std::ostream& out, const models::RwsemStatistics& statistic
       << statistics.total_wait.count() << "\n";
 }
 
+inline void describe(std::ostream& out, const sim::TimeSeries& series) {
+  out << "width " << series.width().count() << " buckets";
+  for (const auto& [min, max, last] : series.buckets()) out << " " << min << ":" << max << ":" << last;
+  out << "\n";
+}
+
+inline void describe(std::ostream& out, const models::ZoneCounts& counts) {
+  out << " free " << counts.free.count() << " per cpu " << counts.per_cpu.count() << " anon "
+      << counts.inactive_anon.count() << " + " << counts.active_anon.count() << " file " << counts.inactive_file.count()
+      << " + " << counts.active_file.count() << " unevictable " << counts.unevictable.count() << " writeback "
+      << counts.writeback.count() << " compressed " << counts.compressed.count() << " in flight "
+      << counts.in_flight.count() << "\n";
+}
+
+inline void describe(std::ostream& out, const models::ReclaimStatistics& statistics) {
+  out << "  reclaim wakeups " << statistics.kswapd_wakeups << " kswapd " << statistics.kswapd_reclaimed << " of "
+      << statistics.kswapd_scanned << " direct " << statistics.direct_reclaimed << " of " << statistics.direct_scanned
+      << " kept " << statistics.kept << " activated " << statistics.activated << " deactivated "
+      << statistics.deactivated << " culled " << statistics.culled << " swapped out " << statistics.swapped_out
+      << " swapped in " << statistics.swapped_in << " files written " << statistics.files_written << " files read "
+      << statistics.files_read << " refaults " << statistics.refaults << " throttled " << statistics.throttled
+      << " futile rounds " << statistics.futile_rounds << " stalls ";
+  describe(out, statistics.direct_stalls);
+}
+
+inline void describe(std::ostream& out, const models::BlockDevice::Statistics& statistics) {
+  for (const auto* direction : {&statistics.read, &statistics.write}) {
+    out << "  device pages " << direction->pages << " latency ";
+    describe(out, direction->latency);
+  }
+  out << "  device congestions " << statistics.congestions << " longest queue " << statistics.longest_queue << " busy "
+      << statistics.busy.count() << " waits for room ";
+  describe(out, statistics.room_waits);
+  out << "  device queue ";
+  describe(out, statistics.queue);
+}
+
 inline void describe(std::ostream& out, const models::MemoryResult& memory) {
-  const models::ZoneCounts& counts = memory.at_end;
-  out << "memory free " << counts.free.count() << " evictable " << counts.evictable.count() << " mapped "
-      << counts.mapped.count() << " unevictable " << counts.unevictable.count() << " in flight "
-      << counts.in_flight.count() << "\n  allocated " << memory.statistics.allocated << " wakeups "
-      << memory.statistics.kswapd_wakeups << " kswapd " << memory.statistics.kswapd_reclaimed << " direct "
-      << memory.statistics.direct_reclaimed << " lowest " << memory.statistics.lowest_free.count() << " stalls ";
-  describe(out, memory.statistics.direct_stalls);
+  out << "memory marks " << memory.marks.min.count() << " " << memory.marks.low.count() << " "
+      << memory.marks.high.count() << " allocated " << memory.allocated << " lowest free " << memory.lowest_free.count()
+      << " swap used " << memory.swap_used.count();
+  describe(out, memory.at_end);
+  describe(out, memory.reclaim);
+  describe(out, memory.device);
+  for (const auto* series : {&memory.series.free, &memory.series.anon, &memory.series.file, &memory.series.unevictable,
+                             &memory.kswapd_runs}) {
+    out << "  series ";
+    describe(out, *series);
+  }
 }
 
 inline std::string text_of(const models::Result& result) {

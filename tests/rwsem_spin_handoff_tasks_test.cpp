@@ -12,6 +12,7 @@
 #include "models/rwsem.h"
 #include "sim/random.h"
 #include "tests/in_child.h"
+#include "tests/lock_waits.h"
 #include "tests/small_machine.h"
 
 namespace models {
@@ -41,13 +42,8 @@ SmallMachineSpec machine(bool stepwise) {
   return spec;
 }
 
-using Waits = std::map<LockBlame, Nanoseconds>;
-
-Waits waits_of(const Task& task) {
-  Waits waits;
-  for (const LockWait& wait : task.ledger().lock_waits()) waits[wait.blame] += wait.to - wait.from;
-  return waits;
-}
+using tests::Waits;
+using tests::waits_of;
 
 LockBlame by(ClassId holder, LockMode mode) { return {holder, Phase::user, mode, -1}; }
 

@@ -11,6 +11,7 @@
 
 #include "sim/random.h"
 #include "tests/in_child.h"
+#include "tests/lock_waits.h"
 #include "tests/small_machine.h"
 
 namespace models {
@@ -37,13 +38,8 @@ SmallMachineSpec machine(bool stepwise) {
   return spec;
 }
 
-// What a task's waits come to by blame.
-std::map<LockBlame, Nanoseconds> waits_of(const Task& task) {
-  std::map<LockBlame, Nanoseconds> waits;
-  for (const LockWait& wait : task.ledger().lock_waits()) waits[wait.blame] += wait.to - wait.from;
-  return waits;
-}
-using Waits = std::map<LockBlame, Nanoseconds>;
+using tests::Waits;
+using tests::waits_of;
 
 // Works `steps` x 10 ns.
 void work_steps(Task& task, int steps) {
@@ -72,6 +68,31 @@ class RwsemTest : public testing::TestWithParam<bool> {
 };
 INSTANTIATE_TEST_SUITE_P(, RwsemTest, testing::Bool(),
                          [](const auto& mode) { return std::string(mode.param ? "Stepwise" : "Default"); });
+
+// The holder works, waits for a device, is woken, and works again; meanwhile somebody waits for it.
+TEST_P(RwsemTest, AWaitSaysWhatTheHolderDidMeanwhile) {
+  check_in_child([&] {
+    SmallMachine world(machine(GetParam()));
+    world.add_at(1000, [&](Task& task) {
+      world.mm.mmap_sem.down_write(task);
+      task.work(500ns);
+      task.sleep_until(at(5000), Cause::device_io);
+      task.charge_work_to(Cause::direct_reclaim);
+      task.work(200ns);
+      task.charge_work_to(Cause::cpu);
+      world.mm.mmap_sem.up_write(task);
+    });
+    Task& waiter = add_reader(world, 1100, 1);
+    world.run();
+    const auto while_in = [](Cause doing) { return LockBlame{0, Phase::user, LockMode::write, -1, doing}; };
+    const Nanoseconds until_it_sleeps = at(1000) + kOperation + 500ns - (at(1100) + kOperation);
+    const Nanoseconds asleep = at(5000) - (at(1000) + kOperation + 500ns);
+    EXPECT_EQ(tests::waits_by_blame(waiter), (Waits{{while_in(Cause::cpu), until_it_sleeps + kOperation},
+                                                    {while_in(Cause::device_io), asleep},
+                                                    {while_in(Cause::wake_up), kLatency},
+                                                    {while_in(Cause::direct_reclaim), 200ns}}));
+  });
+}
 
 TEST_P(RwsemTest, AFreeSemaphoreCostsOneOperationEachWay) {
   check_in_child([&] {

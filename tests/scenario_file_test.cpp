@@ -18,8 +18,10 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
+using tests::kDevice;
 using tests::kPolicy;
 using tests::kScenario;
+using tests::kZram;
 using tests::mistakes;
 using tests::mistakes_of;
 using tests::read;
@@ -29,6 +31,12 @@ using tests::write;
 using namespace std::chrono_literals;
 
 class ScenarioFile : public tests::ConfigFiles {};
+
+using Kind = models::RegionSpec::Kind;
+
+models::RegionSpec region(const std::string& name, Bytes size, int vmas = 1, Kind kind = Kind::anon) {
+  return {name, size, vmas, kind, models::RegionSpec::Pages::absent, {}};
+}
 
 // --- what is read -------------------------------------------------------------------------------------------
 
@@ -46,7 +54,7 @@ TEST_F(ScenarioFile, ReadsAScenario) {
   const models::ProcessSpec& db = scenario.processes[0];
   EXPECT_TRUE(db.cap_ipc_lock);
   EXPECT_EQ(db.rlimit_memlock, std::nullopt);
-  EXPECT_THAT(db.regions, ElementsAre(models::RegionSpec{"heap", Bytes{512 << 20}}));
+  EXPECT_THAT(db.regions, ElementsAre(region("heap", Bytes{512 << 20})));
   ASSERT_THAT(db.threads, SizeIs(2));
   using Step = models::ScriptStep;
   EXPECT_EQ(db.threads[0],
@@ -66,7 +74,7 @@ TEST_F(ScenarioFile, KeepsTheOrderOfRegionsAndThreads) {
   const auto scenario =
       read(with("{heap: {size: 512MiB, kind: anon}}", "{z: {size: 4KiB}, heap: {size: 4KiB}, a: {size: 4KiB}}"));
   std::string order;
-  for (const auto& region : scenario.processes[0].regions) order += region.name + " ";
+  for (const auto& each : scenario.processes[0].regions) order += each.name + " ";
   EXPECT_EQ(order, "z heap a ");
 }
 
@@ -90,30 +98,6 @@ TEST_F(ScenarioFile, ReadsOptionalKeys) {
 TEST_F(ScenarioFile, TakesUnlimitedForNoLimit) {
   const auto scenario = read(with("- name: db", "- name: db\n    rlimit_memlock: unlimited"));
   EXPECT_EQ(scenario.processes[0].rlimit_memlock, std::nullopt);
-}
-
-TEST_F(ScenarioFile, SetsFreeMemoryByPressure) {
-  const auto none = read(kScenario).memory;
-  EXPECT_EQ(none.free, none.size);
-  EXPECT_EQ(none.dirty, 0);
-  EXPECT_EQ(none.background, Bytes{});
-  EXPECT_EQ(none.min_free, std::nullopt);
-  const auto light = read(with("1GiB}", "1GiB, pressure: light}")).memory;
-  EXPECT_EQ(light.free, Bytes{64 << 20});
-  EXPECT_EQ(light.background, Bytes{});
-  const auto heavy = read(with("1GiB}", "1GiB, pressure: heavy}")).memory;
-  EXPECT_EQ(heavy.free, Bytes{16 << 20});
-  EXPECT_EQ(heavy.dirty, 0.1);
-  EXPECT_EQ(heavy.background, Bytes{400 << 20});
-}
-
-TEST_F(ScenarioFile, ExplicitKeysWinOverPressure) {
-  const auto memory =
-      read(with("1GiB}", "1GiB, pressure: heavy, free: 32MiB, dirty: 1, background: 0B/s, min_free: 1MiB}")).memory;
-  EXPECT_EQ(memory.free, Bytes{32 << 20});
-  EXPECT_EQ(memory.dirty, 1);
-  EXPECT_EQ(memory.background, Bytes{});
-  EXPECT_EQ(memory.min_free, Bytes{1 << 20});
 }
 
 TEST_F(ScenarioFile, ReadsAMachineAndAPolicyInline) {
@@ -193,52 +177,13 @@ TEST_F(ScenarioFile, RefusesWhatIsPlannedButNotThereYet) {
                           "remote_reader)"));
   EXPECT_THAT(mistakes(with("kind: anon", "kind: gate")),
               ElementsAre("s.yaml:8:42: processes[0].regions.heap.kind: 'gate' is not supported by this version "
-                          "(supported: anon, special, hugetlb, io)"));
+                          "(supported: anon, file, special, hugetlb, io)"));
   EXPECT_THAT(mistakes(with("file: cmdline", "file: smaps_rollup")),
               ElementsAre("s.yaml:14:36: processes[1].threads.ps.file: 'smaps_rollup' is not supported by this version "
                           "(supported: cmdline, maps, smaps)"));
 }
 
-// --- what is refused: machine, memory, policies --------------------------------------------------------------
-
-TEST_F(ScenarioFile, RefusesMoreRegionsThanMemoryAtTheOneThatIsTooMuch) {
-  EXPECT_THAT(mistakes(with("{heap: {size: 512MiB, kind: anon}}",
-                            "{heap: {size: 512MiB}, b: {size: 513MiB}, c: {size: 1GiB}}")),
-              ElementsAre("s.yaml:8:47: processes[0].regions.b.size: all regions together are 1025MiB, more than the "
-                          "memory's 1GiB"));
-}
-
-TEST_F(ScenarioFile, RefusesMoreFreeMemoryThanThereIs) {
-  EXPECT_THAT(mistakes(with("1GiB}", "1GiB, free: 2GiB}")),
-              ElementsAre("s.yaml:4:28: memory.free: expected at most the memory's 1GiB, found '2GiB'"));
-}
-
-TEST_F(ScenarioFile, RefusesAWatermarkOfAnEighthOfTheMemory) {
-  EXPECT_THAT(mistakes(with("1GiB}", "1GiB, min_free: 128MiB}")),
-              ElementsAre("s.yaml:4:32: memory.min_free: expected less than an eighth of the memory's 1GiB, found "
-                          "'128MiB'"));
-  EXPECT_THAT(mistakes(with("1GiB}", "1GiB, min_free: 131068KiB}")), IsEmpty());
-}
-
-TEST_F(ScenarioFile, RefusesAMemoryTooSmallForTheKernelsWatermark) {
-  EXPECT_THAT(mistakes(with("512MiB", "4KiB", with("1GiB}", "1MiB}"))),
-              ElementsAre("s.yaml:4:16: memory.size: expected at least 1028KiB, found '1MiB' (too small: the kernel's "
-                          "formula makes min_free 128KiB, which must be less than an eighth of the memory; or set "
-                          "memory.min_free)"));
-  EXPECT_THAT(mistakes(with("512MiB", "4KiB", with("1GiB}", "4KiB}"))),
-              ElementsAre(StartsWith("s.yaml:4:16: memory.size: expected at least 1028KiB, found '4KiB'")));
-  EXPECT_THAT(mistakes(with("512MiB", "4KiB", with("1GiB}", "1028KiB}"))), IsEmpty());
-  EXPECT_THAT(mistakes(with("512MiB", "4KiB", with("1GiB}", "1MiB, min_free: 64KiB}"))), IsEmpty());
-}
-
-TEST_F(ScenarioFile, RefusesImpossiblePressure) {
-  EXPECT_THAT(mistakes(with("1GiB}", "1GiB, pressure: hevy, dirty: 2, background: 4MB/s}")),
-              ElementsAre("s.yaml:4:32: memory.pressure: expected none, light, heavy, found 'hevy' "
-                          "(did you mean heavy?)",
-                          "s.yaml:4:45: memory.dirty: expected a number from 0 to 1, found '2'",
-                          "s.yaml:4:60: memory.background: expected a rate such as 400MiB/s, found '4MB/s' "
-                          "(did you mean 4MiB/s?)"));
-}
+// --- what is refused: policies --------------------------------------------------------------
 
 TEST_F(ScenarioFile, RefusesBothPolicyAndPoliciesAndNeither) {
   EXPECT_THAT(mistakes(with("policy: downgrade", "policy: downgrade\npolicies: [write_held]")),
@@ -365,17 +310,65 @@ TEST_F(ScenarioFile, ReadsSeveralLockersInAProcess) {
 }
 
 TEST_F(ScenarioFile, ReadsKindsOfRegionsCutIntoVmas) {
-  using Kind = models::RegionSpec::Kind;
   const auto regions = read(with("{heap: {size: 512MiB, kind: anon}}",
                                  "{heap: {size: 1MiB, vmas: 256}, s: {size: 1MiB, kind: special}, h: {size: 1MiB, "
                                  "kind: hugetlb}, io: {size: 1MiB, kind: io}}"))
                            .processes[0]
                            .regions;
-  using Region = models::RegionSpec;
   EXPECT_THAT(
       regions,
-      ElementsAre(Region{"heap", Bytes{1 << 20}, 256, Kind::anon}, Region{"s", Bytes{1 << 20}, 1, Kind::special},
-                  Region{"h", Bytes{1 << 20}, 1, Kind::hugetlb}, Region{"io", Bytes{1 << 20}, 1, Kind::io}));
+      ElementsAre(region("heap", Bytes{1 << 20}, 256, Kind::anon), region("s", Bytes{1 << 20}, 1, Kind::special),
+                  region("h", Bytes{1 << 20}, 1, Kind::hugetlb), region("io", Bytes{1 << 20}, 1, Kind::io)));
+}
+
+TEST_F(ScenarioFile, ReadsWhereThePagesOfARegionAre) {
+  using Pages = models::RegionSpec::Pages;
+  auto text = with("1GiB}", "1GiB, swap: {size: 1GiB}}");
+  text = with("{heap: {size: 512MiB, kind: anon}}",
+              "{heap: {size: 4KiB, pages: swapped, touched_every: 5s}, r: {size: 4KiB, pages: resident}, f: {size: "
+              "4KiB, kind: file}, c: {size: 4KiB, kind: file, pages: cached}, m: {size: 4KiB, kind: file, pages: "
+              "resident}, h: {size: 4KiB, kind: hugetlb, pages: absent}}",
+              text);
+  using Region = models::RegionSpec;
+  EXPECT_THAT(read(text).processes[0].regions,
+              ElementsAre(Region{"heap", Bytes{4096}, 1, Kind::anon, Pages::swapped, 5s},
+                          Region{"r", Bytes{4096}, 1, Kind::anon, Pages::resident, {}},
+                          Region{"f", Bytes{4096}, 1, Kind::file, Pages::absent, {}},
+                          Region{"c", Bytes{4096}, 1, Kind::file, Pages::cached, {}},
+                          Region{"m", Bytes{4096}, 1, Kind::file, Pages::resident, {}},
+                          Region{"h", Bytes{4096}, 1, Kind::hugetlb, Pages::absent, {}}));
+}
+
+TEST_F(ScenarioFile, RefusesPagesWhereThoseOfAKindOfRegionAreNever) {
+  const auto region_mistakes = [](const std::string& keys) {
+    return mistakes(with("size: 512MiB, kind: anon", "size: 4KiB, " + keys));
+  };
+  EXPECT_THAT(
+      region_mistakes("pages: cached"),
+      ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent, resident or swapped: only the "
+                  "pages of files are in the page cache, found 'cached'"));
+  EXPECT_THAT(
+      region_mistakes("pages: swapped, kind: file"),
+      ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent, resident or cached: the pages "
+                  "of a file are never in swap, found 'swapped'"));
+  for (const std::string kind : {"special", "hugetlb", "io"}) {
+    for (const std::string pages : {"resident", "cached", "swapped"}) {
+      EXPECT_THAT(region_mistakes("pages: " + pages + ", kind: " + kind),
+                  ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent: only the pages of anon "
+                              "and file regions can be anywhere at the start, found '" +
+                              pages + "'"));
+    }
+  }
+  EXPECT_THAT(region_mistakes("pages: swaped"),
+              ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent, resident, cached, swapped, "
+                          "found 'swaped' (did you mean swapped?)"));
+  EXPECT_THAT(
+      region_mistakes("pages: cached, kind: fil"),
+      ElementsAre("s.yaml:8:55: processes[0].regions.heap.kind: expected anon, file, special, hugetlb, io, found "
+                  "'fil' (did you mean file?)"));
+  EXPECT_THAT(region_mistakes("touched_every: 0s"),
+              ElementsAre("s.yaml:8:49: processes[0].regions.heap.touched_every: expected a duration above zero, found "
+                          "'0s'"));
 }
 
 TEST_F(ScenarioFile, RefusesMoreVmasThanPages) {
@@ -468,6 +461,20 @@ TEST_F(ScenarioFile, SetReachesEveryKey) {
   EXPECT_EQ(scenario.seed, 9u);
 }
 
+TEST_F(ScenarioFile, SetReachesIntoDevicesThatAreOnlyNamed) {
+  const auto memory = read(with("1GiB}", "1GiB, device: disk, swap: {size: 1GiB, device: zram}}"),
+                           {{"memory.device.queue_depth=4", "memory.swap.device.ratio=2"}, {}, {}})
+                          .memory;
+  EXPECT_EQ(memory.device.name, "disk");
+  EXPECT_EQ(memory.device.queue_depth, 4);
+  EXPECT_EQ(memory.device.nr_requests, 128);
+  EXPECT_EQ(memory.swap->zram->ratio, 2);
+  EXPECT_EQ(memory.swap->zram->compress, 4us);
+  const auto by_default = read(kScenario, {{"memory.device.queue_depth=4"}, {}, {}}).memory.device;
+  EXPECT_EQ(by_default.name, "nvme");
+  EXPECT_EQ(by_default.queue_depth, 4);
+}
+
 TEST_F(ScenarioFile, SetReachesIntoAMachineThatIsOnlyNamed) {
   const auto text = with("{from: machines/epyc-zen4-linux-6.18, cpus: 4}", "machines/epyc-zen4-linux-6.18");
   EXPECT_EQ(read(text).machine.cpus, 2);
@@ -523,12 +530,15 @@ TEST_F(ScenarioFile, CheckTellsWhatAFileIs) {
   EXPECT_EQ(check_file(write("x.yaml", kScenario)), ConfigKind::scenarios);
   EXPECT_EQ(check_file(write("x.yaml", kPolicy)), ConfigKind::policies);
   EXPECT_EQ(check_file(write("x.yaml", shipped_machine())), ConfigKind::machines);
+  EXPECT_EQ(check_file(write("x.yaml", kDevice)), ConfigKind::devices);
+  EXPECT_EQ(check_file(write("x.yaml", kZram)), ConfigKind::devices);
 }
 
 TEST_F(ScenarioFile, CheckRefusesBadFilesAndFilesOfNoKind) {
   EXPECT_THAT(mistakes_of([] { check_file(write("x.yaml", with("name: mine", "nam: mine", kPolicy))); }), SizeIs(2));
   EXPECT_THAT(mistakes_of([] { check_file(write("x.yaml", "schema: mlocksim/1\n")); }),
               ElementsAre(StartsWith("x.yaml:1:1: expected a scenario (with `processes`), a machine")));
+  EXPECT_THAT(mistakes_of([] { check_file(write("x.yaml", with("read: 2ms", "red: 2ms", kDevice))); }), SizeIs(2));
   EXPECT_THAT(mistakes_of([] { check_file("nowhere.yaml"); }), SizeIs(1));
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "models/background.h"
 #include "models/kernel.h"
 #include "models/mm.h"
 #include "models/task.h"
@@ -19,13 +20,22 @@ inline sim::Time at(std::int64_t nanoseconds) { return sim::Time{sim::Nanosecond
 inline constexpr std::int64_t kMiB = std::int64_t{1} << 20U;
 inline constexpr std::int64_t kGiB = std::int64_t{1} << 30U;
 
+/// Memory of `size` with nothing in it yet. Where min is 4/1000 of it at least, low is min * 5/4 and high min * 3/2.
+inline models::MemorySpec all_free(models::Bytes size, models::Bytes min_free) {
+  models::MemorySpec memory;
+  memory.size = size;
+  memory.free = size;
+  memory.min_free = min_free;
+  return memory;
+}
+
 /// All costs are zero, no CPU is short and no memory scarce, unless a test says otherwise.
 struct SmallMachineSpec {
   int cpus = 8;
   models::SchedulerCosts scheduler{std::chrono::milliseconds{1}, {}, {}};
   models::Costs costs{};
   models::Policy policy{};
-  models::MemorySpec memory{models::Bytes(4 * kGiB), models::Bytes(4 * kMiB), models::Bytes(4 * kGiB), 0, {}};
+  models::MemorySpec memory = all_free(models::Bytes(4 * kGiB), models::Bytes(4 * kMiB));
   bool stepwise = false;
   bool with_kswapd = false;
   std::uint64_t seed = 1;
@@ -37,15 +47,14 @@ class SmallMachine {
   explicit SmallMachine(SmallMachineSpec settings = {})
       : spec(std::move(settings)),
         engine({spec.stepwise, {}}),
-        kernel{engine,
-               spec.costs,
-               spec.policy,
-               models::Cpus(engine, spec.cpus, spec.scheduler),
-               models::Zone(spec.memory),
-               spec.memory.dirty},
-        mm("db", spec.costs, spec.policy.rwsem) {
+        hardware{"small", "", spec.cpus, spec.scheduler, spec.costs},
+        kernel(engine, hardware, spec.policy, spec.memory),
+        mm("db", spec.costs, spec.policy.rwsem),
+        background(kernel) {
+    mm.anon_owner = kernel.zone.add_owner({.mm = &mm});
+    models::Task*& kswapd = kernel.reclaim.kswapd;
     if (spec.with_kswapd) {
-      kernel.kswapd = &tasks.emplace_back(kernel, "kswapd", -1, spec.seed, [this] { models::kswapd(*kernel.kswapd); });
+      kswapd = &tasks.emplace_back(kernel, "kswapd", -1, spec.seed, [&kswapd] { models::kswapd(*kswapd); });
     }
   }
 
@@ -75,8 +84,10 @@ class SmallMachine {
 
   const SmallMachineSpec spec;
   sim::Engine engine;
+  const models::Machine hardware;
   models::Kernel kernel;
   models::Mm mm;
+  models::Background background;
   std::deque<models::Task> tasks;
 
  private:

@@ -12,13 +12,17 @@
 
 namespace tests {
 
-/// `count` requests of this latency, all of it CPU time.
-inline models::Samples worked(std::uint64_t count, sim::Nanoseconds latency) {
+/// `count` requests of this latency, all of it due to `cause`.
+inline models::Samples spent(std::uint64_t count, sim::Nanoseconds latency, models::Cause cause) {
   models::Samples samples;
   models::TimeByCause parts{};
-  parts[static_cast<std::size_t>(models::Cause::cpu)] = latency;
+  parts[static_cast<std::size_t>(cause)] = latency;
   for (std::uint64_t sample = 0; sample < count; ++sample) samples.record(sim::Time{}, latency, parts, {});
   return samples;
+}
+
+inline models::Samples worked(std::uint64_t count, sim::Nanoseconds latency) {
+  return spent(count, latency, models::Cause::cpu);
 }
 
 /// `count` requests of this latency, all of it waiting for the semaphore because of `blame`.

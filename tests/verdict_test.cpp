@@ -192,6 +192,18 @@ TEST(Verdict, SaysWhatItCostsTheLocker) {
               AllOf(HasSubstr("the map changed 12 times"), HasSubstr("3 reported as -EAGAIN"), HasSubstr("2 that")));
 }
 
+TEST(Verdict, GivesThePriceOfMlockallWhereThereIsNoMlock) {
+  auto before = result_of({{"ps", in_mlock(worked(5, 3s))}});
+  auto after = result_of({{"ps", in_mlock(worked(5, 3us))}});
+  before.calls["mlockall"].duration.record(4ms);
+  after.calls["mlockall"].duration.record(5ms);
+  EXPECT_THAT(verdict(Comparison(patch(), {{before}, {after}})),
+              HasSubstr("The price: a mlockall takes 5.00 ms instead of 4.00 ms; nobody changed"));
+  before.calls.clear();
+  after.calls.clear();
+  EXPECT_THAT(verdict(Comparison(patch(), {{before}, {after}})), HasSubstr("The price: nobody changed the map"));
+}
+
 TEST(Verdict, NamesTheLongestRequestThatRemainsUnderEachPolicy) {
   const auto before = result_of({{"faulter", in_mlock(worked(5, 3s))}, {"ps", {{Phase::munmap_zap, worked(1, 1s)}}}});
   const auto after = result_of({{"faulter", in_mlock(worked(5, 3us))}, {"ps", {{Phase::munmap_zap, worked(1, 1s)}}}});
@@ -214,6 +226,7 @@ TEST(Verdict, TellsOfTheConvoyWhereReadersStandBehindAWriter) {
   const std::string text = verdict_with_waits(waited(30, 3s, kBehindNobody),
                                               tests::both(waited(9, 1s, kBehindMapper), waited(1, 1s, kBehindNobody)));
   EXPECT_THAT(text, HasSubstr("The convoy: 90 % of the waiting that is left is that of readers who stand behind"));
+  EXPECT_THAT(text, HasSubstr("behind mapper, which waits for the read hold of locker in mlock.populate."));
 }
 
 TEST(Verdict, TellsOfNoConvoyWhereNobodyStandsBehindAWriter) {
@@ -268,6 +281,23 @@ TEST(Verdict, DoesNotCallADifferenceThatNobodyWouldCareForADifference) {
               HasSubstr("  No: next to no difference"));
 }
 
+// --- reclaim ------------------------------------------------------------------------------------------------
+
+TEST(Verdict, TellsOnesOwnReclaimFromThatOfAHolder) {
+  const auto reclaimed = tests::spent(10, 3ms, models::Cause::direct_reclaim);
+  const auto waited_for_it = waited(10, 1ms, {1, Phase::mlock_populate, LockMode::write, -1, models::Cause::device_io});
+  auto before = result_of({{"faulter", in_mlock(tests::both(reclaimed, waited_for_it))}, {"locker", {}}});
+  const auto after = result_of({{"faulter", in_mlock(worked(10, 1ms))}, {"locker", {}}});
+  const std::string text = verdict(Comparison(patch(), {{before}, {after}}));
+  EXPECT_THAT(text,
+              HasSubstr("    write_held          75.0 % is their own,  25.0 % is waiting for a holder of mmap_sem"));
+  EXPECT_THAT(text, Not(HasSubstr("    downgrade            0.0 %")));
+}
+
+TEST(Verdict, IsSilentAboutReclaimWhereThereIsNone) {
+  EXPECT_THAT(verdict_of_maxima({2us}, {1us}), Not(HasSubstr("Reclaim")));
+}
+
 // --- what has to be known -----------------------------------------------------------------------------------
 
 TEST(Verdict, SaysWhereARunRanOutOfMemory) {
@@ -276,8 +306,13 @@ TEST(Verdict, SaysWhereARunRanOutOfMemory) {
   died.policy = "downgrade";
   died.outcome = models::Outcome::out_of_memory;
   died.sim_time = 45ms;
+  died.memory.reclaim.futile_rounds = 17;
+  died.memory.at_end.unevictable = models::PageCount(262'144);
+  died.memory.at_end.inactive_anon = models::PageCount(512);
+  died.memory.at_end.active_anon = models::PageCount(256);
   EXPECT_THAT(verdict(Comparison(patch(), {{fine}, {died}})),
-              HasSubstr("downgrade, seed 9: OUT OF MEMORY after 45.0 ms"));
+              HasSubstr("downgrade, seed 9: OUT OF MEMORY after 45.0 ms: an allocation found nothing to reclaim in 17 "
+                        "rounds, with 1 GiB locked, 3 MiB anonymous (0 B in swap), 0 B page cache; the figures"));
   EXPECT_THAT(verdict(Comparison(patch(), {{fine}, {fine}})), Not(HasSubstr("OUT OF MEMORY")));
 }
 
@@ -292,8 +327,9 @@ std::string verdict_with_open_loop(std::uint64_t served, std::uint64_t unfinishe
 TEST(Verdict, SaysThatAnOpenLoopIsSaturated) {
   EXPECT_THAT(
       verdict_with_open_loop(1000, 4000),
-      HasSubstr("downgrade, seed 1: the open loop open_faulter is saturated: 4000 requests were due and not served when "
-                "the run ended, 1000 were"));
+      HasSubstr(
+          "downgrade, seed 1: the open loop open_faulter is saturated: 4000 requests were due and not served when "
+          "the run ended, 1000 were"));
   EXPECT_THAT(verdict_with_open_loop(0, 4000), HasSubstr("saturated"));
 }
 

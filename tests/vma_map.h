@@ -9,20 +9,22 @@
 #include <string>
 
 #include "models/mm.h"
+#include "models/rmap.h"
 #include "tests/small_machine.h"
 
 namespace tests {
 
 inline constexpr models::PageIndex kEndOfSpace{1'000'000'000};
 
-/// Makes the pages of [start, end) present, on the list of `to`.
-inline void make_present(SmallMachine& world, std::int64_t start, std::int64_t end, models::PageState state,
-                         models::PageList to) {
-  world.mm.page_table.set(models::PageIndex(start), models::PageIndex(end), state);
-  world.kernel.zone.move(&models::ZoneCounts::free, to, models::PageCount(end - start));
+/// Brings the pages of [start, end), absent so far, to `state`.
+inline void make_present(SmallMachine& world, std::int64_t start, std::int64_t end, models::PageState state) {
+  models::Kernel& kernel = world.kernel;
+  kernel.zone.move(&models::ZoneCounts::free, &models::ZoneCounts::in_flight, models::PageCount(end - start), {});
+  models::change_pages(kernel, world.mm, models::PageIndex(start), models::PageIndex(end), models::PageState::absent,
+                       state);
 }
 inline void make_resident(SmallMachine& world, std::int64_t start, std::int64_t end) {
-  make_present(world, start, end, models::PageState::resident, &models::ZoneCounts::mapped);
+  make_present(world, start, end, models::PageState::resident);
 }
 
 /// A VMA; if it is locked, with its pages mlocked and counted.
@@ -30,7 +32,7 @@ inline void add_vma(SmallMachine& world, std::int64_t start, std::int64_t end, m
   world.mm.insert_vma(models::PageIndex(start), models::PageIndex(end), flags);
   if (!flags.locked) return;
   world.mm.locked_vm += models::PageCount(end - start);
-  make_present(world, start, end, models::PageState::mlocked, &models::ZoneCounts::unevictable);
+  make_present(world, start, end, models::PageState::mlocked);
 }
 
 inline void make_map(SmallMachine& world, const std::string& text) {
@@ -84,7 +86,7 @@ inline void check_pages(const SmallMachine& world, models::PageCount mlocked, mo
   EXPECT_EQ(table.count({}, kEndOfSpace, models::PageState::mlocked).count(), mlocked.count());
   EXPECT_EQ(table.count({}, kEndOfSpace, models::PageState::resident).count(), resident.count());
   EXPECT_EQ(counts.unevictable.count(), mlocked.count());
-  EXPECT_EQ(counts.mapped.count(), resident.count());
+  EXPECT_EQ(counts.evictable().count(), resident.count());
   EXPECT_EQ(counts.in_flight.count(), 0);
   EXPECT_EQ(counts.total().count(), models::pages_of(world.spec.memory.size).count());
   EXPECT_EQ(world.mm.locked_vm.count(), locked_pages_of(world.mm).count());

@@ -31,7 +31,7 @@ Scenario machine() {
   costs.fault = Constant{500ns};
   costs.mmap = Constant{300ns};
   costs.munmap = Constant{600ns};
-  scenario.memory = {Bytes(1024 * kMiB), {}, Bytes(1024 * kMiB), 0, {}};
+  scenario.memory.size = scenario.memory.free = Bytes(1024 * kMiB);
   scenario.processes.push_back({"db", true, {}, {{"heap", Bytes(10 * kPageSize)}}, {}});
   return scenario;
 }
@@ -60,7 +60,7 @@ TEST(ClosedLoop, ThinksAfterEachRequest) {
     EXPECT_EQ(all.latency().max(), 500ns);
     EXPECT_FALSE(result.classes.at(0).open_loop);
     EXPECT_EQ(result.classes.at(0).cpu, 2 * 95 * 500ns);
-    EXPECT_EQ(result.memory.statistics.allocated, 2 * 95U);
+    EXPECT_EQ(result.memory.allocated, 2 * 95U);
   });
 }
 
@@ -150,9 +150,10 @@ TEST(Background, AllocatesAtItsRate) {
     scenario.memory.background = Bytes(1000 * kMiB);
     scenario.duration = 1s;
     const Result result = run(scenario);
-    const double batches = static_cast<double>(result.memory.statistics.allocated) / 32;
+    const double batches = static_cast<double>(result.memory.allocated) / 32;
     EXPECT_NEAR(batches, 8000, 4 * std::sqrt(8000.0));
-    EXPECT_EQ(result.memory.at_end.evictable.count() + result.memory.at_end.free.count(), 262144);
+    EXPECT_EQ(result.memory.at_end.inactive_file.count(), 32 * static_cast<std::int64_t>(batches));
+    EXPECT_EQ(result.memory.at_end.total().count(), 262144);
   });
 }
 

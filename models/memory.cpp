@@ -1,0 +1,135 @@
+#include "models/memory.h"
+
+#include <algorithm>
+
+#include "models/kernel.h"
+#include "models/mm.h"
+#include "models/rmap.h"
+#include "models/task.h"
+
+namespace models {
+
+namespace {
+
+bool is_file(const Kernel& kernel, const Mm& mm, PageIndex page) { return kernel.zone.owner(mm.owner_of(page)).file; }
+
+PageState state_of(const Mm& mm, PageIndex page) { return mm.page_table.run_at(page, page + PageCount(1)).state; }
+
+struct Range {
+  PageIndex start;
+  PageIndex end;
+};
+
+// The aligned window of `size` pages around `page`, as far as it lies in [start, end).
+Range window(PageIndex page, PageCount size, PageIndex start, PageIndex end) {
+  const PageIndex aligned(page.index() / size.count() * size.count());
+  return {std::max(start, aligned), std::min(end, aligned + size)};
+}
+
+// mlock_vma_newpage: a new page of a locked VMA is mlocked from the beginning.
+PageState mapped_in(const Vma& vma) { return vma.flags.locked ? PageState::mlocked : PageState::resident; }
+
+// Pages taken for [start, end) find their place there, where it is still in `from`; those that come too late are freed.
+PageCount fill(Kernel& kernel, Mm& mm, const Range& range, PageCount taken, PageState from, PageState to) {
+  const PageCount used = change_pages(kernel, mm, range.start, range.end, from, to);
+  kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, taken - used, kernel.engine.now());
+  return used;
+}
+
+void do_anonymous_page(Task& current, Mm& mm, Vma& vma, PageIndex page, const sim::Distribution& cost) {
+  Kernel& kernel = current.kernel();
+  alloc_page(current);
+  current.work(cost, Purpose::fault);
+  current.settle();
+  const PageIndex next = page + PageCount(1);
+  fill(kernel, mm, {page, next}, PageCount(1), PageState::absent, mapped_in(vma));
+}
+
+// As mapped_in, for a page that is on a list already: 2.6.28 leaves it there for mlock or reclaim to find.
+PageState mapped_from_cache(const Kernel& kernel, const Vma& vma) {
+  return kernel.era() == ReclaimEra::linux_2_6_28 ? PageState::resident : mapped_in(vma);
+}
+
+// What is cached is mapped: of a file with its neighbours (do_fault_around), of swap alone.
+void map_cached(Task& current, Mm& mm, const Vma& vma, PageIndex page, const sim::Distribution& cost) {
+  Kernel& kernel = current.kernel();
+  current.work(cost, Purpose::fault);
+  current.settle();
+  const PageCount size = is_file(kernel, mm, page) ? kernel.memory.fault_around : PageCount(1);
+  const Range around = window(page, size, vma.start, vma.end);
+  change_pages(kernel, mm, around.start, around.end, PageState::cached, mapped_from_cache(kernel, vma));
+}
+
+// Where to look for pages to read together with `page`: in a file from there on, up to the first that is in memory; in
+// swap around it.
+Range readahead(const Task& current, const Mm& mm, PageIndex page, const Range& area) {
+  const Kernel& kernel = current.kernel();
+  if (is_file(kernel, mm, page)) {
+    const PageIndex last = std::min(area.end, page + kernel.memory.readahead);
+    return {page, mm.page_table.run_at(page, last).end};
+  }
+  const PageCount cluster = kernel.memory.swap ? kernel.memory.swap->readahead : PageCount(1);
+  return window(page, cluster, area.start, area.end);
+}
+
+void read_from_zram(Task& current, const ZramSpec& zram, PageCount pages) {
+  current.work(zram.decompress * pages.count());
+  current.settle();
+}
+
+bool needs_io(const Task& current, const Mm& mm, PageIndex page) {
+  const PageState state = state_of(mm, page);
+  return state == PageState::swapped || (state == PageState::absent && is_file(current.kernel(), mm, page));
+}
+
+void read_page(Task& current, Mm& mm, PageIndex page, const Range& area) {
+  Kernel& kernel = current.kernel();
+  const PageState from = state_of(mm, page);
+  const bool file = from == PageState::absent;
+  const Range range = readahead(current, mm, page, area);
+  const PageCount pages = mm.page_table.count(range.start, range.end, from);
+  for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_page(current);
+  if (!file && kernel.swap.zram()) {
+    read_from_zram(current, *kernel.swap.zram(), pages);
+  } else {
+    kernel.device.read(current, pages);
+  }
+  const PageCount read = fill(kernel, mm, range, pages, from, PageState::cached);
+  auto& statistics = kernel.reclaim.statistics;
+  (file ? statistics.files_read : statistics.swapped_in) += static_cast<std::uint64_t>(read.count());
+}
+
+}  // namespace
+
+void wait_for_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
+  current.settle();
+  if (!needs_io(current, mm, page)) return;
+  // Without the lock `vma` may have shrunk.
+  read_page(current, mm, page, {std::min(page, vma.start), std::max(page + PageCount(1), vma.end)});
+}
+
+FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io,
+                             const sim::Distribution& cost) {
+  do {
+    while (needs_io(current, mm, page)) {
+      if (io == IoWait::retry) return FaultOutcome::retry;
+      read_page(current, mm, page, {vma.start, vma.end});
+    }
+    switch (state_of(mm, page)) {
+      case PageState::absent:
+        do_anonymous_page(current, mm, vma, page, cost);
+        break;
+      case PageState::cached:
+        map_cached(current, mm, vma, page, cost);
+        break;
+      default:
+        current.work(cost, Purpose::fault);
+        current.settle();
+    }
+    // Again where reclaim has taken it back before it was mapped: the kernel's reference to it would not have let it.
+  } while (!is_present(state_of(mm, page)));
+  vma.has_anon_vma = true;
+  return FaultOutcome::done;
+}
+
+}  // namespace models

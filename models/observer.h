@@ -1,0 +1,36 @@
+// Whoever looks on while a run happens: a trace, a test of the order of things. Nobody, by default, and then it costs
+// next to nothing.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <string_view>
+
+#include "models/page.h"
+#include "models/page_table.h"
+
+namespace models {
+
+class Mm;
+class Rwsem;
+class Task;
+
+/// An operation on a semaphore, in the kernel's words.
+enum class LockOperation { down_read, down_write, up_read, up_write, downgrade_write };
+
+constexpr std::string_view to_string(LockOperation operation) {
+  constexpr std::array<std::string_view, 5> names{"down_read", "down_write", "up_read", "up_write", "downgrade_write"};
+  return names[static_cast<std::size_t>(operation)];
+}
+
+/// Called in the turn of the task that does it, at the time of the machine. What is called must not do anything to the
+/// model.
+struct Observer {
+  /// A down_* when the semaphore has been had, the others when they are done but for waking others.
+  std::function<void(const Task&, LockOperation, const Rwsem&)> lock;
+  /// Pages of an address space have changed their state.
+  std::function<void(const Mm&, PageIndex start, PageIndex end, PageState from, PageState to)> pages;
+};
+
+}  // namespace models

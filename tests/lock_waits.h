@@ -1,0 +1,29 @@
+// What a task has waited for a semaphore, by whom it was kept out.
+#pragma once
+
+#include <map>
+
+#include "models/task.h"
+
+namespace tests {
+
+using Waits = std::map<models::LockBlame, sim::Nanoseconds>;
+
+inline Waits waits_by_blame(const models::Task& task) {
+  Waits waits;
+  for (const models::LockWait& wait : task.ledger().lock_waits()) waits[wait.blame] += wait.to - wait.from;
+  return waits;
+}
+
+/// Whatever the holders were doing.
+inline Waits waits_of(const models::Task& task) {
+  Waits waits;
+  for (const auto& [who, wait] : waits_by_blame(task)) {
+    models::LockBlame blame = who;
+    blame.doing = models::Cause::cpu;
+    waits[blame] += wait;
+  }
+  return waits;
+}
+
+}  // namespace tests
