@@ -334,10 +334,11 @@ std::string out_of_memory_reason(const models::MemoryResult& memory) {
   const models::ZoneCounts& pages = memory.at_end;
   const auto size = [](models::PageCount count) { return human(bytes_of(count)); };
   return fmt::format(
-      "an allocation found nothing to reclaim in {} rounds, with {} locked, {} anonymous ({} in swap), "
+      "an allocation found nothing to reclaim in {} round{}, with {} locked, {} anonymous ({} in swap), "
       "{} page cache",
-      memory.reclaim.futile_rounds, size(pages.unevictable), size(pages.inactive_anon + pages.active_anon),
-      size(memory.swap_used), size(pages.inactive_file + pages.active_file));
+      memory.reclaim.futile_rounds, memory.reclaim.futile_rounds == 1 ? "" : "s", size(pages.unevictable),
+      size(pages.inactive_anon + pages.active_anon), size(memory.swap_used),
+      size(pages.inactive_file + pages.active_file));
 }
 
 std::string verdict(const Comparison& comparison) {

@@ -1,6 +1,8 @@
 #include "models/memory.h"
 
 #include <algorithm>
+#include <numeric>
+#include <vector>
 
 #include "models/kernel.h"
 #include "models/mm.h"
@@ -29,10 +31,16 @@ Range window(PageIndex page, PageCount size, PageIndex start, PageIndex end) {
 // mlock_vma_newpage: a new page of a locked VMA is mlocked from the beginning.
 PageState mapped_in(const Vma& vma) { return vma.flags.locked ? PageState::mlocked : PageState::resident; }
 
-// Pages taken for [start, end) find their place there, where it is still in `from`; those that come too late are freed.
-PageCount fill(Kernel& kernel, Mm& mm, const Range& range, PageCount taken, PageState from, PageState to) {
-  const PageCount used = change_pages(kernel, mm, range.start, range.end, from, to);
-  kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, taken - used, kernel.engine.now());
+PageCount size_of(const std::vector<Range>& ranges) {
+  return std::accumulate(ranges.begin(), ranges.end(), PageCount(0),
+                         [](PageCount sum, const Range& range) { return sum + (range.end - range.start); });
+}
+
+// Pages taken for `ranges` find their places there, where it is still in `from`; those that come too late are freed.
+PageCount fill(Kernel& kernel, Mm& mm, const std::vector<Range>& ranges, PageState from, PageState to) {
+  PageCount used;
+  for (const Range& range : ranges) used += change_pages(kernel, mm, range.start, range.end, from, to);
+  kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, size_of(ranges) - used, kernel.engine.now());
   return used;
 }
 
@@ -41,8 +49,7 @@ void do_anonymous_page(Task& current, Mm& mm, Vma& vma, PageIndex page, const si
   alloc_page(current);
   current.work(cost, Purpose::fault);
   current.settle();
-  const PageIndex next = page + PageCount(1);
-  fill(kernel, mm, {page, next}, PageCount(1), PageState::absent, mapped_in(vma));
+  fill(kernel, mm, {{page, page + PageCount(1)}}, PageState::absent, mapped_in(vma));
 }
 
 // As mapped_in, for a page that is on a list already: 2.6.28 leaves it there for mlock or reclaim to find.
@@ -60,16 +67,21 @@ void map_cached(Task& current, Mm& mm, const Vma& vma, PageIndex page, const sim
   change_pages(kernel, mm, around.start, around.end, PageState::cached, mapped_from_cache(kernel, vma));
 }
 
-// Where to look for pages to read together with `page`: in a file from there on, up to the first that is in memory; in
-// swap around it.
-Range readahead(const Task& current, const Mm& mm, PageIndex page, const Range& area) {
-  const Kernel& kernel = current.kernel();
+// The pages to read together with `page`, which are where it is: in a file from there on, up to the first that is in
+// memory; in swap all around it.
+std::vector<Range> readahead(const Kernel& kernel, const Mm& mm, PageIndex page, const Range& area) {
   if (is_file(kernel, mm, page)) {
     const PageIndex last = std::min(area.end, page + kernel.memory.readahead);
-    return {page, mm.page_table.run_at(page, last).end};
+    return {{page, mm.page_table.run_at(page, last).end}};
   }
-  const PageCount cluster = kernel.memory.swap ? kernel.memory.swap->readahead : PageCount(1);
-  return window(page, cluster, area.start, area.end);
+  const Range cluster = window(page, kernel.memory.swap->readahead, area.start, area.end);
+  std::vector<Range> swapped;
+  for (PageIndex next = cluster.start; next < cluster.end;) {
+    const PageTable::Run run = mm.page_table.run_at(next, cluster.end);
+    if (run.state == PageState::swapped) swapped.push_back({next, run.end});
+    next = run.end;
+  }
+  return swapped;
 }
 
 void read_from_zram(Task& current, const ZramSpec& zram, PageCount pages) {
@@ -86,15 +98,15 @@ void read_page(Task& current, Mm& mm, PageIndex page, const Range& area) {
   Kernel& kernel = current.kernel();
   const PageState from = state_of(mm, page);
   const bool file = from == PageState::absent;
-  const Range range = readahead(current, mm, page, area);
-  const PageCount pages = mm.page_table.count(range.start, range.end, from);
+  const std::vector<Range> ranges = readahead(kernel, mm, page, area);
+  const PageCount pages = size_of(ranges);
   for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_page(current);
   if (!file && kernel.swap.zram()) {
     read_from_zram(current, *kernel.swap.zram(), pages);
   } else {
     kernel.device.read(current, pages);
   }
-  const PageCount read = fill(kernel, mm, range, pages, from, PageState::cached);
+  const PageCount read = fill(kernel, mm, ranges, from, PageState::cached);
   auto& statistics = kernel.reclaim.statistics;
   (file ? statistics.files_read : statistics.swapped_in) += static_cast<std::uint64_t>(read.count());
 }

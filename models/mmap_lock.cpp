@@ -68,7 +68,7 @@ void vma_end_read(Task& current, Vma& vma) {
   writer.recharge(Cause::wake_up);
   current.work(current.kernel().costs.rwsem_wake);
   current.settle();
-  writer.wake();
+  writer.wake(current);
 }
 
 }  // namespace models

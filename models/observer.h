@@ -7,6 +7,7 @@
 #include <functional>
 #include <string_view>
 
+#include "models/blame.h"
 #include "models/page.h"
 #include "models/page_table.h"
 
@@ -24,11 +25,17 @@ constexpr std::string_view to_string(LockOperation operation) {
   return names[static_cast<std::size_t>(operation)];
 }
 
-/// Called in the turn of the task that does it, at the time of the machine. What is called must not do anything to the
-/// model.
+/// Called at the time of the machine, in the turn of the task that makes it happen. What is called must not do anything
+/// to the model.
 struct Observer {
-  /// A down_* when the semaphore has been had, the others when they are done but for waking others.
+  /// A down_* when the task has the semaphore, which may have been granted to it in another's turn; the others when
+  /// they are done but for waking others.
   std::function<void(const Task&, LockOperation, const Rwsem&)> lock;
+  /// From `at` on, perhaps a little ahead of the machine's time, the task's time goes to `cause`; it may be the same as
+  /// before.
+  std::function<void(const Task&, Cause, sim::Time at)> cause;
+  /// `woken` has been made runnable by `waker`.
+  std::function<void(const Task& waker, const Task& woken)> wake;
   /// Pages of an address space have changed their state.
   std::function<void(const Mm&, PageIndex start, PageIndex end, PageState from, PageState to)> pages;
 };

@@ -19,12 +19,11 @@ void Rwsem::down(Task& current, LockMode mode) {
   charge_waits(now);
   Waiter waiter{&current, mode, now};
   std::visit([&](auto& rules) { down(rules, waiter); }, rules_);
-  tell(current, mode == LockMode::read ? LockOperation::down_read : LockOperation::down_write);
 }
 
-void Rwsem::tell(Task& current, LockOperation operation) const {
-  const Observer& observer = current.kernel().observer;
-  if (observer.lock) observer.lock(current, operation, *this);
+void Rwsem::tell(const Task& task, LockOperation operation) const {
+  const Observer& observer = task.kernel().observer;
+  if (observer.lock) observer.lock(task, operation, *this);
 }
 
 void Rwsem::up(Task& current, LockMode mode) {
@@ -77,7 +76,7 @@ void Rwsem::admit(Task& current, const Wakes& wakes) {
   for (Task* task : to_wake) {
     current.work(costs_.rwsem_wake);
     current.settle();
-    task->wake();
+    task->wake(current);
   }
 }
 
@@ -341,6 +340,7 @@ void Rwsem::take(Task& task, LockMode mode, sim::Time now) {
     statistics_.convoy_time += now - *convoy_since_;
     convoy_since_.reset();
   }
+  tell(task, mode == LockMode::read ? LockOperation::down_read : LockOperation::down_write);
   let_spinners_look();
 }
 

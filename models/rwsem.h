@@ -85,6 +85,10 @@ class Rwsem {
 
   /// rwsem_is_contended: somebody queues. Those who spin don't count.
   [[nodiscard]] bool is_contended() const { return queue_length() > 0; }
+  /// Those who queue; not those who spin.
+  [[nodiscard]] std::size_t queue_length() const {
+    return std::visit([](const auto& rules) { return rules.queue_length(); }, rules_);
+  }
   [[nodiscard]] bool held_by(const Task& current, LockMode mode) const;
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const RwsemStatistics& statistics() const { return statistics_; }
@@ -128,7 +132,7 @@ class Rwsem {
   using SpinHandoff = SpinHandoffRwsem<Waiter*>;
   using Wakes = RwsemWakes<Waiter*>;
 
-  void tell(Task& current, LockOperation operation) const;
+  void tell(const Task& task, LockOperation operation) const;
   void down(Task& current, LockMode mode);
   void down(Fifo& rules, Waiter& waiter);
   void down(SpinHandoff& rules, Waiter& waiter);
@@ -159,9 +163,6 @@ class Rwsem {
   [[nodiscard]] const Waiter& woken_writer() const;
   void forget_old_stretches();
 
-  [[nodiscard]] std::size_t queue_length() const {
-    return std::visit([](const auto& rules) { return rules.queue_length(); }, rules_);
-  }
   [[nodiscard]] std::size_t readers() const {
     return std::visit([](const auto& rules) { return rules.readers(); }, rules_);
   }

@@ -81,13 +81,14 @@ struct Class {
 
 class Simulation {
  public:
-  Simulation(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options)
+  Simulation(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options, Observer observer)
       : scenario_(scenario),
         engine_(options),
         kernel_(engine_, scenario.machine, policy, scenario.memory),
         end_(engine_.calendar(), [this] { engine_.stop(); }) {
     for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_);
     background_.emplace(kernel_);
+    kernel_.observer = std::move(observer);
     add_system_tasks();
     for (std::size_t index = 0; index < processes_.size(); ++index) {
       for (const ThreadSpec& thread : scenario.processes[index].threads) add_class(processes_[index], thread);
@@ -278,8 +279,9 @@ std::vector<std::string> Result::class_names() const {
   return names;
 }
 
-Result simulate(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options) {
-  return Simulation(scenario, policy, options).run();
+Result simulate(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options,
+                Observer observer) {
+  return Simulation(scenario, policy, options, std::move(observer)).run();
 }
 
 }  // namespace models

@@ -69,6 +69,8 @@ struct Result {
 
 /// Runs `scenario` under `policy`. At most once in a process: SimGrid's clock cannot be set back.
 /// Throws what goes wrong inside the run. Precondition: the scenario is valid (experiments/scenario_file.h).
-[[nodiscard]] Result simulate(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options);
+/// `observer` looks on.
+[[nodiscard]] Result simulate(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options,
+                              Observer observer = {});
 
 }  // namespace models

@@ -81,10 +81,16 @@ bool Task::spin(Cause cause, std::optional<sim::Time> until) {
 void Task::charge(Cause cause, sim::Time at) {
   if (holding_ != nullptr) holding_->charge_waits(engine_.now());
   ledger_.charge(cause, at);
+  if (kernel_.observer.cause) kernel_.observer.cause(*this, cause, at);
 }
 
 void Task::lost_cpu() {
   if (holding_ != nullptr) holding_->holder_lost_cpu();
+}
+
+void Task::wake(const Task& waker) {
+  if (kernel_.observer.wake) kernel_.observer.wake(waker, *this);
+  wake();
 }
 
 void Task::wake() {

@@ -36,6 +36,8 @@ class Task {
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
 
+  /// `faulter.3`: the thread's name and its number among those of its class.
+  [[nodiscard]] const std::string& name() const { return actor_.name(); }
   [[nodiscard]] ClassId class_id() const { return class_id_; }
   [[nodiscard]] Phase phase() const { return phase_; }
 
@@ -60,6 +62,8 @@ class Task {
   [[nodiscard]] int cpu() const { return sched_.last_cpu; }
   /// Makes a blocked task runnable; does nothing if its timeout has done so already.
   void wake();
+  /// The same, on behalf of `waker`.
+  void wake(const Task& waker);
   /// Charges a blocked task's time to `cause` from now on.
   void recharge(Cause cause) { charge(cause, engine_.now()); }
 

@@ -524,7 +524,7 @@ void wakeup_kswapd(Task& current) {
   current.work(kernel.costs.rwsem_wake);
   current.settle();
   reclaim.kswapd_runs.record(current.now(), 1);
-  reclaim.kswapd->wake();
+  reclaim.kswapd->wake(current);
 }
 
 DirectReclaim begin_direct_reclaim(Task& current) {
