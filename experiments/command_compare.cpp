@@ -12,6 +12,7 @@
 #include "experiments/commands.h"
 #include "experiments/comparison.h"
 #include "experiments/execute.h"
+#include "experiments/hgrm_file.h"
 #include "experiments/verdict.h"
 
 namespace experiments {
@@ -88,7 +89,8 @@ void print(const Comparison& comparison, std::chrono::duration<double> wall) {
                differences);
   }
   fmt::print("{}\n{}", bold("Verdict"), verdict(comparison));
-  fmt::print("\n{} runs in {:.1f} s.\n", comparison.policies() * comparison.replications(), wall.count());
+  const std::size_t runs = comparison.policies() * comparison.replications();
+  fmt::print("\n{} run{} in {:.1f} s.\n", runs, runs == 1 ? "" : "s", wall.count());
 }
 
 }  // namespace
@@ -107,7 +109,9 @@ int command_compare(const Arguments& arguments) {
       po::value<int>()
           ->default_value(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())))
           ->value_name("N"),
-      "runs at a time")("json", po::value<std::string>()->value_name("FILE"), "write all results as JSON");
+      "runs at a time")("json", po::value<std::string>()->value_name("FILE"), "write all results as JSON")(
+      "hgrm", po::value<std::string>()->value_name("DIR"),
+      "write every latency distribution, over all replications, for HdrHistogram's tools");
   add_scenario_options(line);
   if (!line.parse(arguments)) return kOk;
 
@@ -117,6 +121,8 @@ int command_compare(const Arguments& arguments) {
   const models::Scenario scenario = read_named_scenario(file, overrides_of(line, policies_of(line)));
   std::optional<OutputFile> json;
   if (const auto path = line.find<std::string>("json")) json.emplace(*path);
+  std::optional<OutputFolder> hgrm;
+  if (const auto path = line.find<std::string>("hgrm")) hgrm.emplace(*path);
 
   const auto began = std::chrono::steady_clock::now();
   const std::vector<Job> jobs = plan(scenario, replications);
@@ -125,6 +131,7 @@ int command_compare(const Arguments& arguments) {
   const Comparison comparison(scenario, collect(jobs, std::move(outcomes), scenario.policies.size(), file));
   print(comparison, std::chrono::steady_clock::now() - began);
   if (json) json->commit(json_of(comparison).dump(2) + "\n");
+  if (hgrm) hgrm->commit(hgrm_files(comparison));
   return kOk;
 }
 

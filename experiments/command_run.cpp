@@ -2,19 +2,79 @@
 
 #include <optional>
 
+#include "experiments/autopsy.h"
 #include "experiments/commands.h"
 #include "experiments/comparison.h"
+#include "experiments/execute.h"
+#include "experiments/hgrm_file.h"
 #include "experiments/run_report.h"
+#include "experiments/trace_file.h"
 
 namespace experiments {
 
 namespace po = boost::program_options;
+
+namespace {
+
+void add_trace_options(CommandLine& line) {
+  line.add()("trace", po::value<std::string>()->value_name("FILE"), "write a timeline for ui.perfetto.dev")(
+      "trace-window", po::value<std::string>()->value_name("FROM..TO"),
+      "only what overlaps that time, such as 1.2s..1.3s")(
+      "trace-worst", po::value<std::size_t>()->value_name("N"),
+      "only what happens around the N longest requests (runs twice)");
+}
+
+// Where the longest requests are takes a run to find out.
+std::vector<TimeWindow> find_worst(const models::Scenario& scenario, const sim::Engine::Options& options,
+                                   std::size_t count) {
+  const Job job{&scenario, &scenario.policies.front(), scenario.seed};
+  const JobOutcome outcome = execute({job}, 1, options, [](std::size_t) {}).front();
+  if (const auto* failure = std::get_if<Failure>(&outcome)) throw std::runtime_error(failure->reason);
+  return windows_around_worst(std::get<models::Result>(outcome), count);
+}
+
+// Before any work is done.
+void check_trace_options(const CommandLine& line) {
+  const bool window = line.has("trace-window");
+  const auto worst = line.find<std::size_t>("trace-worst");
+  const auto file = line.find<std::string>("trace");
+  if ((window || worst) && !file) throw UsageError("--trace-window and --trace-worst need --trace FILE");
+  if (window && worst) throw UsageError("expected one of --trace-window and --trace-worst, found both");
+  if (file && file == line.find<std::string>("json")) throw UsageError("--trace and --json: expected two files");
+  if (worst && (*worst < 1 || *worst > kMostAutopsies)) {
+    throw UsageError(fmt::format("--trace-worst: expected a number from 1 to {}, found {}", kMostAutopsies, *worst));
+  }
+}
+
+std::vector<TimeWindow> trace_windows(const CommandLine& line, const models::Scenario& scenario) {
+  const auto text = line.find<std::string>("trace-window");
+  const auto worst = line.find<std::size_t>("trace-worst");
+  if (worst) return find_worst(scenario, engine_options_of(line), *worst);
+  if (!text) return {kWholeRun};
+  const auto window = parse_window(*text);
+  if (!window) throw UsageError("--trace-window: " + window.message());
+  return {*window};
+}
+
+models::Result simulate(const models::Scenario& scenario, const sim::Engine::Options& options, TraceFile* trace) {
+  const models::Policy& policy = scenario.policies.front();
+  if (trace == nullptr) return models::simulate(scenario, policy, options);
+  models::Result result = models::simulate(scenario, policy, options, trace->observer());
+  trace->finish(sim::Time{result.sim_time});
+  return result;
+}
+
+}  // namespace
 
 int command_run(const Arguments& arguments) {
   CommandLine line("run SCENARIO [OPTION]...",
                    "Runs a scenario under one policy and prints what everybody went through.", "SCENARIO", 1);
   line.add()("policy", po::value<std::string>()->value_name("NAME|FILE"), "by default the scenario's first")(
       "json", po::value<std::string>()->value_name("FILE"), "write the result as JSON");
+  line.add()("worst", po::value<std::size_t>()->value_name("N"), "explain the N longest requests, one by one");
+  line.add()("hgrm", po::value<std::string>()->value_name("DIR"),
+             "write every latency distribution for HdrHistogram's tools");
+  add_trace_options(line);
   add_scenario_options(line);
   if (!line.parse(arguments)) return kOk;
 
@@ -26,10 +86,25 @@ int command_run(const Arguments& arguments) {
   scenario.policies.resize(1);
   std::optional<OutputFile> json;
   if (const auto path = line.find<std::string>("json")) json.emplace(*path);
+  std::optional<OutputFolder> hgrm;
+  if (const auto path = line.find<std::string>("hgrm")) hgrm.emplace(*path);
 
-  const models::Result result = models::simulate(scenario, scenario.policies.front(), engine_options_of(line));
+  const auto worst = line.find<std::size_t>("worst");
+  if (worst && (*worst < 1 || *worst > kMostAutopsies)) {
+    throw UsageError(fmt::format("--worst: expected a number from 1 to {}, found {}", kMostAutopsies, *worst));
+  }
+  check_trace_options(line);
+  std::optional<OutputFile> trace_file;
+  if (const auto path = line.find<std::string>("trace")) trace_file.emplace(*path);
+  const std::vector<TimeWindow> windows = trace_windows(line, scenario);
+  std::optional<TraceFile> trace;
+  if (trace_file) trace.emplace(trace_file->stream(), scenario, windows);
+  const models::Result result = simulate(scenario, engine_options_of(line), trace ? &*trace : nullptr);
   fmt::print("{}\n{}", heading(scenario), run_report(scenario, result));
+  if (worst) fmt::print("\n{}", autopsy(result, *worst));
+  if (trace_file) trace_file->commit();
   if (json) json->commit(to_json(result).dump(2) + "\n");
+  if (hgrm) hgrm->commit(hgrm_files(Comparison(scenario, {{result}}), result.seed));
   return kOk;
 }
 

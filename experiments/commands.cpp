@@ -128,14 +128,24 @@ OutputFile::~OutputFile() {
 }
 
 void OutputFile::commit(const std::string& text) {
-  std::ofstream out(partial_, std::ios::trunc);
-  out << text;
-  out.close();
-  if (!out) throw std::runtime_error(fmt::format("{}: writing failed (disk full?)", path_.string()));
+  stream() << text;
+  commit();
+}
+
+std::ostream& OutputFile::stream() {
+  if (!out_.is_open()) out_.open(partial_, std::ios::trunc);
+  return out_;
+}
+
+void OutputFile::commit() {
+  out_.close();
+  if (!out_) throw std::runtime_error(fmt::format("{}: writing failed (disk full?)", path_.string()));
   if (partial_ != path_) std::filesystem::rename(partial_, path_);
 }
 
-bool colour_wanted() { return isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }
+bool on_terminal() { return isatty(STDOUT_FILENO) != 0; }
+
+bool colour_wanted() { return on_terminal() && std::getenv("NO_COLOR") == nullptr; }
 
 std::string bold(const std::string& text) {
   return colour_wanted() ? fmt::format(fmt::emphasis::bold, "{}", text) : text;

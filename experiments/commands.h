@@ -4,6 +4,7 @@
 #include <boost/program_options.hpp>
 
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -89,11 +90,19 @@ class OutputFile {
   /// Writes and puts the file in place. Throws std::runtime_error, and leaves an old file alone, if that fails.
   void commit(const std::string& text);
 
+  /// For what is written bit by bit. Begins anew the first time.
+  [[nodiscard]] std::ostream& stream();
+  /// Puts in place what has been written to stream(). Throws as above.
+  void commit();
+
  private:
   std::filesystem::path path_;
   std::filesystem::path partial_;
+  std::ofstream out_;
 };
 
+/// Whether standard output is a terminal.
+[[nodiscard]] bool on_terminal();
 /// Whether standard output is a terminal that wants colour (NO_COLOR is respected).
 [[nodiscard]] bool colour_wanted();
 /// `text` in bold on a terminal.

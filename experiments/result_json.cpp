@@ -46,6 +46,16 @@ Json to_json(const sim::Histogram& histogram) {
   return json;
 }
 
+// What the samples beyond a percentile spent their time on; null where there are too few.
+Json blame_beyond(const models::Samples& samples, double quantile, const std::vector<std::string>& classes) {
+  const auto from = samples.latency().percentile(quantile);
+  if (!from) return nullptr;
+  const models::Blame blame = samples.blame_from(*from);
+  Json json{{"from_ns", from->count()}, {"count", blame.count}};
+  json.update(to_json(blame, classes));
+  return json;
+}
+
 Json to_json(const models::Samples& samples, const std::vector<std::string>& classes) {
   Json json = to_json(samples.latency());
   json["blame"] = to_json(samples.blame(), classes);
@@ -55,6 +65,8 @@ Json to_json(const models::Samples& samples, const std::vector<std::string>& cla
   tail["from_ns"] = from.count();
   tail["count"] = samples.blame_from(from).count;
   tail.update(to_json(samples.blame_from(from), classes));
+  json["p99_blame"] = blame_beyond(samples, 0.99, classes);
+  json["p999_blame"] = blame_beyond(samples, 0.999, classes);
   return json;
 }
 
@@ -70,6 +82,18 @@ Json to_json(const models::ClassResult& result, const std::vector<std::string>& 
     if (call == phase) continue;
     if (!during.contains(to_string(call))) during[to_string(call)] = to_json(result.during_call(call), classes);
     during[to_string(phase)] = to_json(samples, classes);
+  }
+  return json;
+}
+
+// One array for each of min, max and last: short to write, and what a plotter wants.
+Json to_json(const sim::TimeSeries& series) {
+  Json json{
+      {"every_ns", series.width().count()}, {"min", Json::array()}, {"max", Json::array()}, {"last", Json::array()}};
+  for (const sim::TimeSeries::Bucket& bucket : series.buckets()) {
+    json["min"].push_back(bucket.min);
+    json["max"].push_back(bucket.max);
+    json["last"].push_back(bucket.last);
   }
   return json;
 }
@@ -91,11 +115,15 @@ Json to_json(const models::LockResult& lock, sim::Nanoseconds sim_time, const st
                           {"spins", statistics.spins},
                           {"handoffs_set", statistics.handoffs_set},
                           {"spin_time_ns", statistics.spin_time.count()}};
-  json["convoys"] = {
-      {"count", statistics.convoys}, {"readers", statistics.convoy_waits}, {"time_ns", statistics.convoy_time.count()}};
+  json["writer_bypasses"] = statistics.writer_bypasses;
+  json["convoys"] = {{"count", statistics.convoys},
+                     {"readers", statistics.convoy_waits},
+                     {"largest", statistics.largest_convoy},
+                     {"length", to_json(statistics.convoy_lengths)}};
   json["queue"] = {{"longest", statistics.longest_queue},
                    {"mean", static_cast<double>(statistics.total_wait.count()) /
-                                static_cast<double>(std::max<std::int64_t>(1, sim_time.count()))}};
+                                static_cast<double>(std::max<std::int64_t>(1, sim_time.count()))},
+                   {"series", to_json(statistics.queue)}};
   json["window"] = {
       {"vma_changed", lock.vma_changed}, {"eagain", lock.eagain}, {"vma_change_missed", lock.vma_change_missed}};
   return json;
@@ -106,7 +134,7 @@ Json to_json(const models::CallRecord& call) {
   for (const auto& [error, count] : call.errors) failed += count;
   const auto eagain = call.errors.find(EAGAIN);
   return {{"calls", call.duration.count()},
-          {"mean_ns", std::llround(call.duration.mean())},
+          {"mean_ns", call.duration.empty() ? Json(nullptr) : Json(std::llround(call.duration.mean()))},
           {"max_ns", call.duration.max().count()},
           {"pages", call.pages},
           {"failed", failed},
@@ -160,18 +188,6 @@ Json to_json(const models::BlockDevice::Statistics& device) {
           {"busy_ns", device.busy.count()},
           {"congestions", device.congestions},
           {"longest_queue", device.longest_queue}};
-}
-
-// One array for each of min, max and last: short to write, and what a plotter wants.
-Json to_json(const sim::TimeSeries& series) {
-  Json json{
-      {"every_ns", series.width().count()}, {"min", Json::array()}, {"max", Json::array()}, {"last", Json::array()}};
-  for (const sim::TimeSeries::Bucket& bucket : series.buckets()) {
-    json["min"].push_back(bucket.min);
-    json["max"].push_back(bucket.max);
-    json["last"].push_back(bucket.last);
-  }
-  return json;
 }
 
 Json to_json(const models::MemoryResult& memory) {

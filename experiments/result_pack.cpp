@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <optional>
+
 #include "experiments/result_json.h"
 
 namespace nlohmann {
@@ -10,6 +12,25 @@ template <>
 struct adl_serializer<sim::Nanoseconds> {
   static void to_json(json& to, const sim::Nanoseconds& from) { to = from.count(); }
   static void from_json(const json& from, sim::Nanoseconds& to) { to = sim::Nanoseconds{from.get<std::int64_t>()}; }
+};
+
+template <>
+struct adl_serializer<sim::Time> {
+  static void to_json(json& to, const sim::Time& from) { to = from.time_since_epoch().count(); }
+  static void from_json(const json& from, sim::Time& to) { to = sim::Time{sim::Nanoseconds{from.get<std::int64_t>()}}; }
+};
+
+// Nothing, or a list of one.
+template <typename T>
+struct adl_serializer<std::optional<T>> {
+  static void to_json(json& to, const std::optional<T>& from) {
+    to = json::array();
+    if (from) to.push_back(*from);
+  }
+  static void from_json(const json& from, std::optional<T>& to) {
+    to.reset();
+    if (!from.empty()) to = from.at(0).get<T>();
+  }
 };
 
 template <>
@@ -41,10 +62,13 @@ namespace models {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockBlame, holder, phase, mode, convoy, doing)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Blame, count, causes, lock_waits)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorstStep, from, to, cause, lock)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorstRequest, task, due, latency, phase, steps, rest)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Mode, acquisitions, contended, wait)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Holds, holder, call, mode)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics, read, write, hold, handoffs, convoys, convoy_waits, convoy_time,
-                                   longest_queue, total_wait, steals, spins, handoffs_set, spin_time)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics, read, write, hold, handoffs, writer_bypasses, convoys, convoy_waits,
+                                   convoy_lengths, largest_convoy, queue, longest_queue, total_wait, steals, spins,
+                                   handoffs_set, spin_time)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockResult, process, statistics, vma_changed, eagain, vma_change_missed)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CallRecord, duration, errors, pages)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Watermarks, min, low, high)
@@ -60,13 +84,13 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BlockDevice::Statistics, read, write, room_wa
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryResult, marks, at_end, allocated, lowest_free, swap_used, reclaim, device,
                                    series, kswapd_runs)
 
-void to_json(nlohmann::json& to, const Samples& from) { to = {from.latency(), from.blame_by_power()}; }
+void to_json(nlohmann::json& to, const Samples& from) { to = {from.latency(), from.blame_by_size()}; }
 
 void from_json(const nlohmann::json& from, Samples& to) {
   to = Samples::restore(from.at(0).get<sim::Histogram>(), from.at(1).get<std::map<int, Blame>>());
 }
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ClassResult, name, open_loop, unfinished, cpu, during)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ClassResult, name, open_loop, unfinished, cpu, during, worst)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Result, scenario, policy, seed, outcome, sim_time, classes, locks, calls, memory,
                                    preemptions, events, wall)
 

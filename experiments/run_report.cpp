@@ -7,6 +7,7 @@
 #include "experiments/commands.h"
 #include "experiments/comparison.h"
 #include "experiments/quantity.h"
+#include "experiments/text_figure.h"
 #include "experiments/verdict.h"
 
 namespace experiments {
@@ -22,6 +23,10 @@ std::string max_of(const sim::Histogram& histogram) { return histogram.empty() ?
 std::string calls(const models::Result& result) {
   std::string text;
   for (const auto& [name, call] : result.calls) {
+    if (call.duration.empty()) {
+      text += fmt::format("    {:<10} had not returned when the run ended\n", name);
+      continue;
+    }
     std::uint64_t failed = 0;
     for (const auto& [error, count] : call.errors) failed += count;
     text += fmt::format("    {:<10} {:>6} calls, mean {:>8}, longest {:>8}, {} pages asked for, {} failed\n", name,
@@ -46,9 +51,11 @@ std::string lock(const models::LockResult& result, const std::vector<std::string
                         max_of(lengths));
   }
   return text +
-         fmt::format("    {} hand-offs; longest queue {}; {} convoys with {} readers, {} in all\n", statistics.handoffs,
-                     statistics.longest_queue, statistics.convoys, statistics.convoy_waits,
-                     human(statistics.convoy_time)) +
+         fmt::format(
+             "    {} hand-offs, {} past a waiting writer; longest queue {}; {} convoys with {} readers, the largest "
+             "{}, the longest {}\n",
+             statistics.handoffs, statistics.writer_bypasses, statistics.longest_queue, statistics.convoys,
+             statistics.convoy_waits, statistics.largest_convoy, max_of(statistics.convoy_lengths)) +
          fmt::format("    in the locker's windows the map changed {} times: {} reported as -EAGAIN, {} missed\n",
                      result.vma_changed, result.eagain, result.vma_change_missed);
 }
@@ -88,6 +95,14 @@ std::string run_report(const models::Scenario& scenario, const models::Result& r
   }
   if (const std::string blame = blame_lines(alone); !blame.empty()) {
     text += bold("What the slowest spend their time on") + "\n" + blame + "\n";
+  }
+  if (on_terminal()) {
+    constexpr std::size_t kMostCurves = 5;
+    const std::string figure = percentile_figure(slowest_curves(alone, 0, kMostCurves), page_width(), colour_wanted());
+    if (!figure.empty()) text += bold("The tails of the slowest, over the whole run") + "\n" + figure + "\n";
+  }
+  if (const std::string gaps = closed_loop_gaps(alone); !gaps.empty()) {
+    text += bold("Closed and open loops") + "\n" + gaps + "\n";
   }
   text += bold("The locker's calls") + "\n" + calls(result) + "\n";
   for (const models::LockResult& each : result.locks) text += lock(each, result.class_names()) + "\n";

@@ -7,7 +7,8 @@
 
 namespace experiments {
 
-/// Latencies, what the slowest spend their time on, the locker's calls, the lock, the memory, the cost of the run.
+/// Latencies, what the slowest spend their time on, on a terminal a plot of their tails; the locker's calls, the lock,
+/// the memory, the cost of the run.
 [[nodiscard]] std::string run_report(const models::Scenario& scenario, const models::Result& result);
 
 }  // namespace experiments

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <optional>
+#include <variant>
 #include <vector>
 
 #include "experiments/quantity.h"
@@ -40,7 +42,7 @@ constexpr Path kPaths[] = {
      Phase::munlock,
      {"munlock", "munlockall"},
      "Should the unlock path downgrade mmap_sem, too?",
-     "Should the unlock path give mmap_sem away in between?"},
+     "Should the unlock path hold mmap_sem for write no longer than it must?"},
     {&Policy::munmap, Phase::munmap, {"munmap", "munmap"}, "Does it help to downgrade mmap_sem while munmap zaps?", ""},
 };
 
@@ -175,13 +177,17 @@ std::string durations(const Comparison& comparison, const Path& path, const Pair
   for (const std::string call : path.syscalls) {
     const auto before = mean_duration(comparison.results(pair.held), call);
     const auto after = mean_duration(comparison.results(pair.downgraded), call);
-    if (before && after) return fmt::format("a {} takes {} instead of {}; ", call, human(*after), human(*before));
+    if (!before || !after) continue;
+    const std::string instead = human(*after) == human(*before) ? "as before" : "instead of " + human(*before);
+    return fmt::format("a {} takes {} {}; ", call, human(*after), instead);
   }
   return "";
 }
 
 std::string price(const Comparison& comparison, const Path& path, const Pair& pair) {
   if (path.hold == &Policy::munmap) return "";  // nobody comes back for write mode
+  const std::string takes = durations(comparison, path, pair);
+  if (takes.empty()) return "";
   std::uint64_t changed = 0;
   std::uint64_t eagain = 0;
   std::uint64_t missed = 0;
@@ -197,7 +203,7 @@ std::string price(const Comparison& comparison, const Path& path, const Pair& pa
                                                 "in the window before write mode was back the map changed {} times\n"
                                                 "    ({} reported as -EAGAIN, {} that mattered and went unnoticed)",
                                                 changed, eagain, missed);
-  return fmt::format("    The price: {}{}.\n", durations(comparison, path, pair), window);
+  return fmt::format("    The price: {}{}.\n", takes, window);
 }
 
 // Readers that the downgrade should have let in, and that a queued writer kept out.
@@ -223,13 +229,13 @@ std::string convoy(const Comparison& comparison, const Path& path, const Pair& p
       *std::max_element(behind.begin(), behind.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   const auto classes = comparison.results(pair.downgraded).front().class_names();
   const auto name = [&](models::ClassId id) { return id < 0 ? "kernel" : classes[static_cast<std::size_t>(id)]; };
+  constexpr const char* kOneWriter = "    One writer undoes the downgrade for everybody who comes after it.\n";
+  const bool downgrades = (comparison.policy(pair.downgraded).*path.hold).mode == HoldMode::downgrade;
   return fmt::format(
-      "    The convoy: {:.0f} % of the waiting that is left is that of readers who stand behind a queued writer, most "
-      "of\n"
-      "    all behind {}, which waits for the read hold of {} in {}. One writer undoes the downgrade for\n"
-      "    everybody who comes after it.\n",
+      "    The convoy: {:.0f} % of the waiting that is left is that of readers who stand behind a queued writer,\n"
+      "    most of all behind {}, which waits for the read hold of {} in {}.\n{}",
       100 * static_cast<double>(behind_all.count()) / static_cast<double>(all.count()), name(most.convoy),
-      name(most.holder), to_string(most.phase));
+      name(most.holder), to_string(most.phase), downgrades ? kOneWriter : "");
 }
 
 std::string section(const Comparison& comparison, const Path& path, const Pair& pair) {
@@ -288,11 +294,11 @@ std::string reclaim(const Comparison& comparison) {
     }
     constexpr double kWorthSaying = 0.005;
     if (own + others < kWorthSaying * all) continue;
-    text +=
-        fmt::format("    {:<18} {:>5.1f} % is their own, {:>5.1f} % is waiting for a holder of mmap_sem meanwhile\n",
-                    comparison.policy(policy).name, 100 * own / all, 100 * others / all);
+    text += fmt::format("    {:<18} {:>5.1f} % their own, {:>5.1f} % waiting for a holder of mmap_sem who reclaims\n",
+                        comparison.policy(policy).name, 100 * own / all, 100 * others / all);
   }
-  return text.empty() ? "" : "Reclaim and its I/O in the time of the requests due during mlock\n" + text + "\n";
+  return text.empty() ? ""
+                      : "How much of the time of requests due during mlock is reclaim, with its I/O\n" + text + "\n";
 }
 
 std::string unfinished_note(const models::Result& result, const models::ClassResult& each) {
@@ -307,6 +313,102 @@ std::string unfinished_note(const models::Result& result, const models::ClassRes
       result.policy, result.seed, each.name, each.unfinished, served);
 }
 
+// The loops of a process that differ in nothing but in when they ask.
+struct Loops {
+  std::string closed;
+  std::string open;
+};
+
+// Whether `closed` is a closed loop and `open` an open one that asks for the same.
+bool differ_only_in_arrival(const models::ThreadSpec& closed, const models::ThreadSpec& open) {
+  return std::visit(
+      [&](auto changed) {
+        if constexpr (requires { changed.arrival; }) {
+          const auto* other = std::get_if<decltype(changed)>(&open.run);
+          if (other == nullptr || !std::holds_alternative<models::ClosedLoop>(changed.arrival) ||
+              !std::holds_alternative<models::OpenLoop>(other->arrival)) {
+            return false;
+          }
+          changed.arrival = other->arrival;
+          return changed == *other;
+        }
+        return false;
+      },
+      closed.run);
+}
+
+std::vector<Loops> loops_of(const models::Scenario& scenario) {
+  std::vector<Loops> found;
+  for (const models::ProcessSpec& process : scenario.processes) {
+    for (const models::ThreadSpec& closed : process.threads) {
+      for (const models::ThreadSpec& open : process.threads) {
+        if (differ_only_in_arrival(closed, open)) found.push_back({closed.name, open.name});
+      }
+    }
+  }
+  return found;
+}
+
+constexpr double kGapQuantile = 0.99;
+
+// The p99 of all requests of a class, whenever they were due.
+std::optional<sim::Nanoseconds> overall(const Comparison& comparison, std::size_t policy, const std::string& name) {
+  sim::Histogram all;
+  for (const Row& row : comparison.rows()) {
+    if (row.class_name == name) all.merge(comparison.pooled(policy, row).latency());
+  }
+  return all.percentile(kGapQuantile);
+}
+
+// Where the p99 of an open loop is longest.
+struct Worst {
+  std::size_t policy = 0;
+  Row row{};
+  sim::Nanoseconds p99{-1};
+};
+
+std::optional<Worst> worst_of(const Comparison& comparison, const std::string& name) {
+  Worst worst;
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    for (const Row& row : comparison.rows()) {
+      if (row.class_name != name) continue;
+      const auto p99 = comparison.pooled(policy, row).latency().percentile(kGapQuantile);
+      if (p99 && *p99 > worst.p99) worst = {policy, row, *p99};
+    }
+  }
+  return worst.p99 < sim::Nanoseconds{0} ? std::nullopt : std::optional(worst);
+}
+
+std::string gap(const Comparison& comparison, const Loops& loops) {
+  const auto open = worst_of(comparison, loops.open);
+  if (!open) return "";
+  const sim::Histogram& closed = comparison.pooled(open->policy, {loops.closed, open->row.call}).latency();
+  const auto closed_p99 = closed.percentile(kGapQuantile);
+  // One that was asked too little meanwhile to have a p99 is judged by all that it asked for.
+  const auto judged = closed_p99 ? closed_p99 : overall(comparison, open->policy, loops.closed);
+  if (!judged) return "";
+  if (static_cast<double>(open->p99.count()) <= kPlainChange * static_cast<double>(judged->count())) return "";
+  return fmt::format(
+      "    Under {}, p99 during {}: {} (closed loop, {} requests) {}, {} (open, {}) {}:\n"
+      "    a closed loop asks nothing while it waits.\n",
+      comparison.policy(open->policy).name, to_string(open->row.call), loops.closed, closed.count(),
+      closed_p99 ? human(*closed_p99) : "-", loops.open, comparison.pooled(open->policy, open->row).latency().count(),
+      human(open->p99));
+}
+
+// First of all: what such a run says about the rest is little.
+std::string out_of_memory(const Comparison& comparison) {
+  std::string text;
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    for (const models::Result& result : comparison.results(policy)) {
+      if (result.outcome != models::Outcome::out_of_memory) continue;
+      text += fmt::format("{}, seed {}: OUT OF MEMORY after {}: {}; the figures end there.\n", result.policy,
+                          result.seed, human(result.sim_time), out_of_memory_reason(result.memory));
+    }
+  }
+  return text.empty() ? "" : text + "\n";
+}
+
 std::string caveats(const Comparison& comparison) {
   std::string text;
   if (comparison.replications() == 1) {
@@ -314,10 +416,6 @@ std::string caveats(const Comparison& comparison) {
   }
   for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
     for (const models::Result& result : comparison.results(policy)) {
-      if (result.outcome == models::Outcome::out_of_memory) {
-        text += fmt::format("    {}, seed {}: OUT OF MEMORY after {}: {}; the figures end there.\n", result.policy,
-                            result.seed, human(result.sim_time), out_of_memory_reason(result.memory));
-      }
       for (const models::ClassResult& each : result.classes) text += unfinished_note(result, each);
     }
   }
@@ -325,10 +423,16 @@ std::string caveats(const Comparison& comparison) {
       "    - in the table: fewer than ten samples lie beyond that percentile (p99.9 needs 10,000 in all).\n"
       "    A closed loop asks nothing while it waits, so a long stall is one sample of it; an open loop counts each\n"
       "    request that falls due meanwhile.\n";
-  return "To be known\n" + text;
+  return "To be known\n" + text + closed_loop_gaps(comparison);
 }
 
 }  // namespace
+
+std::string closed_loop_gaps(const Comparison& comparison) {
+  std::string text;
+  for (const Loops& loops : loops_of(comparison.scenario())) text += gap(comparison, loops);
+  return text;
+}
 
 std::string out_of_memory_reason(const models::MemoryResult& memory) {
   const models::ZoneCounts& pages = memory.at_end;
@@ -342,7 +446,7 @@ std::string out_of_memory_reason(const models::MemoryResult& memory) {
 }
 
 std::string verdict(const Comparison& comparison) {
-  std::string text;
+  std::string text = out_of_memory(comparison);
   for (const Path& path : kPaths) {
     for (const Pair& pair : pairs(comparison, path)) text += section(comparison, path, pair) + "\n";
   }

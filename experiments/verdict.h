@@ -13,6 +13,11 @@ namespace experiments {
 /// Then what has to be known to trust the figures. Ends with a newline.
 [[nodiscard]] std::string verdict(const Comparison& comparison);
 
+/// Where a closed and an open loop of one process ask for the same: how far apart their p99 are, during the call in
+/// which the open loop's is longest (of all policies). A sentence for each such pair, four spaces before it; nothing
+/// where they are not far apart, or where there are too few requests to tell.
+[[nodiscard]] std::string closed_loop_gaps(const Comparison& comparison);
+
 /// Why a run ended in OOM: what there was to reclaim, and what not. Without a full stop.
 [[nodiscard]] std::string out_of_memory_reason(const models::MemoryResult& memory);
 

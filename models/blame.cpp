@@ -31,9 +31,33 @@ TimeByCause Ledger::read(sim::Time at) const {
   return totals;
 }
 
+void Ledger::add(const LockWait& wait) {
+  if (!remembers_) return;
+  lock_waits_.push_back(wait);
+  std::deque<Piece>& pieces = pieces_[wait.blame];
+  sim::Nanoseconds before{};
+  if (!pieces.empty()) before = pieces.back().before + (pieces.back().to - pieces.back().from);
+  pieces.push_back({wait.from, wait.to, before});
+}
+
+LockTimes Ledger::lock_times_since(sim::Time since) const {
+  LockTimes times;
+  for (const auto& [blame, pieces] : pieces_) {
+    const auto first = std::upper_bound(pieces.begin(), pieces.end(), since,
+                                        [](sim::Time time, const Piece& piece) { return time < piece.to; });
+    if (first == pieces.end()) continue;
+    const sim::Nanoseconds all = pieces.back().before + (pieces.back().to - pieces.back().from) - first->before;
+    times[blame] = all - std::max(since - first->from, sim::Nanoseconds{0});
+  }
+  return times;
+}
+
 void Ledger::forget_before(sim::Time at) {
   while (entries_.size() > 1 && entries_[1].from <= at) entries_.pop_front();
   while (!lock_waits_.empty() && lock_waits_.front().to <= at) lock_waits_.pop_front();
+  for (auto& [blame, pieces] : pieces_) {
+    while (!pieces.empty() && pieces.front().to <= at) pieces.pop_front();
+  }
 }
 
 }  // namespace models

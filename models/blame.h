@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <iterator>
+#include <map>
 #include <string_view>
 
 #include "models/phase.h"
@@ -64,6 +65,9 @@ struct LockWait {
   LockBlame blame;
 };
 
+/// How long, by whom it was for.
+using LockTimes = std::map<LockBlame, sim::Nanoseconds>;
+
 /// What a task's time has gone into since the start of the run.
 class Ledger {
  public:
@@ -72,9 +76,7 @@ class Ledger {
   void charge(Cause cause, sim::Time at);
 
   /// A task waits for a semaphore and now knows because of whom. In the order of time.
-  void add(const LockWait& wait) {
-    if (remembers_) lock_waits_.push_back(wait);
-  }
+  void add(const LockWait& wait);
 
   /// The totals at `at`: now, or any earlier moment since the one that was last forgotten.
   [[nodiscard]] TimeByCause read(sim::Time at) const;
@@ -91,6 +93,9 @@ class Ledger {
   }
   /// The waits that ended after the moment that was last forgotten.
   [[nodiscard]] const std::deque<LockWait>& lock_waits() const { return lock_waits_; }
+  /// What these come to since `since`, which has not been forgotten. Takes time for the different blames, not for the
+  /// waits: a long hold is waited for in many pieces, and by many requests that fall due meanwhile.
+  [[nodiscard]] LockTimes lock_times_since(sim::Time since) const;
 
   /// Nobody will ask for what was before `at`.
   void forget_before(sim::Time at);
@@ -105,6 +110,13 @@ class Ledger {
     TimeByCause totals;
   };
 
+  /// A wait, and what had been waited for the same reason before it.
+  struct Piece {
+    sim::Time from;
+    sim::Time to;
+    sim::Nanoseconds before;
+  };
+
   /// The entry that holds at `at`.
   [[nodiscard]] std::deque<Entry>::const_iterator in_force(sim::Time at) const;
 
@@ -112,6 +124,7 @@ class Ledger {
   std::deque<Entry> entries_{{sim::Time{}, Cause::sleep, {}}};
   bool remembers_ = false;
   std::deque<LockWait> lock_waits_;
+  std::map<LockBlame, std::deque<Piece>> pieces_;  // of the same waits
 };
 
 }  // namespace models

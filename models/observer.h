@@ -34,6 +34,8 @@ struct Observer {
   /// From `at` on, perhaps a little ahead of the machine's time, the task's time goes to `cause`; it may be the same as
   /// before.
   std::function<void(const Task&, Cause, sim::Time at)> cause;
+  /// The task does something else from now on (Task::phase()), or the same once more.
+  std::function<void(const Task&)> phase;
   /// `woken` has been made runnable by `waker`.
   std::function<void(const Task& waker, const Task& woken)> wake;
   /// Pages of an address space have changed their state.

@@ -85,7 +85,7 @@ void Rwsem::admit(Task& current, const Wakes& wakes) {
 
 void Rwsem::down(Fifo& rules, Waiter& waiter) {
   if (rules.down(waiter.mode, &waiter)) {
-    take(*waiter.task, waiter.mode, waiter.since);
+    take(*waiter.task, waiter.mode, waiter.since, waiter.since);
   } else {
     contend(waiter);
     sleep(waiter);
@@ -121,14 +121,14 @@ void Rwsem::down_read(SpinHandoff& rules, Waiter& waiter) {
     sleep(waiter);
   } else {
     statistics_.steals += outcome == SpinHandoff::Read::stolen ? 1 : 0;
-    take(current, waiter.mode, waiter.since);
+    take(current, waiter.mode, waiter.since, waiter.since);
     admit(current, wakes);
   }
 }
 
 void Rwsem::down_write(SpinHandoff& rules, Waiter& waiter) {
   if (rules.down_write()) {
-    take(*waiter.task, waiter.mode, waiter.since);
+    take(*waiter.task, waiter.mode, waiter.since, waiter.since);
   } else if (!rules.may_spin(owner_on_cpu()) || !optimistic_spin(rules, waiter)) {
     queue_write(rules, waiter);
   }
@@ -256,6 +256,7 @@ void Rwsem::contend(Waiter& waiter) {
       std::max(statistics_.longest_queue, queue_length() + (spinning == nullptr ? 0 : spinning->spinners().size()));
   if (waiter.mode == LockMode::read && readers() > 0 && first_writer()) {
     ++statistics_.convoy_waits;
+    ++convoy_readers_;
     if (!convoy_since_) {
       ++statistics_.convoys;
       convoy_since_ = waiter.since;
@@ -305,6 +306,7 @@ void Rwsem::begin_wait(Waiter& waiter, Waiter::State state) {
   waiter.state = state;
   waiter.first_stretch = forgotten_ + stretches_.size();
   waiting_.push_back(&waiter);
+  statistics_.queue.record(waiter.task->now(), static_cast<std::int64_t>(waiting_.size()));
 }
 
 void Rwsem::end_wait(Waiter& waiter, sim::Time now) {
@@ -316,6 +318,7 @@ void Rwsem::end_wait(Waiter& waiter, sim::Time now) {
     waiter.task->ledger().add({stretch.from, stretch.to, blame});
   }
   waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &waiter));
+  statistics_.queue.record(now, static_cast<std::int64_t>(waiting_.size()));
 }
 
 // It gets the semaphore: `how` counts. Returns whether its task is to be woken.
@@ -328,20 +331,33 @@ bool Rwsem::let_in(Waiter& waiter, sim::Time now, std::uint64_t& how) {
     statistics_.total_wait += waited;
     statistics_of(waiter.mode).wait.record(waited);
   }
-  take(*waiter.task, waiter.mode, now);
+  take(*waiter.task, waiter.mode, waiter.since, now);
   return asleep;
 }
 
-void Rwsem::take(Task& task, LockMode mode, sim::Time now) {
+// `since`: when it asked for it.
+void Rwsem::take(Task& task, LockMode mode, sim::Time since, sim::Time now) {
   assert((waiting_.empty() || stretch_start_ == now) && "the waits until now have not been charged");
   holders_.push_back({&task, mode, now});
   task.set_holding(this);
-  if (mode == LockMode::write && convoy_since_) {
-    statistics_.convoy_time += now - *convoy_since_;
-    convoy_since_.reset();
-  }
+  note_bypass(since);
+  if (mode == LockMode::write) end_convoy(now);
   tell(task, mode == LockMode::read ? LockOperation::down_read : LockOperation::down_write);
   let_spinners_look();
+}
+
+void Rwsem::note_bypass(sim::Time since) {
+  const bool earlier_writer = std::any_of(waiting_.begin(), waiting_.end(), [&](const Waiter* waiter) {
+    return waiter->mode == LockMode::write && waiter->since < since;
+  });
+  statistics_.writer_bypasses += earlier_writer ? 1 : 0;
+}
+
+void Rwsem::end_convoy(sim::Time now) {
+  if (!convoy_since_) return;
+  statistics_.convoy_lengths.record(now - *convoy_since_);
+  statistics_.largest_convoy = std::max(statistics_.largest_convoy, std::exchange(convoy_readers_, 0));
+  convoy_since_.reset();
 }
 
 void Rwsem::drop(const Task& task) {

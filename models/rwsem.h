@@ -29,6 +29,7 @@
 #include "models/rwsem_fifo.h"
 #include "models/rwsem_spin_handoff.h"
 #include "sim/histogram.h"
+#include "sim/time_series.h"
 
 namespace models {
 
@@ -54,11 +55,14 @@ struct RwsemStatistics {
   Mode write;
   std::map<Holds, sim::Histogram> hold;
   std::uint64_t handoffs = 0;      ///< times that it went to somebody in the queue
+  std::uint64_t writer_bypasses = 0;  ///< times that it went to somebody who had come later than a waiting writer
   std::uint64_t convoys = 0;       ///< times that readers came to queue behind a writer that waits for readers
   std::uint64_t convoy_waits = 0;  ///< readers that did
-  sim::Nanoseconds convoy_time{};  ///< from the first such reader until its writer got in
+  sim::Histogram convoy_lengths;   ///< from the first such reader until its writer got in
+  std::uint64_t largest_convoy = 0;  ///< readers
   std::size_t longest_queue = 0;   ///< with those who spin
   sim::Nanoseconds total_wait{};   ///< over the run's length: the mean queue length (Little's law)
+  sim::TimeSeries queue;           ///< those who queue or spin
 
   // Only with RwsemFlavour::spin_handoff.
   std::uint64_t steals = 0;        ///< times that it was taken past a queue
@@ -156,7 +160,9 @@ class Rwsem {
   void begin_wait(Waiter& waiter, Waiter::State state);
   void end_wait(Waiter& waiter, sim::Time now);
   bool let_in(Waiter& waiter, sim::Time now, std::uint64_t& how);
-  void take(Task& task, LockMode mode, sim::Time now);
+  void take(Task& task, LockMode mode, sim::Time since, sim::Time now);
+  void note_bypass(sim::Time since);
+  void end_convoy(sim::Time now);
   void drop(const Task& task);
   void let_spinners_look();
   [[nodiscard]] bool owner_on_cpu() const;
@@ -183,6 +189,7 @@ class Rwsem {
   std::size_t forgotten_ = 0;  // stretches dropped from the front
   sim::Time stretch_start_{};
   std::optional<sim::Time> convoy_since_;
+  std::uint64_t convoy_readers_ = 0;  // of the present convoy
   RwsemStatistics statistics_;
 };
 

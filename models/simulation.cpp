@@ -199,6 +199,8 @@ class Simulation {
       const Mm& mm = process.mm;
       if (mm.mmap_sem.statistics().read.acquisitions + mm.mmap_sem.statistics().write.acquisitions == 0) continue;
       result.locks.push_back({mm.name(), mm.mmap_sem.statistics(), mm.vma_changed, mm.eagain, mm.vma_change_missed});
+      sim::TimeSeries& queue = result.locks.back().statistics.queue;
+      queue = queue.until(engine_.now());
     }
     result.calls = calls_;
     result.memory = collect_memory();
@@ -236,6 +238,7 @@ class Simulation {
       result.cpu +=
           spent[static_cast<std::size_t>(Cause::cpu)] + spent[static_cast<std::size_t>(Cause::direct_reclaim)];
     }
+    result.worst = members.record.worst.requests();
     for (std::size_t phase = 0; phase < kPhaseCount; ++phase) {
       const Samples& samples = members.record.during[phase];
       if (!samples.latency().empty()) result.during.emplace(static_cast<Phase>(phase), samples);

@@ -21,6 +21,7 @@ struct ClassResult {
   std::uint64_t unfinished = 0;  ///< due but not served when the run ended
   sim::Nanoseconds cpu{};        ///< CPU time of all its tasks, reclaim included
   std::map<Phase, Samples> during;
+  std::vector<WorstRequest> worst;  ///< the longest, the longest first
 
   /// All samples.
   [[nodiscard]] Samples total() const;

@@ -108,6 +108,7 @@ void Task::enter(Phase phase) {
   const sim::Time now = settle();
   if (holding_ != nullptr) holding_->charge_waits(now);
   phase_ = phase;
+  if (kernel_.observer.phase) kernel_.observer.phase(*this);
   if (phase_log_ != nullptr) phase_log_->enter(phase, now, phase_reporter_);
 }
 

@@ -97,10 +97,10 @@ TEST_F(Commands, ExplainThemselves) {
 }
 
 TEST_F(Commands, NameEveryOptionInTheirHelp) {
-  for (const char* option : {"--policy", "--seed", "--set", "--json", "--stepwise"}) {
+  for (const char* option : {"--policy", "--seed", "--set", "--json", "--hgrm", "--stepwise"}) {
     EXPECT_THAT(mlocksim({"run", "--help"}).out, HasSubstr(option));
   }
-  for (const char* option : {"--policies", "--reps", "--jobs", "--seed", "--set", "--json"}) {
+  for (const char* option : {"--policies", "--reps", "--jobs", "--seed", "--set", "--json", "--hgrm"}) {
     EXPECT_THAT(mlocksim({"compare", "--help"}).out, HasSubstr(option));
   }
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <stdexcept>
@@ -70,6 +71,68 @@ TEST(Histogram, QuantilesAreWithinAThousandthOfTheOrderStatistics) {
       expect_within_a_thousandth_above(histogram.value_at(quantile), samples[rank - 1]);
       EXPECT_LE(histogram.value_at(quantile), samples.back());
     }
+  }
+}
+
+// With P(X > x) = (scale / x)^shape; the variance is infinite for a shape of at most 2.
+std::vector<Nanoseconds> draw_pareto(Nanoseconds scale, double shape, std::uint64_t seed) {
+  Stream stream(seed, "histogram_test", "pareto");
+  std::vector<Nanoseconds> samples(kSampleCount);
+  for (Nanoseconds& sample : samples) {
+    const double beyond = (static_cast<double>(stream() >> 11) + 0.5) * 0x1p-53;
+    const double value = static_cast<double>(scale.count()) * std::pow(beyond, -1 / shape);
+    sample = std::min(Nanoseconds{std::llround(std::min(value, 1e18))}, Histogram::kLargest);
+  }
+  return samples;
+}
+
+// What users read: every percentile that is given at all.
+TEST(Histogram, ReportedPercentilesAreWithinAThousandthOfExactOrderStatistics) {
+  std::vector<std::pair<std::string, std::vector<Nanoseconds>>> all{{"constant", draw(Constant{12'345'678ns}, 7)},
+                                                                    {"Pareto", draw_pareto(1us, 1.1, 7)}};
+  for (const auto& [name, distribution] : five_distributions()) all.emplace_back(name, draw(distribution, 7));
+  for (auto& [name, samples] : all) {
+    const Histogram histogram = histogram_of(samples);
+    std::sort(samples.begin(), samples.end());
+    for (std::size_t rank = kSampleCount / 2; rank <= kSampleCount - 10; rank += 10) {
+      const auto reported = histogram.percentile(static_cast<double>(rank) / kSampleCount);
+      ASSERT_TRUE(reported.has_value()) << name << " " << rank;
+      const Nanoseconds exact = samples[rank - 1];
+      ASSERT_GE(*reported, exact) << name << " " << rank;
+      ASSERT_LE(*reported - exact, exact / 1000) << name << " " << rank;
+    }
+    EXPECT_EQ(histogram.percentile(1 - 9.0 / kSampleCount), std::nullopt) << "nine samples lie beyond";
+  }
+}
+
+TEST(Histogram, AConstantIsEveryPercentileExactly) {
+  const Histogram histogram = histogram_of(draw(Constant{12'345'678ns}, 8));
+  for (const double quantile : {0.5, 0.9, 0.99, 0.999, 0.9999}) {
+    EXPECT_EQ(histogram.percentile(quantile), 12'345'678ns);
+  }
+  EXPECT_EQ(histogram.min(), histogram.max());
+  EXPECT_EQ(histogram.mean(), 12'345'678);
+}
+
+// So that pooled replications have the percentiles of all their samples, in whatever order they come.
+TEST(Histogram, PercentilesOfAMergeAreThoseOfAllSamples) {
+  std::vector<Nanoseconds> all;
+  Histogram forwards;
+  std::vector<Histogram> parts;
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    const std::vector<Nanoseconds> samples = draw_pareto(2us, 0.9, seed);
+    all.insert(all.end(), samples.begin(), samples.end());
+    parts.push_back(histogram_of(samples));
+    forwards.merge(parts.back());
+  }
+  Histogram backwards;
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) backwards.merge(*part);
+  EXPECT_EQ(forwards, backwards);
+  EXPECT_EQ(forwards, histogram_of(all));
+  std::sort(all.begin(), all.end());
+  for (const double quantile : {0.5, 0.9, 0.99, 0.999, 0.9999}) {
+    const auto rank = static_cast<std::size_t>(std::llround(quantile * static_cast<double>(all.size())));
+    expect_within_a_thousandth_above(*forwards.percentile(quantile), all[rank - 1]);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -297,6 +298,36 @@ void check_reclaim(const MemorySpec& spec, const Result& result) {
   }
 }
 
+// The steps of the longest requests are in order, lie within the request, and add up to it with the rest.
+void check_worst(const Result& result) {
+  for (const ClassResult& each : result.classes) {
+    for (const WorstRequest& request : each.worst) {
+      sim::Nanoseconds sum{};
+      sim::Time end = request.due;
+      for (const WorstStep& step : request.steps) {
+        EXPECT_LE(end, step.from);
+        EXPECT_LT(step.from, step.to);
+        end = step.to;
+        sum += step.to - step.from;
+      }
+      EXPECT_LE(end, request.due + request.latency);
+      sum = std::accumulate(request.rest.begin(), request.rest.end(), sum);
+      EXPECT_EQ(sum, request.latency) << each.name;
+    }
+    if (each.worst.empty()) continue;
+    EXPECT_EQ(each.worst.front().latency, each.total().latency().max());
+  }
+}
+
+void check_lock(const Result& result) {
+  for (const LockResult& lock : result.locks) {
+    const RwsemStatistics& statistics = lock.statistics;
+    EXPECT_LE(statistics.convoy_lengths.count(), statistics.convoys);
+    EXPECT_LE(statistics.convoys - statistics.convoy_lengths.count(), 1U) << "only the last may not have ended";
+    EXPECT_LE(statistics.largest_convoy, statistics.convoy_waits);
+  }
+}
+
 std::string run(const RandomScenario& random, bool stepwise) {
   return tests::in_child([&] {
     alarm(60);  // a run that does not end
@@ -305,6 +336,8 @@ std::string run(const RandomScenario& random, bool stepwise) {
     check_swap(random.scenario.memory, result.memory);
     check_device(random.scenario.memory, result.memory);
     check_reclaim(random.scenario.memory, result);
+    check_worst(result);
+    check_lock(result);
     return tests::text_of(result);
   });
 }

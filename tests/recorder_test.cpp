@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
+#include <algorithm>
 #include <string>
+#include <vector>
 
+#include "sim/random.h"
 #include "tests/in_child.h"
 #include "tests/small_machine.h"
 
@@ -31,8 +33,8 @@ constexpr LockBlame kMapper{2, Phase::mmap, LockMode::write, -1};
 
 TEST(Samples, BlameIsTheSumOfAllSamples) {
   Samples samples;
-  samples.record(at(0), 100ns, parts(100ns, 0ns), {});
-  samples.record(at(0), 5000ns, parts(100ns, 4900ns), {{at(100), at(4000), kLocker}, {at(4000), at(5000), kMapper}});
+  samples.record(100ns, parts(100ns, 0ns), {});
+  samples.record(5000ns, parts(100ns, 4900ns), {{kLocker, 3900ns}, {kMapper, 1000ns}});
   const Blame blame = samples.blame();
   EXPECT_EQ(blame.count, 2U);
   EXPECT_EQ(of(blame, Cause::cpu), 200ns);
@@ -42,21 +44,52 @@ TEST(Samples, BlameIsTheSumOfAllSamples) {
   EXPECT_EQ(samples.latency().max(), 5000ns);
 }
 
-TEST(Samples, OfAWaitOnlyThePartAfterTheRequestWasDueCounts) {
-  Samples samples;
-  samples.record(at(1000), 500ns, parts(100ns, 400ns), {{at(200), at(1300), kLocker}, {at(1300), at(1400), kMapper}});
-  EXPECT_EQ(samples.blame().lock_waits, (std::map<LockBlame, Nanoseconds>{{kLocker, 300ns}, {kMapper, 100ns}}));
+TEST(Ledger, OfAWaitOnlyThePartSinceAMomentCounts) {
+  Ledger ledger;
+  ledger.remember();
+  ledger.add({at(200), at(1300), kLocker});
+  ledger.add({at(1300), at(1400), kMapper});
+  ledger.add({at(1400), at(1450), kLocker});
+  EXPECT_EQ(ledger.lock_times_since(at(100)), (LockTimes{{kLocker, 1150ns}, {kMapper, 100ns}}));
+  EXPECT_EQ(ledger.lock_times_since(at(1000)), (LockTimes{{kLocker, 350ns}, {kMapper, 100ns}}));
+  EXPECT_EQ(ledger.lock_times_since(at(1390)), (LockTimes{{kLocker, 50ns}, {kMapper, 10ns}}));
+  EXPECT_EQ(ledger.lock_times_since(at(1450)), LockTimes{});
+  ledger.forget_before(at(1350));
+  EXPECT_EQ(ledger.lock_times_since(at(1390)), (LockTimes{{kLocker, 50ns}, {kMapper, 10ns}}));
 }
 
-// 1023 is the last with 10 bits, 1024 the first with 11.
+// However the waits are cut, and from wherever they are asked for, what they come to is what walking them gives.
+TEST(Ledger, SumsOfRandomWaitsAreThoseOfTheWaits) {
+  sim::Stream chance(1, "waits", "test");
+  Ledger ledger;
+  ledger.remember();
+  std::vector<LockWait> waits;
+  std::int64_t time = 0;
+  for (int number = 0; number < 500; ++number) {
+    const std::int64_t from = time + static_cast<std::int64_t>(chance() % 3);
+    time = from + 1 + static_cast<std::int64_t>(chance() % 50);
+    waits.push_back({at(from), at(time), chance() % 2 == 0 ? kLocker : kMapper});
+    ledger.add(waits.back());
+  }
+  for (std::int64_t since = 0; since <= time; since += 7) {
+    LockTimes expected;
+    for (const LockWait& wait : waits) {
+      if (wait.to > at(since)) expected[wait.blame] += wait.to - std::max(wait.from, at(since));
+    }
+    EXPECT_EQ(ledger.lock_times_since(at(since)), expected) << since;
+  }
+}
+
+// 1023 is the last with 10 bits, 1024 the first with 11; of these, 1152 begins the second eighth.
 TEST(Samples, TheBlameOfTheTailLeavesShorterSamplesOut) {
   Samples samples;
-  samples.record(at(0), 1023ns, parts(1023ns, 0ns), {});
-  samples.record(at(0), 1024ns, parts(1024ns, 0ns), {});
-  samples.record(at(0), 3000ns, parts(3000ns, 0ns), {});
+  samples.record(1023ns, parts(1023ns, 0ns), {});
+  samples.record(1024ns, parts(1024ns, 0ns), {});
+  samples.record(3000ns, parts(3000ns, 0ns), {});
   EXPECT_EQ(samples.blame_from(1000ns).count, 3U);
   EXPECT_EQ(samples.blame_from(1024ns).count, 2U);
-  EXPECT_EQ(samples.blame_from(2000ns).count, 2U);  // the power of two that is not above 2000 is 1024
+  EXPECT_EQ(samples.blame_from(1151ns).count, 2U);  // of the size of 1024
+  EXPECT_EQ(samples.blame_from(1152ns).count, 1U);
   EXPECT_EQ(samples.blame_from(2048ns).count, 1U);
   EXPECT_EQ(of(samples.blame_from(2048ns), Cause::cpu), 3000ns);
   EXPECT_EQ(samples.blame_from(5000ns).count, 0U);
@@ -69,8 +102,8 @@ TEST(Samples, MergingEqualsRecordingEverythingInOne) {
   for (int number = 1; number <= 50; ++number) {
     Samples& one = number % 3 == 0 ? a : b;
     const Nanoseconds wait = number * 37ns;
-    const std::deque<LockWait> waits{{at(0), at(0) + wait, number % 2 == 0 ? kLocker : kMapper}};
-    for (Samples* each : {&one, &both}) each->record(at(0), wait + 5ns, parts(5ns, wait), waits);
+    const LockTimes waits{{number % 2 == 0 ? kLocker : kMapper, wait}};
+    for (Samples* each : {&one, &both}) each->record(wait + 5ns, parts(5ns, wait), waits);
   }
   a.merge(b);
   EXPECT_EQ(a, both);
@@ -78,8 +111,22 @@ TEST(Samples, MergingEqualsRecordingEverythingInOne) {
 
 TEST(Samples, StoringAndRestoringLosesNothing) {
   Samples samples;
-  samples.record(at(0), 5000ns, parts(100ns, 4900ns), {{at(100), at(5000), kLocker}});
-  EXPECT_EQ(Samples::restore(samples.latency(), samples.blame_by_power()), samples);
+  samples.record(5000ns, parts(100ns, 4900ns), {{kLocker, 4900ns}});
+  EXPECT_EQ(Samples::restore(samples.latency(), samples.blame_by_size()), samples);
+}
+
+TEST(WorstRequests, KeepsTheLongestAndTheEarlierOfTwoThatAreAsLong) {
+  WorstRequests worst;
+  for (int number = 0; number < 100; ++number) {
+    const Nanoseconds latency = (number * 37 % 50) * 1ns;  // each length twice
+    if (worst.admits(latency)) worst.add({std::to_string(number), at(number), latency, Phase::idle, {}, {}});
+  }
+  ASSERT_EQ(worst.requests().size(), WorstRequests::kMost);
+  for (std::size_t place = 0; place < WorstRequests::kMost; ++place) {
+    const WorstRequest& request = worst.requests()[place];
+    EXPECT_EQ(request.latency, (49 - static_cast<std::int64_t>(place) / 2) * 1ns);
+    EXPECT_EQ(request.due < at(50), place % 2 == 0) << place;
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ TEST(ResultJson, HasTheDocumentedKeysOfAClass) {
               IsSupersetOf({"idle", "mlock", "mlock.populate", "munlock", "munlock.walk", "munmap"}));
   for (const Json& samples : all_samples(json)) {
     EXPECT_THAT(keys_of(samples), ElementsAre("count", "mean_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "p9999_ns",
-                                              "max_ns", "blame", "tail_blame"));
+                                              "max_ns", "blame", "tail_blame", "p99_blame", "p999_blame"));
     EXPECT_THAT(keys_of(samples.at("blame")), ElementsAre("cpu", "run_queue", "wake_up", "lock_wait", "direct_reclaim",
                                                           "reclaim_throttle", "device_io", "lock_wait_by"));
     EXPECT_THAT(keys_of(samples.at("tail_blame")),
@@ -129,7 +129,7 @@ TEST(ResultJson, HasTheDocumentedKeysOfTheLock) {
   EXPECT_THAT(keys_of(lock.at("read")), ElementsAre("acquisitions", "contended", "wait"));
   EXPECT_THAT(keys_of(lock.at("hold")),
               IsSupersetOf({"locker write mlock", "locker read mlock", "faulter read fault", "ps read proc_read"}));
-  EXPECT_THAT(keys_of(lock.at("convoys")), ElementsAre("count", "readers", "time_ns"));
+  EXPECT_THAT(keys_of(lock.at("convoys")), ElementsAre("count", "readers", "largest", "length"));
   EXPECT_THAT(keys_of(lock.at("window")), ElementsAre("vma_changed", "eagain", "vma_change_missed"));
 }
 

@@ -18,8 +18,8 @@ inline void describe(std::ostream& out, const sim::Histogram& histogram) {
 
 inline void describe(std::ostream& out, const models::Samples& samples) {
   describe(out, samples.latency());
-  for (const auto& [power, blame] : samples.blame_by_power()) {
-    out << "    2^" << power << " n " << blame.count << " causes";
+  for (const auto& [size, blame] : samples.blame_by_size()) {
+    out << "    size " << size << " n " << blame.count << " causes";
     for (const sim::Nanoseconds part : blame.causes) out << " " << part.count();
     for (const auto& [lock, wait] : blame.lock_waits) {
       out << " | " << lock.holder << " " << to_string(lock.phase) << " " << to_string(lock.mode) << " " << lock.convoy
@@ -39,7 +39,7 @@ inline void describe(std::ostream& out, const models::RwsemStatistics& statistic
     describe(out, holds);
   }
   out << "  handoffs " << statistics.handoffs << " convoys " << statistics.convoys << " " << statistics.convoy_waits
-      << " " << statistics.convoy_time.count() << " longest " << statistics.longest_queue << " total "
+      << " bypasses " << statistics.writer_bypasses << " largest " << statistics.largest_convoy << " longest " << statistics.longest_queue << " total "
       << statistics.total_wait.count() << "\n";
 }
 

@@ -222,7 +222,9 @@ TEST_P(RwsemTest, AReaderBehindAQueuedWriterIsInAConvoyOfThatWriter) {
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
     EXPECT_EQ(statistics.convoys, 1U);
     EXPECT_EQ(statistics.convoy_waits, 2U);
-    EXPECT_EQ(statistics.convoy_time, granted - at(3000) - kOperation);
+    EXPECT_EQ(statistics.convoy_lengths.max(), granted - at(3000) - kOperation);
+    EXPECT_EQ(statistics.largest_convoy, 2U);
+    EXPECT_EQ(statistics.writer_bypasses, 0U);
   });
 }
 

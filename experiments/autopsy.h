@@ -1,0 +1,18 @@
+// The longest requests of a run, one by one: what each of them waited for, in order, and why that took its time.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "models/simulation.h"
+
+namespace experiments {
+
+/// How many there can be: a run keeps so many of each class.
+inline constexpr std::size_t kMostAutopsies = models::WorstRequests::kMost;
+
+/// The `count` (1 .. kMostAutopsies) longest requests of all classes, the longest first, in plain words with times.
+/// Ends with a newline.
+[[nodiscard]] std::string autopsy(const models::Result& result, std::size_t count);
+
+}  // namespace experiments
