@@ -33,17 +33,23 @@ std::vector<TimeWindow> find_worst(const models::Scenario& scenario, const sim::
   return windows_around_worst(std::get<models::Result>(outcome), count);
 }
 
+// How many of the longest requests `option` asks for, if it is there.
+std::optional<std::size_t> requests_of(const CommandLine& line, const std::string& option) {
+  const auto count = line.find<std::size_t>(option);
+  if (count && (*count < 1 || *count > kMostAutopsies)) {
+    throw UsageError(fmt::format("--{}: expected a number from 1 to {}, found {}", option, kMostAutopsies, *count));
+  }
+  return count;
+}
+
 // Before any work is done.
 void check_trace_options(const CommandLine& line) {
   const bool window = line.has("trace-window");
-  const auto worst = line.find<std::size_t>("trace-worst");
+  const auto worst = requests_of(line, "trace-worst");
   const auto file = line.find<std::string>("trace");
   if ((window || worst) && !file) throw UsageError("--trace-window and --trace-worst need --trace FILE");
   if (window && worst) throw UsageError("expected one of --trace-window and --trace-worst, found both");
   if (file && file == line.find<std::string>("json")) throw UsageError("--trace and --json: expected two files");
-  if (worst && (*worst < 1 || *worst > kMostAutopsies)) {
-    throw UsageError(fmt::format("--trace-worst: expected a number from 1 to {}, found {}", kMostAutopsies, *worst));
-  }
 }
 
 std::vector<TimeWindow> trace_windows(const CommandLine& line, const models::Scenario& scenario) {
@@ -89,10 +95,7 @@ int command_run(const Arguments& arguments) {
   std::optional<OutputFolder> hgrm;
   if (const auto path = line.find<std::string>("hgrm")) hgrm.emplace(*path);
 
-  const auto worst = line.find<std::size_t>("worst");
-  if (worst && (*worst < 1 || *worst > kMostAutopsies)) {
-    throw UsageError(fmt::format("--worst: expected a number from 1 to {}, found {}", kMostAutopsies, *worst));
-  }
+  const auto worst = requests_of(line, "worst");
   check_trace_options(line);
   std::optional<OutputFile> trace_file;
   if (const auto path = line.find<std::string>("trace")) trace_file.emplace(*path);

@@ -54,15 +54,15 @@ struct RwsemStatistics {
   Mode read;
   Mode write;
   std::map<Holds, sim::Histogram> hold;
-  std::uint64_t handoffs = 0;      ///< times that it went to somebody in the queue
+  std::uint64_t handoffs = 0;         ///< times that it went to somebody in the queue
   std::uint64_t writer_bypasses = 0;  ///< times that it went to somebody who had come later than a waiting writer
-  std::uint64_t convoys = 0;       ///< times that readers came to queue behind a writer that waits for readers
-  std::uint64_t convoy_waits = 0;  ///< readers that did
-  sim::Histogram convoy_lengths;   ///< from the first such reader until its writer got in
-  std::uint64_t largest_convoy = 0;  ///< readers
-  std::size_t longest_queue = 0;   ///< with those who spin
-  sim::Nanoseconds total_wait{};   ///< over the run's length: the mean queue length (Little's law)
-  sim::TimeSeries queue;           ///< those who queue or spin
+  std::uint64_t convoys = 0;          ///< times that readers came to queue behind a writer that waits for readers
+  std::uint64_t convoy_waits = 0;     ///< readers that did
+  sim::Histogram convoy_lengths;      ///< from the first such reader until its writer got in
+  std::uint64_t largest_convoy = 0;   ///< readers
+  std::size_t longest_queue = 0;      ///< with those who spin
+  sim::Nanoseconds total_wait{};      ///< over the run's length: the mean queue length (Little's law)
+  sim::TimeSeries queue;              ///< those who queue or spin
 
   // Only with RwsemFlavour::spin_handoff.
   std::uint64_t steals = 0;        ///< times that it was taken past a queue

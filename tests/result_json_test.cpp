@@ -269,7 +269,8 @@ TEST_P(EveryPolicy, HasLockWaitsByHolderThatAddUpToTheLockWait) {
 }
 
 TEST_P(EveryPolicy, CountsEveryRequestInOneCall) {
-  for (const auto& [name, each] : simulated(GetParam()).at("classes").items()) {
+  const Json json = simulated(GetParam());  // which outlives the loop over a part of it
+  for (const auto& [name, each] : json.at("classes").items()) {
     std::int64_t sum = 0;
     for (const auto& [phase, samples] : each.at("during").items()) {
       if (phase.find('.') == std::string::npos) sum += samples.at("count").get<std::int64_t>();
