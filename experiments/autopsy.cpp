@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "experiments/quantity.h"
+#include "experiments/result_json.h"
 
 namespace experiments {
 
@@ -20,7 +21,7 @@ using models::WorstStep;
 using Names = std::vector<std::string>;
 
 std::string name_of(models::ClassId id, const Names& classes) {
-  return id < 0 ? "the kernel" : classes[static_cast<std::size_t>(id)];
+  return (id < 0 ? "the " : "") + class_name(id, classes);
 }
 
 // What a holder was about, as the end of a sentence; nothing if it simply worked.

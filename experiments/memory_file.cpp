@@ -100,25 +100,21 @@ std::optional<Bytes> background_of(const YamlField& field) {
 
 // --- devices ------------------------------------------------------------------------------------------------
 
-std::optional<models::DeviceSpec> block_device_of(const YamlField& field, const std::filesystem::path& scenario,
-                                                  std::vector<Diagnostic>& diagnostics) {
+/// A device of that kind; any other is refused.
+template <typename Spec>
+std::optional<Spec> device_of(const YamlField& field, const std::filesystem::path& scenario,
+                              std::vector<Diagnostic>& diagnostics, const char* refusal) {
   const auto device = read_device_value(field, scenario, diagnostics);
   if (!device) return std::nullopt;
-  if (const auto* spec = std::get_if<models::DeviceSpec>(&device->spec)) return *spec;
-  field.refuse("zram has no room for files: it is for memory.swap.device only; expected a block device such as nvme");
+  if (const auto* spec = std::get_if<Spec>(&device->spec)) return *spec;
+  field.refuse(refusal);
   return std::nullopt;
 }
 
-std::optional<models::ZramSpec> zram_of(const YamlField& field, const std::filesystem::path& scenario,
-                                        std::vector<Diagnostic>& diagnostics) {
-  const auto device = read_device_value(field, scenario, diagnostics);
-  if (!device) return std::nullopt;
-  if (const auto* spec = std::get_if<models::ZramSpec>(&device->spec)) return *spec;
-  field.refuse(
-      "expected zram, or no device: swap is then on memory.device, and a second block device beside that is not "
-      "modelled");
-  return std::nullopt;
-}
+constexpr const char* kNoFilesOnZram =
+    "zram has no room for files: it is for memory.swap.device only; expected a block device such as nvme";
+constexpr const char* kOneBlockDevice =
+    "expected zram, or no device: swap is then on memory.device, and a second block device beside that is not modelled";
 
 /// `device` where the memory does not name one: as if it did.
 YamlNode default_device_node(const YamlField& memory) {
@@ -193,12 +189,14 @@ class KeyReader {
   }
 
   void read_device() {
-    const auto device_of = [this](const YamlField& value) { return block_device_of(value, scenario_, diagnostics_); };
+    const auto block_device_of = [this](const YamlField& value) {
+      return device_of<models::DeviceSpec>(value, scenario_, diagnostics_, kNoFilesOnZram);
+    };
     const auto device = map_.find("device");
-    assign(memory_.device, device, device_of);
+    assign(memory_.device, device, block_device_of);
     if (device || !map_) return;
     const YamlNode node = default_device_node(field_);
-    assign(memory_.device, std::optional(YamlField(node, field_.path() + ".device", diagnostics_)), device_of);
+    assign(memory_.device, std::optional(YamlField(node, field_.path() + ".device", diagnostics_)), block_device_of);
   }
 
   void read_swap(const YamlField& field) {
@@ -210,7 +208,8 @@ class KeyReader {
     const auto size = memory_.swap ? map.find("size") : map.require("size");
     if (!memory_.swap) memory_.swap.emplace();
     assign(memory_.swap->size, size, whole_pages_of);
-    if (const auto device = map.find("device")) memory_.swap->zram = zram_of(*device, scenario_, diagnostics_);
+    if (const auto device = map.find("device"))
+      memory_.swap->zram = device_of<models::ZramSpec>(*device, scenario_, diagnostics_, kOneBlockDevice);
     // SWP_SYNCHRONOUS_IO: what comes without waiting is not read ahead (do_swap_page, since 4.15).
     if (memory_.swap->zram) memory_.swap->readahead = models::PageCount{1};
     assign(memory_.swap->readahead, map.find("readahead"), aligned_pages_of);

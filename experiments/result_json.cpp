@@ -18,10 +18,6 @@ struct NamedQuantile {
 constexpr std::array<NamedQuantile, 5> kQuantiles{
     {{"p50_ns", 0.5}, {"p90_ns", 0.9}, {"p99_ns", 0.99}, {"p999_ns", 0.999}, {"p9999_ns", 0.9999}}};
 
-std::string class_name(models::ClassId id, const std::vector<std::string>& classes) {
-  return id < 0 ? "kernel" : classes[static_cast<std::size_t>(id)];
-}
-
 Json to_json(const models::Blame& blame, const std::vector<std::string>& classes) {
   Json json;
   for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
@@ -208,6 +204,10 @@ Json to_json(const models::MemoryResult& memory) {
 }
 
 }  // namespace
+
+std::string class_name(models::ClassId id, const std::vector<std::string>& classes) {
+  return id < 0 ? "kernel" : classes[static_cast<std::size_t>(id)];
+}
 
 std::string to_text(const models::LockBlame& blame, const std::vector<std::string>& classes) {
   std::string text =

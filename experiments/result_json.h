@@ -6,8 +6,8 @@
 //     each: count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame, tail_blame
 //     A percentile with fewer than ten samples beyond it is null. <phase> is a call ("mlock") or a part
 //     ("mlock.populate"). blame: cpu, run_queue, wake_up, lock_wait, direct_reclaim, reclaim_throttle, device_io:
-//     sums that add up to count x mean; and lock_wait_by: what lock_wait consists of, by holder. tail_blame: the same of the slowest, from `from_ns` on;
-//     p99_blame, p999_blame: of the slowest 1 % and 0.1 %, or null.
+//     sums that add up to count x mean; and lock_wait_by: what lock_wait consists of, by holder. tail_blame: the same
+//     of the slowest, from `from_ns` on; p99_blame, p999_blame: of the slowest 1 % and 0.1 %, or null.
 //   locks.mmap_sem: process, read/write {acquisitions, contended, wait}, hold.<holder>, handoffs, convoys ...
 //   syscalls.<call>: calls, mean_ns, max_ns, pages, failed, eagain
 //   memory: watermarks_pages, pages_at_end, lowest_free_pages, allocated_pages, swap_used_pages; kswapd; direct, with
@@ -30,6 +30,9 @@ using Json = nlohmann::ordered_json;
 
 /// The documented form.
 [[nodiscard]] Json to_json(const models::Result& result);
+
+/// The class of that number, by its name; what belongs to none is the kernel's own.
+[[nodiscard]] std::string class_name(models::ClassId id, const std::vector<std::string>& classes);
 
 /// Who kept a waiter out, in words: `locker write munlock.walk`, `locker read mlock.populate, behind mapper`; and what
 /// the holder was about, if not working: `locker write mlock.populate in direct_reclaim`.

@@ -45,10 +45,9 @@ std::string lock(const models::LockResult& result, const std::vector<std::string
   std::string text = bold(fmt::format("mmap_sem of {}", result.process)) + "\n" + mode_line("read", statistics.read) +
                      mode_line("write", statistics.write);
   for (const auto& [holds, lengths] : statistics.hold) {
-    const std::string holder = holds.holder < 0 ? "kernel" : classes[static_cast<std::size_t>(holds.holder)];
     text += fmt::format("    held for {:<5} by {:<15} in {:<9} {:>10} times, mean {:>8}, longest {:>8}\n",
-                        to_string(holds.mode), holder, to_string(holds.call), lengths.count(), mean_of(lengths),
-                        max_of(lengths));
+                        to_string(holds.mode), class_name(holds.holder, classes), to_string(holds.call),
+                        lengths.count(), mean_of(lengths), max_of(lengths));
   }
   return text +
          fmt::format(

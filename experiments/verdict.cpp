@@ -228,14 +228,14 @@ std::string convoy(const Comparison& comparison, const Path& path, const Pair& p
   const auto& [most, wait] =
       *std::max_element(behind.begin(), behind.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   const auto classes = comparison.results(pair.downgraded).front().class_names();
-  const auto name = [&](models::ClassId id) { return id < 0 ? "kernel" : classes[static_cast<std::size_t>(id)]; };
   constexpr const char* kOneWriter = "    One writer undoes the downgrade for everybody who comes after it.\n";
   const bool downgrades = (comparison.policy(pair.downgraded).*path.hold).mode == HoldMode::downgrade;
   return fmt::format(
       "    The convoy: {:.0f} % of the waiting that is left is that of readers who stand behind a queued writer,\n"
       "    most of all behind {}, which waits for the read hold of {} in {}.\n{}",
-      100 * static_cast<double>(behind_all.count()) / static_cast<double>(all.count()), name(most.convoy),
-      name(most.holder), to_string(most.phase), downgrades ? kOneWriter : "");
+      100 * static_cast<double>(behind_all.count()) / static_cast<double>(all.count()),
+      class_name(most.convoy, classes), class_name(most.holder, classes), to_string(most.phase),
+      downgrades ? kOneWriter : "");
 }
 
 std::string section(const Comparison& comparison, const Path& path, const Pair& pair) {

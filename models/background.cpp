@@ -78,15 +78,11 @@ void Background::read_again(Task& current, OwnerId owner) {
   const PageCount pages = std::min(most, kernel_.zone.owner(owner).evicted);
   kernel_.zone.owner(owner).evicted -= pages;
   for (PageCount page; page < pages; page += PageCount(1)) alloc_page(current);
-  if (!file && kernel_.swap.zram()) {
-    current.work(kernel_.swap.zram()->decompress * pages.count());
-    current.settle();
-  } else {
+  if (file) {
     kernel_.device.read(current, pages);
-  }
-  if (!file) {
-    kernel_.swap.put(pages);
-    account_compressed(kernel_);
+  } else {
+    swap_readpage(current, pages);
+    swap_free(kernel_, pages);
   }
   note_refault(kernel_, file, pages);
   const sim::Time now = current.settle();

@@ -27,7 +27,7 @@ void populate_absent(Task& current, Mm& mm, PageIndex start, PageIndex end) {
 }  // namespace
 
 PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io) {
-  const bool file = current.kernel().zone.owner(mm.owner_of(start)).file;
+  const bool file = is_file_backed(current.kernel(), mm, start);
   for (PageIndex page = start; page < end;) {
     current.settle();
     const PageTable::Run run = mm.page_table.run_at(page, end);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 #include <vector>
 
 #include "models/kernel.h"
@@ -12,8 +13,6 @@
 namespace models {
 
 namespace {
-
-bool is_file(const Kernel& kernel, const Mm& mm, PageIndex page) { return kernel.zone.owner(mm.owner_of(page)).file; }
 
 PageState state_of(const Mm& mm, PageIndex page) { return mm.page_table.run_at(page, page + PageCount(1)).state; }
 
@@ -31,13 +30,13 @@ Range window(PageIndex page, PageCount size, PageIndex start, PageIndex end) {
 // mlock_vma_newpage: a new page of a locked VMA is mlocked from the beginning.
 PageState mapped_in(const Vma& vma) { return vma.flags.locked ? PageState::mlocked : PageState::resident; }
 
-PageCount size_of(const std::vector<Range>& ranges) {
+PageCount size_of(std::span<const Range> ranges) {
   return std::accumulate(ranges.begin(), ranges.end(), PageCount(0),
                          [](PageCount sum, const Range& range) { return sum + (range.end - range.start); });
 }
 
 // Pages taken for `ranges` find their places there, where it is still in `from`; those that come too late are freed.
-PageCount fill(Kernel& kernel, Mm& mm, const std::vector<Range>& ranges, PageState from, PageState to) {
+PageCount fill(Kernel& kernel, Mm& mm, std::span<const Range> ranges, PageState from, PageState to) {
   PageCount used;
   for (const Range& range : ranges) used += change_pages(kernel, mm, range.start, range.end, from, to);
   kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, size_of(ranges) - used, kernel.engine.now());
@@ -49,7 +48,8 @@ void do_anonymous_page(Task& current, Mm& mm, Vma& vma, PageIndex page, const si
   alloc_page(current);
   current.work(cost, Purpose::fault);
   current.settle();
-  fill(kernel, mm, {{page, page + PageCount(1)}}, PageState::absent, mapped_in(vma));
+  const Range self{page, page + PageCount(1)};
+  fill(kernel, mm, {&self, 1}, PageState::absent, mapped_in(vma));
 }
 
 // As mapped_in, for a page that is on a list already: 2.6.28 leaves it there for mlock or reclaim to find.
@@ -62,7 +62,7 @@ void map_cached(Task& current, Mm& mm, const Vma& vma, PageIndex page, const sim
   Kernel& kernel = current.kernel();
   current.work(cost, Purpose::fault);
   current.settle();
-  const PageCount size = is_file(kernel, mm, page) ? kernel.memory.fault_around : PageCount(1);
+  const PageCount size = is_file_backed(kernel, mm, page) ? kernel.memory.fault_around : PageCount(1);
   const Range around = window(page, size, vma.start, vma.end);
   change_pages(kernel, mm, around.start, around.end, PageState::cached, mapped_from_cache(kernel, vma));
 }
@@ -70,7 +70,7 @@ void map_cached(Task& current, Mm& mm, const Vma& vma, PageIndex page, const sim
 // The pages to read together with `page`, which are where it is: in a file from there on, up to the first that is in
 // memory; in swap all around it.
 std::vector<Range> readahead(const Kernel& kernel, const Mm& mm, PageIndex page, const Range& area) {
-  if (is_file(kernel, mm, page)) {
+  if (is_file_backed(kernel, mm, page)) {
     const PageIndex last = std::min(area.end, page + kernel.memory.readahead);
     return {{page, mm.page_table.run_at(page, last).end}};
   }
@@ -84,14 +84,9 @@ std::vector<Range> readahead(const Kernel& kernel, const Mm& mm, PageIndex page,
   return swapped;
 }
 
-void read_from_zram(Task& current, const ZramSpec& zram, PageCount pages) {
-  current.work(zram.decompress * pages.count());
-  current.settle();
-}
-
 bool needs_io(const Task& current, const Mm& mm, PageIndex page) {
   const PageState state = state_of(mm, page);
-  return state == PageState::swapped || (state == PageState::absent && is_file(current.kernel(), mm, page));
+  return state == PageState::swapped || (state == PageState::absent && is_file_backed(current.kernel(), mm, page));
 }
 
 void read_page(Task& current, Mm& mm, PageIndex page, const Range& area) {
@@ -101,10 +96,10 @@ void read_page(Task& current, Mm& mm, PageIndex page, const Range& area) {
   const std::vector<Range> ranges = readahead(kernel, mm, page, area);
   const PageCount pages = size_of(ranges);
   for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_page(current);
-  if (!file && kernel.swap.zram()) {
-    read_from_zram(current, *kernel.swap.zram(), pages);
-  } else {
+  if (file) {
     kernel.device.read(current, pages);
+  } else {
+    swap_readpage(current, pages);
   }
   const PageCount read = fill(kernel, mm, ranges, from, PageState::cached);
   auto& statistics = kernel.reclaim.statistics;

@@ -114,7 +114,7 @@ int populate_locked(Task& current, Mm& mm, const VmaPointer& vma, PageIndex star
   return mode == HoldMode::downgrade ? reacquire_write(current, mm, vma, start, end) : 0;
 }
 
-// The unlock branch: the TODO.
+// The unlock branch: the patch's open question.
 int walk_unlocked(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, PageIndex end) {
   const HoldMode mode = policy_of(current).munlock.mode;
   if (mode == HoldMode::drop_and_read) return 0;

@@ -16,9 +16,6 @@ namespace {
 
 constexpr std::int64_t kKibibyte = 1024;
 
-// MAX_RECLAIM_RETRIES, mm/internal.h of 6.1: futile rounds that should_reclaim_retry forgives. 2.6.28 forgives none.
-constexpr int kMaxReclaimRetries = 16;
-
 // zone->lock is a queue of those who refill: each burns CPU until the one before is done.
 void lock_zone(Task& current) {
   Zone& zone = current.kernel().zone;
@@ -52,7 +49,7 @@ bool drain_and_take_page(Task& current) {
   return take_page(current, &Zone::above_min);
 }
 
-// should_reclaim_retry: whether to try again after a round in which reclaim found nothing.
+// should_reclaim_retry: whether to try again after a round in which reclaim found nothing. 2.6.28 forgives none.
 bool should_retry(const Kernel& kernel, int futile_rounds) {
   if (kernel.era() == ReclaimEra::linux_2_6_28) return false;
   if (futile_rounds > kMaxReclaimRetries) return false;

@@ -19,13 +19,12 @@ PageIndex start_of_table(PageIndex page) {
 PageIndex end_of_table(PageIndex page) { return start_of_table(page) + kPagesPerTable; }
 
 void work_for_each(Task& current, PageCount pages, const sim::Distribution* cost) {
-  if (cost == nullptr) return;
-  for (std::int64_t page = 0; page < pages.count(); ++page) current.work(*cost, Purpose::pages);
+  if (cost != nullptr) current.work_for_each(pages, *cost, Purpose::pages);
 }
 
 // zap_pte_range of what is not mapped: swap entries are freed, page cache stays.
 void forget_swapped(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end) {
-  if (kernel.zone.owner(mm.owner_of(start)).file) return;
+  if (is_file_backed(kernel, mm, start)) return;
   change_pages(kernel, mm, start, end, PageState::swapped, PageState::absent);
   change_pages(kernel, mm, start, end, PageState::cached, PageState::absent);
 }

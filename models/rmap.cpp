@@ -51,6 +51,10 @@ void put_to(Kernel& kernel, const Pages& pages, PageState state, bool was_in_mem
 
 }  // namespace
 
+bool is_file_backed(const Kernel& kernel, const Mm& mm, PageIndex page) {
+  return kernel.zone.owner(mm.owner_of(page)).file;
+}
+
 LruList list_of_new_page(const Kernel& kernel, OwnerId owner) {
   if (kernel.zone.owner(owner).file) return LruList::inactive_file;
   return kernel.era() == ReclaimEra::linux_2_6_28 ? LruList::active_anon : LruList::inactive_anon;
@@ -58,7 +62,7 @@ LruList list_of_new_page(const Kernel& kernel, OwnerId owner) {
 
 PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, PageState from, PageState to) {
   const OwnerId owner = mm.owner_of(start);
-  const bool file = kernel.zone.owner(owner).file;
+  const bool file = is_file_backed(kernel, mm, start);
   if (file && to == PageState::absent && from != PageState::cached) to = PageState::cached;
   PageCount changed;
   for (PageIndex page = start; page < end;) {
@@ -71,10 +75,7 @@ PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, P
       }
       mm.page_table.set(page, run.end, to);
       if (kernel.observer.pages) kernel.observer.pages(mm, page, run.end, from, to);
-      if (has_slot(from, file) && !has_slot(to, file)) {
-        kernel.swap.put(pages.count());
-        account_compressed(kernel);
-      }
+      if (has_slot(from, file) && !has_slot(to, file)) swap_free(kernel, pages.count());
       changed += pages.count();
     }
     page = run.end;

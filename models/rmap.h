@@ -19,6 +19,9 @@ struct Kernel;
 /// page of a file that is to be absent stays in the page cache. Precondition: one owner (Mm::owner_of) for all.
 PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, PageState from, PageState to);
 
+/// Whether a page there is a file's.
+[[nodiscard]] bool is_file_backed(const Kernel& kernel, const Mm& mm, PageIndex page);
+
 /// The list that a new page of an owner comes to: anonymous pages to the active list in 2.6.28, to the inactive one in
 /// 6.1 (workingset protection for anonymous pages, 5.9); file pages to the inactive list.
 [[nodiscard]] LruList list_of_new_page(const Kernel& kernel, OwnerId owner);

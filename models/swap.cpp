@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "models/kernel.h"
+#include "models/task.h"
 
 namespace models {
 
@@ -25,6 +26,18 @@ void Swap::put(PageCount slots) {
 PageCount Swap::compressed() const {
   if (!zram_) return PageCount(0);
   return PageCount(static_cast<std::int64_t>(std::ceil(static_cast<double>(used_.count()) / zram_->ratio)));
+}
+
+void swap_readpage(Task& current, PageCount pages) {
+  Kernel& kernel = current.kernel();
+  if (!kernel.swap.zram()) return kernel.device.read(current, pages);
+  current.work(kernel.swap.zram()->decompress * pages.count());
+  current.settle();
+}
+
+void swap_free(Kernel& kernel, PageCount slots) {
+  kernel.swap.put(slots);
+  account_compressed(kernel);
 }
 
 void account_compressed(Kernel& kernel) {

@@ -13,6 +13,7 @@
 namespace models {
 
 struct Kernel;
+class Task;
 
 class Swap {
  public:
@@ -36,6 +37,12 @@ class Swap {
   PageCount used_;
   std::optional<ZramSpec> zram_;
 };
+
+/// swap_readpage: reads `pages` (>= 1) for `current`, from zram on its own CPU time or from the device, and settles.
+void swap_readpage(Task& current, PageCount pages);
+
+/// swap_free: so many slots are no longer in use. Precondition: they are.
+void swap_free(Kernel& kernel, PageCount slots);
 
 /// Brings what zram takes into line with the slots in use. To be called after these have changed.
 void account_compressed(Kernel& kernel);

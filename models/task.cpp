@@ -42,6 +42,10 @@ void Task::work(sim::Nanoseconds duration) {
   if (engine_.stepwise()) pay();
 }
 
+void Task::work_for_each(PageCount pages, const sim::Distribution& cost, Purpose purpose) {
+  for (std::int64_t page = 0; page < pages.count(); ++page) work(cost, purpose);
+}
+
 sim::Time Task::settle() {
   pay();
   engine_.count_event();

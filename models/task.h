@@ -14,6 +14,7 @@
 
 #include "models/blame.h"
 #include "models/cpu.h"
+#include "models/page.h"
 #include "sim/distribution.h"
 #include "sim/engine.h"
 #include "sim/random.h"
@@ -45,6 +46,8 @@ class Task {
   void work(sim::Nanoseconds duration);
   /// One step whose cost is drawn from `cost`.
   void work(const sim::Distribution& cost, Purpose purpose) { work(cost.sample(stream(purpose))); }
+  /// As many steps as there are `pages`, each with a cost of its own.
+  void work_for_each(PageCount pages, const sim::Distribution& cost, Purpose purpose);
   /// Lets the machine's clock catch up with the task's own. Returns the time it then is.
   sim::Time settle();
 

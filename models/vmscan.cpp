@@ -18,8 +18,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// MAX_RECLAIM_RETRIES, mm/internal.h.
-constexpr int kMaxReclaimRetries = 16;
 // reclaim_throttle: HZ / 10 for write-back (2.6.28: congestion_wait likewise), a tick of HZ = 250 for no progress.
 constexpr sim::Nanoseconds kWritebackTimeout = milliseconds{100};
 constexpr sim::Nanoseconds kNoProgressTimeout = milliseconds{4};
@@ -35,11 +33,6 @@ struct ScanControl {
 ReclaimStatistics& statistics_of(Kernel& kernel) { return kernel.reclaim.statistics; }
 
 std::uint64_t number(PageCount pages) { return static_cast<std::uint64_t>(pages.count()); }
-
-// CPU time for each of `pages`, drawn one by one.
-void work_for_each(Task& current, PageCount pages, const sim::Distribution& cost) {
-  for (std::int64_t page = 0; page < pages.count(); ++page) current.work(cost, Purpose::reclaim);
-}
 
 // ---------------------------------------------------------------------------------------------------------------
 // Waiting for others to make progress.
@@ -120,7 +113,7 @@ void end_writeback(Kernel& kernel, bool file, PageCount pages) {
 
 void write_back(Task& current, bool file, PageCount pages) {
   Kernel& kernel = current.kernel();
-  work_for_each(current, pages, kernel.costs.pageout);
+  current.work_for_each(pages, kernel.costs.pageout, Purpose::reclaim);
   current.settle();
   kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::writeback, pages, current.now());
   kernel.device.write(current, pages, [&kernel, file, pages] { end_writeback(kernel, file, pages); });
@@ -307,7 +300,7 @@ void note_cost(Kernel& kernel, bool file, PageCount pages) {
 // What taking the pages costs, and where they go.
 void pay_for(Task& current, const Shrunk& shrunk) {
   Kernel& kernel = current.kernel();
-  work_for_each(current, shrunk.freed + shrunk.written(), kernel.costs.reclaim_page);
+  current.work_for_each(shrunk.freed + shrunk.written(), kernel.costs.reclaim_page, Purpose::reclaim);
   current.settle();
   if (shrunk.freed > PageCount(0)) {
     kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, shrunk.freed, current.now());
@@ -329,7 +322,7 @@ PageCount freed_at_once(const Kernel& kernel, const Shrunk& shrunk) {
 
 void shrink_inactive_list(Task& current, ScanControl& sc, LruList list, PageCount pages) {
   Kernel& kernel = current.kernel();
-  work_for_each(current, std::min(pages, kernel.zone.lru().size(list)), kernel.costs.scan_page);
+  current.work_for_each(std::min(pages, kernel.zone.lru().size(list)), kernel.costs.scan_page, Purpose::reclaim);
   current.settle();
   const bool file = is_file(list);
   // Since 3.2 only kswapd writes pages of files (mm: vmscan: do not writeback filesystem pages in direct reclaim).
@@ -351,7 +344,7 @@ void shrink_inactive_list(Task& current, ScanControl& sc, LruList list, PageCoun
 // shrink_active_list: all go to the inactive list, touched or not; the accessed bits are cleared.
 void shrink_active_list(Task& current, LruList list, PageCount pages) {
   Kernel& kernel = current.kernel();
-  work_for_each(current, std::min(pages, kernel.zone.lru().size(list)), kernel.costs.scan_page);
+  current.work_for_each(std::min(pages, kernel.zone.lru().size(list)), kernel.costs.scan_page, Purpose::reclaim);
   current.settle();
   for (PageCount taken; taken < pages && kernel.zone.lru().size(list) > PageCount(0);) {
     LruRun run = kernel.zone.isolate(list, pages - taken, current.now());

@@ -36,6 +36,9 @@ struct Kernel;
 /// SWAP_CLUSTER_MAX (include/linux/swap.h).
 inline constexpr PageCount kSwapClusterMax{32};
 
+/// MAX_RECLAIM_RETRIES (mm/internal.h of 6.1): futile rounds that an allocation is forgiven, and runs that kswapd is.
+inline constexpr int kMaxReclaimRetries = 16;
+
 /// DEF_PRIORITY (include/linux/mmzone.h): a round looks at size >> priority of each list.
 inline constexpr int kDefPriority = 12;
 
@@ -66,7 +69,7 @@ struct ReclaimStatistics {
 struct Reclaim {
   Task* kswapd = nullptr;
   bool kswapd_sleeps = false;
-  int kswapd_failures = 0;     ///< runs in a row that freed nothing; it gives up at 16 (MAX_RECLAIM_RETRIES)
+  int kswapd_failures = 0;     ///< runs in a row that freed nothing; it gives up at kMaxReclaimRetries
   std::int64_t anon_cost = 0;  ///< lruvec->anon_cost: pages written or read back, decaying
   std::int64_t file_cost = 0;
   std::array<PageCount, kLruLists> nr_scan{};  ///< 2.6.28: too few to look at yet

@@ -21,6 +21,7 @@ using tests::at;
 using tests::check_in_child;
 using tests::SmallMachine;
 using tests::SmallMachineSpec;
+using tests::work_in_steps;
 
 constexpr Nanoseconds kSlice = 1000ns;
 constexpr Nanoseconds kSwitch = 7ns;
@@ -32,12 +33,6 @@ SmallMachineSpec machine_with(int cpus, bool stepwise) {
   spec.scheduler = {kSlice, kSwitch, kLatency};
   spec.stepwise = stepwise;
   return spec;
-}
-
-// Works in steps of 10 ns, as a page walk does.
-void work_in_steps(Task& task, Nanoseconds total) {
-  for (; total > 10ns; total -= 10ns) task.work(10ns);
-  task.work(total);
 }
 
 class CpuTest : public testing::TestWithParam<bool> {};

@@ -501,6 +501,14 @@ struct Populate {
   bool lets_others_in;
 };
 
+SmallMachineSpec machine_for(const Populate& populate, ReclaimEra era = ReclaimEra::linux_6_1) {
+  SmallMachineSpec spec = machine(era);
+  spec.policy.populate.mode = populate.mode;
+  spec.policy.retry_on_io = populate.retry_on_io;
+  spec.costs.rwsem_operation = 0ns;
+  return spec;
+}
+
 class PopulateSwapped : public testing::TestWithParam<Populate> {};
 INSTANTIATE_TEST_SUITE_P(, PopulateSwapped,
                          testing::Values(Populate{"DropAndReadWithRetry", HoldMode::drop_and_read, true, true},
@@ -515,11 +523,8 @@ TEST_P(PopulateSwapped, GivesTheLockUpForEachReadOrHoldsItForAll) {
   for (const ReclaimEra era : {ReclaimEra::linux_2_6_28, ReclaimEra::linux_6_1}) {
     check_in_child([era] {
       const Populate& populate = GetParam();
-      SmallMachineSpec spec = machine(era);
-      spec.policy.populate.mode = populate.mode;
-      spec.policy.retry_on_io = populate.retry_on_io;
+      SmallMachineSpec spec = machine_for(populate, era);
       spec.costs.mlock_page = sim::Constant{kMlockPage};
-      spec.costs.rwsem_operation = 0ns;
       SmallMachine world(spec);
       map_swapped(world, {}, PageIndex(32));
       const Nanoseconds mlock = era == ReclaimEra::linux_2_6_28 ? 32 * kMlockPage : 0ns;
@@ -548,12 +553,8 @@ TEST_P(PopulateSwapped, GivesTheLockUpForEachReadOrHoldsItForAll) {
 // A page that another task touches and reclaim swaps out, while it is being populated with its neighbours: by hand.
 TEST_P(PopulateSwapped, LooksAgainAtWhatWasTakenAwayMeanwhile) {
   check_in_child([] {
-    const Populate& populate = GetParam();
-    SmallMachineSpec spec = machine();
-    spec.policy.populate.mode = populate.mode;
-    spec.policy.retry_on_io = populate.retry_on_io;
+    SmallMachineSpec spec = machine_for(GetParam());
     spec.costs.populate_page = sim::Constant{100ns};
-    spec.costs.rwsem_operation = 0ns;
     SmallMachine world(spec);
     tests::make_map(world, "0-16");
     world.add_at(1000, [&](Task& task) {
@@ -574,12 +575,7 @@ TEST_P(PopulateSwapped, LooksAgainAtWhatWasTakenAwayMeanwhile) {
 // A file that is locked: one fault for 16 pages that are there.
 TEST_P(PopulateSwapped, OfAFileFaultsOnceForWhatIsMappedAround) {
   check_in_child([] {
-    const Populate& populate = GetParam();
-    SmallMachineSpec spec = machine();
-    spec.policy.populate.mode = populate.mode;
-    spec.policy.retry_on_io = populate.retry_on_io;
-    spec.costs.rwsem_operation = 0ns;
-    SmallMachine world(spec);
+    SmallMachine world(machine_for(GetParam()));
     map_file(world, PageIndex(64));
     world.add_at(1000, [&](Task& task) {
       EXPECT_EQ(sys_mlock(task, world.mm, PageIndex(0), PageCount(64)), 0);

@@ -25,6 +25,7 @@ using tests::at;
 using tests::check_in_child;
 using tests::SmallMachine;
 using tests::SmallMachineSpec;
+using tests::work_in_steps;
 
 constexpr Nanoseconds kOperation = 3ns;
 constexpr Nanoseconds kWake = 11ns;
@@ -47,12 +48,6 @@ using tests::waits_of;
 
 LockBlame by(ClassId holder, LockMode mode) { return {holder, Phase::user, mode, -1}; }
 
-// Works for `duration` in steps of 10 ns.
-void work(Task& task, Nanoseconds duration) {
-  for (; duration > 10ns; duration -= 10ns) task.work(10ns);
-  task.work(duration);
-}
-
 // What became of one critical section.
 struct Entry {
   Time asked{};
@@ -72,7 +67,7 @@ class SpinHandoffTest : public testing::TestWithParam<bool> {
       entry.asked = task.now();
       mode == LockMode::read ? semaphore.down_read(task) : semaphore.down_write(task);
       entry.got = task.now();
-      work(task, hold);
+      work_in_steps(task, hold);
       mode == LockMode::read ? semaphore.up_read(task) : semaphore.up_write(task);
       entry.left = task.now();
     });
@@ -100,7 +95,7 @@ class SpinHandoffTest : public testing::TestWithParam<bool> {
     world.add([duration](Task& task) {
       task.sleep_until(at(800));
       EXPECT_EQ(task.now(), at(1030) + kSwitch);
-      work(task, duration);
+      work_in_steps(task, duration);
     });
   }
 };
@@ -154,7 +149,7 @@ TEST_P(SpinHandoffTest, NobodySpinsOnAnOwnerThatSleeps) {
     Entry second;
     world.add_at(1000, [&](Task& task) {
       world.mm.mmap_sem.down_write(task);
-      work(task, 400ns);
+      work_in_steps(task, 400ns);
       task.sleep_until(at(5000));
       world.mm.mmap_sem.up_write(task);
     });
@@ -181,7 +176,7 @@ TEST_P(SpinHandoffTest, NobodySpinsOnAnOwnerThatHasLostItsCpu) {
     Time released;
     const Task& owner = world.add([&](Task& task) {
       world.mm.mmap_sem.down_write(task);
-      work(task, 1400ns);
+      work_in_steps(task, 1400ns);
       world.mm.mmap_sem.up_write(task);
       released = task.now();
     });
@@ -264,9 +259,9 @@ TEST_P(SpinHandoffTest, ADowngradeTurnsSpinningOnAWriterIntoSpinningOnReaders) {
     SmallMachine world(machine());
     world.add_at(1000, [&](Task& task) {
       world.mm.mmap_sem.down_write(task);
-      work(task, 20us);
+      work_in_steps(task, 20us);
       world.mm.mmap_sem.downgrade_write(task);
-      work(task, 30us);
+      work_in_steps(task, 30us);
       world.mm.mmap_sem.up_read(task);
     });
     Entry writer;
@@ -389,10 +384,10 @@ TEST_P(SpinHandoffTest, IsContendedWhenSomebodyQueuesAndNotWhenSomebodySpins) {
     world.add_at(1000, [&](Task& task) {
       Rwsem& semaphore = world.mm.mmap_sem;
       semaphore.down_write(task);
-      work(task, 500ns);
+      work_in_steps(task, 500ns);
       task.settle();
       EXPECT_FALSE(semaphore.is_contended());
-      work(task, 500ns);
+      work_in_steps(task, 500ns);
       task.settle();
       EXPECT_TRUE(semaphore.is_contended());
       semaphore.up_write(task);

@@ -29,6 +29,13 @@ inline models::MemorySpec all_free(models::Bytes size, models::Bytes min_free) {
   return memory;
 }
 
+/// Works in steps of 10 ns, as a page walk does.
+inline void work_in_steps(models::Task& task, sim::Nanoseconds total) {
+  constexpr sim::Nanoseconds kStep{10};
+  for (; total > kStep; total -= kStep) task.work(kStep);
+  task.work(total);
+}
+
 /// All costs are zero, no CPU is short and no memory scarce, unless a test says otherwise.
 struct SmallMachineSpec {
   int cpus = 8;

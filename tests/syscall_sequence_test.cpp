@@ -235,7 +235,7 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Munlock, SyscallSequence,
     testing::Values(
-        // mlock_fixup: the TODO
+        // mlock_fixup: the patch's open question
         Row{"WriteHeld", kWriteHeld, "10-30L", 0, munlock_of(10, 20), "down_write 10-30:mlocked>resident up_write", 0},
         Row{"NotLocked", kWriteHeld, "10-30", 0, munlock_of(10, 20), "down_write up_write", 0},
         Row{"InAHole", kWriteHeld, "10-30L", 0, munlock_of(30, 5), "down_write up_write", -ENOMEM},
