@@ -67,7 +67,11 @@ Json to_json(const models::Samples& samples, const std::vector<std::string>& cla
 }
 
 Json to_json(const models::ClassResult& result, const std::vector<std::string>& classes) {
-  Json json{{"cpu_ns", result.cpu.count()}, {"open_loop", result.open_loop}, {"unfinished", result.unfinished}};
+  Json json{{"cpu_ns", result.cpu.count()},
+            {"open_loop", result.open_loop},
+            {"warm_up", result.warm_up},
+            {"unfinished", result.unfinished},
+            {"cut_off", result.cut_off}};
   json["total"] = to_json(result.total(), classes);
   Json& during = json["during"] = Json::object();
   for (const auto& [phase, samples] : result.during) {
@@ -221,6 +225,8 @@ Json to_json(const models::Result& result) {
   const std::vector<std::string> classes = result.class_names();
   Json json{{"schema", "mlocksim/1"}, {"scenario", result.scenario},          {"policy", result.policy},
             {"seed", result.seed},    {"outcome", to_string(result.outcome)}, {"sim_time_ns", result.sim_time.count()}};
+  json["warm_up_ns"] = result.warm_up.count();
+  json["cool_down_ns"] = result.cool_down.count();
   Json& by_class = json["classes"] = Json::object();
   for (const models::ClassResult& each : result.classes) by_class[each.name] = to_json(each, classes);
   Json& locks = json["locks"] = Json::object();

@@ -1,8 +1,10 @@
 // Results as JSON: the documented form for people and scripts, and a complete form that can be read back.
 //
 // The documented form (schema `mlocksim/1`), all times in whole nanoseconds:
-//   schema, scenario, policy, seed, outcome ("completed", "out_of_memory"), sim_time_ns
-//   classes.<class>: cpu_ns, open_loop, unfinished, total, during.<phase>
+//   schema, scenario, policy, seed, outcome ("completed", "out_of_memory"), sim_time_ns, warm_up_ns,
+//     cool_down_ns (models/measurement.h)
+//   classes.<class>: cpu_ns, open_loop, warm_up (requests left out), unfinished (when the run ended), cut_off (those of
+//     them that were never served), total, during.<phase>
 //     each: count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame, tail_blame
 //     A percentile with fewer than ten samples beyond it is null. <phase> is a call ("mlock") or a part
 //     ("mlock.populate"). blame: cpu, run_queue, wake_up, lock_wait, direct_reclaim, reclaim_throttle, device_io:

@@ -90,9 +90,9 @@ void from_json(const nlohmann::json& from, Samples& to) {
   to = Samples::restore(from.at(0).get<sim::Histogram>(), from.at(1).get<std::map<int, Blame>>());
 }
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ClassResult, name, open_loop, unfinished, cpu, during, worst)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Result, scenario, policy, seed, outcome, sim_time, classes, locks, calls, memory,
-                                   preemptions, events, wall)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ClassResult, name, open_loop, warm_up, unfinished, cut_off, cpu, during, worst)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Result, scenario, policy, seed, outcome, sim_time, warm_up, cool_down, classes,
+                                   locks, calls, memory, preemptions, events, wall)
 
 }  // namespace models
 

@@ -106,6 +106,10 @@ std::string run_report(const models::Scenario& scenario, const models::Result& r
   text += bold("The locker's calls") + "\n" + calls(result) + "\n";
   for (const models::LockResult& each : result.locks) text += lock(each, result.class_names()) + "\n";
   text += bold("Memory") + "\n" + memory(result.memory) + "\n";
+  std::uint64_t left_out = 0;
+  for (const models::ClassResult& each : result.classes) left_out += each.warm_up;
+  text += fmt::format("Left out as warm-up: the first {}, {} requests; those under way at the end took {} more.\n",
+                      human(result.warm_up), left_out, human(result.cool_down));
   const double seconds = std::chrono::duration<double>(result.wall).count();
   return text + fmt::format("Simulated {} in {:.2f} s: {} events, {:.2f} million a second; {} preemptions.\n",
                             human(result.sim_time), seconds, result.events,

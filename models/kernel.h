@@ -6,6 +6,7 @@
 #include "models/block_device.h"
 #include "models/cpu.h"
 #include "models/machine.h"
+#include "models/measurement.h"
 #include "models/observer.h"
 #include "models/page_alloc.h"
 #include "models/policy.h"
@@ -41,6 +42,7 @@ struct Kernel {
   Swap swap;
   Reclaim reclaim;
   Observer observer;
+  Measurement measurement;
   Outcome outcome = Outcome::completed;
 
   // Owners of pages that have no address of their own.

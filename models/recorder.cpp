@@ -5,6 +5,8 @@
 #include <cassert>
 #include <numeric>
 
+#include "models/kernel.h"
+
 namespace models {
 
 namespace {
@@ -127,6 +129,11 @@ std::uint64_t ClassRecord::unfinished(sim::Time end) const {
                          });
 }
 
+void ClassRecord::take_off(Measurement& measurement, std::uint64_t count) {
+  left -= count;
+  measurement.take_off(count);
+}
+
 Request::Request(Task& task, sim::Time due, const TimeByCause& before) : task_(task), due_(due), before_(before) {
   task.ledger().forget_before(due);
 }
@@ -158,6 +165,9 @@ void WorstRequests::add(WorstRequest request) {
 
 void Request::end(ClassRecord& record, const PhaseLog& phases) {
   const sim::Time now = task_.settle();
+  const Measurement& measurement = task_.kernel().measurement;
+  if (measurement.in_warm_up(due_)) ++record.warm_up;
+  if (!measurement.counts(due_)) return;
   TimeByCause parts = task_.ledger().read(now);
   for (std::size_t cause = 0; cause < kCauseCount; ++cause) parts[cause] -= before_[cause];
   parts[static_cast<std::size_t>(Cause::sleep)] = sim::Nanoseconds{0};

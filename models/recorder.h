@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "models/blame.h"
+#include "models/measurement.h"
 #include "models/phase_log.h"
 #include "models/task.h"
 #include "sim/distribution.h"
@@ -116,6 +117,8 @@ class OpenArrivals {
   [[nodiscard]] bool waking(sim::Time end) const { return !begun_ && last_ <= end; }
   /// How many requests beyond those asked for are due by `end`.
   [[nodiscard]] std::uint64_t left_until(sim::Time end) const;
+  /// How many requests due by `end` are lost if the one asked for last could not be served, and nobody asks again.
+  [[nodiscard]] std::uint64_t given_up(sim::Time end) const { return left_until(end) + (last_ <= end ? 1 : 0); }
   /// Nobody will ask for more: its process has ended.
   void stop() { stopped_ = true; }
 
@@ -131,12 +134,16 @@ class OpenArrivals {
 struct ClassRecord {
   std::array<Samples, kPhaseCount> during;
   WorstRequests worst;
+  std::uint64_t warm_up = 0;               ///< requests that were due in the warm-up: not among the samples
   std::uint64_t in_service = 0;            ///< requests begun and not yet ended
+  std::uint64_t left = 0;                  ///< in the cool-down: requests due by the end that have not been served yet
   std::deque<OpenArrivals> open_arrivals;  ///< of each open-loop task
 
   [[nodiscard]] bool open_loop() const { return !open_arrivals.empty(); }
-  /// Requests due by `end` that have not been served.
+  /// Requests due by `end`, which is now, that have not been served.
   [[nodiscard]] std::uint64_t unfinished(sim::Time end) const;
+  /// `count` of those left in the cool-down have been served, or never will be.
+  void take_off(Measurement& measurement, std::uint64_t count);
 };
 
 /// One request of a task, from when it was due until end().
@@ -150,7 +157,8 @@ class Request {
   /// A request that becomes due at `due`, in the future: sleeps until then.
   static Request sleep_until(Task& task, sim::Time due);
 
-  /// Ends it and records it by the phase of `phases` at the time it was due.
+  [[nodiscard]] sim::Time due() const { return due_; }
+  /// Ends it and records it by the phase of `phases` at the time it was due, if it counts (models/measurement.h).
   void end(ClassRecord& record, const PhaseLog& phases);
 
  private:

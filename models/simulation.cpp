@@ -1,5 +1,6 @@
 #include "models/simulation.h"
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -85,9 +86,10 @@ class Simulation {
       : scenario_(scenario),
         engine_(options),
         kernel_(engine_, scenario.machine, policy, scenario.memory),
-        end_(engine_.calendar(), [this] { engine_.stop(); }) {
+        end_(engine_.calendar(), [this] { end(); }) {
     for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_);
     background_.emplace(kernel_);
+    begin_warm_up();
     kernel_.observer = std::move(observer);
     add_system_tasks();
     for (std::size_t index = 0; index < processes_.size(); ++index) {
@@ -99,12 +101,35 @@ class Simulation {
     if (scenario_.duration) end_.schedule(sim::Time{*scenario_.duration});
     const auto began = std::chrono::steady_clock::now();
     engine_.run();
-    Result result = collect();
+    Result result = result_ ? std::move(*result_) : collect();
+    for (std::size_t index = 0; index < classes_.size(); ++index) add_samples(classes_[index], result.classes[index]);
+    result.cool_down = engine_.now().time_since_epoch() - result.sim_time;
+    result.events = engine_.events();
     result.wall = std::chrono::steady_clock::now() - began;
     return result;
   }
 
  private:
+  void begin_warm_up() {
+    constexpr int kAtMostOneIn = 10;
+    const auto latest =
+        scenario_.duration ? std::optional(sim::Time{*scenario_.duration / kAtMostOneIn}) : std::nullopt;
+    kernel_.measurement.begin_warm_up(latest);
+  }
+
+  // The end of the run, and then that of its cool-down.
+  void end() {
+    if (result_) return engine_.stop();
+    const sim::Time now = engine_.now();
+    result_ = collect();
+    kernel_.observer = {};  // what it adds up to is what has been collected
+    std::uint64_t left = 0;
+    for (Class& each : classes_) left += each.record.left = each.record.unfinished(now);
+    if (left == 0) return engine_.stop();
+    kernel_.measurement.begin_cool_down(now, left, [this] { engine_.stop(); });
+    end_.schedule(now + now.time_since_epoch());
+  }
+
   void add_system_tasks() {
     Reclaim& reclaim = kernel_.reclaim;
     reclaim.kswapd = &add_task("kswapd", -1, [&reclaim] { kswapd(*reclaim.kswapd); });
@@ -120,7 +145,10 @@ class Simulation {
     const auto class_id = static_cast<ClassId>(classes_.size());
     Class& members = classes_.emplace_back();
     members.name = thread.name;
-    for (int member = 0; member < thread.count; ++member) add_member(process, thread, class_id, members, member);
+    for (int member = 0; member < thread.count; ++member) {
+      add_member(process, thread, class_id, members, member);
+      if (!std::holds_alternative<LockerSpec>(thread.run)) kernel_.measurement.add_thread();
+    }
   }
 
   void add_member(Process& process, const ThreadSpec& thread, ClassId class_id, Class& members, int member) {
@@ -134,7 +162,7 @@ class Simulation {
                      ++lockers_;
                      add([this, &process, &spec](Task& task) {
                        run_locker(task, process.mm, spec, process.regions.at(spec.region), calls_);
-                       if (--lockers_ == 0 && !scenario_.duration) engine_.stop();
+                       if (--lockers_ == 0 && !scenario_.duration) end();
                      });
                    },
                    [&](const FaulterSpec& spec) {
@@ -194,6 +222,7 @@ class Simulation {
     result.seed = scenario_.seed;
     result.outcome = kernel_.outcome;
     result.sim_time = engine_.now().time_since_epoch();
+    result.warm_up = std::min(engine_.now(), kernel_.measurement.warm_up_end()).time_since_epoch();
     for (const Class& each : classes_) result.classes.push_back(collect(each));
     for (const Process& process : processes_) {
       const Mm& mm = process.mm;
@@ -205,7 +234,6 @@ class Simulation {
     result.calls = calls_;
     result.memory = collect_memory();
     result.preemptions = kernel_.cpus.preemptions();
-    result.events = engine_.events();
     return result;
   }
 
@@ -238,12 +266,17 @@ class Simulation {
       result.cpu +=
           spent[static_cast<std::size_t>(Cause::cpu)] + spent[static_cast<std::size_t>(Cause::direct_reclaim)];
     }
+    return result;
+  }
+
+  static void add_samples(const Class& members, ClassResult& result) {
+    result.warm_up = members.record.warm_up;
+    result.cut_off = members.record.left;
     result.worst = members.record.worst.requests();
     for (std::size_t phase = 0; phase < kPhaseCount; ++phase) {
       const Samples& samples = members.record.during[phase];
       if (!samples.latency().empty()) result.during.emplace(static_cast<Phase>(phase), samples);
     }
-    return result;
   }
 
   const Scenario& scenario_;
@@ -258,6 +291,7 @@ class Simulation {
   Task* working_set_ = nullptr;
   CallRecords calls_;
   int lockers_ = 0;
+  std::optional<Result> result_;  // as of the end of the run; the samples are added after the cool-down
 };
 
 }  // namespace

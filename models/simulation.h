@@ -18,7 +18,9 @@ namespace models {
 struct ClassResult {
   std::string name;
   bool open_loop = false;
+  std::uint64_t warm_up = 0;     ///< requests due in the warm-up: not among the samples
   std::uint64_t unfinished = 0;  ///< due but not served when the run ended
+  std::uint64_t cut_off = 0;     ///< those of them that the cool-down did not serve either: not among the samples
   sim::Nanoseconds cpu{};        ///< CPU time of all its tasks, reclaim included
   std::map<Phase, Samples> during;
   std::vector<WorstRequest> worst;  ///< the longest, the longest first
@@ -55,7 +57,9 @@ struct Result {
   std::string policy;
   std::uint64_t seed = 0;
   Outcome outcome = Outcome::completed;
-  sim::Nanoseconds sim_time{};
+  sim::Nanoseconds sim_time{};   ///< from the start to the end of the run: all but the latencies is measured over it
+  sim::Nanoseconds warm_up{};    ///< the part of it in which requests don't count
+  sim::Nanoseconds cool_down{};  ///< after it: until those that were due in it had been served
   std::vector<ClassResult> classes;  ///< in the order of the scenario; lockers included for their CPU time
   std::vector<LockResult> locks;     ///< one for each process that has a region or is looked at
   CallRecords calls;                 ///< of all lockers
@@ -70,7 +74,7 @@ struct Result {
 
 /// Runs `scenario` under `policy`. At most once in a process: SimGrid's clock cannot be set back.
 /// Throws what goes wrong inside the run. Precondition: the scenario is valid (experiments/scenario_file.h).
-/// `observer` looks on.
+/// `observer` looks on until the end of the run; not at its cool-down (models/measurement.h).
 [[nodiscard]] Result simulate(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options,
                               Observer observer = {});
 

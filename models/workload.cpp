@@ -3,6 +3,7 @@
 #include <boost/random/uniform_int_distribution.hpp>
 
 #include <algorithm>
+#include <utility>
 
 #include "models/access_remote_vm.h"
 #include "models/brk.h"
@@ -27,6 +28,8 @@ namespace {
 template <class Call>
 void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& record, Call call) {
   current.ledger().remember();
+  Measurement& measurement = current.kernel().measurement;
+  bool served = false;
   const auto serve = [&](Request request) {
     if (!get_task_mm(mm)) return false;
     ++record.in_service;
@@ -34,6 +37,8 @@ void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& r
     mmput(current, mm);
     request.end(record, mm.locker_phases);
     --record.in_service;
+    if (!std::exchange(served, true)) measurement.first_served(current.now());
+    if (measurement.end() && request.due() <= *measurement.end()) record.take_off(measurement, 1);
     return true;
   };
 
@@ -42,17 +47,19 @@ void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& r
     do {
       current.sleep_until(current.settle() + closed->think.sample(demand));
     } while (serve(Request(current)));
-    return;
+  } else {
+    OpenArrivals& arrivals =
+        record.open_arrivals.emplace_back(std::get<OpenLoop>(arrival).every, demand, current.settle());
+    for (;;) {
+      const sim::Time due = arrivals.next();
+      Request request = due > current.settle() ? Request::sleep_until(current, due) : Request::overdue(current, due);
+      arrivals.begin();
+      if (!serve(request)) break;
+    }
+    if (const auto end = measurement.end()) record.take_off(measurement, arrivals.given_up(*end));
+    arrivals.stop();
   }
-  OpenArrivals& arrivals =
-      record.open_arrivals.emplace_back(std::get<OpenLoop>(arrival).every, demand, current.settle());
-  for (;;) {
-    const sim::Time due = arrivals.next();
-    Request request = due > current.settle() ? Request::sleep_until(current, due) : Request::overdue(current, due);
-    arrivals.begin();
-    if (!serve(request)) break;
-  }
-  arrivals.stop();
+  if (!served) measurement.first_served(current.now());
 }
 
 using Step = ScriptStep::Call;
@@ -169,6 +176,7 @@ bool run_step(Task& current, Mm& mm, const ScriptStep& step, const Region& regio
     return true;
   }
   if (!get_task_mm(mm)) return false;
+  current.kernel().measurement.locker_calls(current.settle());
   if (needs_region(step.call) && !is_mapped(mm, region)) map_region(current, mm, region, calls);
   const PageCount pages = pages_of(step, mm, region);
   time_call(current, calls[name_of(step.call)], pages, [&] {

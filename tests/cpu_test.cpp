@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <map>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sim/random.h"
@@ -234,6 +236,7 @@ struct RandomTask {
       : machine_(machine), chance_(seed, "task" + std::to_string(number), "test"), number_(number), log_(log) {}
 
   void operator()(Task& task) {
+    task.ledger().remember();
     for (int round = 0; round < 25; ++round) {
       switch (chance_() % 6) {
         case 0:
@@ -295,6 +298,22 @@ struct RandomTask {
   Nanoseconds worked_{};
 };
 
+// Each waiter can be charged to a hold for as long as it lasts, and no longer.
+void expect_no_hold_is_charged_beyond_its_waiters(const SmallMachine& machine) {
+  std::map<std::pair<ClassId, LockMode>, Nanoseconds> charged;
+  std::map<std::pair<ClassId, LockMode>, double> held;
+  for (const Task& task : machine.tasks) {
+    for (const auto& [blame, time] : task.ledger().lock_times_since(at(0))) charged[{blame.holder, blame.mode}] += time;
+  }
+  for (const auto& [holds, lengths] : machine.mm.mmap_sem.statistics().hold) {
+    held[{holds.holder, holds.mode}] += lengths.mean() * static_cast<double>(lengths.count());
+  }
+  const auto waiters = static_cast<double>(machine.tasks.size() - 1);
+  for (const auto& [hold, time] : charged) {
+    EXPECT_LE(static_cast<double>(time.count()), waiters * held[hold] + 1) << "class " << hold.first;
+  }
+}
+
 std::string random_history(std::uint64_t seed, bool stepwise) {
   sim::Stream chance(seed, "test", "machine");
   SmallMachineSpec spec = machine_with(1 + static_cast<int>(chance() % 3), stepwise);
@@ -308,6 +327,7 @@ std::string random_history(std::uint64_t seed, bool stepwise) {
   const int tasks = 2 + static_cast<int>(chance() % 6);
   for (int number = 0; number < tasks; ++number) machine.add(RandomTask(machine, seed, number, log));
   machine.run();
+  expect_no_hold_is_charged_beyond_its_waiters(machine);
   Nanoseconds cpu{};
   for (const Task& task : machine.tasks) cpu += machine.spent(task, Cause::cpu);
   EXPECT_LE(cpu, (machine.now() - at(0)) * spec.cpus);

@@ -82,8 +82,9 @@ std::int64_t sum_of_values(const Json& json) {
 }
 
 TEST(ResultJson, HasTheDocumentedKeysAtTheTop) {
-  EXPECT_THAT(keys_of(simulated(0)), ElementsAre("schema", "scenario", "policy", "seed", "outcome", "sim_time_ns",
-                                                 "classes", "locks", "syscalls", "memory", "engine"));
+  EXPECT_THAT(keys_of(simulated(0)),
+              ElementsAre("schema", "scenario", "policy", "seed", "outcome", "sim_time_ns", "warm_up_ns",
+                          "cool_down_ns", "classes", "locks", "syscalls", "memory", "engine"));
 }
 
 TEST(ResultJson, SaysWhatWasRun) {
