@@ -29,6 +29,8 @@ std::string meanwhile(Cause doing) {
   switch (doing) {
     case Cause::run_queue:
       return ", who waits for a CPU";
+    case Cause::throttled:
+      return ", who is throttled: its group has used up its quota";
     case Cause::wake_up:
       return ", who is being woken";
     case Cause::lock_wait:
@@ -65,6 +67,8 @@ std::string sentence(const WorstStep& step, const Names& classes) {
       return "works";
     case Cause::run_queue:
       return "waits for a CPU";
+    case Cause::throttled:
+      return "is throttled: its group has used up its quota";
     case Cause::wake_up:
       return "is being woken";
     case Cause::lock_wait:

@@ -13,6 +13,8 @@ namespace {
 
 constexpr int kMostCpus = 4096;
 
+enum class SchedulerEra { linux_6_1, linux_6_6, linux_6_12, linux_6_18 };
+
 struct CostKey {
   const char* key;
   std::variant<sim::Nanoseconds models::Costs::*, sim::Distribution models::Costs::*> member;
@@ -67,12 +69,51 @@ void read_costs(const std::optional<YamlField>& field, models::Costs& costs) {
   map.refuse_unknown();
 }
 
-void read_scheduler(const std::optional<YamlField>& field, models::SchedulerCosts& scheduler) {
+// Whose scheduler. What else differed between these kernels can be said key by key.
+void use_era(models::SchedulerSpec& scheduler, SchedulerEra era) {
+  using models::FairFlavour;
+  scheduler.flavour = era == SchedulerEra::linux_6_1 ? FairFlavour::cfs : FairFlavour::eevdf;
+  scheduler.delayed_dequeue = era >= SchedulerEra::linux_6_12;
+  if (era < SchedulerEra::linux_6_18) return;
+  scheduler.throttling = models::Throttling::at_user_return;
+  scheduler.base_slice = std::chrono::microseconds(700);
+}
+
+std::optional<SchedulerEra> era_of(const YamlField& field) {
+  return choice_of<SchedulerEra>(field, {{"linux-6.1", SchedulerEra::linux_6_1},
+                                         {"linux-6.6", SchedulerEra::linux_6_6},
+                                         {"linux-6.12", SchedulerEra::linux_6_12},
+                                         {"linux-6.18", SchedulerEra::linux_6_18}});
+}
+
+std::optional<models::Preemption> preemption_of(const YamlField& field) {
+  using models::Preemption;
+  return choice_of<Preemption>(
+      field, {{"none", Preemption::none}, {"voluntary", Preemption::voluntary}, {"full", Preemption::full}});
+}
+
+std::optional<models::Throttling> throttling_of(const YamlField& field) {
+  using models::Throttling;
+  return choice_of<Throttling>(field,
+                               {{"in_kernel", Throttling::in_kernel}, {"at_user_return", Throttling::at_user_return}});
+}
+
+void read_scheduler(const std::optional<YamlField>& field, models::SchedulerSpec& scheduler) {
   if (!field) return;
-  YamlMap map = field->map("a map with timeslice, context_switch and wake_up_latency");
-  assign(scheduler.timeslice, map.require("timeslice"), positive_duration_of);
+  YamlMap map = field->map("a map with era, preempt, context_switch and wake_up_latency");
+  auto era = SchedulerEra::linux_6_1;
+  assign(era, map.require("era"), era_of);
+  use_era(scheduler, era);
+  assign(scheduler.preempt, map.require("preempt"), preemption_of);
+  assign(scheduler.tick, map.find("tick"), positive_duration_of);
   assign(scheduler.context_switch, map.require("context_switch"), duration_of);
   assign(scheduler.wake_up_latency, map.require("wake_up_latency"), duration_of);
+  assign(scheduler.throttling, map.find("throttling"), throttling_of);
+  assign(scheduler.latency, map.find("latency"), positive_duration_of);
+  assign(scheduler.min_granularity, map.find("min_granularity"), positive_duration_of);
+  assign(scheduler.wakeup_granularity, map.find("wakeup_granularity"), duration_of);
+  assign(scheduler.base_slice, map.find("base_slice"), positive_duration_of);
+  assign(scheduler.bandwidth_slice, map.find("bandwidth_slice"), positive_duration_of);
   map.refuse_unknown();
 }
 

@@ -67,11 +67,9 @@ Json to_json(const models::Samples& samples, const std::vector<std::string>& cla
 }
 
 Json to_json(const models::ClassResult& result, const std::vector<std::string>& classes) {
-  Json json{{"cpu_ns", result.cpu.count()},
-            {"open_loop", result.open_loop},
-            {"warm_up", result.warm_up},
-            {"unfinished", result.unfinished},
-            {"cut_off", result.cut_off}};
+  Json json{{"cpu_ns", result.cpu.count()},    {"involuntary_switches", result.involuntary_switches},
+            {"open_loop", result.open_loop},   {"warm_up", result.warm_up},
+            {"unfinished", result.unfinished}, {"cut_off", result.cut_off}};
   json["total"] = to_json(result.total(), classes);
   Json& during = json["during"] = Json::object();
   for (const auto& [phase, samples] : result.during) {
@@ -102,6 +100,10 @@ Json to_json(const models::RwsemStatistics::Mode& mode) {
   return {{"acquisitions", mode.acquisitions}, {"contended", mode.contended}, {"wait", to_json(mode.wait)}};
 }
 
+Json to_json(const models::RwsemStatistics::OffCpu& off_cpu) {
+  return {{"preempted", to_json(off_cpu.preempted)}, {"granted", to_json(off_cpu.granted)}};
+}
+
 Json to_json(const models::LockResult& lock, sim::Nanoseconds sim_time, const std::vector<std::string>& classes) {
   const models::RwsemStatistics& statistics = lock.statistics;
   Json json{{"process", lock.process}, {"read", to_json(statistics.read)}, {"write", to_json(statistics.write)}};
@@ -110,6 +112,7 @@ Json to_json(const models::LockResult& lock, sim::Nanoseconds sim_time, const st
     hold[fmt::format("{} {} {}", class_name(holds.holder, classes), to_string(holds.mode), to_string(holds.call))] =
         to_json(lengths);
   }
+  json["holder_off_cpu"] = {{"read", to_json(statistics.read_off_cpu)}, {"write", to_json(statistics.write_off_cpu)}};
   json["handoffs"] = statistics.handoffs;
   json["spin_handoff"] = {{"steals", statistics.steals},
                           {"spins", statistics.spins},

@@ -3,14 +3,15 @@
 // The documented form (schema `mlocksim/1`), all times in whole nanoseconds:
 //   schema, scenario, policy, seed, outcome ("completed", "out_of_memory"), sim_time_ns, warm_up_ns,
 //     cool_down_ns (models/measurement.h)
-//   classes.<class>: cpu_ns, open_loop, warm_up (requests left out), unfinished (when the run ended), cut_off (those of
+//   classes.<class>: cpu_ns, involuntary_switches, open_loop, warm_up (requests left out), unfinished (when the run ended), cut_off (those of
 //     them that were never served), total, during.<phase>
 //     each: count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame, tail_blame
 //     A percentile with fewer than ten samples beyond it is null. <phase> is a call ("mlock") or a part
-//     ("mlock.populate"). blame: cpu, run_queue, wake_up, lock_wait, direct_reclaim, reclaim_throttle, device_io:
+//     ("mlock.populate"). blame: cpu, run_queue, throttled, wake_up, lock_wait, direct_reclaim, reclaim_throttle, device_io:
 //     sums that add up to count x mean; and lock_wait_by: what lock_wait consists of, by holder. tail_blame: the same
 //     of the slowest, from `from_ns` on; p99_blame, p999_blame: of the slowest 1 % and 0.1 %, or null.
-//   locks.mmap_sem: process, read/write {acquisitions, contended, wait}, hold.<holder>, handoffs, convoys ...
+//   locks.mmap_sem: process, read/write {acquisitions, contended, wait}, hold.<holder>, holder_off_cpu (a holder
+//     that could run and did not: preempted, or granted the semaphore in its sleep, by mode), handoffs, convoys ...
 //   syscalls.<call>: calls, mean_ns, max_ns, pages, failed, eagain
 //   memory: watermarks_pages, pages_at_end, lowest_free_pages, allocated_pages, swap_used_pages; kswapd; direct, with
 //     the stalls' latencies; pages: what reclaim and major faults did to how many; device: requests, their latencies;

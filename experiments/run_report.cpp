@@ -40,6 +40,17 @@ std::string mode_line(const char* name, const models::RwsemStatistics::Mode& mod
                      mode.acquisitions, mode.contended, mean_of(mode.wait), max_of(mode.wait));
 }
 
+// How often holders had the semaphore and no CPU; empty where they always had one.
+std::string off_cpu_line(const char* mode, const models::RwsemStatistics::OffCpu& off_cpu) {
+  if (off_cpu.preempted.empty() && off_cpu.granted.empty()) return "";
+  return fmt::format(
+      "    {:<6} holders without a CPU: preempted or throttled {} times, mean {}, longest {}; granted it in their "
+      "sleep {} "
+      "times, until they ran mean {}, longest {}\n",
+      mode, off_cpu.preempted.count(), mean_of(off_cpu.preempted), max_of(off_cpu.preempted), off_cpu.granted.count(),
+      mean_of(off_cpu.granted), max_of(off_cpu.granted));
+}
+
 std::string lock(const models::LockResult& result, const std::vector<std::string>& classes) {
   const models::RwsemStatistics& statistics = result.statistics;
   std::string text = bold(fmt::format("mmap_sem of {}", result.process)) + "\n" + mode_line("read", statistics.read) +
@@ -49,6 +60,7 @@ std::string lock(const models::LockResult& result, const std::vector<std::string
                         to_string(holds.mode), class_name(holds.holder, classes), to_string(holds.call),
                         lengths.count(), mean_of(lengths), max_of(lengths));
   }
+  text += off_cpu_line("read", statistics.read_off_cpu) + off_cpu_line("write", statistics.write_off_cpu);
   return text +
          fmt::format(
              "    {} hand-offs, {} past a waiting writer; longest queue {}; {} convoys with {} readers, the largest "
@@ -83,6 +95,20 @@ std::string memory(const models::MemoryResult& memory) {
                     mean_of(device.write.latency), device.longest_queue);
 }
 
+// CPU time, and who was made to give a CPU away.
+std::string cpus(const models::Scenario& scenario, const models::Result& result) {
+  std::string text;
+  for (const models::ClassResult& each : result.classes) {
+    text += fmt::format("    {:<18} {:>8} of CPU time, {} involuntary switches\n", each.name, human(each.cpu),
+                        each.involuntary_switches);
+  }
+  const double all = static_cast<double>(scenario.machine.cpus) * static_cast<double>(result.sim_time.count());
+  sim::Nanoseconds used{};
+  for (const models::ClassResult& each : result.classes) used += each.cpu;
+  return text + fmt::format("    together {:.1f} % of {} CPUs\n", 100 * static_cast<double>(used.count()) / all,
+                            scenario.machine.cpus);
+}
+
 }  // namespace
 
 std::string run_report(const models::Scenario& scenario, const models::Result& result) {
@@ -103,8 +129,9 @@ std::string run_report(const models::Scenario& scenario, const models::Result& r
   if (const std::string gaps = closed_loop_gaps(alone); !gaps.empty()) {
     text += bold("Closed and open loops") + "\n" + gaps + "\n";
   }
-  text += bold("The locker's calls") + "\n" + calls(result) + "\n";
+  if (!result.calls.empty()) text += bold("The locker's calls") + "\n" + calls(result) + "\n";
   for (const models::LockResult& each : result.locks) text += lock(each, result.class_names()) + "\n";
+  text += bold("CPUs") + "\n" + cpus(scenario, result) + "\n";
   text += bold("Memory") + "\n" + memory(result.memory) + "\n";
   std::uint64_t left_out = 0;
   for (const models::ClassResult& each : result.classes) left_out += each.warm_up;

@@ -120,19 +120,18 @@ models::Arrival read_arrival(YamlMap& thread) {
   return open_loop;
 }
 
-enum class Run { unknown, locker, faulter, proc_reader, mapper, recycler, protector, forker, remote_reader };
+enum class Run { unknown, locker, faulter, proc_reader, mapper, recycler, protector, forker, remote_reader, busy };
 
 Run run_of(const YamlField& field) {
-  const auto run = choice_of<Run>(field,
-                                  {{"locker", Run::locker},
-                                   {"faulter", Run::faulter},
-                                   {"proc_reader", Run::proc_reader},
-                                   {"mapper", Run::mapper},
-                                   {"recycler", Run::recycler},
-                                   {"protector", Run::protector},
-                                   {"forker", Run::forker},
-                                   {"remote_reader", Run::remote_reader}},
-                                  {"busy"});
+  const auto run = choice_of<Run>(field, {{"locker", Run::locker},
+                                          {"faulter", Run::faulter},
+                                          {"proc_reader", Run::proc_reader},
+                                          {"mapper", Run::mapper},
+                                          {"recycler", Run::recycler},
+                                          {"protector", Run::protector},
+                                          {"forker", Run::forker},
+                                          {"remote_reader", Run::remote_reader},
+                                          {"busy", Run::busy}});
   return run.value_or(Run::unknown);
 }
 
@@ -199,6 +198,15 @@ models::ForkerSpec read_forker(YamlMap& thread) {
   return forker;
 }
 
+models::BusySpec read_busy(YamlMap& thread) {
+  models::BusySpec busy;
+  const auto sleep = thread.find("sleep");
+  assign(busy.spin, sleep ? thread.require("spin", ": what it does between two sleeps") : thread.find("spin"),
+         inter_arrival_of);
+  if (sleep) busy.sleep = distribution_of(*sleep);
+  return busy;
+}
+
 models::MapperSpec read_mapper(YamlMap& thread) {
   models::MapperSpec mapper;
   assign(mapper.size, thread.find("size"), whole_pages_of);
@@ -226,11 +234,14 @@ class ScenarioReader {
     if (replaced) scenario.policies = read_policy_list(YamlField(policies_instead, "policies", diagnostics_));
     assign(scenario.seed, map.find("seed"),
            [](const YamlField& field) { return field.whole_number(0, std::numeric_limits<std::uint64_t>::max()); });
+    cpus_ = scenario.machine.cpus;
+    if (const auto groups = map.find("groups")) scenario.groups = read_groups(*groups);
+    groups_ = scenario.groups;
     if (const auto processes = map.require("processes")) scenario.processes = read_processes(*processes);
     scenario.memory = memory_.memory();
     check_targets(scenario.processes);
     read_duration(map, scenario);
-    map.refuse_unsupported({"groups", "expect"});
+    map.refuse_unsupported({"expect"});
     map.refuse_unknown();
     return scenario;
   }
@@ -388,6 +399,64 @@ class ScenarioReader {
     return threads;
   }
 
+  static std::vector<models::GroupSpec> read_groups(const YamlField& field) {
+    std::vector<models::GroupSpec> groups;
+    const YamlMap map =
+        field.map("a map of control groups, such as {monitoring: {cpu_max: {quota: 20ms, period: 100ms}}}");
+    for (const YamlMap::Item& item : map.items()) {
+      check_name(map, item);
+      models::GroupSpec& group = groups.emplace_back();
+      group.name = item.key;
+      YamlMap keys = item.value.map("a map with cpu_max or cpu_weight");
+      assign(group.cpu_weight, keys.find("cpu_weight"), count_up_to(10'000));
+      if (const auto cpu_max = keys.find("cpu_max")) group.cpu_max = read_cpu_max(*cpu_max);
+      keys.refuse_unknown();
+    }
+    return groups;
+  }
+
+  static models::CpuMax read_cpu_max(const YamlField& field) {
+    models::CpuMax cpu_max;
+    cpu_max.period = std::chrono::milliseconds(100);
+    YamlMap map = field.map("a map such as {quota: 20ms, period: 100ms}");
+    assign(cpu_max.quota, map.require("quota"), positive_duration_of);
+    assign(cpu_max.period, map.find("period"), positive_duration_of);
+    map.refuse_unknown();
+    return cpu_max;
+  }
+
+  models::SchedSpec read_sched(YamlMap& map) const {
+    models::SchedSpec sched;
+    assign(sched.nice, map.find("nice"), nice_of);
+    if (const auto cpus = map.find("cpus")) sched.cpus = read_cpus(*cpus);
+    if (const auto group = map.find("group")) sched.group = read_group(*group);
+    return sched;
+  }
+
+  std::vector<int> read_cpus(const YamlField& field) const {
+    std::vector<int> cpus;
+    for (const YamlField& item : field.items("a list of CPUs such as [0, 2]")) {
+      if (const auto cpu = item.whole_number(0, static_cast<std::uint64_t>(std::max(1, cpus_)) - 1)) {
+        cpus.push_back(static_cast<int>(*cpu));
+      }
+    }
+    std::sort(cpus.begin(), cpus.end());
+    cpus.erase(std::unique(cpus.begin(), cpus.end()), cpus.end());
+    return cpus;
+  }
+
+  /// Its number; -1 if there is none of that name.
+  [[nodiscard]] int read_group(const YamlField& field) const {
+    std::string name;
+    assign(name, std::optional(field), name_of);
+    if (name.empty()) return -1;
+    const auto found = std::find_if(groups_.begin(), groups_.end(),
+                                    [&](const models::GroupSpec& group) { return group.name == name; });
+    if (found != groups_.end()) return static_cast<int>(found - groups_.begin());
+    field.refuse_expecting("one of the scenario's `groups`", did_you_mean(name, names_of(groups_)));
+    return -1;
+  }
+
   static std::string duplicate_thread(const Position& earlier) {
     const std::string where = earlier.line > 0 ? fmt::format(" (line {})", earlier.line) : "";
     return fmt::format("another process has a thread of this name{}: it names a class of the results", where);
@@ -400,7 +469,7 @@ class ScenarioReader {
     const auto run_field = map.require("run");
     const Run run = run_field ? run_of(*run_field) : Run::unknown;
     assign(thread.count, map.find("count"), count_up_to(kMostThreads));
-    map.refuse_unsupported({"nice", "cpus", "group"});
+    thread.sched = read_sched(map);
     locker_possible_ = locker_possible_ || run == Run::unknown || run == Run::locker;
     if (run == Run::unknown) return thread;
     thread.run = read_run(run, map, process);
@@ -428,6 +497,8 @@ class ScenarioReader {
         return read_forker(map);
       case Run::remote_reader:
         return read_remote_reader(map);
+      case Run::busy:
+        return read_busy(map);
     }
     return {};
   }
@@ -486,6 +557,8 @@ class ScenarioReader {
   std::filesystem::path folder_;
   Diagnostics& diagnostics_;
   MemoryReader memory_;
+  int cpus_ = 1;
+  std::vector<models::GroupSpec> groups_;
   std::map<std::string, Position> threads_;
   std::vector<YamlField> targets_;
   std::vector<YamlField> region_targets_;  // those that must have a region

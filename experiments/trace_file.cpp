@@ -306,6 +306,8 @@ std::string name_of(const TaskTrack& each) {
       return running_name(each);
     case Cause::run_queue:
       return "runnable";
+    case Cause::throttled:
+      return "throttled";
     case Cause::wake_up:
       return "waking";
     case Cause::lock_wait:
@@ -349,7 +351,8 @@ class TraceFile::Recording {
       : windows_(std::move(windows)),
         events_(out, about(scenario)),
         kernel_pid_(2 * static_cast<int>(scenario.processes.size()) + 1),
-        next_tid_(kernel_pid_ + 1),
+        cpus_pid_(kernel_pid_ + 1),
+        next_tid_(cpus_pid_ + 1),
         free_pages_(events_, windows_, kernel_pid_, "free pages", "pages") {
     for (std::size_t index = 0; index < scenario.processes.size(); ++index) {
       locks_.push_back({.process = scenario.processes[index].name, .pid = pid_of(index) + 1});
@@ -359,6 +362,10 @@ class TraceFile::Recording {
       add_threads(scenario.processes[index], pid_of(index));
     }
     events_.process(kernel_pid_, "kernel");
+    events_.process(cpus_pid_, "CPUs");
+    for (int cpu = 0; cpu < scenario.machine.cpus; ++cpu) {
+      cpus_.push_back(add_track(cpus_pid_, fmt::format("CPU {}", cpu)));
+    }
   }
 
   void on_cause(const Task& task, Cause cause, Time at) {
@@ -373,6 +380,12 @@ class TraceFile::Recording {
   }
 
   void on_phase(const Task& task) { up_to_date(task); }
+
+  void on_cpu(int cpu, const Task* task, Time at) {
+    Track& track = cpus_[static_cast<std::size_t>(cpu)];
+    if (task == nullptr) return track.end(at);
+    track.begin(at, {.name = task->name(), .category = "on_cpu", .runs = false});
+  }
 
   void on_lock(const Task& task, LockOperation operation, const models::Rwsem& rwsem) {
     TaskTrack& each = up_to_date(task);
@@ -410,6 +423,7 @@ class TraceFile::Recording {
       lock.queue->write_until(end);
       lock.holding->write_until(end);
     }
+    for (Track& cpu : cpus_) cpu.end(end, true);
     free_pages_.write_until(end);
     events_.finish();
   }
@@ -514,10 +528,12 @@ class TraceFile::Recording {
   Windows windows_;
   Events events_;
   int kernel_pid_;
+  int cpus_pid_;
   int next_tid_;
   std::uint64_t next_flow_ = 1;
   Counter free_pages_;
   std::deque<Lock> locks_;
+  std::deque<Track> cpus_;
   std::deque<TaskTrack> tasks_;
   std::unordered_map<std::string, TaskTrack*> by_name_;
   std::unordered_map<const Task*, TaskTrack*> by_task_;
@@ -537,6 +553,7 @@ models::Observer TraceFile::observer() {
   observer.cause = [&](const Task& task, Cause cause, Time at) { recording.on_cause(task, cause, at); };
   observer.wake = [&](const Task& waker, const Task& woken) { recording.on_wake(waker, woken); };
   observer.phase = [&](const Task& task) { recording.on_phase(task); };
+  observer.cpu = [&](int cpu, const Task* task, Time at) { recording.on_cpu(cpu, task, at); };
   return observer;
 }
 

@@ -67,6 +67,17 @@ std::optional<models::Bytes> byte_rate_of(const YamlField& field) {
   return field.parsed([](const std::string& text) { return parse_byte_rate(text); }, kByteRateExpected);
 }
 
+std::optional<int> nice_of(const YamlField& field) {
+  constexpr int kLowest = -20;
+  constexpr int kHighest = 19;
+  const auto number = field.number(kLowest, kHighest);
+  if (!number) return std::nullopt;
+  const int nice = static_cast<int>(*number);
+  if (nice == *number) return nice;
+  field.refuse_expecting("a whole number from -20 to 19");
+  return std::nullopt;
+}
+
 std::function<std::optional<int>(const YamlField&)> count_up_to(int most) {
   return [most](const YamlField& field) -> std::optional<int> {
     const auto count = field.whole_number(1, static_cast<std::uint64_t>(most));

@@ -49,6 +49,9 @@ void check_name(const YamlMap& map, const YamlMap::Item& item);
 /// Bytes in a second.
 [[nodiscard]] std::optional<models::Bytes> byte_rate_of(const YamlField& field);
 
+/// A niceness, -20 .. 19.
+[[nodiscard]] std::optional<int> nice_of(const YamlField& field);
+
 /// The reader of a whole number from 1 to `most`.
 [[nodiscard]] std::function<std::optional<int>(const YamlField&)> count_up_to(int most);
 

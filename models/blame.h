@@ -22,6 +22,7 @@ namespace models {
 enum class Cause {
   cpu,               ///< working, on a CPU
   run_queue,         ///< runnable, waiting for a CPU; includes the context switch that ends the wait
+  throttled,         ///< runnable, and its group has used up its quota of CPU time
   wake_up,           ///< chosen to run: waiting for the waker to get to it and for an idle CPU to come alive
   lock_wait,         ///< waiting for a semaphore
   direct_reclaim,    ///< reclaiming pages for its own allocation, on a CPU
@@ -30,11 +31,12 @@ enum class Cause {
   sleep,             ///< thinking or holding: never part of a request
 };
 
-inline constexpr std::size_t kCauseCount = 8;
+inline constexpr std::size_t kCauseCount = 9;
 
 constexpr std::string_view to_string(Cause cause) {
   constexpr std::array<std::string_view, kCauseCount> names{
-      "cpu", "run_queue", "wake_up", "lock_wait", "direct_reclaim", "reclaim_throttle", "device_io", "sleep"};
+      "cpu",       "run_queue", "throttled", "wake_up", "lock_wait", "direct_reclaim", "reclaim_throttle",
+      "device_io", "sleep"};
   return names[static_cast<std::size_t>(cause)];
 }
 

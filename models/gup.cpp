@@ -29,7 +29,7 @@ void populate_absent(Task& current, Mm& mm, PageIndex start, PageIndex end) {
 PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io) {
   const bool file = is_file_backed(current.kernel(), mm, start);
   for (PageIndex page = start; page < end;) {
-    current.settle();
+    current.cond_resched();
     const PageTable::Run run = mm.page_table.run_at(page, end);
     if (is_present(run.state)) {
       page = run.end;

@@ -6,12 +6,13 @@
 
 namespace models {
 
-Kernel::Kernel(sim::Engine& the_engine, const Machine& machine, const Policy& the_policy, const MemorySpec& memory_spec)
+Kernel::Kernel(sim::Engine& the_engine, const Machine& machine, const Policy& the_policy, const MemorySpec& memory_spec,
+               const std::vector<GroupSpec>& groups)
     : engine(the_engine),
       costs(machine.costs),
       policy(the_policy),
       memory(memory_spec),
-      cpus(engine, machine.cpus, machine.scheduler),
+      cpus(engine, machine.cpus, machine.scheduler, groups),
       zone(memory, machine.cpus),
       device(engine, memory.device),
       swap(memory.swap),

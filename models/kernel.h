@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "models/block_device.h"
 #include "models/cpu.h"
@@ -30,7 +31,9 @@ constexpr std::string_view to_string(Outcome outcome) {
 
 struct Kernel {
   /// A machine at rest: all of its memory is free (models/background.h fills it).
-  Kernel(sim::Engine& the_engine, const Machine& machine, const Policy& the_policy, const MemorySpec& memory_spec);
+  /// `groups`: the control groups of the tasks.
+  Kernel(sim::Engine& the_engine, const Machine& machine, const Policy& the_policy, const MemorySpec& memory_spec,
+         const std::vector<GroupSpec>& groups = {});
 
   sim::Engine& engine;
   const Costs& costs;

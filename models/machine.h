@@ -3,19 +3,11 @@
 
 #include <string>
 
+#include "models/sched.h"
 #include "sim/distribution.h"
 #include "sim/time.h"
 
 namespace models {
-
-/// How CPUs change hands.
-struct SchedulerCosts {
-  sim::Nanoseconds timeslice{};        ///< what a task may run while others wait for a CPU; > 0
-  sim::Nanoseconds context_switch{};   ///< from one task to the next on a busy CPU
-  sim::Nanoseconds wake_up_latency{};  ///< from try_to_wake_up to running, on a CPU that was idle
-
-  bool operator==(const SchedulerCosts&) const = default;
-};
 
 /// What the steps cost, in CPU time of the task that takes them. Sources are in configs/machines/*.yaml.
 struct Costs {
@@ -67,7 +59,7 @@ struct Machine {
   std::string name;
   std::string about;
   int cpus = 1;  ///< 1 .. 4096
-  SchedulerCosts scheduler;
+  SchedulerSpec scheduler;
   Costs costs;
 
   bool operator==(const Machine&) const = default;

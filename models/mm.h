@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/lru.h"
@@ -56,6 +57,11 @@ struct Vma {
   bool has_anon_vma = false;  ///< a page has been faulted in; before, a fault needs mmap_sem
   VmaLock lock{};
   std::shared_ptr<Vma> stale_next{};  ///< vm_next as it was when it was detached
+
+  /// A chain of those that nobody else knows goes one by one: a long one would go too deep.
+  ~Vma() {
+    for (auto next = std::move(stale_next); next.use_count() == 1;) next = std::exchange(next->stale_next, nullptr);
+  }
 
   [[nodiscard]] PageCount pages() const { return end - start; }
 };

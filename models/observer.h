@@ -38,6 +38,8 @@ struct Observer {
   std::function<void(const Task&)> phase;
   /// `woken` has been made runnable by `waker`.
   std::function<void(const Task& waker, const Task& woken)> wake;
+  /// From `at` on, perhaps a little ahead of the machine's time, the CPU of that number runs the task; null: nobody.
+  std::function<void(int cpu, const Task*, sim::Time at)> cpu;
   /// Pages of an address space have changed their state.
   std::function<void(const Mm&, PageIndex start, PageIndex end, PageState from, PageState to)> pages;
 };

@@ -33,7 +33,7 @@ void forget_swapped(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end) {
 
 void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex end, const PageLook& look) {
   for (PageIndex page = start; page < end;) {
-    current.settle();
+    current.cond_resched();
     const PageTable::Run run = mm.page_table.run_at(page, end);
     if (!is_present(run.state)) {
       page = run.end;
@@ -50,7 +50,7 @@ void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex 
 
 void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step) {
   for (PageIndex page = start; page < end;) {
-    current.settle();  // under read mode others change the page table too
+    current.cond_resched();  // and under read mode others change the page table too
     const PageTable::Run run = mm.page_table.run_at(page, end);
     if (!is_present(run.state)) {
       work_for_each(current, run.end - page, step.absent_cost);

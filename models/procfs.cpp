@@ -33,6 +33,8 @@ void read_whole_file(Task& current, Mm& target, int records, Show show) {
   current.work(current.kernel().costs.proc_open, Purpose::calls);
   PageIndex address;
   while (seq_read(current, target, records, address, show)) {
+    current.enter(Phase::user);  // between two read()s
+    current.enter(Phase::proc_read);
   }
   current.enter(Phase::user);
 }
@@ -44,6 +46,7 @@ void proc_pid_cmdline(Task& current, Mm& target) {
   current.enter(Phase::proc_read);
   current.work(costs.proc_open, Purpose::calls);
   target.mmap_sem.down_read(current);
+  current.cond_resched();  // get_user_pages has one for each page, and reads one
   current.work(costs.proc_cmdline, Purpose::calls);
   target.mmap_sem.up_read(current);
   current.enter(Phase::user);

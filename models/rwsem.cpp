@@ -13,6 +13,7 @@ Rwsem::Rwsem(std::string name, const Costs& costs, RwsemFlavour flavour) : name_
 }
 
 void Rwsem::down(Task& current, LockMode mode) {
+  current.might_sleep();
   current.work(costs_.rwsem_operation);
   const sim::Time now = current.settle();
   ++statistics_of(mode).acquisitions;
@@ -55,9 +56,7 @@ void Rwsem::begin_giving_way(Task& current, LockMode held) {
   current.work(costs_.rwsem_operation);
   const sim::Time now = current.settle();
   charge_waits(now);
-  const auto hold =
-      std::find_if(holders_.begin(), holders_.end(), [&](const Holder& each) { return each.task == &current; });
-  statistics_.hold[{current.class_id(), call_of(current.phase()), held}].record(now - hold->since);
+  statistics_.hold[{current.class_id(), call_of(current.phase()), held}].record(now - holder(current)->since);
 }
 
 void Rwsem::admit(Task& current, const Wakes& wakes) {
@@ -238,8 +237,20 @@ void Rwsem::let_spinners_look() {
   if (!rules->queue().empty()) look(*rules->queue().front().waiter);
 }
 
-void Rwsem::holder_lost_cpu() {
+void Rwsem::holder_lost_cpu(const Task& task, bool involuntary) {
   if (!holders_.empty() && holders_.front().mode == LockMode::write) let_spinners_look();
+  if (!involuntary) return;
+  if (Holder* const hold = holder(task)) hold->off_cpu_since = task.now();
+}
+
+void Rwsem::holder_got_cpu(const Task& task, sim::Time start) {
+  Holder* const hold = holder(task);
+  if (hold == nullptr || !hold->off_cpu_since) return;
+  RwsemStatistics::OffCpu& off_cpu =
+      hold->mode == LockMode::read ? statistics_.read_off_cpu : statistics_.write_off_cpu;
+  (hold->granted_asleep ? off_cpu.granted : off_cpu.preempted).record(start - *hold->off_cpu_since);
+  hold->off_cpu_since.reset();
+  hold->granted_asleep = false;
 }
 
 bool Rwsem::owner_on_cpu() const { return !holders_.empty() && holders_.front().task->on_cpu(); }
@@ -339,6 +350,10 @@ bool Rwsem::let_in(Waiter& waiter, sim::Time now, std::uint64_t& how) {
 void Rwsem::take(Task& task, LockMode mode, sim::Time since, sim::Time now) {
   assert((waiting_.empty() || stretch_start_ == now) && "the waits until now have not been charged");
   holders_.push_back({&task, mode, now});
+  if (!task.on_cpu()) {
+    holders_.back().off_cpu_since = now;
+    holders_.back().granted_asleep = true;
+  }
   task.set_holding(this);
   note_bypass(since);
   if (mode == LockMode::write) end_convoy(now);
@@ -360,11 +375,16 @@ void Rwsem::end_convoy(sim::Time now) {
   convoy_since_.reset();
 }
 
-void Rwsem::drop(const Task& task) {
+Rwsem::Holder* Rwsem::holder(const Task& task) {
   const auto hold =
       std::find_if(holders_.begin(), holders_.end(), [&](const Holder& each) { return each.task == &task; });
+  return hold == holders_.end() ? nullptr : &*hold;
+}
+
+void Rwsem::drop(const Task& task) {
+  Holder* const hold = holder(task);
   hold->task->set_holding(nullptr);
-  holders_.erase(hold);
+  holders_.erase(holders_.begin() + (hold - holders_.data()));
 }
 
 bool Rwsem::held_by(const Task& current, LockMode mode) const {

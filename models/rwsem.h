@@ -51,9 +51,19 @@ struct RwsemStatistics {
     auto operator<=>(const Holds&) const = default;
   };
 
+  /// Times that a holder did not run though it could have, by the mode in which it held.
+  struct OffCpu {
+    sim::Histogram preempted;  ///< it lost its CPU, to another task or to its group's quota, until it was back
+    sim::Histogram granted;    ///< it was granted the semaphore in its sleep, until it ran
+
+    bool operator==(const OffCpu&) const = default;
+  };
+
   Mode read;
   Mode write;
   std::map<Holds, sim::Histogram> hold;
+  OffCpu read_off_cpu;
+  OffCpu write_off_cpu;
   std::uint64_t handoffs = 0;         ///< times that it went to somebody in the queue
   std::uint64_t writer_bypasses = 0;  ///< times that it went to somebody who had come later than a waiting writer
   std::uint64_t convoys = 0;          ///< times that readers came to queue behind a writer that waits for readers
@@ -99,14 +109,18 @@ class Rwsem {
 
   /// Charges the waits until `now` to the holders as they are: to be called before anything about them changes.
   void charge_waits(sim::Time now);
-  /// A holder is no longer on a CPU.
-  void holder_lost_cpu();
+  /// A holder is no longer on a CPU; `involuntary`: it could have gone on.
+  void holder_lost_cpu(const Task& holder, bool involuntary);
+  /// A holder runs from `start` on.
+  void holder_got_cpu(const Task& holder, sim::Time start);
 
  private:
   struct Holder {
     Task* task;
     LockMode mode;
     sim::Time since;
+    std::optional<sim::Time> off_cpu_since{};  // while it could run and does not
+    bool granted_asleep = false;               // and that from its grant on
   };
   /// Lives on the stack of the task that waits, as struct rwsem_waiter does.
   struct Waiter {
@@ -164,6 +178,7 @@ class Rwsem {
   void note_bypass(sim::Time since);
   void end_convoy(sim::Time now);
   void drop(const Task& task);
+  [[nodiscard]] Holder* holder(const Task& task);
   void let_spinners_look();
   [[nodiscard]] bool owner_on_cpu() const;
   [[nodiscard]] const Waiter& woken_writer() const;

@@ -13,6 +13,7 @@
 #include "models/machine.h"
 #include "models/page.h"
 #include "models/policy.h"
+#include "models/sched.h"
 #include "sim/distribution.h"
 #include "sim/time.h"
 
@@ -192,13 +193,21 @@ struct RemoteReaderSpec {
   bool operator==(const RemoteReaderSpec&) const = default;
 };
 
+/// Runs in user mode for `spin`, sleeps, and so on: competes for nothing but CPUs, and makes no requests.
+struct BusySpec {
+  sim::Distribution spin = sim::Constant{sim::Nanoseconds{1'000'000}};  ///< of CPU time; mean > 0
+  std::optional<sim::Distribution> sleep;                               ///< none: always runs
+  bool operator==(const BusySpec&) const = default;
+};
+
 /// `count` threads that do the same, each with random streams of its own.
 struct ThreadSpec {
   std::string name;  ///< also the name of the class that the results speak of
   int count = 1;
   std::variant<LockerSpec, FaulterSpec, ProcReaderSpec, MapperSpec, RecyclerSpec, ProtectorSpec, ForkerSpec,
-               RemoteReaderSpec>
+               RemoteReaderSpec, BusySpec>
       run;
+  SchedSpec sched{};
 
   bool operator==(const ThreadSpec&) const = default;
 };
@@ -219,7 +228,8 @@ struct Scenario {
   std::string about;
   Machine machine;
   MemorySpec memory;
-  std::vector<Policy> policies;  ///< at least one; `run` takes the first
+  std::vector<GroupSpec> groups;  ///< control groups that threads may be in
+  std::vector<Policy> policies;   ///< at least one; `run` takes the first
   std::uint64_t seed = 1;
   std::optional<sim::Nanoseconds> duration;  ///< none: until every locker's script has ended
   std::vector<ProcessSpec> processes;

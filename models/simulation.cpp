@@ -85,7 +85,7 @@ class Simulation {
   Simulation(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options, Observer observer)
       : scenario_(scenario),
         engine_(options),
-        kernel_(engine_, scenario.machine, policy, scenario.memory),
+        kernel_(engine_, scenario.machine, policy, scenario.memory, scenario.groups),
         end_(engine_.calendar(), [this] { end(); }) {
     for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_);
     background_.emplace(kernel_);
@@ -147,14 +147,17 @@ class Simulation {
     members.name = thread.name;
     for (int member = 0; member < thread.count; ++member) {
       add_member(process, thread, class_id, members, member);
-      if (!std::holds_alternative<LockerSpec>(thread.run)) kernel_.measurement.add_thread();
+      const bool makes_requests =
+          !std::holds_alternative<LockerSpec>(thread.run) && !std::holds_alternative<BusySpec>(thread.run);
+      if (makes_requests) kernel_.measurement.add_thread();
     }
   }
 
   void add_member(Process& process, const ThreadSpec& thread, ClassId class_id, Class& members, int member) {
     auto self = std::make_shared<Task*>(nullptr);
     const auto add = [&](auto body) {
-      *self = &add_task(thread.name + "." + std::to_string(member), class_id, [self, body] { body(**self); });
+      *self = &add_task(
+          thread.name + "." + std::to_string(member), class_id, [self, body] { body(**self); }, thread.sched);
     };
     ClassRecord& record = members.record;
     std::visit(sim::Overloaded{
@@ -199,13 +202,14 @@ class Simulation {
                        run_remote_reader(task, target.mm, spec, target.first_region, record);
                      });
                    },
+                   [&](const BusySpec& spec) { add([&spec](Task& task) { run_busy(task, spec); }); },
                },
                thread.run);
     members.tasks.push_back(*self);
   }
 
-  Task& add_task(std::string name, ClassId class_id, sim::Actor::Body body) {
-    return tasks_.emplace_back(kernel_, std::move(name), class_id, scenario_.seed, std::move(body));
+  Task& add_task(std::string name, ClassId class_id, sim::Actor::Body body, const SchedSpec& sched = {}) {
+    return tasks_.emplace_back(kernel_, std::move(name), class_id, scenario_.seed, std::move(body), sched);
   }
 
   Process& process_named(const std::string& name) {
@@ -265,6 +269,7 @@ class Simulation {
       const TimeByCause spent = task->ledger().read(engine_.now());
       result.cpu +=
           spent[static_cast<std::size_t>(Cause::cpu)] + spent[static_cast<std::size_t>(Cause::direct_reclaim)];
+      result.involuntary_switches += task->involuntary_switches();
     }
     return result;
   }

@@ -22,6 +22,7 @@ struct ClassResult {
   std::uint64_t unfinished = 0;  ///< due but not served when the run ended
   std::uint64_t cut_off = 0;     ///< those of them that the cool-down did not serve either: not among the samples
   sim::Nanoseconds cpu{};        ///< CPU time of all its tasks, reclaim included
+  std::uint64_t involuntary_switches = 0;  ///< times that they lost a CPU while they could have gone on
   std::map<Phase, Samples> during;
   std::vector<WorstRequest> worst;  ///< the longest, the longest first
 

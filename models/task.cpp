@@ -21,7 +21,8 @@ std::array<sim::Stream, kPurposeCount> make_streams(std::uint64_t seed, const st
 
 }  // namespace
 
-Task::Task(Kernel& kernel, std::string name, ClassId class_id, std::uint64_t seed, sim::Actor::Body body)
+Task::Task(Kernel& kernel, std::string name, ClassId class_id, std::uint64_t seed, sim::Actor::Body body,
+           const SchedSpec& sched)
     : kernel_(kernel),
       engine_(kernel.engine),
       cpus_(kernel.cpus),
@@ -34,7 +35,12 @@ Task::Task(Kernel& kernel, std::string name, ClassId class_id, std::uint64_t see
         body();
         charge(Cause::sleep, settle());
         cpus_.leave(*this);
-      })) {}
+      })) {
+  sched_.task.entity.task = this;
+  sched_.task.entity.weight = weight_of_nice(sched.nice);
+  sched_.task.group = sched.group;
+  sched_.cpus = sched.cpus;
+}
 
 void Task::work(sim::Nanoseconds duration) {
   assert(duration >= sim::Nanoseconds{0});
@@ -54,6 +60,16 @@ sim::Time Task::settle() {
 
 void Task::pay() {
   if (owed_ > sim::Nanoseconds{0}) cpus_.run(*this, std::exchange(owed_, sim::Nanoseconds{0}));
+}
+
+void Task::cond_resched() {
+  settle();
+  cpus_.cond_resched(*this);
+}
+
+void Task::might_sleep() {
+  if (cpus_.spec().preempt != Preemption::voluntary) return;
+  cond_resched();
 }
 
 void Task::sleep_until(sim::Time until, Cause cause) {
@@ -79,6 +95,8 @@ bool Task::spin(Cause cause, std::optional<sim::Time> until) {
   charge(cause, engine_.now());
   const bool must_yield = cpus_.spin(*this, until);
   charge(work_cause_, engine_.now());
+  // preempt_enable() at the end of the spin.
+  if (must_yield && cpus_.spec().preempt == Preemption::full) cpus_.cond_resched(*this);
   return must_yield;
 }
 
@@ -88,8 +106,12 @@ void Task::charge(Cause cause, sim::Time at) {
   if (kernel_.observer.cause) kernel_.observer.cause(*this, cause, at);
 }
 
-void Task::lost_cpu() {
-  if (holding_ != nullptr) holding_->holder_lost_cpu();
+void Task::lost_cpu(bool involuntary) {
+  if (holding_ != nullptr) holding_->holder_lost_cpu(*this, involuntary);
+}
+
+void Task::got_cpu(sim::Time start) {
+  if (holding_ != nullptr) holding_->holder_got_cpu(*this, start);
 }
 
 void Task::wake(const Task& waker) {
@@ -114,6 +136,7 @@ void Task::enter(Phase phase) {
   phase_ = phase;
   if (kernel_.observer.phase) kernel_.observer.phase(*this);
   if (phase_log_ != nullptr) phase_log_->enter(phase, now, phase_reporter_);
+  if (in_user_mode()) cpus_.return_to_user(*this);
 }
 
 Cause Task::charge_work_to(Cause cause) {

@@ -7,10 +7,12 @@
 // the kernel paths is the same for both.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "models/blame.h"
 #include "models/cpu.h"
@@ -33,7 +35,8 @@ inline constexpr std::size_t kPurposeCount = 5;
 class Task {
  public:
   /// A task of class `class_id` that runs `body` from time 0 on. `name` keys its random streams.
-  Task(Kernel& kernel, std::string name, ClassId class_id, std::uint64_t seed, sim::Actor::Body body);
+  Task(Kernel& kernel, std::string name, ClassId class_id, std::uint64_t seed, sim::Actor::Body body,
+       const SchedSpec& sched = {});
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
 
@@ -51,12 +54,22 @@ class Task {
   /// Lets the machine's clock catch up with the task's own. Returns the time it then is.
   sim::Time settle();
 
+  /// Settles, and gives the CPU away if somebody else should have it and the kernel is built for that. Stands where the
+  /// kernel has cond_resched().
+  void cond_resched();
+  /// The same where a task might sleep: only CONFIG_PREEMPT_VOLUNTARY gives way there.
+  void might_sleep();
+  /// Outside the kernel: between calls. Kernel threads count as outside, as their loops can be preempted anywhere.
+  [[nodiscard]] bool in_user_mode() const { return class_id_ < 0 || phase_ == Phase::user || phase_ == Phase::idle; }
+  /// How often it has lost its CPU while it could have gone on.
+  [[nodiscard]] std::uint64_t involuntary_switches() const { return sched_.involuntary_switches; }
+
   /// Leaves the CPU until `until`; then pays for waking up. Does nothing if `until` has passed.
   void sleep_until(sim::Time until, Cause cause = Cause::sleep);
   /// Leaves the CPU until somebody calls wake(), or until `timeout`, charging `cause` meanwhile.
   void block(Cause cause, std::optional<sim::Time> timeout = std::nullopt);
   /// Stays on the CPU until `until` or until somebody calls stop_spinning(), charging `cause` meanwhile. Returns
-  /// earlier, and true, when it has used up its time slice and others wait for the CPU.
+  /// earlier, and true, when others should have the CPU.
   bool spin(Cause cause, std::optional<sim::Time> until = std::nullopt);
   /// Ends the spin of a task that spins.
   void stop_spinning() { cpus_.stop_spinning(*this); }
@@ -97,15 +110,24 @@ class Task {
   /// From `at` on its time goes to `cause`. Whoever waits for what it holds is charged first, for what it did until
   /// now.
   void charge(Cause cause, sim::Time at);
-  void lost_cpu();
+  void lost_cpu(bool involuntary);
+  void got_cpu(sim::Time start);
 
-  /// What the run queue knows of a task.
+  /// What the CPUs know of a task.
   struct Sched {
+    SchedTask task;
+    std::vector<int> cpus;
     int last_cpu = 0;
+    bool known = false;  // it has been on a run queue
     bool on_cpu = false;
     bool spins = false;
-    bool must_yield = false;       // its spin ended because others want the CPU
     sim::Nanoseconds remaining{};  // of the burst that it lost its CPU in
+    sim::Time waits_since{};       // for a CPU
+    std::uint64_t involuntary_switches = 0;
+
+    [[nodiscard]] bool may_run_on(int cpu) const {
+      return cpus.empty() || std::binary_search(cpus.begin(), cpus.end(), cpu);
+    }
   };
 
   Kernel& kernel_;

@@ -323,7 +323,7 @@ PageCount freed_at_once(const Kernel& kernel, const Shrunk& shrunk) {
 void shrink_inactive_list(Task& current, ScanControl& sc, LruList list, PageCount pages) {
   Kernel& kernel = current.kernel();
   current.work_for_each(std::min(pages, kernel.zone.lru().size(list)), kernel.costs.scan_page, Purpose::reclaim);
-  current.settle();
+  current.cond_resched();
   const bool file = is_file(list);
   // Since 3.2 only kswapd writes pages of files (mm: vmscan: do not writeback filesystem pages in direct reclaim).
   InactivePages inactive(current, file, sc.by_kswapd || kernel.era() == ReclaimEra::linux_2_6_28);
@@ -345,7 +345,7 @@ void shrink_inactive_list(Task& current, ScanControl& sc, LruList list, PageCoun
 void shrink_active_list(Task& current, LruList list, PageCount pages) {
   Kernel& kernel = current.kernel();
   current.work_for_each(std::min(pages, kernel.zone.lru().size(list)), kernel.costs.scan_page, Purpose::reclaim);
-  current.settle();
+  current.cond_resched();
   for (PageCount taken; taken < pages && kernel.zone.lru().size(list) > PageCount(0);) {
     LruRun run = kernel.zone.isolate(list, pages - taken, current.now());
     run.young = false;

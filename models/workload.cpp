@@ -300,6 +300,15 @@ void run_forker(Task& current, Mm& mm, const ForkerSpec& spec, ClassRecord& reco
   });
 }
 
+void run_busy(Task& current, const BusySpec& spec) {
+  sim::Stream& demand = current.stream(Purpose::demand);
+  for (;;) {
+    current.work(spec.spin.sample(demand));
+    const sim::Time done = current.settle();
+    if (spec.sleep) current.sleep_until(done + spec.sleep->sample(demand));
+  }
+}
+
 void run_remote_reader(Task& current, Mm& target, const RemoteReaderSpec& spec, Region region, ClassRecord& record) {
   const PageCount pages = std::min(spec.pages, region.pages);
   const boost::random::uniform_int_distribution<std::int64_t> offset(0, (region.pages - pages).count());

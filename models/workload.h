@@ -57,6 +57,7 @@ void run_mapper(Task& current, Mm& mm, const MapperSpec& spec, ClassRecord& reco
 void run_recycler(Task& current, Mm& mm, const RecyclerSpec& spec, Region region, ClassRecord& record);
 void run_protector(Task& current, Mm& mm, const ProtectorSpec& spec, Region region, ClassRecord& record);
 void run_forker(Task& current, Mm& mm, const ForkerSpec& spec, ClassRecord& record);
+void run_busy(Task& current, const BusySpec& spec);
 /// `region`: of the target.
 void run_remote_reader(Task& current, Mm& target, const RemoteReaderSpec& spec, Region region, ClassRecord& record);
 

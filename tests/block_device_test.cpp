@@ -543,7 +543,7 @@ void append_times(std::string& log, const BlockDevice::Statistics::Direction& di
 std::string random_history(std::uint64_t seed, bool stepwise) {
   SmallMachineSpec spec = machine_with(stepwise, 30ns);
   spec.cpus = 2;
-  spec.scheduler.timeslice = 1us;
+  spec.scheduler.tick = 1us;
   spec.scheduler.context_switch = 7ns;
   spec.seed = seed;
   SmallMachine machine(spec);

@@ -81,14 +81,47 @@ TEST_F(MachineFile, NamesTheMachineFileForTheMistakesInIt) {
 }
 
 TEST_F(MachineFile, RefusesMachinesWithImpossibleCosts) {
-  auto text = with("timeslice: 4ms", "timeslice: 0ms", shipped_machine());
+  auto text = with("tick: 4ms", "tick: 0ms", shipped_machine());
   text = with("find_vma: 100ns", "find_vma: exponential 100ns", text);
   text = with("zap_page: 210ns", "zap_pge: 210ns", text);
   EXPECT_THAT(
       machine_mistakes(text),
-      ElementsAre(HasSubstr("scheduler.timeslice: expected a duration above zero, found '0ms'"),
+      ElementsAre(HasSubstr("scheduler.tick: expected a duration above zero, found '0ms'"),
                   HasSubstr("costs.zap_page: missing"), HasSubstr("costs.find_vma: expected a duration such as"),
                   HasSubstr("costs.zap_pge: unknown key (did you mean zap_page?)")));
+}
+
+// Each kernel's scheduler, and any of its keys on top.
+TEST_F(MachineFile, AnEraSaysWhoseRulesTheSchedulerHas) {
+  const auto scheduler = [&](const std::string& keys) {
+    return read(with("cpus: 4", "cpus: 4, scheduler: {" + keys + "}")).machine.scheduler;
+  };
+  const std::string rest = ", preempt: full, context_switch: 1us, wake_up_latency: 2us";
+  using models::FairFlavour;
+  using models::Throttling;
+  EXPECT_EQ(scheduler("era: linux-6.1" + rest).flavour, FairFlavour::cfs);
+  EXPECT_EQ(scheduler("era: linux-6.1" + rest).throttling, Throttling::in_kernel);
+  EXPECT_EQ(scheduler("era: linux-6.6" + rest).flavour, FairFlavour::eevdf);
+  EXPECT_FALSE(scheduler("era: linux-6.6" + rest).delayed_dequeue);
+  EXPECT_EQ(scheduler("era: linux-6.6" + rest).base_slice, 750us);
+  EXPECT_TRUE(scheduler("era: linux-6.12" + rest).delayed_dequeue);
+  EXPECT_EQ(scheduler("era: linux-6.12" + rest).throttling, Throttling::in_kernel);
+  EXPECT_EQ(scheduler("era: linux-6.18" + rest).throttling, Throttling::at_user_return);
+  EXPECT_EQ(scheduler("era: linux-6.18" + rest).base_slice, 700us);
+  EXPECT_EQ(scheduler("era: linux-6.18" + rest).preempt, models::Preemption::full);
+  EXPECT_EQ(scheduler("era: linux-6.18, throttling: in_kernel" + rest).throttling, Throttling::in_kernel);
+  EXPECT_EQ(scheduler("era: linux-6.1, latency: 20ms, tick: 1ms" + rest).latency, 20ms);
+}
+
+TEST_F(MachineFile, RefusesASchedulerThatNobodyHas) {
+  const auto refused = [&](const std::string& keys) {
+    return mistakes(with("cpus: 4", "cpus: 4, scheduler: {" + keys + "}"));
+  };
+  EXPECT_THAT(refused("era: linux-6.2"), Contains(HasSubstr("scheduler.era: expected linux-6.1, linux-6.6")));
+  EXPECT_THAT(refused("preempt: fully"),
+              Contains(HasSubstr("expected none, voluntary, full, found 'fully' (did you mean "
+                                 "full?)")));
+  EXPECT_THAT(refused("timeslice: 4ms"), Contains(HasSubstr("scheduler.timeslice: unknown key")));
 }
 
 }  // namespace

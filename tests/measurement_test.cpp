@@ -76,7 +76,6 @@ Scenario quiet() {
   Scenario scenario;
   scenario.name = "test";
   scenario.machine.cpus = 8;
-  scenario.machine.scheduler.timeslice = 1ms;
   scenario.machine.costs.populate_page = Constant{1000ns};
   scenario.machine.costs.fault = Constant{500ns};
   scenario.memory = tests::all_free(Bytes(64 * kMiB), Bytes(kMiB));

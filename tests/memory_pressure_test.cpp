@@ -16,6 +16,7 @@
 #include "models/simulation.h"
 #include "sim/random.h"
 #include "tests/in_child.h"
+#include "tests/random_scheduler.h"
 #include "tests/result_text.h"
 #include "tests/small_machine.h"
 
@@ -78,8 +79,7 @@ class RandomScenario {
 
   void choose_machine() {
     scenario.machine.cpus = 1 + static_cast<int>(up_to(4));
-    scenario.machine.scheduler = {Nanoseconds{1000 + up_to(100'000)}, Nanoseconds{up_to(500)},
-                                  Nanoseconds{up_to(2000)}};
+    scenario.machine.scheduler = tests::random_scheduler(chance_, Nanoseconds{1000 + up_to(50'000)});
     Costs& costs = scenario.machine.costs;
     for (Nanoseconds* each : {&costs.rwsem_operation, &costs.rwsem_wake, &costs.system_call, &costs.find_vma,
                               &costs.vma_split, &costs.vma_merge, &costs.lru_add_drain_all, &costs.fork_vma,

@@ -113,8 +113,9 @@ TEST(ResultJson, HasTheDocumentedKeysOfAClass) {
   for (const Json& samples : all_samples(json)) {
     EXPECT_THAT(keys_of(samples), ElementsAre("count", "mean_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "p9999_ns",
                                               "max_ns", "blame", "tail_blame", "p99_blame", "p999_blame"));
-    EXPECT_THAT(keys_of(samples.at("blame")), ElementsAre("cpu", "run_queue", "wake_up", "lock_wait", "direct_reclaim",
-                                                          "reclaim_throttle", "device_io", "lock_wait_by"));
+    EXPECT_THAT(keys_of(samples.at("blame")),
+                ElementsAre("cpu", "run_queue", "throttled", "wake_up", "lock_wait", "direct_reclaim",
+                            "reclaim_throttle", "device_io", "lock_wait_by"));
     EXPECT_THAT(keys_of(samples.at("tail_blame")),
                 IsSupersetOf({"from_ns", "count", "cpu", "run_queue", "wake_up", "lock_wait", "lock_wait_by"}));
   }

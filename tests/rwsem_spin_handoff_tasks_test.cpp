@@ -87,16 +87,16 @@ class SpinHandoffTest : public testing::TestWithParam<bool> {
   static SmallMachineSpec two_cpus() {
     SmallMachineSpec spec = machine();
     spec.cpus = 2;
-    spec.scheduler.timeslice = 1000ns;
+    spec.scheduler.tick = 1030ns;
     return spec;
   }
-  // Wants a CPU from 800 on, and gets the one whose slice ends at 1030.
-  static void add_third(SmallMachine& world, Nanoseconds duration) {
-    world.add([duration](Task& task) {
-      task.sleep_until(at(800));
+  // Wants the CPU of that number, and gets it at the tick.
+  static void add_third(SmallMachine& world, int cpu, Nanoseconds duration) {
+    const auto body = [duration](Task& task) {
       EXPECT_EQ(task.now(), at(1030) + kSwitch);
       work_in_steps(task, duration);
-    });
+    };
+    world.add(body, {0, {cpu}, -1});
   }
 };
 INSTANTIATE_TEST_SUITE_P(, SpinHandoffTest, testing::Bool(),
@@ -168,7 +168,7 @@ TEST_P(SpinHandoffTest, NobodySpinsOnAnOwnerThatSleeps) {
   });
 }
 
-// The owner's slice begins at 30, the spinner's at 530; the third wants a CPU from 800 on and gets the owner's at 1030.
+// The third gets the owner's CPU at 1030.
 // The spinner stops and sleeps, so its own CPU goes to the owner.
 TEST_P(SpinHandoffTest, NobodySpinsOnAnOwnerThatHasLostItsCpu) {
   check_in_child([&] {
@@ -182,7 +182,7 @@ TEST_P(SpinHandoffTest, NobodySpinsOnAnOwnerThatHasLostItsCpu) {
     });
     Entry second;
     const Task& writer = add(world, LockMode::write, 530, 0ns, second);
-    add_third(world, 2000ns);
+    add_third(world, 0, 2000ns);
     world.run();
     EXPECT_EQ(world.spent(owner, Cause::run_queue), kSwitch);
     EXPECT_EQ(world.mm.mmap_sem.statistics().spin_time, at(1030) - at(530) - kOperation);
@@ -194,8 +194,8 @@ TEST_P(SpinHandoffTest, NobodySpinsOnAnOwnerThatHasLostItsCpu) {
   });
 }
 
-// The spinner's slice begins at 30, the owner's at 530; the third wants a CPU from 800 on.
-TEST_P(SpinHandoffTest, ASpinnerWhoseTimeSliceEndsSleepsInTheQueue) {
+// The third wants the spinner's CPU.
+TEST_P(SpinHandoffTest, ASpinnerThatShouldGiveWaySleepsInTheQueue) {
   check_in_child([&] {
     SmallMachine world(two_cpus());
     Entry owner;
@@ -207,7 +207,7 @@ TEST_P(SpinHandoffTest, ASpinnerWhoseTimeSliceEndsSleepsInTheQueue) {
       got = task.now();
       world.mm.mmap_sem.up_write(task);
     });
-    add_third(world, 300ns);
+    add_third(world, 1, 300ns);
     world.run();
     EXPECT_EQ(world.mm.mmap_sem.statistics().spin_time, at(1030) - at(700) - kOperation);
     EXPECT_EQ(owner.left, at(530) + 2000ns + 2 * kOperation + kWake);
@@ -474,7 +474,7 @@ std::string random_history(std::uint64_t seed, bool stepwise) {
   spec.cpus = 1 + static_cast<int>(chance() % 6);
   // With the longer unit, waits come near the limit of spinning on readers, or the timeout.
   const Nanoseconds unit = std::array{1ns, 100ns, 5000ns}[chance() % 3];
-  spec.scheduler.timeslice = unit * (200 + static_cast<std::int64_t>(chance() % 2000));
+  spec.scheduler.tick = unit * (200 + static_cast<std::int64_t>(chance() % 2000));
   if (chance() % 4 == 0) spec.scheduler.wake_up_latency = 0ns;
   if (chance() % 4 == 0) spec.costs.rwsem_wake = 0ns;
   if (chance() % 4 == 0) spec.costs.rwsem_operation = 0ns;

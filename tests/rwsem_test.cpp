@@ -294,7 +294,7 @@ void check_random_waits(std::uint64_t seed) {
   const auto up_to = [](sim::Stream& stream, std::uint64_t most) { return static_cast<std::int64_t>(stream() % most); };
   SmallMachineSpec spec = machine(false);
   spec.cpus = 2 + static_cast<int>(chance() % 5);
-  spec.scheduler.timeslice = 700ns;
+  spec.scheduler.tick = 700ns;
   spec.scheduler.context_switch = 5ns;
   SmallMachine world(spec);
   constexpr int kTasks = 6;

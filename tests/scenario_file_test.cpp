@@ -14,7 +14,9 @@ namespace {
 
 using models::Bytes;
 using models::HoldMode;
+using testing::Contains;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
@@ -163,18 +165,50 @@ TEST_F(ScenarioFile, RefusesDuplicateKeys) {
               ElementsAre("s.yaml:5:1: name: duplicate key, first in line 2"));
 }
 
+// --- how threads are scheduled
+
+TEST_F(ScenarioFile, ReadsNicenessAffinityAndGroup) {
+  const auto scenario =
+      read(with("count: 2", "count: 2, nice: -5, cpus: [3, 0, 3], group: few",
+                with("policy:", "groups: {many: {cpu_weight: 400}, few: {cpu_max: {quota: 20ms}}}\npolicy:")));
+  ASSERT_THAT(scenario.groups, SizeIs(2));
+  EXPECT_EQ(scenario.groups[0], (models::GroupSpec{"many", 400, {}}));
+  EXPECT_EQ(scenario.groups[1], (models::GroupSpec{"few", 100, models::CpuMax{20ms, 100ms}}));
+  const models::SchedSpec& sched = scenario.processes[0].threads[1].sched;
+  EXPECT_EQ(sched.nice, -5);
+  EXPECT_THAT(sched.cpus, ElementsAre(0, 3));
+  EXPECT_EQ(sched.group, 1);
+  EXPECT_EQ(scenario.processes[0].threads[0].sched, models::SchedSpec{});
+}
+
+TEST_F(ScenarioFile, ReadsBusyThreads) {
+  const auto busy = [&](const std::string& keys) {
+    const auto scenario = read(with("      ps: {run", "      busy: {run: busy" + keys + "}\n      ps: {run"));
+    return std::get<models::BusySpec>(scenario.processes[1].threads[0].run);
+  };
+  EXPECT_EQ(busy("").sleep, std::nullopt);
+  EXPECT_EQ(busy(", spin: 2ms, sleep: 1ms"), (models::BusySpec{sim::Constant{2ms}, sim::Constant{1ms}}));
+}
+
+TEST_F(ScenarioFile, RefusesWhatNoSchedulerKnows) {
+  const auto refused = [&](const std::string& keys) { return mistakes(with("count: 2", keys)); };
+  EXPECT_THAT(refused("nice: 20"), ElementsAre(HasSubstr("threads.faulter.nice: expected a number from -20 to 19")));
+  EXPECT_THAT(refused("nice: 1.5"),
+              ElementsAre(HasSubstr("nice: expected a whole number from -20 to 19, found '1.5'")));
+  EXPECT_THAT(refused("cpus: [4]"), ElementsAre(HasSubstr("cpus[0]: expected a whole number from 0 to 3, found '4'")));
+  EXPECT_THAT(refused("cpus: []"), ElementsAre(HasSubstr("cpus: expected a list of CPUs")));
+  EXPECT_THAT(refused("group: few"), ElementsAre(HasSubstr("group: expected one of the scenario's `groups`")));
+  EXPECT_THAT(mistakes(with("policy:", "groups: {g: {cpu_max: {qouta: 1ms}, cpu_weight: 0}}\npolicy:")),
+              ElementsAre(HasSubstr("groups.g.cpu_max.quota: missing"),
+                          HasSubstr("groups.g.cpu_max.qouta: unknown key (did you mean quota?)"),
+                          HasSubstr("groups.g.cpu_weight: expected a whole number from 1 to 10000")));
+  EXPECT_THAT(mistakes(with("run: faulter", "run: busy, sleep: 1ms")),
+              Contains(HasSubstr("threads.faulter.spin: missing: what it does between two sleeps")));
+}
+
 TEST_F(ScenarioFile, RefusesWhatIsPlannedButNotThereYet) {
-  EXPECT_THAT(mistakes(with("policy:", "groups: {}\nexpect: {}\npolicy:")),
-              ElementsAre("s.yaml:5:1: groups: not supported by this version",
-                          "s.yaml:6:1: expect: not supported by this version"));
-  EXPECT_THAT(mistakes(with("count: 2", "nice: 5, cpus: [0], group: g")),
-              ElementsAre("s.yaml:11:31: processes[0].threads.faulter.nice: not supported by this version",
-                          "s.yaml:11:40: processes[0].threads.faulter.cpus: not supported by this version",
-                          "s.yaml:11:51: processes[0].threads.faulter.group: not supported by this version"));
-  EXPECT_THAT(mistakes(with("run: faulter", "run: busy")),
-              ElementsAre("s.yaml:11:22: processes[0].threads.faulter.run: 'busy' is not supported by this version "
-                          "(supported: locker, faulter, proc_reader, mapper, recycler, protector, forker, "
-                          "remote_reader)"));
+  EXPECT_THAT(mistakes(with("policy:", "expect: {}\npolicy:")),
+              ElementsAre("s.yaml:5:1: expect: not supported by this version"));
   EXPECT_THAT(mistakes(with("kind: anon", "kind: gate")),
               ElementsAre("s.yaml:8:42: processes[0].regions.heap.kind: 'gate' is not supported by this version "
                           "(supported: anon, file, special, hugetlb, io)"));
@@ -236,7 +270,7 @@ TEST_F(ScenarioFile, RefusesAThreadThatRunsNothingKnown) {
   EXPECT_THAT(
       mistakes(with("run: faulter", "run: fualter")),
       ElementsAre("s.yaml:11:22: processes[0].threads.faulter.run: expected locker, faulter, proc_reader, "
-                  "mapper, recycler, protector, forker, remote_reader, found 'fualter' (did you mean faulter?)"));
+                  "mapper, recycler, protector, forker, remote_reader, busy, found 'fualter' (did you mean faulter?)"));
   EXPECT_THAT(mistakes(with("run: faulter, ", "")),
               ElementsAre("s.yaml:11:16: processes[0].threads.faulter.run: missing"));
 }

@@ -14,6 +14,7 @@
 
 #include "sim/random.h"
 #include "tests/in_child.h"
+#include "tests/random_scheduler.h"
 #include "tests/result_text.h"
 #include "tests/small_machine.h"
 
@@ -387,8 +388,9 @@ RandomScenario random_scenario(std::uint64_t seed) {
   scenario.name = "random";
   scenario.seed = seed;
   scenario.machine.cpus = 1 + static_cast<int>(up_to(5));
-  scenario.machine.scheduler = {Nanoseconds{1000 + up_to(100'000)}, Nanoseconds{up_to(1) * up_to(500)},
-                                Nanoseconds{up_to(1) * up_to(2000)}};
+  const Nanoseconds unit{1000 + up_to(50'000)};
+  scenario.machine.scheduler = tests::random_scheduler(chance, unit);
+  scenario.groups = tests::random_groups(chance, unit);
   Costs& costs = scenario.machine.costs;
   costs.rwsem_operation = Nanoseconds{up_to(1) * up_to(30)};
   costs.rwsem_wake = Nanoseconds{up_to(1) * up_to(900)};
@@ -429,6 +431,16 @@ RandomScenario random_scenario(std::uint64_t seed) {
   scenario.processes.push_back(db);
   scenario.processes.push_back(
       {"ps", true, {}, {}, {{"ps", 1, ProcReaderSpec{ProcReaderSpec::File::cmdline, "db", arrival(40'000)}}}});
+  if (chance() % 3 == 0) {
+    BusySpec busy{Constant{Nanoseconds{1 + up_to(50'000)}}, {}};
+    if (chance() % 2 == 0) busy.sleep = Constant{Nanoseconds{up_to(50'000)}};
+    scenario.processes.back().threads.push_back({"busy", 2, busy});
+  }
+  for (ProcessSpec& process : scenario.processes) {
+    for (ThreadSpec& thread : process.threads) {
+      thread.sched = tests::random_thread(chance, scenario.machine.cpus, scenario.groups);
+    }
+  }
   if (chance() % 4 == 0) scenario.duration = Nanoseconds{1 + up_to(3'000'000)};
   return {scenario, policy_of(mode(), mode(), mode())};
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "models/background.h"
 #include "models/kernel.h"
@@ -36,10 +37,21 @@ inline void work_in_steps(models::Task& task, sim::Nanoseconds total) {
   task.work(total);
 }
 
+/// Tasks of one weight take turns, a tick long, and wait for theirs when they wake.
+inline models::SchedulerSpec in_turns(sim::Nanoseconds tick) {
+  models::SchedulerSpec scheduler;
+  scheduler.tick = tick;
+  scheduler.latency = sim::Nanoseconds{1};
+  scheduler.min_granularity = sim::Nanoseconds{1};
+  scheduler.wakeup_granularity = std::chrono::hours{1};
+  return scheduler;
+}
+
 /// All costs are zero, no CPU is short and no memory scarce, unless a test says otherwise.
 struct SmallMachineSpec {
   int cpus = 8;
-  models::SchedulerCosts scheduler{std::chrono::milliseconds{1}, {}, {}};
+  models::SchedulerSpec scheduler = in_turns(std::chrono::milliseconds{1});
+  std::vector<models::GroupSpec> groups{};
   models::Costs costs{};
   models::Policy policy{};
   models::MemorySpec memory = all_free(models::Bytes(4 * kGiB), models::Bytes(4 * kMiB));
@@ -55,7 +67,7 @@ class SmallMachine {
       : spec(std::move(settings)),
         engine({spec.stepwise, {}}),
         hardware{"small", "", spec.cpus, spec.scheduler, spec.costs},
-        kernel(engine, hardware, spec.policy, spec.memory),
+        kernel(engine, hardware, spec.policy, spec.memory, spec.groups),
         mm("db", spec.costs, spec.policy.rwsem),
         background(kernel) {
     mm.anon_owner = kernel.zone.add_owner({.mm = &mm});
@@ -65,11 +77,11 @@ class SmallMachine {
     }
   }
 
-  models::Task& add(const std::function<void(models::Task&)>& body) {
+  models::Task& add(const std::function<void(models::Task&)>& body, const models::SchedSpec& sched = {}) {
     auto self = std::make_shared<models::Task*>(nullptr);
     const auto number = next_class_++;
-    *self = &tasks.emplace_back(kernel, "task." + std::to_string(number), number, spec.seed,
-                                [self, body] { body(**self); });
+    *self = &tasks.emplace_back(
+        kernel, "task." + std::to_string(number), number, spec.seed, [self, body] { body(**self); }, sched);
     return **self;
   }
 

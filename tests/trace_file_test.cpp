@@ -413,6 +413,20 @@ TEST_P(Traces, ShowTheCpuTimeOfEveryClass) {
   });
 }
 
+// A task that spins has its CPU, too.
+TEST_P(Traces, ShowOnTheCpusWhatTheTasksDoThere) {
+  for_each_run([](const Trace& trace, const models::Result& result) {
+    Nanoseconds expected{};
+    for (const models::ClassResult& each : result.classes) expected += each.cpu;
+    for (const models::LockResult& lock : result.locks) expected += lock.statistics.spin_time;
+    const Nanoseconds shown = trace.sum([](const Slice& slice) {
+      const bool of_kernel = slice.name == "kswapd" || slice.name == "background" || slice.name == "working_set";
+      return slice.category == "on_cpu" && !of_kernel;
+    });
+    EXPECT_EQ(shown, expected);
+  });
+}
+
 // --- windows: the whole trace, cut by hand
 
 using Windows = std::vector<TimeWindow>;
@@ -470,10 +484,11 @@ TEST(Trace, NamesProcessesAndThreadsInTheOrderOfTheScenario) {
   const Trace trace(text_of_run(tiny("downgrade")));
   std::vector<std::string> processes;
   for (const auto& [pid, name] : trace.processes) processes.push_back(name);
-  EXPECT_THAT(processes, ElementsAre("db", "mmap_sem of db", "ps", "kernel"));
+  EXPECT_THAT(processes, ElementsAre("db", "mmap_sem of db", "ps", "kernel", "CPUs"));
   EXPECT_THAT(trace.threads_of("db"), ElementsAre("locker.0", "faulter.0", "faulter.1", "open_faulter.0", "mapper.0"));
   EXPECT_THAT(trace.threads_of("ps"), ElementsAre("ps.0"));
   EXPECT_THAT(trace.threads_of("kernel"), ElementsAre("kswapd"));
+  EXPECT_THAT(trace.threads_of("CPUs"), ElementsAre("CPU 0", "CPU 1", "CPU 2", "CPU 3"));
 }
 
 TEST(Trace, ShowsWhoReclaimsAndWhoWaitsForTheDevice) {
