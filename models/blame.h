@@ -5,13 +5,14 @@
 // who held it meanwhile (LockBlame).
 #pragma once
 
+#include <boost/container/flat_map.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <iterator>
-#include <map>
 #include <string_view>
 
 #include "models/phase.h"
@@ -68,7 +69,7 @@ struct LockWait {
 };
 
 /// How long, by whom it was for.
-using LockTimes = std::map<LockBlame, sim::Nanoseconds>;
+using LockTimes = boost::container::flat_map<LockBlame, sim::Nanoseconds>;
 
 /// What a task's time has gone into since the start of the run.
 class Ledger {
@@ -126,7 +127,7 @@ class Ledger {
   std::deque<Entry> entries_{{sim::Time{}, Cause::sleep, {}}};
   bool remembers_ = false;
   std::deque<LockWait> lock_waits_;
-  std::map<LockBlame, std::deque<Piece>> pieces_;  // of the same waits
+  boost::container::flat_map<LockBlame, std::deque<Piece>> pieces_;  // of the same waits
 };
 
 }  // namespace models

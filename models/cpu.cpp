@@ -32,19 +32,19 @@ bool Cpus::preemptible(const Task& task) const { return spec_.preempt == Preempt
 
 void Cpus::run(Task& task, sim::Nanoseconds duration) {
   assert(task.sched_.on_cpu && "a task worked without a CPU");
-  if (cpu_of(task).need_resched && preemptible(task)) give_way(task);
+  if (task.sched_.need_resched && preemptible(task)) give_way(task);
   task.actor_.resume_at(engine_.now() + duration);
   task.actor_.park();
 }
 
 bool Cpus::spin(Task& task, std::optional<sim::Time> until) {
   assert(task.sched_.on_cpu && "a task spun without a CPU");
-  if (cpu_of(task).need_resched) return true;
+  if (task.sched_.need_resched) return true;
   task.sched_.spins = true;
   if (until) task.actor_.resume_at(*until);
   task.actor_.park();
   task.sched_.spins = false;
-  return cpu_of(task).need_resched;
+  return task.sched_.need_resched;
 }
 
 void Cpus::stop_spinning(Task& task) {
@@ -53,11 +53,12 @@ void Cpus::stop_spinning(Task& task) {
 }
 
 void Cpus::cond_resched(Task& task) {
-  if (cpu_of(task).need_resched) give_way(task);
+  if (task.sched_.need_resched) give_way(task);
 }
 
 void Cpus::return_to_user(Task& task) {
   cond_resched(task);
+  if (task.sched_.task.group < 0) return;
   Cpu& cpu = cpu_of(task);
   if (!must_stop(cpu, task)) return;
   stop(cpu, task);
@@ -116,7 +117,7 @@ void Cpus::enqueued(Cpu& cpu, Task& task) {
     return;
   }
   await_cpu(cpu, task);
-  if (!cpu.need_resched && cpu.queue.wakeup_preempts(task.sched_.task, now)) resched(cpu);
+  if (!cpu.running->sched_.need_resched && cpu.queue.wakeup_preempts(task.sched_.task, now)) resched(cpu);
   watch(cpu);
 }
 
@@ -131,7 +132,7 @@ void Cpus::resched(Cpu& cpu) {
   if (cpu.running == nullptr) return;
   Task& task = *cpu.running;
   if (engine_.now() < cpu.started) return cpu.resched.schedule(cpu.started);
-  cpu.need_resched = true;
+  task.sched_.need_resched = true;
   if (task.sched_.spins) return stop_spinning(task);
   const bool runs = task.actor_.resumption().has_value();  // if not, this is its turn: it looks when it goes on
   if (runs && preemptible(task)) schedule(cpu);
@@ -139,8 +140,8 @@ void Cpus::resched(Cpu& cpu) {
 
 // __schedule, of one that could go on.
 void Cpus::schedule(Cpu& cpu) {
-  cpu.need_resched = false;
   Task& task = *cpu.running;
+  task.sched_.need_resched = false;
   Task* const next = pick(cpu);
   if (next == &task) return;
   const bool stopped = !task.sched_.task.entity.on_rq;
@@ -224,7 +225,6 @@ void Cpus::dispatch(Cpu& cpu, Task& task, sim::Time start) {
   --waiting_;
   cpu.running = &task;
   cpu.started = start;
-  cpu.need_resched = false;
   cpu.queue.set_next(task.sched_.task, start);
   task.sched_.on_cpu = true;
   task.charge(task.work_cause_, start);
@@ -236,7 +236,7 @@ void Cpus::dispatch(Cpu& cpu, Task& task, sim::Time start) {
 
 void Cpus::vacate(Cpu& cpu, bool involuntary) {
   Task& task = *std::exchange(cpu.running, nullptr);
-  cpu.need_resched = false;
+  task.sched_.need_resched = false;
   cpu.resched.cancel();
   task.sched_.on_cpu = false;
   if (involuntary) {

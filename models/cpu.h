@@ -65,7 +65,6 @@ class Cpus {
     RunQueue queue;
     Task* running = nullptr;
     sim::Time started{};  // when it got the CPU: perhaps a little ahead
-    bool need_resched = false;
     std::vector<Task*>
         stopped;  // on their way back to user mode, as their group is out of quota (throttled_limbo_list)
     sim::Event tick;

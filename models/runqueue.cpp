@@ -226,13 +226,6 @@ void RunQueue::throttle(GroupQueue& group) {
   (void)root_.dequeue(group.entity, true);
 }
 
-std::optional<int> RunQueue::take_throttled() {
-  if (just_throttled_.empty()) return std::nullopt;
-  const int group = just_throttled_.back();
-  just_throttled_.pop_back();
-  return group;
-}
-
 bool RunQueue::unthrottle(int index, sim::Time now) {
   GroupQueue& group = queue_of(index);
   if (!group.throttled) return false;

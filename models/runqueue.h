@@ -56,7 +56,12 @@ class RunQueue {
   /// Takes part of the group's refilled quota. Returns whether its tasks are no longer throttled.
   bool unthrottle(int group, sim::Time now);
   /// One that has been throttled here since this was last asked.
-  std::optional<int> take_throttled();
+  std::optional<int> take_throttled() {
+    if (just_throttled_.empty()) return std::nullopt;
+    const int group = just_throttled_.back();
+    just_throttled_.pop_back();
+    return group;
+  }
 
   /// Runnable tasks that don't run; not those of groups that are off the queue.
   [[nodiscard]] std::vector<Task*> waiting() const;

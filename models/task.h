@@ -121,6 +121,7 @@ class Task {
     bool known = false;  // it has been on a run queue
     bool on_cpu = false;
     bool spins = false;
+    bool need_resched = false;     // somebody else should have its CPU (TIF_NEED_RESCHED)
     sim::Nanoseconds remaining{};  // of the burst that it lost its CPU in
     sim::Time waits_since{};       // for a CPU
     std::uint64_t involuntary_switches = 0;
