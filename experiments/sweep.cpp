@@ -1,0 +1,219 @@
+#include "experiments/sweep.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "experiments/diagnostics.h"
+#include "models/simulation.h"
+
+namespace experiments {
+
+namespace {
+
+constexpr std::chrono::milliseconds kBetweenLooks{100};
+constexpr std::chrono::seconds kBetweenHeartbeats{30};
+
+/// A run with what it takes to do it.
+struct PendingRun {
+  StoredRun stored;
+  const PointRuns* runs = nullptr;
+  std::size_t policy = 0;
+};
+
+ProcessPool::Bytes result_of(const PendingRun& pending) {
+  models::Scenario scenario = pending.runs->scenario;
+  scenario.seed = pending.stored.seed;
+  Json result = to_json(models::simulate(scenario, scenario.policies[pending.policy], {}));
+  result["engine"].erase("wall_ns");
+  const std::string text = result.dump();
+  return {text.begin(), text.end()};
+}
+
+RunEnd end_of(const ProcessPool::Finished& finished, const std::string& key) {
+  RunEnd end{key, std::string(), finished.wall};
+  if (const auto* const failure = std::get_if<Failure>(&finished.outcome)) {
+    end.outcome = *failure;
+  } else {
+    const auto& bytes = std::get<ProcessPool::Bytes>(finished.outcome);
+    end.outcome = std::string(bytes.begin(), bytes.end());
+  }
+  return end;
+}
+
+class Sweep {
+ public:
+  Sweep(StudyPlan& plan, Store& store, const SweepOptions& options, const Watch& watch)
+      : plan_(plan), store_(store), options_(options), watch_(watch), pool_(options.workers, options.timeout) {}
+
+  SweepProgress run() {
+    read_points();
+    store_.write_plan(plan_, {});
+    for (bool first = true;; first = false) {
+      const std::deque<PendingRun> pending = plan_round(first);
+      if (!pending.empty()) run_all(pending);
+      if (pending.empty() || !is_adaptive(plan_.study())) return progress_;
+    }
+  }
+
+ private:
+  /// All of them first: a study with a mistake in its last point fails at once, not after a night.
+  void read_points() {
+    std::vector<Diagnostic> diagnostics;
+    for (const StudyPoint& point : plan_.points()) {
+      try {
+        points_.push_back(plan_.runs_of(point));
+      } catch (const InputError& error) {
+        for (const Diagnostic& each : error.diagnostics()) {
+          if (std::find(diagnostics.begin(), diagnostics.end(), each) == diagnostics.end()) diagnostics.push_back(each);
+        }
+      }
+    }
+    if (!diagnostics.empty()) throw InputError(diagnostics);
+  }
+
+  /// Adds what is wanted by now to the plan; returns those runs that have not ended.
+  std::deque<PendingRun> plan_round(bool first) {
+    const StudyResults results = is_adaptive(plan_.study()) ? known_results() : StudyResults{};
+    const std::vector<int> wanted = wanted_replications(plan_, results, options_.shard);
+    std::vector<PointRun> planned;
+    std::vector<PendingRun> runs;
+    for (std::size_t point = 0; point < wanted.size(); ++point) {
+      for (std::size_t policy = 0; policy < points_[point].scenario.policies.size(); ++policy) {
+        for (int replication = 0; replication < wanted[point]; ++replication) {
+          PendingRun run = run_at(point, policy, replication);
+          planned.push_back({point, policy, run.stored.policy, replication, run.stored.key});
+          if (keys_.insert(run.stored.key).second) runs.push_back(std::move(run));
+        }
+      }
+    }
+    store_.add_runs(planned);
+    progress_.all = keys_.size();
+    return without_finished(runs, first);
+  }
+
+  PendingRun run_at(std::size_t point, std::size_t policy, int replication) const {
+    const PointRuns& runs = points_[point];
+    const std::uint64_t seed = plan_.study().seed + static_cast<std::uint64_t>(replication);
+    return {{run_key(runs.digests[policy], seed), runs.scenario.name, runs.scenario.policies[policy].name, seed,
+             fmt::format("{} --seed {}", runs.commands[policy], seed)},
+            &runs,
+            policy};
+  }
+
+  /// An adaptive study needs its earlier rounds in the plan to see their results: each round adds its own, and so all
+  /// rounds are gone through once more after a restart, without running anything.
+  StudyResults known_results() { return read_results(store_); }
+
+  std::deque<PendingRun> without_finished(const std::vector<PendingRun>& runs, bool first) {
+    if (first && options_.retry) {
+      std::vector<std::string> keys;
+      for (const PendingRun& run : runs) keys.push_back(run.stored.key);
+      store_.forget_failed(keys);
+    }
+    std::deque<PendingRun> pending;
+    Statement find(store_.database(), "SELECT status, reason FROM run WHERE key = ?");
+    for (const PendingRun& run : runs) {
+      find.bind(1, run.stored.key);
+      const bool there = find.step();
+      const std::string status = there ? find.text(0) : std::string();
+      const std::string reason = there ? find.text(1) : std::string();
+      find.reset();
+      if (status != "done" && status != "failed") {
+        pending.push_back(run);
+        continue;
+      }
+      ++progress_.done;
+      ++progress_.before;
+      if (status == "failed") ++progress_.failed;
+    }
+    if (pending.empty() && !runs.empty() && is_adaptive(plan_.study())) return plan_round(false);
+    return pending;
+  }
+
+  void run_all(std::deque<PendingRun> pending) {
+    std::map<std::size_t, PendingRun> running;
+    std::deque<PendingRun> elsewhere;
+    std::vector<RunEnd> ended;
+    std::size_t next_id = 0;
+    auto last_word = std::chrono::steady_clock::now();
+    while (!pending.empty() || !running.empty() || !elsewhere.empty() || !ended.empty()) {
+      if (pending.empty() && running.empty()) std::swap(pending, elsewhere);
+      start_some(pending, elsewhere, running, ended, next_id);
+      const bool only_waits = running.empty() && pending.empty() && !elsewhere.empty();
+      const auto now = std::chrono::steady_clock::now();
+      if (now - last_word > kBetweenHeartbeats) {
+        store_.heartbeat();
+        last_word = now;
+      }
+      if (running.empty() && !only_waits) continue;
+      const auto patience =
+          only_waits ? kBetweenLooks : std::chrono::duration_cast<std::chrono::milliseconds>(kBetweenHeartbeats);
+      for (const ProcessPool::Finished& finished : pool_.wait(patience)) {
+        ended.push_back(end_of(finished, running.at(finished.id).stored.key));
+        count(finished, running.at(finished.id).stored);
+        running.erase(finished.id);
+      }
+    }
+  }
+
+  /// Stores what has ended, and fills the room in the pool.
+  void start_some(std::deque<PendingRun>& pending, std::deque<PendingRun>& elsewhere,
+                  std::map<std::size_t, PendingRun>& running, std::vector<RunEnd>& ended, std::size_t& next_id) {
+    const std::size_t room = pool_.room();
+    if (ended.empty() && (pending.empty() || room == 0)) return;
+    std::vector<StoredRun> wanted;
+    // Some may be done or taken: a few more than there is room for are looked at.
+    for (std::size_t index = 0; index < std::min(pending.size(), room * 4); ++index) {
+      wanted.push_back(pending[index].stored);
+    }
+    const std::vector<Claim> claims = store_.advance(ended, wanted, room);
+    ended.clear();
+    for (const Claim claim : claims) {
+      PendingRun run = std::move(pending.front());
+      pending.pop_front();
+      if (claim == Claim::elsewhere) {
+        elsewhere.push_back(std::move(run));
+      } else if (claim == Claim::finished) {
+        ++progress_.done;
+        progress_.failure.clear();
+        watch_(progress_);
+      } else {
+        const auto place = running.emplace(next_id, std::move(run)).first;
+        pool_.start(next_id++, [&] { return result_of(place->second); });
+      }
+    }
+  }
+
+  void count(const ProcessPool::Finished& finished, const StoredRun& run) {
+    ++progress_.done;
+    progress_.wall += finished.wall;
+    progress_.failure.clear();
+    if (const auto* const failure = std::get_if<Failure>(&finished.outcome)) {
+      ++progress_.failed;
+      progress_.failure = fmt::format("{}\n  {}", failure->reason, run.command);
+    }
+    watch_(progress_);
+  }
+
+  StudyPlan& plan_;
+  Store& store_;
+  const SweepOptions& options_;
+  const Watch& watch_;
+  ProcessPool pool_;
+  std::vector<PointRuns> points_;
+  std::set<std::string> keys_;  ///< wanted so far
+  SweepProgress progress_;
+};
+
+}  // namespace
+
+SweepProgress sweep(StudyPlan& plan, Store& store, const SweepOptions& options, const Watch& watch) {
+  return Sweep(plan, store, options, watch).run();
+}
+
+}  // namespace experiments
