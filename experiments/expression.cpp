@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <boost/algorithm/string/trim.hpp>
 #include <boost/spirit/home/x3.hpp>
 
 #include <algorithm>
@@ -10,6 +11,15 @@
 #include <cmath>
 
 #include "experiments/diagnostics.h"
+
+// What an action is called in messages: as its subject. X3 itself would give the mangled name of its type.
+template <typename Subject, typename Action>
+struct boost::spirit::x3::get_info<boost::spirit::x3::action<Subject, Action>> {
+  using result_type = std::string;
+  std::string operator()(const boost::spirit::x3::action<Subject, Action>& parser) const {
+    return boost::spirit::x3::what(parser.subject);
+  }
+};
 
 namespace experiments {
 
@@ -79,10 +89,10 @@ const auto name_rest = x3::alnum | x3::char_('_');
 const auto keyword = [](const char* word) { return x3::lexeme[x3::lit(word) >> !name_rest]; };
 const auto reserved = keyword("and") | keyword("or") | keyword("not");
 const auto plain_name = x3::lexeme[x3::raw[name_start >> *name_rest]];
-const auto dotted_name = x3::lexeme[x3::raw[(x3::alnum | x3::char_('_')) >> *(x3::alnum | x3::char_("_.-"))]];
 const auto number_with_unit = x3::lexeme[x3::raw[x3::digit >> *(x3::alnum | x3::char_('.'))]];
 const auto quoted = x3::lexeme['\'' >> x3::raw[*(x3::char_ - '\'')] > '\''];
 
+const x3::rule<class DottedName, std::string> dotted_name("a name");
 const x3::rule<class AnyOf, Expression> any_of("a value");
 const x3::rule<class AllOf, Expression> all_of("a value");
 const x3::rule<class Negation, Expression> negation("a value");
@@ -92,6 +102,7 @@ const x3::rule<class Product, Expression> product("a value");
 const x3::rule<class Factor, Expression> factor("a value");
 const x3::rule<class Call, Expression> call("a measure such as p99(faulter.munlock)");
 
+const auto dotted_name_def = x3::lexeme[x3::raw[(x3::alnum | x3::char_('_')) >> *(x3::alnum | x3::char_("_.-"))]];
 const auto call_def = plain_name[begin_measure] >> '(' > dotted_name[who] > -(',' > dotted_name[under]) > ')';
 const auto factor_def = number_with_unit[literal_of] | quoted[quoted_of] | call[keep] |
                         (!reserved >> plain_name[name_of]) | ('(' > any_of[keep] > ')') |
@@ -105,7 +116,7 @@ const auto negation_def = (keyword("not") > negation[unary("not")]) | relation[k
 const auto all_of_def = negation[keep] >> *(keyword("and") > negation[fold("and")]);
 const auto any_of_def = all_of[keep] >> *(keyword("or") > all_of[fold("or")]);
 
-BOOST_SPIRIT_DEFINE(any_of, all_of, negation, relation, sum, product, factor, call)
+BOOST_SPIRIT_DEFINE(dotted_name, any_of, all_of, negation, relation, sum, product, factor, call)
 
 // --- types --------------------------------------------------------------------------------------------------
 
@@ -316,7 +327,7 @@ Expected<Expression> parse_expression(std::string_view text) {
     if (rest.empty()) return Refusal{"expected an expression such as `region >= 1GiB`, found nothing"};
     return Refusal{fmt::format("in '{}': cannot make sense of '{}'", text, rest)};
   } catch (const x3::expectation_failure<std::string_view::iterator>& error) {
-    const std::string_view rest = text.substr(static_cast<std::size_t>(error.where() - text.begin()));
+    const std::string rest = boost::algorithm::trim_copy(std::string(error.where(), text.end()));
     return Refusal{fmt::format("in '{}': expected {} {}", text, error.which(),
                                rest.empty() ? "at the end" : fmt::format("before '{}'", rest))};
   }

@@ -48,10 +48,17 @@ std::optional<Interval> quantile_interval(std::vector<double> samples, double qu
   // high end with P(B >= high), and each may happen with half of what confidence leaves.
   const double tail = (1 - confidence) / 2;
   const boost::math::binomial_distribution<> below(count, quantile);
-  std::size_t low = 0;
-  while (low < samples.size() && cdf(below, static_cast<double>(low)) <= tail) ++low;
-  std::size_t high = samples.size();
-  while (high > 0 && cdf(complement(below, static_cast<double>(high - 1))) <= tail) --high;
+  const auto at_most = [&](std::size_t number) { return cdf(below, static_cast<double>(number)); };
+  const auto at_least = [&](std::size_t number) {
+    return number == 0 ? 1.0 : cdf(complement(below, static_cast<double>(number - 1)));
+  };
+  // The library's quantiles are near; which side of them is meant is for the steps to say.
+  auto low = static_cast<std::size_t>(boost::math::quantile(below, tail));
+  while (low > 0 && at_most(low - 1) > tail) --low;
+  while (low < samples.size() && at_most(low) <= tail) ++low;
+  auto high = static_cast<std::size_t>(boost::math::quantile(complement(below, tail)));
+  while (high > 0 && at_least(high) <= tail) --high;
+  while (high < samples.size() && at_least(high + 1) > tail) ++high;
   // The low-th smallest sample (from 1) is above the quantile when fewer than `low` are below it.
   if (low == 0 || high >= samples.size()) return std::nullopt;
   const auto rank = static_cast<std::size_t>(std::ceil(quantile * count));

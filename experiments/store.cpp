@@ -270,8 +270,6 @@ std::vector<Claim> Store::advance(const std::vector<RunEnd>& ended, const std::v
   return claims;
 }
 
-void Store::heartbeat() { (void)advance({}, {}, 0); }
-
 void Store::forget_failed(const std::vector<std::string>& keys) {
   Transaction transaction(database_);
   Statement forget(database_, "DELETE FROM run WHERE key = ? AND status = 'failed'");

@@ -83,12 +83,11 @@ class Store {
   /// Adds to the plan.
   void add_runs(const std::vector<PointRun>& runs);
 
-  /// In one transaction: stores how runs ended, and claims others. One answer for each of `wanted`, of which at most
-  /// `most` are granted; those behind the last one that is looked at for that reason get no answer.
+  /// In one transaction: stores how runs ended, claims others, and tells others that this process is alive. One answer
+  /// for each of `wanted`, of which at most `most` are granted; those behind the last one that is looked at for that
+  /// reason get no answer.
   [[nodiscard]] std::vector<Claim> advance(const std::vector<RunEnd>& ended, const std::vector<StoredRun>& wanted,
                                            std::size_t most);
-  /// Tells others that this process is alive.
-  void heartbeat();
   /// Forgets those of `keys` that failed, so that they are run again.
   void forget_failed(const std::vector<std::string>& keys);
 

@@ -87,7 +87,8 @@ std::string estimate(StudyPlan& plan, const std::filesystem::path& store) {
            fmt::format("\n  no estimate: a run of the first point failed or took over {}\n", human(kLongestProbe));
   const auto all = *each * static_cast<std::int64_t>(work.least) / cores;
   return text + fmt::format("\n  about {} on {} cores, from {} ({} a run)\n", human(all), cores,
-                            known ? "the mean of the runs in the store" : "one run of the first point, others differ",
+                            known ? "the mean of the runs in the store"
+                                  : "one run of the first point: others may take far longer",
                             human(*each));
 }
 

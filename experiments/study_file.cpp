@@ -332,7 +332,10 @@ class StudyReader {
     if (!expression) return std::nullopt;
     const auto type = type_of(*expression, names(), measures);
     if (type) return std::pair(std::move(*expression), *type);
-    field.refuse(fmt::format("in '{}': {}", field.node().scalar, type.message()));
+    // Nothing is known about axes that could not be read: they are reported already.
+    const bool all_read =
+        std::none_of(study_.axes.begin(), study_.axes.end(), [](const Axis& axis) { return axis.values.empty(); });
+    if (all_read) field.refuse(fmt::format("in '{}': {}", field.node().scalar, type.message()));
     return std::nullopt;
   }
 

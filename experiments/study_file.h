@@ -10,8 +10,8 @@
 //     pressure: {set: memory.pressure, values: [none, heavy]}
 //     swap: {set: memory.swap.size, values: [1GiB, 8GiB], when: pressure == heavy}    # elsewhere it has no value
 //     box: {values: {small: {memory.size: 8GiB, machine.cpus: 2}, large: {memory.size: 64GiB, machine.cpus: 32}}}
-//   zip: [[region, box]]                     # axes of one length that go in step
-//   derive: {"processes[0].threads.faulter.count": 2 * cpus}    # `set` of what is computed from axes of numbers ...
+//   zip: [[pressure, box]]                   # axes of one length that go in step
+//   derive: {memory.size: 4 * region}        # `set` of what is computed from axes of numbers ...
 //   only_if: [region >= 1GiB or pressure == none]             # points that do not hold are dropped
 //   replications: 5                          # seeds `seed`, seed + 1, ...
 //   seed: 1

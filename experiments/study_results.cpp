@@ -425,7 +425,7 @@ std::string to_text(const StudyResults& results) {
                          [](const auto& each) { return each.second.status == "done"; });
     });
     if (!any || (of_factors && point.number > 0)) continue;
-    text += fmt::format("\n{}\n", title_of(results, point));
+    text += fmt::format("\n{}\n", of_factors ? "the scenario as it is" : title_of(results, point));
     add_point_rows(point, measures, text);
   }
   if (results.facts.contains("find")) text += findings_text(results);

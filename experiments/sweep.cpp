@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "experiments/diagnostics.h"
@@ -136,56 +137,67 @@ class Sweep {
   }
 
   void run_all(std::deque<PendingRun> pending) {
-    std::map<std::size_t, PendingRun> running;
     std::deque<PendingRun> elsewhere;
-    std::vector<RunEnd> ended;
-    std::size_t next_id = 0;
-    auto last_word = std::chrono::steady_clock::now();
-    while (!pending.empty() || !running.empty() || !elsewhere.empty() || !ended.empty()) {
-      if (pending.empty() && running.empty()) std::swap(pending, elsewhere);
-      start_some(pending, elsewhere, running, ended, next_id);
-      const bool only_waits = running.empty() && pending.empty() && !elsewhere.empty();
-      const auto now = std::chrono::steady_clock::now();
-      if (now - last_word > kBetweenHeartbeats) {
-        store_.heartbeat();
-        last_word = now;
+    while (!pending.empty() || !claimed_.empty() || !running_.empty() || !elsewhere.empty() || !ended_.empty()) {
+      if (pending.empty() && claimed_.empty() && running_.empty()) std::swap(pending, elsewhere);
+      start_claimed();
+      store_and_claim(pending, elsewhere);
+      start_claimed();
+      if (!running_.empty()) {
+        collect(pool_.wait(kBetweenHeartbeats));
+      } else if (pending.empty() && !elsewhere.empty()) {
+        std::this_thread::sleep_for(kBetweenLooks);
       }
-      if (running.empty() && !only_waits) continue;
-      const auto patience =
-          only_waits ? kBetweenLooks : std::chrono::duration_cast<std::chrono::milliseconds>(kBetweenHeartbeats);
-      for (const ProcessPool::Finished& finished : pool_.wait(patience)) {
-        ended.push_back(end_of(finished, running.at(finished.id).stored.key));
-        count(finished, running.at(finished.id).stored);
-        running.erase(finished.id);
-      }
+      if (std::chrono::steady_clock::now() - last_word_ > kBetweenHeartbeats) store(std::vector<StoredRun>{}, 0);
     }
   }
 
-  /// Stores what has ended, and fills the room in the pool.
-  void start_some(std::deque<PendingRun>& pending, std::deque<PendingRun>& elsewhere,
-                  std::map<std::size_t, PendingRun>& running, std::vector<RunEnd>& ended, std::size_t& next_id) {
-    const std::size_t room = pool_.room();
-    if (ended.empty() && (pending.empty() || room == 0)) return;
+  void start_claimed() {
+    for (; !claimed_.empty() && pool_.room() > 0; claimed_.pop_front()) {
+      const auto place = running_.emplace(next_id_, std::move(claimed_.front())).first;
+      pool_.start(next_id_++, [&] { return result_of(place->second); });
+    }
+  }
+
+  /// Stores what has ended and claims what comes next, one run ahead for each worker: nobody waits for the disk.
+  void store_and_claim(std::deque<PendingRun>& pending, std::deque<PendingRun>& elsewhere) {
+    const std::size_t workers = static_cast<std::size_t>(options_.workers);
+    const std::size_t most = pool_.room() + workers - std::min(claimed_.size(), workers);
+    const bool may_claim = !pending.empty() && claimed_.size() < workers;
+    if (ended_.empty() && !may_claim) return;
     std::vector<StoredRun> wanted;
     // Some may be done or taken: a few more than there is room for are looked at.
-    for (std::size_t index = 0; index < std::min(pending.size(), room * 4); ++index) {
+    for (std::size_t index = 0; index < std::min(pending.size(), most * 4); ++index) {
       wanted.push_back(pending[index].stored);
     }
-    const std::vector<Claim> claims = store_.advance(ended, wanted, room);
-    ended.clear();
-    for (const Claim claim : claims) {
+    for (const Claim claim : store(wanted, most)) {
       PendingRun run = std::move(pending.front());
       pending.pop_front();
       if (claim == Claim::elsewhere) {
         elsewhere.push_back(std::move(run));
-      } else if (claim == Claim::finished) {
+      } else if (claim == Claim::granted) {
+        claimed_.push_back(std::move(run));
+      } else {
         ++progress_.done;
         progress_.failure.clear();
         watch_(progress_);
-      } else {
-        const auto place = running.emplace(next_id, std::move(run)).first;
-        pool_.start(next_id++, [&] { return result_of(place->second); });
       }
+    }
+  }
+
+  std::vector<Claim> store(const std::vector<StoredRun>& wanted, std::size_t most) {
+    std::vector<Claim> claims = store_.advance(ended_, wanted, most);
+    ended_.clear();
+    last_word_ = std::chrono::steady_clock::now();
+    return claims;
+  }
+
+  void collect(const std::vector<ProcessPool::Finished>& all) {
+    for (const ProcessPool::Finished& finished : all) {
+      const auto run = running_.find(finished.id);
+      ended_.push_back(end_of(finished, run->second.stored.key));
+      count(finished, run->second.stored);
+      running_.erase(run);
     }
   }
 
@@ -206,7 +218,12 @@ class Sweep {
   const Watch& watch_;
   ProcessPool pool_;
   std::vector<PointRuns> points_;
-  std::set<std::string> keys_;  ///< wanted so far
+  std::set<std::string> keys_;      ///< wanted so far
+  std::deque<PendingRun> claimed_;  ///< and not started yet
+  std::map<std::size_t, PendingRun> running_;
+  std::vector<RunEnd> ended_;  ///< and not stored yet
+  std::size_t next_id_ = 0;
+  std::chrono::steady_clock::time_point last_word_ = std::chrono::steady_clock::now();
   SweepProgress progress_;
 };
 

@@ -66,6 +66,7 @@ TEST(ExpressionTest, NothingComparesWithAnAxisThatHasNoValue) {
 TEST(ExpressionTest, RefusesWhatIsNoExpression) {
   EXPECT_EQ(refusal_of("faulters +"), "in 'faulters +': expected a value at the end");
   EXPECT_EQ(refusal_of("(faulters"), "in '(faulters': expected ')' at the end");
+  EXPECT_EQ(refusal_of("max(faulter, ) > 1"), "in 'max(faulter, ) > 1': expected a name before ') > 1'");
   EXPECT_EQ(refusal_of("faulters 2"), "in 'faulters 2': cannot make sense of '2'");
   EXPECT_EQ(refusal_of("5apples > 2"), "in '5apples > 2': cannot make sense of '5apples > 2'");
   EXPECT_EQ(refusal_of(""), "expected an expression such as `region >= 1GiB`, found nothing");
@@ -74,7 +75,7 @@ TEST(ExpressionTest, RefusesWhatIsNoExpression) {
 TEST(ExpressionTest, RefusesUnknownNamesWithTheNearest) {
   EXPECT_EQ(refusal_of("regoin > 1GiB"), "there is no axis 'regoin' (did you mean region?)");
   EXPECT_EQ(refusal_of("pressure == havy"), "'havy' is no value of pressure (did you mean heavy?)");
-  EXPECT_EQ(refusal_of("p98(faulter) > 1ms", true), "there is no statistic 'p98' (did you mean p99?)");
+  EXPECT_EQ(refusal_of("men(faulter) > 1ms", true), "there is no statistic 'men' (did you mean mean?)");
 }
 
 TEST(ExpressionTest, RefusesTypesThatDoNotGoTogether) {

@@ -35,7 +35,8 @@ class StudyPlanTest : public tests::ConfigFiles {
 
   static std::vector<std::string> points_of(const std::string& more) {
     std::vector<std::string> points;
-    for (const StudyPoint& point : plan(kStudy + more).points()) {
+    const StudyPlan all = plan(kStudy + more);
+    for (const StudyPoint& point : all.points()) {
       std::string text;
       for (const auto& label : point.labels) text += (text.empty() ? "" : " ") + label.value_or("-");
       points.push_back(text);
