@@ -167,6 +167,7 @@ const KnownName* find_name(const std::vector<KnownName>& names, const std::strin
 
 Refusal unknown_name(const std::string& name, const std::vector<KnownName>& names) {
   std::vector<std::string> known;
+  known.reserve(names.size());
   for (const KnownName& each : names) known.push_back(each.name);
   const std::string meant = did_you_mean(name, known);
   if (!meant.empty() || known.empty()) return Refusal{fmt::format("there is no axis '{}'{}", name, meant)};
@@ -206,7 +207,7 @@ Expected<ValueType> type_of_operation(const Expression& expression, const std::v
   if (const auto known = type_of_word_test(expression, names)) return *known;
   std::vector<ValueType> types;
   for (const Expression& operand : expression.operands) {
-    const auto type = type_of(operand, names, measures_allowed);
+    auto type = type_of(operand, names, measures_allowed);
     if (!type) return type;
     types.push_back(*type);
   }

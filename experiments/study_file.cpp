@@ -229,7 +229,7 @@ class StudyReader {
       const bool scalar = item.node().kind == YamlNode::Kind::scalar;
       AxisValue value{
           scalar ? item.node().scalar : text, value_of(scalar ? item.node().scalar : text), {}, item.node().at};
-      for (const std::string& path : paths) value.settings.push_back({path + "=" + text, value.at});
+      for (const std::string& path : paths) value.settings.push_back({fmt::format("{}={}", path, text), value.at});
       const bool twice = std::any_of(values.begin(), values.end(), [&](const AxisValue& other) {
         return other.label == value.label || (other.value.type != ValueType::word && other.value == value.value);
       });

@@ -28,6 +28,7 @@ void erase_key(YamlNode& map, std::string_view key) {
 
 std::vector<std::string> sets_of(const std::vector<Setting>& settings) {
   std::vector<std::string> sets;
+  sets.reserve(settings.size());
   for (const Setting& setting : settings) sets.push_back(setting.set);
   return sets;
 }

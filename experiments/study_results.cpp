@@ -398,6 +398,7 @@ std::vector<Measure> shown_measures(const StudyResults& results) {
     }
   }
   std::vector<Measure> measures;
+  measures.reserve(classes.size());
   for (const std::string& name : classes) measures.push_back({"p99", name, kTotal, ""});
   return measures;
 }

@@ -79,7 +79,7 @@ class Sweep {
 
   /// Adds what is wanted by now to the plan; returns those runs that have not ended.
   std::deque<PendingRun> plan_round(bool first) {
-    const StudyResults results = is_adaptive(plan_.study()) ? known_results() : StudyResults{};
+    const StudyResults results = is_adaptive(plan_.study()) ? read_results(store_) : StudyResults{};
     const std::vector<int> wanted = wanted_replications(plan_, results, options_.shard);
     std::vector<PointRun> planned;
     std::vector<PendingRun> runs;
@@ -106,13 +106,12 @@ class Sweep {
             policy};
   }
 
-  /// An adaptive study needs its earlier rounds in the plan to see their results: each round adds its own, and so all
-  /// rounds are gone through once more after a restart, without running anything.
-  StudyResults known_results() { return read_results(store_); }
-
+  /// An adaptive study sees the results of what is in the plan only: after a restart it goes through its earlier rounds
+  /// once more, without running anything.
   std::deque<PendingRun> without_finished(const std::vector<PendingRun>& runs, bool first) {
     if (first && options_.retry) {
       std::vector<std::string> keys;
+      keys.reserve(runs.size());
       for (const PendingRun& run : runs) keys.push_back(run.stored.key);
       store_.forget_failed(keys);
     }
