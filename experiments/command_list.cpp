@@ -14,15 +14,16 @@ int command_list(const Arguments& arguments) {
   static const std::map<std::string, ConfigKind> kinds{{"policies", ConfigKind::policies},
                                                        {"machines", ConfigKind::machines},
                                                        {"devices", ConfigKind::devices},
-                                                       {"scenarios", ConfigKind::scenarios}};
-  CommandLine line("list policies|machines|devices|scenarios",
+                                                       {"scenarios", ConfigKind::scenarios},
+                                                       {"studies", ConfigKind::studies}};
+  CommandLine line("list policies|machines|devices|scenarios|studies",
                    "Lists what is shipped, each with what it says of itself.", "KIND", 1);
   if (!line.parse(arguments)) return kOk;
   const std::string kind = line.get<std::vector<std::string>>("KIND").front();
   const auto found = kinds.find(kind);
   if (found == kinds.end()) {
-    throw UsageError(fmt::format("expected policies, machines, devices or scenarios, found '{}'{}", kind,
-                                 did_you_mean(kind, {"policies", "machines", "devices", "scenarios"})));
+    throw UsageError(fmt::format("expected policies, machines, devices, scenarios or studies, found '{}'{}", kind,
+                                 did_you_mean(kind, {"policies", "machines", "devices", "scenarios", "studies"})));
   }
   const std::vector<ConfigEntry> entries = list_configs(found->second);
   std::size_t widest = 0;

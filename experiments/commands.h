@@ -28,6 +28,9 @@ int command_run(const Arguments& arguments);
 int command_compare(const Arguments& arguments);
 int command_check(const Arguments& arguments);
 int command_list(const Arguments& arguments);
+int command_sweep(const Arguments& arguments);
+int command_merge(const Arguments& arguments);
+int command_results(const Arguments& arguments);
 
 /// The command line is wrong.
 class UsageError : public std::runtime_error {

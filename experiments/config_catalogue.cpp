@@ -30,8 +30,19 @@ std::string folder_name(ConfigKind kind) {
       return "devices";
     case ConfigKind::scenarios:
       return "scenarios";
+    case ConfigKind::studies:
+      return "studies";
   }
   return {};
+}
+
+/// Where the shipped files of a kind are. The studies of a source tree lie beside the code that runs them.
+std::filesystem::path shipped_folder(ConfigKind kind) {
+  const std::filesystem::path configs = configs_directory();
+  std::error_code ignored;
+  const std::filesystem::path beside = configs.parent_path() / "experiments";
+  if (kind == ConfigKind::studies && std::filesystem::is_directory(beside, ignored)) return beside;
+  return configs / folder_name(kind);
 }
 
 /// The file that `name` means in `folder`, if there is one.
@@ -111,6 +122,8 @@ std::string singular(ConfigKind kind) {
       return "device";
     case ConfigKind::scenarios:
       return "scenario";
+    case ConfigKind::studies:
+      return "study";
   }
   return {};
 }
@@ -129,6 +142,7 @@ Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& 
     if (const auto file = find_in(folder, kind, name)) return *file;
   }
   if (const auto file = find_in(configs_directory(), kind, name)) return *file;
+  if (const auto file = find_in(shipped_folder(kind), kind, name)) return *file;
   std::vector<std::string> names;
   for (const ConfigEntry& shipped : list_configs(kind)) names.push_back(shipped.name);
   std::string word = std::filesystem::path(name).filename().string();
@@ -141,7 +155,7 @@ Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& 
 std::vector<ConfigEntry> list_configs(ConfigKind kind) {
   std::vector<ConfigEntry> entries;
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(configs_directory() / folder_name(kind), ignored)) {
+  for (const auto& entry : std::filesystem::directory_iterator(shipped_folder(kind), ignored)) {
     if (is_config(entry)) entries.push_back({entry.path().stem().string(), about_of(entry.path()), entry.path()});
   }
   std::sort(entries.begin(), entries.end(), [](const ConfigEntry& a, const ConfigEntry& b) { return a.name < b.name; });
@@ -149,6 +163,7 @@ std::vector<ConfigEntry> list_configs(ConfigKind kind) {
 }
 
 std::optional<ConfigKind> kind_of(const YamlNode& root) {
+  if (has_any(root, {"axes"})) return ConfigKind::studies;
   if (has_any(root, {"processes", "memory", "machine", "policy", "policies"})) return ConfigKind::scenarios;
   if (has_any(root, {"costs", "scheduler"})) return ConfigKind::machines;
   if (has_any(root, {"populate", "munlock", "munmap"})) return ConfigKind::policies;

@@ -1,7 +1,7 @@
 // The configuration files: their kinds, where they are found by name, and what they have in common.
 //
-// Scenarios, machines, policies and devices are YAML files that start with `schema: mlocksim/1`. The shipped ones are
-// in configs/, in a folder for each kind, and are found by name from everywhere.
+// Scenarios, machines, policies, devices and studies are YAML files that start with `schema: mlocksim/1`. The shipped
+// ones are in configs/, in a folder for each kind (studies in experiments/), and are found by name from everywhere.
 #pragma once
 
 #include <filesystem>
@@ -20,9 +20,9 @@ class YamlField;
 class YamlMap;
 
 /// The kinds of configuration files, named as their folders.
-enum class ConfigKind { machines, policies, devices, scenarios };
+enum class ConfigKind { machines, policies, devices, scenarios, studies };
 
-/// "machine", "policy", "device" or "scenario".
+/// "machine", "policy", "device", "scenario" or "study".
 [[nodiscard]] std::string singular(ConfigKind kind);
 
 /// Where the shipped files are: $MLOCKSIM_CONFIGS, else the source tree that this was built from, else

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <functional>
-#include <string>
 #include <variant>
 #include <vector>
 
+#include "experiments/process_pool.h"
 #include "models/simulation.h"
 
 namespace experiments {
@@ -15,11 +15,6 @@ struct Job {
   const models::Scenario* scenario;
   const models::Policy* policy;
   std::uint64_t seed;
-};
-
-/// Why a job has no result.
-struct Failure {
-  std::string reason;
 };
 
 using JobOutcome = std::variant<models::Result, Failure>;

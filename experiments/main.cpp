@@ -20,11 +20,14 @@ struct Command {
   const char* about;
 };
 
-constexpr std::array<Command, 4> kCommands{{
+constexpr std::array<Command, 7> kCommands{{
     {"run", command_run, "run a scenario under one policy"},
     {"compare", command_compare, "run it under several, side by side, with a verdict"},
-    {"check", command_check, "tell what is wrong with scenarios, machines and policies"},
-    {"list", command_list, "list the shipped policies, machines and scenarios"},
+    {"sweep", command_sweep, "run a study: a scenario along its axes; goes on where it was stopped"},
+    {"results", command_results, "show or export what a study has found out"},
+    {"merge", command_merge, "put together the parts of a study that ran apart"},
+    {"check", command_check, "tell what is wrong with scenarios, machines, policies and studies"},
+    {"list", command_list, "list the shipped policies, machines, scenarios and studies"},
 }};
 
 void print_help(std::FILE* to) {

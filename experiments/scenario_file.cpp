@@ -642,15 +642,24 @@ YamlNode policies_node(const std::vector<std::string>& policies) {
 
 }  // namespace
 
+void apply_scenario_sets(YamlNode& root, const std::vector<std::string>& sets, Diagnostics& diagnostics) {
+  apply_sets(root, sets, diagnostics);
+}
+
 models::Scenario read_scenario(const std::filesystem::path& file, const Overrides& overrides) {
   Diagnostics diagnostics;
   YamlNode root = load_yaml(file, diagnostics);
   if (root.kind == YamlNode::Kind::null) throw_if_any(diagnostics);
+  return read_scenario(std::move(root), file.parent_path(), overrides, std::move(diagnostics));
+}
+
+models::Scenario read_scenario(YamlNode root, const std::filesystem::path& folder, const Overrides& overrides,
+                               Diagnostics diagnostics) {
   apply_sets(root, overrides.sets, diagnostics);
   YamlMap map = open_config(root, ConfigKind::scenarios, diagnostics);
   if (!map) throw InputError(diagnostics);
   const YamlNode policies = policies_node(overrides.policies);
-  models::Scenario scenario = ScenarioReader(file.parent_path(), diagnostics).read(map, policies);
+  models::Scenario scenario = ScenarioReader(folder, diagnostics).read(map, policies);
   throw_if_any(diagnostics);
   scenario.seed = overrides.seed.value_or(scenario.seed);
   return scenario;

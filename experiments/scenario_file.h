@@ -14,6 +14,7 @@
 #include "experiments/config_catalogue.h"
 #include "experiments/machine_file.h"
 #include "experiments/policy_file.h"
+#include "experiments/yaml_reader.h"
 #include "models/scenario.h"
 
 namespace experiments {
@@ -30,6 +31,13 @@ struct Overrides {
 
 /// Throws InputError.
 [[nodiscard]] models::Scenario read_scenario(const std::filesystem::path& file, const Overrides& overrides = {});
+
+/// As above, of a tree that has been loaded from a file in `folder`; `diagnostics`: what was wrong with it already.
+[[nodiscard]] models::Scenario read_scenario(YamlNode root, const std::filesystem::path& folder,
+                                             const Overrides& overrides = {}, std::vector<Diagnostic> diagnostics = {});
+
+/// Overrides::sets on a scenario's tree.
+void apply_scenario_sets(YamlNode& root, const std::vector<std::string>& sets, std::vector<Diagnostic>& diagnostics);
 
 /// Tells by its keys what a file is and reads it. Throws InputError when it is none of these or a bad one.
 ConfigKind check_file(const std::filesystem::path& file);

@@ -1,5 +1,6 @@
 #include "experiments/statistics.h"
 
+#include <boost/math/distributions/binomial.hpp>
 #include <boost/math/distributions/students_t.hpp>
 #include <boost/math/statistics/univariate_statistics.hpp>
 
@@ -36,6 +37,32 @@ std::optional<Interval> paired_difference(std::span<const double> before, std::s
   std::vector<double> differences(before.size());
   std::transform(after.begin(), after.end(), before.begin(), differences.begin(), std::minus<>());
   return mean_interval(differences, confidence);
+}
+
+std::optional<Interval> quantile_interval(std::vector<double> samples, double quantile, double confidence) {
+  assert(quantile > 0 && quantile < 1 && confidence > 0 && confidence < 1);
+  const auto count = static_cast<double>(samples.size());
+  if (samples.empty()) return std::nullopt;
+  std::sort(samples.begin(), samples.end());
+  // How many samples are below the quantile is binomial: B of them lie below the low end with P(B < low) and above the
+  // high end with P(B >= high), and each may happen with half of what confidence leaves.
+  const double tail = (1 - confidence) / 2;
+  const boost::math::binomial_distribution<> below(count, quantile);
+  const auto at_most = [&](std::size_t number) { return cdf(below, static_cast<double>(number)); };
+  const auto at_least = [&](std::size_t number) {
+    return number == 0 ? 1.0 : cdf(complement(below, static_cast<double>(number - 1)));
+  };
+  // The library's quantiles are near; which side of them is meant is for the steps to say.
+  auto low = static_cast<std::size_t>(boost::math::quantile(below, tail));
+  while (low > 0 && at_most(low - 1) > tail) --low;
+  while (low < samples.size() && at_most(low) <= tail) ++low;
+  auto high = static_cast<std::size_t>(boost::math::quantile(complement(below, tail)));
+  while (high > 0 && at_least(high) <= tail) --high;
+  while (high < samples.size() && at_least(high + 1) > tail) ++high;
+  // The low-th smallest sample (from 1) is above the quantile when fewer than `low` are below it.
+  if (low == 0 || high >= samples.size()) return std::nullopt;
+  const auto rank = static_cast<std::size_t>(std::ceil(quantile * count));
+  return Interval{samples[std::max<std::size_t>(rank, 1) - 1], samples[low - 1], samples[high], samples.size()};
 }
 
 bool shows_difference(const Interval& interval) { return interval.low > 0 || interval.high < 0; }

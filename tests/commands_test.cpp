@@ -415,7 +415,7 @@ TEST_F(Commands, ListListsWhatIsShipped) {
 
 TEST_F(Commands, ListNamesTheNearestKind) {
   expect_bad_input(mlocksim({"list", "polices"}),
-                   "expected policies, machines, devices or scenarios, found 'polices' "
+                   "expected policies, machines, devices, scenarios or studies, found 'polices' "
                    "(did you mean policies?)");
 }
 

@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "sim/random.h"
@@ -99,6 +102,49 @@ TEST(PairedDifference, SeesThroughNoiseThatBothSidesShare) {
   std::transform(after.begin(), after.end(), before.begin(), after.begin(), std::plus<>());
   EXPECT_LT(mean_interval(after)->low, mean_interval(before)->high);
   EXPECT_TRUE(shows_difference(*paired_difference(before, after)));
+}
+
+TEST(QuantileInterval, IsBetweenTheOrderStatisticsOfTheTables) {
+  // Median of 10: the 2nd and the 9th smallest, confidence 97.9 % (the 3rd and the 8th have 89.1 %).
+  const auto interval = quantile_interval({10, 9, 8, 7, 6, 5, 4, 3, 2, 1}, 0.5);
+  ASSERT_TRUE(interval);
+  EXPECT_EQ(interval->low, 2);
+  EXPECT_EQ(interval->high, 9);
+  EXPECT_EQ(interval->mean, 5);
+}
+
+TEST(QuantileInterval, NeedsSamplesOnBothSides) {
+  EXPECT_FALSE(quantile_interval({}, 0.5));
+  EXPECT_FALSE(quantile_interval({1, 2, 3, 4, 5}, 0.5));
+  EXPECT_TRUE(quantile_interval({1, 2, 3, 4, 5, 6}, 0.5));
+  EXPECT_FALSE(quantile_interval(std::vector<double>(367, 1), 0.99));
+  EXPECT_TRUE(quantile_interval(std::vector<double>(368, 1), 0.99));
+}
+
+// The share of trials in which an interval covers what it is for.
+template <typename Interval>
+double coverage(Interval interval, double truth) {
+  constexpr int kTrials = 2000;
+  int covered = 0;
+  for (int trial = 0; trial < kTrials; ++trial) {
+    const auto found = interval(trial);
+    if (found && found->low <= truth && truth <= found->high) ++covered;
+  }
+  return static_cast<double>(covered) / kTrials;
+}
+
+TEST(QuantileInterval, CoversThePercentilesOfALognormalDistribution) {
+  // Percentiles of exp(N(0, 1)): exp of those of the normal distribution.
+  for (const auto& [quantile, normal] :
+       {std::pair(0.5, 0.0), std::pair(0.9, 1.2815515655446), std::pair(0.99, 2.3263478740408)}) {
+    const auto interval = [&](int trial) {
+      sim::Stream stream(static_cast<std::uint64_t>(trial), "statistics_test", "coverage");
+      std::vector<double> draws = normal_draws(stream, 4000, 0, 1);
+      for (double& draw : draws) draw = std::exp(draw);
+      return quantile_interval(std::move(draws), quantile);
+    };
+    EXPECT_NEAR(coverage(interval, std::exp(normal)), 0.95, 0.02) << quantile;
+  }
 }
 
 TEST(ShowsDifference, MeansThatTheIntervalExcludesZero) {

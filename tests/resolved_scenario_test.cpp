@@ -1,0 +1,42 @@
+#include "experiments/resolved_scenario.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+namespace experiments {
+namespace {
+
+TEST(ResolvedScenarioTest, HashesAsEverybodyDoes) {
+  EXPECT_EQ(sha1_of("abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
+}
+
+/// All golden results, one after the other.
+std::string golden_runs() {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(MLOCKSIM_SOURCE_TESTS "/golden")) {
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  std::string text;
+  for (const auto& file : files) {
+    std::ifstream stream(file);
+    text.append(std::istreambuf_iterator<char>(stream), {});
+  }
+  return text;
+}
+
+TEST(ResolvedScenarioTest, TheResultVersionChangesWithTheGoldenRuns) {
+  EXPECT_EQ(kResultVersion, 1);
+  EXPECT_EQ(sha1_of(golden_runs()), "a90b2ca6f92db5c863ac0f5bd1c35615e33f5cba")
+      << "the golden runs have changed: count kResultVersion up, or stores of earlier results will be taken for "
+         "current ones; then put both numbers here";
+}
+
+}  // namespace
+}  // namespace experiments
