@@ -25,10 +25,11 @@ std::string name_of(models::ClassId id, const Names& classes) {
 }
 
 // What a holder was about, as the end of a sentence; nothing if it simply worked.
-std::string meanwhile(Cause doing) {
-  switch (doing) {
+std::string meanwhile(const models::LockBlame& lock, const Names& classes) {
+  switch (lock.doing) {
     case Cause::run_queue:
-      return ", who waits for a CPU";
+      if (lock.cpu_taken_by < 0) return ", who waits for a CPU";
+      return fmt::format(", who waits for the CPU that {} has taken", name_of(lock.cpu_taken_by, classes));
     case Cause::throttled:
       return ", who is throttled: its group has used up its quota";
     case Cause::wake_up:
@@ -56,9 +57,9 @@ std::string lock_wait(const std::optional<models::LockBlame>& lock, const Names&
       fmt::format("held for {} by {} in {}", to_string(lock->mode), holder, to_string(lock->phase));
   if (lock->convoy >= 0) {
     return fmt::format("stands behind {}, who wants mmap_sem for write, {}{}", name_of(lock->convoy, classes), held,
-                       meanwhile(lock->doing));
+                       meanwhile(*lock, classes));
   }
-  return fmt::format("waits for mmap_sem, {}{}", held, meanwhile(lock->doing));
+  return fmt::format("waits for mmap_sem, {}{}", held, meanwhile(*lock, classes));
 }
 
 std::string sentence(const WorstStep& step, const Names& classes) {

@@ -220,6 +220,7 @@ std::string to_text(const models::LockBlame& blame, const std::vector<std::strin
   std::string text =
       fmt::format("{} {} {}", class_name(blame.holder, classes), to_string(blame.mode), to_string(blame.phase));
   if (blame.doing != models::Cause::cpu) text += fmt::format(" in {}", to_string(blame.doing));
+  if (blame.cpu_taken_by >= 0) text += fmt::format(" ({} has its CPU)", class_name(blame.cpu_taken_by, classes));
   if (blame.convoy >= 0) text += fmt::format(", behind {}", class_name(blame.convoy, classes));
   return text;
 }

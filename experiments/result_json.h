@@ -3,13 +3,14 @@
 // The documented form (schema `mlocksim/1`), all times in whole nanoseconds:
 //   schema, scenario, policy, seed, outcome ("completed", "out_of_memory"), sim_time_ns, warm_up_ns,
 //     cool_down_ns (models/measurement.h)
-//   classes.<class>: cpu_ns, involuntary_switches, open_loop, warm_up (requests left out), unfinished (when the run ended), cut_off (those of
+//   classes.<class>: cpu_ns, involuntary_switches, open_loop, warm_up (requests left out), unfinished (when the run
+//   ended), cut_off (those of
 //     them that were never served), total, during.<phase>
 //     each: count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame, tail_blame
 //     A percentile with fewer than ten samples beyond it is null. <phase> is a call ("mlock") or a part
-//     ("mlock.populate"). blame: cpu, run_queue, throttled, wake_up, lock_wait, direct_reclaim, reclaim_throttle, device_io:
-//     sums that add up to count x mean; and lock_wait_by: what lock_wait consists of, by holder. tail_blame: the same
-//     of the slowest, from `from_ns` on; p99_blame, p999_blame: of the slowest 1 % and 0.1 %, or null.
+//     ("mlock.populate"). blame: cpu, run_queue, throttled, wake_up, lock_wait, direct_reclaim, reclaim_throttle,
+//     device_io: sums that add up to count x mean; and lock_wait_by: what lock_wait consists of, by holder. tail_blame:
+//     the same of the slowest, from `from_ns` on; p99_blame, p999_blame: of the slowest 1 % and 0.1 %, or null.
 //   locks.mmap_sem: process, read/write {acquisitions, contended, wait}, hold.<holder>, holder_off_cpu (a holder
 //     that could run and did not: preempted, or granted the semaphore in its sleep, by mode), handoffs, convoys ...
 //   syscalls.<call>: calls, mean_ns, max_ns, pages, failed, eagain
@@ -38,7 +39,8 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] std::string class_name(models::ClassId id, const std::vector<std::string>& classes);
 
 /// Who kept a waiter out, in words: `locker write munlock.walk`, `locker read mlock.populate, behind mapper`; and what
-/// the holder was about, if not working: `locker write mlock.populate in direct_reclaim`.
+/// the holder was about, if not working: `locker write mlock.populate in direct_reclaim`,
+/// `smaps read proc_read in run_queue (busy has its CPU)`.
 /// `classes` are the names by number; what belongs to none is the kernel's own.
 [[nodiscard]] std::string to_text(const models::LockBlame& blame, const std::vector<std::string>& classes);
 

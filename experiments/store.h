@@ -1,17 +1,20 @@
 // What a study has found out so far: one SQLite file, DIR/study.sqlite, that any SQLite tool can query.
 //
 // Schema, version 1 (PRAGMA user_version):
-//   meta(key, value)            of the study that was planned last: name, about, axes, measures (JSON lists), study
-//   (JSON) point(number, labels)       its points; labels: a JSON list with the value of each axis, null where it has
-//   none point_value(point, axis, value)            the same for SQL point_run(point, policy_order, policy,
-//   replication, run)    which run belongs where; many may share one run run(key, scenario, policy, seed, status,
-//   reason, command, result, wall_ns, owner, finished_at)
-//     key: run_key(), of all that determines the result. status: 'running', 'done' or 'failed'. result: as to_json() of
-//     result_json.h, without wall time. reason: why it failed; command: repeats it. finished_at: UTC
-//   figure(run, class, phase, count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame)
-//     phase 'total' is the whole run. NULL: too few samples. blame: JSON, as in the result
-//   owner(id, host, boot, pid, started, seen_at)                processes that run or ran parts of the study
-//   latency                     a view: figure, with point, policy and replication
+// - meta(key, value): of the study that was planned last: name, about, axes, measures (JSON lists), study (JSON)
+// - point(number, labels): its points; labels is a JSON list with the value of each axis, null where it has none
+// - point_value(point, axis, value): the same for SQL
+// - point_run(point, policy_order, policy, replication, run): which run belongs where; many may share one
+// - run(key, scenario, policy, seed, status, reason, command, result, wall_ns, owner, finished_at): key is run_key(),
+// of
+//   all that determines the result; status 'running', 'done' or 'failed'; result as to_json() of result_json.h, without
+//   wall time; reason: why it failed; command: repeats it; finished_at: UTC
+// - figure(run, class, phase, count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame): phase 'total'
+// is
+//   the whole run; NULL: too few samples; blame: JSON, as in the result
+// - owner(id, host, boot, pid, started, seen_at): processes that run or ran parts of the study
+// - latency: a view: figure, with point, policy and replication
+//
 // Runs outlive plans: an edited study finds those of its runs that are there, and what it no longer wants stays.
 //
 // Durability. Write-ahead log and synchronous=FULL: a run whose end was committed survives kill -9 and a power cut, at

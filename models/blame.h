@@ -55,8 +55,9 @@ struct LockBlame {
   ClassId holder = -1;  ///< among several readers, the one that has held it longest
   Phase phase = Phase::idle;
   LockMode mode = LockMode::read;
-  ClassId convoy = -1;       ///< a reader kept out by readers: the class of the queued writer it stands behind
-  Cause doing = Cause::cpu;  ///< what the holder's own time went into meanwhile
+  ClassId convoy = -1;        ///< a reader kept out by readers: the class of the queued writer it stands behind
+  Cause doing = Cause::cpu;   ///< what the holder's own time went into meanwhile
+  ClassId cpu_taken_by = -1;  ///< a holder that waits for a CPU: who had its CPU when that wait began
 
   auto operator<=>(const LockBlame&) const = default;
 };

@@ -113,18 +113,19 @@ void Cpus::enqueued(Cpu& cpu, Task& task) {
   task.sched_.waits_since = now;
   if (cpu.running == nullptr) {
     fill(cpu, Cause::wake_up);
-    if (cpu.running != &task) await_cpu(cpu, task);
+    if (cpu.running != &task) await_cpu(cpu, task, cpu.running);
     return;
   }
-  await_cpu(cpu, task);
+  await_cpu(cpu, task, cpu.running);
   if (!cpu.running->sched_.need_resched && cpu.queue.wakeup_preempts(task.sched_.task, now)) resched(cpu);
   watch(cpu);
 }
 
-// It is runnable and does not run.
-void Cpus::await_cpu(const Cpu& cpu, Task& task) const {
+// It is runnable and does not run, as `other` does (null: nobody).
+void Cpus::await_cpu(const Cpu& cpu, Task& task, const Task* other) const {
   const bool off_the_queue = spec_.throttling == Throttling::in_kernel && cpu.queue.throttled(task.sched_.task.group);
   task.charge(off_the_queue ? Cause::throttled : Cause::run_queue, engine_.now());
+  task.sched_.cpu_taken_by = other == nullptr ? -1 : other->class_id();
 }
 
 // resched_curr: the one that runs should give way, at once if it can.
@@ -152,7 +153,7 @@ void Cpus::schedule(Cpu& cpu) {
   if (!stopped) {
     ++waiting_;
     task.sched_.waits_since = now;
-    await_cpu(cpu, task);
+    await_cpu(cpu, task, next);
   }
   vacate(cpu, true);
   if (next != nullptr) {
@@ -212,8 +213,9 @@ void Cpus::refilled(int group) {
     }
     cpu.stopped.erase(stopped, cpu.stopped.end());
     for (Task* task : cpu.queue.waiting(group)) {
+      if (task->sched_.on_cpu) continue;
       task->sched_.waits_since = now;
-      task->charge(Cause::run_queue, now);
+      await_cpu(cpu, *task, cpu.running);
     }
     if (cpu.running == nullptr) fill(cpu, Cause::wake_up);
     watch(cpu);

@@ -77,7 +77,7 @@ class Cpus {
 
   Cpu& select(const Task& task);
   void enqueued(Cpu& cpu, Task& task);
-  void await_cpu(const Cpu& cpu, Task& task) const;
+  void await_cpu(const Cpu& cpu, Task& task, const Task* other) const;
   void resched(Cpu& cpu);
   void schedule(Cpu& cpu);
   void give_way(Task& task);

@@ -401,7 +401,8 @@ void Rwsem::charge_waits(sim::Time now) {
   const auto writer = first_writer();
   const ClassId first = writer ? (*writer)->task->class_id() : -1;
   holder.ledger().for_each_between(from, now, [&](sim::Time begin, sim::Time end, Cause doing) {
-    stretches_.push_back({begin, end, {holder.class_id(), holder.phase(), mode, -1, doing}, first});
+    const ClassId taken_by = doing == Cause::run_queue ? holder.cpu_taken_by() : -1;
+    stretches_.push_back({begin, end, {holder.class_id(), holder.phase(), mode, -1, doing, taken_by}, first});
   });
 }
 

@@ -61,6 +61,8 @@ class Task {
   void might_sleep();
   /// Outside the kernel: between calls. Kernel threads count as outside, as their loops can be preempted anywhere.
   [[nodiscard]] bool in_user_mode() const { return class_id_ < 0 || phase_ == Phase::user || phase_ == Phase::idle; }
+  /// While it waits for a CPU: the class of the task that had it when the wait began.
+  [[nodiscard]] ClassId cpu_taken_by() const { return sched_.cpu_taken_by; }
   /// How often it has lost its CPU while it could have gone on.
   [[nodiscard]] std::uint64_t involuntary_switches() const { return sched_.involuntary_switches; }
 
@@ -124,6 +126,7 @@ class Task {
     bool need_resched = false;     // somebody else should have its CPU (TIF_NEED_RESCHED)
     sim::Nanoseconds remaining{};  // of the burst that it lost its CPU in
     sim::Time waits_since{};       // for a CPU
+    ClassId cpu_taken_by = -1;     // who had the CPU when it began to wait for it
     std::uint64_t involuntary_switches = 0;
 
     [[nodiscard]] bool may_run_on(int cpu) const {

@@ -50,6 +50,16 @@ TEST(Autopsy, TellsWhatARequestWaitedForInOrder) {
       "        and shorter ones: 2.00 us cpu\n");
 }
 
+TEST(Autopsy, SaysWhoHasTheCpuThatAHolderWaitsFor) {
+  const LockBlame preempted{3, Phase::idle, LockMode::read, -1, Cause::run_queue, 2};
+  const LockBlame throttled{3, Phase::idle, LockMode::read, -1, Cause::throttled};
+  WorstRequest fault{"faulter.0", at(0s), 4s, Phase::idle, {}, {}};
+  fault.steps = {{at(0s), at(3s), Cause::lock_wait, preempted}, {at(3s), at(4s), Cause::lock_wait, throttled}};
+  const std::string text = autopsy(result_with({fault}, {}), 1);
+  EXPECT_THAT(text, HasSubstr("held for read by ps in idle, who waits for the CPU that mapper has taken\n"));
+  EXPECT_THAT(text, HasSubstr("held for read by ps in idle, who is throttled: its group has used up its quota\n"));
+}
+
 TEST(Autopsy, TakesTheLongestOfAllClassesTheLongestFirst) {
   const WorstRequest longer{"ps.0", at(1s), 5s, Phase::idle, {}, {}};
   const WorstRequest shorter{"ps.0", at(9s), 3s, Phase::idle, {}, {}};
@@ -71,8 +81,9 @@ TEST(Autopsy, HasWordsForEveryCause) {
     request.steps.push_back({begin, begin + 1s, static_cast<Cause>(cause), std::nullopt});
   }
   const std::string text = autopsy(result_with({request}, {}), 1);
-  for (const char* words : {"works", "waits for a CPU", "is being woken", "waits for a lock", "reclaims memory",
-                            "waits for reclaim to make progress", "waits for the device", "sleeps"}) {
+  for (const char* words :
+       {"works", "waits for a CPU", "is throttled", "is being woken", "waits for a lock", "reclaims memory",
+        "waits for reclaim to make progress", "waits for the device", "sleeps"}) {
     EXPECT_THAT(text, HasSubstr(words));
   }
 }

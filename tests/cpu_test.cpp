@@ -509,6 +509,7 @@ TEST_P(CpuTest, AReaderGrantedInItsSleepHoldsWhileItWaitsForACpu) {
     SmallMachine machine(spec);
     machine.add(
         [&](Task& task) {
+          task.ledger().remember();
           machine.mm.mmap_sem.down_write(task);
           task.sleep_until(at(2500));
           machine.mm.mmap_sem.up_write(task);
@@ -532,6 +533,8 @@ TEST_P(CpuTest, AReaderGrantedInItsSleepHoldsWhileItWaitsForACpu) {
         },
         {0, {0}, -1});
     machine.run();
+    const LockBlame reader{1, Phase::user, LockMode::read, -1, Cause::run_queue, 2};
+    EXPECT_EQ(machine.tasks.front().ledger().lock_times_since(at(0)), (LockTimes{{reader, 470ns + kSwitch}}));
     const sim::Histogram& granted = machine.mm.mmap_sem.statistics().read_off_cpu.granted;
     EXPECT_EQ(granted.count(), 2U - 1U);  // the writer's grant is one for write
     EXPECT_EQ(granted.max(), 3000ns + kSwitch - (2500ns + kLatency));

@@ -21,6 +21,7 @@ inline Waits waits_of(const models::Task& task) {
   for (const auto& [who, wait] : waits_by_blame(task)) {
     models::LockBlame blame = who;
     blame.doing = models::Cause::cpu;
+    blame.cpu_taken_by = -1;
     waits[blame] += wait;
   }
   return waits;
