@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace sim {
 
@@ -53,7 +54,7 @@ Actor::Actor(Engine& engine, std::string name, Body body)
 
 void Actor::start() {
   simgrid_actor_ = simgrid::s4u::Actor::create(name_, engine_.host_, [this] {
-    simgrid::s4u::this_actor::suspend();  // until the calendar says that time 0 has come for this actor
+    await_turn();
     try {
       body_();
     } catch (const std::exception&) {
@@ -66,7 +67,17 @@ void Actor::start() {
 }
 
 void Actor::park() {
-  if (!engine_.pass_turn(this)) simgrid::s4u::this_actor::suspend();
+  if (!engine_.pass_turn(this)) await_turn();
+}
+
+// Its turn may have come before it gets here: whom it handed over to runs first, and may have handed back.
+void Actor::await_turn() {
+  while (!std::exchange(its_turn_, false)) simgrid::s4u::this_actor::suspend();
+}
+
+void Actor::take_turn() {
+  its_turn_ = true;
+  simgrid_actor_->resume();
 }
 
 Engine::Engine(const Options& options)
@@ -97,7 +108,11 @@ bool Engine::pass_turn(const Actor* running) {
     } else if (actor == running && !stepwise_) {
       return true;
     } else {
-      simgrid::kernel::timer::Timer::set(simgrid_date(now_), [actor] { actor->simgrid_actor_->resume(); });
+      if (running != nullptr && !stepwise_) {
+        actor->take_turn();
+      } else {
+        simgrid::kernel::timer::Timer::set(simgrid_date(now_), [actor] { actor->take_turn(); });
+      }
       return false;
     }
   }

@@ -4,10 +4,11 @@
 // next is decided by one Calendar: exactly one actor runs at any moment, and events at the same nanosecond
 // come in the order of their ranks. SimGrid carries the actors and the clock; the calendar carries the order.
 //
-// Two ways through the same history. By default an actor whose own event is the next one goes on without
-// leaving its stack, and SimGrid's clock catches up when a turn passes to somebody else. With `stepwise`
-// every event goes through SimGrid's clock: slow, obviously right, and the reference that the default must
-// equal to the byte.
+// Two ways through the same history. By default an actor whose own event is the next one goes on without leaving its
+// stack; otherwise it resumes the next one itself, and SimGrid's clock catches up when an actor ends and at the end of
+// the run: one of SimGrid's rounds over models and timers costs more than all else in a turn. With `stepwise` every
+// event goes through SimGrid's clock: slow, obviously right, and the reference that the default must equal to the byte.
+// (So SimGrid's own traces show the right times with `stepwise` only.)
 //
 // Limits. SimGrid keeps its clock in globals: one Engine, run once, in a process.
 #pragma once
@@ -53,11 +54,14 @@ class Actor {
   friend class Engine;
 
   void start();
+  void await_turn();
+  void take_turn();
 
   Engine& engine_;
   std::string name_;
   Body body_;
   Event resumption_;
+  bool its_turn_ = false;
   simgrid::s4u::ActorPtr simgrid_actor_;
 };
 
