@@ -168,7 +168,7 @@ CONF
     >"$folder/munged.log" 2>&1 &
   daemons+=($!)
   disown
-  within 10 munge --socket="$folder/munge.socket" --no-input ||
+  within 30 munge --socket="$folder/munge.socket" --no-input ||
     skip "munged does not start: $(tail -n 1 "$folder/munged.log")"
   slurmctld -D >"$folder/slurmctld.log" 2>&1 &
   daemons+=($!)
@@ -176,7 +176,7 @@ CONF
   slurmd -D -N "$name" >"$folder/slurmd.log" 2>&1 &
   daemons+=($!)
   disown
-  within 30 node_is_idle ||
+  within 60 node_is_idle ||
     skip "Slurm does not start: $(grep -h fatal "$folder"/slurm*.log || tail -q -n 1 "$folder"/slurm*.log)"
 }
 
@@ -250,7 +250,7 @@ CONF
   "$(command -v sshd)" -D -e -f "$folder/sshd_config" >"$folder/sshd.log" 2>&1 &
   daemons+=($!)
   disown
-  within 10 timeout 5 ssh -F "$folder/ssh_config" 127.0.0.1 true ||
+  within 30 timeout 5 ssh -F "$folder/ssh_config" 127.0.0.1 true ||
     skip "no ssh to a sshd of our own: $(tail -n 1 "$folder/sshd.log")"
 }
 
