@@ -1,6 +1,8 @@
 #include "experiments/store.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <fmt/chrono.h>
@@ -8,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <iterator>
@@ -117,6 +120,23 @@ InputError refusal(const std::filesystem::path& file, const std::string& message
   return InputError({{file.string(), 0, 0, "", message}});
 }
 
+/// Held while a store is made: of two who turn one file into a logged database at once, SQLite makes one fail without
+/// waiting, and one could see it half made.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::filesystem::path& folder) : folder_(open(folder.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (folder_ < 0 || flock(folder_, LOCK_EX) != 0) {
+      throw refusal(folder, fmt::format("cannot be locked: {}", std::strerror(errno)));
+    }
+  }
+  ~FolderLock() { close(folder_); }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int folder_;
+};
+
 /// Opens the file, or tells the user why not, as bad input: nothing has been done yet.
 Database open_database(const std::filesystem::path& file, Store::Mode mode) {
   const bool writes = mode == Store::Mode::write;
@@ -129,6 +149,8 @@ Database open_database(const std::filesystem::path& file, Store::Mode mode) {
   if (writes && access(file.parent_path().c_str(), W_OK) != 0) {
     throw refusal(file.parent_path(), "the folder cannot be written");
   }
+  std::optional<FolderLock> lock;
+  if (writes) lock.emplace(file.parent_path());
   try {
     Database database(file, writes ? Database::Mode::create : Database::Mode::read);
     if (writes) database.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
@@ -136,11 +158,8 @@ Database open_database(const std::filesystem::path& file, Store::Mode mode) {
     const bool empty = database.integer("SELECT count(*) FROM sqlite_master") == 0;
     if (writes && empty) {
       Transaction transaction(database);
-      // Another process may have been quicker.
-      if (database.integer("SELECT count(*) FROM sqlite_master") == 0) {
-        database.run(kSchema);
-        database.run(fmt::format("PRAGMA user_version={}", kSchemaVersion));
-      }
+      database.run(kSchema);
+      database.run(fmt::format("PRAGMA user_version={}", kSchemaVersion));
       transaction.commit();
     } else if (version != kSchemaVersion) {
       throw refusal(file, fmt::format("expected a study of schema version {}, found {}", kSchemaVersion, version));
