@@ -293,7 +293,7 @@ std::string reclaim(const Comparison& comparison) {
       }
     }
     constexpr double kWorthSaying = 0.005;
-    if (own + others < kWorthSaying * all) continue;
+    if (own + others <= kWorthSaying * all) continue;
     text += fmt::format("    {:<18} {:>5.1f} % their own, {:>5.1f} % waiting for a holder of mmap_sem who reclaims\n",
                         comparison.policy(policy).name, 100 * own / all, 100 * others / all);
   }
