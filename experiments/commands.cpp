@@ -67,7 +67,8 @@ void add_scenario_options(CommandLine& line) {
       "change a key of the scenario, such as processes[0].regions.heap.size=1GiB; may be repeated")(
       "stepwise", "take one event a step: slow, and the same result to the byte")(
       "simgrid", po::value<std::vector<std::string>>()->composing()->value_name("OPTION"),
-      "an option for SimGrid, such as --cfg=contexts/factory:thread; may be repeated");
+      "an option for SimGrid, such as --cfg=contexts/factory:thread; may be repeated. Its own traces need --stepwise: "
+      "otherwise its clock stands still until the end");
 }
 
 namespace {
