@@ -18,6 +18,7 @@ void Ledger::charge(Cause cause, sim::Time at) {
 }
 
 std::deque<Ledger::Entry>::const_iterator Ledger::in_force(sim::Time at) const {
+  if (entries_.back().from <= at) return std::prev(entries_.end());  // as a rule it is the present that is asked for
   const auto after = std::upper_bound(entries_.begin(), entries_.end(), at,
                                       [](sim::Time time, const Entry& entry) { return time < entry.from; });
   assert(after != entries_.begin() && "that has been forgotten");
@@ -42,21 +43,25 @@ void Ledger::add(const LockWait& wait) {
 
 LockTimes Ledger::lock_times_since(sim::Time since) const {
   LockTimes times;
+  if (lock_waits_.empty()) return times;
+  constexpr std::size_t kAsARule = 8;
+  times.reserve(kAsARule);
   for (const auto& [blame, pieces] : pieces_) {
+    if (pieces.empty()) continue;
     const auto first = std::upper_bound(pieces.begin(), pieces.end(), since,
                                         [](sim::Time time, const Piece& piece) { return time < piece.to; });
     if (first == pieces.end()) continue;
     const sim::Nanoseconds all = pieces.back().before + (pieces.back().to - pieces.back().from) - first->before;
-    times[blame] = all - std::max(since - first->from, sim::Nanoseconds{0});
+    times.emplace_hint(times.end(), blame, all - std::max(since - first->from, sim::Nanoseconds{0}));
   }
   return times;
 }
 
 void Ledger::forget_before(sim::Time at) {
   while (entries_.size() > 1 && entries_[1].from <= at) entries_.pop_front();
-  while (!lock_waits_.empty() && lock_waits_.front().to <= at) lock_waits_.pop_front();
-  for (auto& [blame, pieces] : pieces_) {
-    while (!pieces.empty() && pieces.front().to <= at) pieces.pop_front();
+  while (!lock_waits_.empty() && lock_waits_.front().to <= at) {
+    pieces_[lock_waits_.front().blame].pop_front();  // the same wait
+    lock_waits_.pop_front();
   }
 }
 
