@@ -8,6 +8,15 @@
 
 namespace models {
 
+namespace {
+
+// At the end of a spin, during which a task is not preempted but looks itself whether it should give way.
+void preempt_enable(Task& current) {
+  if (current.kernel().cpus.spec().preempt == Preemption::full) current.cond_resched();
+}
+
+}  // namespace
+
 Rwsem::Rwsem(std::string name, const Costs& costs, RwsemFlavour flavour) : name_(std::move(name)), costs_(costs) {
   if (flavour == RwsemFlavour::spin_handoff) rules_.emplace<SpinHandoff>();
 }
@@ -166,6 +175,7 @@ bool Rwsem::optimistic_spin(SpinHandoff& rules, Waiter& waiter) {
     }
   }
   let_spinners_look();
+  preempt_enable(current);
   return false;
 }
 
@@ -174,6 +184,7 @@ void Rwsem::queue_write(SpinHandoff& rules, Waiter& waiter) {
   using Try = SpinHandoff::Try;
   Task& current = *waiter.task;
   Wakes wakes;
+  charge_waits(current.now());  // it may have been away since it spun
   Try outcome = rules.queue_write(&waiter, current.now(), wakes);
   if (outcome == Try::taken) {
     statistics_.steals += queue_length() > 0 ? 1 : 0;
@@ -197,6 +208,7 @@ void Rwsem::queue_write(SpinHandoff& rules, Waiter& waiter) {
 bool Rwsem::spin_on_owner(SpinHandoff& rules, Waiter& waiter) {
   if (!rules.write_held() || !owner_on_cpu()) return false;
   const bool must_yield = spin(waiter, std::nullopt);
+  if (!waiter.holds) preempt_enable(*waiter.task);
   return !must_yield;
 }
 

@@ -95,8 +95,6 @@ bool Task::spin(Cause cause, std::optional<sim::Time> until) {
   charge(cause, engine_.now());
   const bool must_yield = cpus_.spin(*this, until);
   charge(work_cause_, engine_.now());
-  // preempt_enable() at the end of the spin.
-  if (must_yield && cpus_.spec().preempt == Preemption::full) cpus_.cond_resched(*this);
   return must_yield;
 }
 

@@ -13,6 +13,7 @@
 #include "sim/random.h"
 #include "tests/in_child.h"
 #include "tests/lock_waits.h"
+#include "tests/random_scheduler.h"
 #include "tests/small_machine.h"
 
 namespace models {
@@ -474,8 +475,7 @@ std::string random_history(std::uint64_t seed, bool stepwise) {
   spec.cpus = 1 + static_cast<int>(chance() % 6);
   // With the longer unit, waits come near the limit of spinning on readers, or the timeout.
   const Nanoseconds unit = std::array{1ns, 100ns, 5000ns}[chance() % 3];
-  spec.scheduler.tick = unit * (200 + static_cast<std::int64_t>(chance() % 2000));
-  if (chance() % 4 == 0) spec.scheduler.wake_up_latency = 0ns;
+  spec.scheduler = tests::random_scheduler(chance, unit * (100 + tests::up_to(chance, 1000)));
   if (chance() % 4 == 0) spec.costs.rwsem_wake = 0ns;
   if (chance() % 4 == 0) spec.costs.rwsem_operation = 0ns;
   SmallMachine world(spec);

@@ -442,7 +442,9 @@ RandomScenario random_scenario(std::uint64_t seed) {
     }
   }
   if (chance() % 4 == 0) scenario.duration = Nanoseconds{1 + up_to(3'000'000)};
-  return {scenario, policy_of(mode(), mode(), mode())};
+  RandomScenario random{scenario, policy_of(mode(), mode(), mode())};
+  if (chance() % 2 == 0) random.policy.rwsem = RwsemFlavour::spin_handoff;
+  return random;
 }
 
 TEST(Simulations, StepwiseAndDefaultRunsEndWithTheSameResultInEveryField) {
