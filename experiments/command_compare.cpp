@@ -7,7 +7,6 @@
 
 #include <chrono>
 #include <optional>
-#include <thread>
 
 #include "experiments/commands.h"
 #include "experiments/comparison.h"
@@ -27,14 +26,6 @@ std::vector<std::string> policies_of(const CommandLine& line) {
   std::vector<std::string> names;
   if (const auto list = line.find<std::string>("policies")) boost::split(names, *list, boost::is_any_of(","));
   return names;
-}
-
-int positive(const CommandLine& line, const std::string& option, int most) {
-  const int value = line.get<int>(option);
-  if (value < 1 || value > most) {
-    throw UsageError(fmt::format("--{}: expected a number from 1 to {}, found {}", option, most, value));
-  }
-  return value;
 }
 
 std::vector<Job> plan(const models::Scenario& scenario, int replications) {
@@ -104,12 +95,9 @@ int command_compare(const Arguments& arguments) {
   line.add()("policies", po::value<std::string>()->value_name("A,B,C"),
              "policies by name or file, or `all`; by default the scenario's")(
       "reps", po::value<int>()->default_value(1)->value_name("N"),
-      "replications: seeds N, N+1, ...; two or more give confidence intervals")(
-      "jobs,j",
-      po::value<int>()
-          ->default_value(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())))
-          ->value_name("N"),
-      "runs at a time")("json", po::value<std::string>()->value_name("FILE"), "write all results as JSON")(
+      "replications: seeds N, N+1, ...; two or more give confidence intervals");
+  add_jobs_option(line);
+  line.add()("json", po::value<std::string>()->value_name("FILE"), "write all results as JSON")(
       "hgrm", po::value<std::string>()->value_name("DIR"),
       "write every latency distribution, over all replications, for HdrHistogram's tools");
   add_scenario_options(line);
@@ -117,7 +105,7 @@ int command_compare(const Arguments& arguments) {
 
   const std::string file = line.get<std::vector<std::string>>("SCENARIO").front();
   const int replications = positive(line, "reps", kMostReplications);
-  const int workers = positive(line, "jobs", 1024);
+  const int workers = jobs_of(line);
   const models::Scenario scenario = read_named_scenario(file, overrides_of(line, policies_of(line)));
   std::optional<OutputFile> json;
   if (const auto path = line.find<std::string>("json")) json.emplace(*path);

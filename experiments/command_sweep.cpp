@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <thread>
 
 #include "experiments/commands.h"
 #include "experiments/quantity.h"
@@ -31,10 +30,7 @@ Shard shard_of(const std::string& text) {
 
 SweepOptions options_of(const CommandLine& line) {
   SweepOptions options;
-  options.workers = line.get<int>("jobs");
-  if (options.workers < 1 || options.workers > 1024) {
-    throw UsageError(fmt::format("--jobs: expected a number from 1 to 1024, found {}", options.workers));
-  }
+  options.workers = jobs_of(line);
   if (const auto shard = line.find<std::string>("shard")) options.shard = shard_of(*shard);
   if (const auto timeout = line.find<std::string>("timeout")) {
     const auto duration = parse_duration(*timeout);
@@ -107,12 +103,8 @@ int command_sweep(const Arguments& arguments) {
       "DIR/study.sqlite. May be stopped at any moment, by whatever means: started again, it goes on where it was, and\n"
       "after an edit of the study it runs only what is new. `mlocksim results DIR` shows what has been found.",
       "STUDY", 1);
-  line.add()("output,o", po::value<std::string>()->value_name("DIR"), "where the results are kept")(
-      "jobs,j",
-      po::value<int>()
-          ->default_value(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())))
-          ->value_name("N"),
-      "runs at a time");
+  line.add()("output,o", po::value<std::string>()->value_name("DIR"), "where the results are kept");
+  add_jobs_option(line);
   line.add()("smoke", "the small size of the study")(
       "shard", po::value<std::string>()->value_name("K/N"),
       "the K-th of N parts of the study; `mlocksim merge` puts the parts together")(

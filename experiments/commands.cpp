@@ -6,11 +6,13 @@
 #include <fmt/color.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <sstream>
+#include <thread>
 
 #include "experiments/diagnostics.h"
 #include "experiments/quantity.h"
@@ -59,6 +61,27 @@ bool CommandLine::parse(const Arguments& arguments) {
   }
   if (most_ != 0 && !has(positional_)) throw UsageError(fmt::format("missing {}\n{}", positional_, usage));
   return true;
+}
+
+int positive(const CommandLine& line, const std::string& option, int most) {
+  const int value = line.get<int>(option);
+  if (value < 1 || value > most) {
+    throw UsageError(fmt::format("--{}: expected a number from 1 to {}, found {}", option, most, value));
+  }
+  return value;
+}
+
+void add_jobs_option(CommandLine& line) {
+  line.add()("jobs,j",
+             po::value<int>()
+                 ->default_value(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())))
+                 ->value_name("N"),
+             "runs at a time");
+}
+
+int jobs_of(const CommandLine& line) {
+  constexpr int kMostJobs = 1024;
+  return positive(line, "jobs", kMostJobs);
 }
 
 void add_scenario_options(CommandLine& line) {

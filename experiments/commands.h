@@ -72,6 +72,14 @@ class CommandLine {
   boost::program_options::variables_map values_;
 };
 
+/// The value of an option that is a number from 1 to `most`. Throws UsageError.
+[[nodiscard]] int positive(const CommandLine& line, const std::string& option, int most);
+
+/// Adds --jobs: runs at a time, by default as many as there are processors.
+void add_jobs_option(CommandLine& line);
+/// Reads it. Throws UsageError.
+[[nodiscard]] int jobs_of(const CommandLine& line);
+
 /// Adds --seed, --set and --stepwise, which every command that runs a scenario takes.
 void add_scenario_options(CommandLine& line);
 /// Reads them. `policies`: as in Overrides.

@@ -71,10 +71,9 @@ bool is_config(const std::filesystem::directory_entry& entry) {
 
 std::string about_of(const std::filesystem::path& file) {
   std::vector<Diagnostic> ignored;
-  for (const YamlEntry& entry : load_yaml(file, ignored).entries) {
-    if (entry.key == "about") return entry.value.scalar;
-  }
-  return {};
+  const YamlNode root = load_yaml(file, ignored);
+  const YamlEntry* const about = find_entry(root, "about");
+  return about == nullptr ? std::string() : about->value.scalar;
 }
 
 bool has_any(const YamlNode& root, const std::vector<std::string>& keys) {
@@ -87,11 +86,6 @@ bool has_any(const YamlNode& root, const std::vector<std::string>& keys) {
 void read_schema(YamlMap& map) {
   const auto schema = map.require("schema", fmt::format(": every file starts with `schema: {}`", kSchema));
   if (schema) (void)choice_of<bool>(*schema, {{std::string(kSchema), true}});
-}
-
-YamlNode without(YamlNode map, std::string_view key) {
-  std::erase_if(map.entries, [&](const YamlEntry& entry) { return entry.key == key; });
-  return map;
 }
 
 /// `{from: NAME, ...}`: the named file with keys replaced. It is read on its own first, so that its own mistakes are

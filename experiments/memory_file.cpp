@@ -273,10 +273,8 @@ Bytes compressed(Bytes bytes, const models::ZramSpec& zram) {
 }  // namespace
 
 std::string default_device(const YamlNode& memory) {
-  const bool heavy = std::any_of(memory.entries.begin(), memory.entries.end(), [](const YamlEntry& entry) {
-    return entry.key == "pressure" && entry.value.scalar == "heavy";
-  });
-  return heavy ? "sata_ssd" : "nvme";
+  const YamlEntry* const pressure = find_entry(memory, "pressure");
+  return pressure != nullptr && pressure->value.scalar == "heavy" ? "sata_ssd" : "nvme";
 }
 
 void MemoryReader::read(const YamlField& field, const std::filesystem::path& scenario,

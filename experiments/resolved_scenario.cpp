@@ -19,10 +19,10 @@ namespace {
 
 constexpr std::string_view kEmpirical = "empirical ";
 
+/// The value of a key of a map, or null.
 const YamlNode* value_of_key(const YamlNode& map, std::string_view key) {
-  const auto found =
-      std::find_if(map.entries.begin(), map.entries.end(), [&](const YamlEntry& entry) { return entry.key == key; });
-  return found == map.entries.end() ? nullptr : &found->value;
+  const YamlEntry* const entry = find_entry(map, key);
+  return entry == nullptr ? nullptr : &entry->value;
 }
 
 bool is_note(const std::string& key) { return key == "about" || key == "schema"; }
@@ -37,15 +37,6 @@ Json samples_of(const YamlNode& node) {
 }
 
 }  // namespace
-
-const YamlNode& Resolver::file(const std::filesystem::path& path) {
-  const auto known = files_.find(path);
-  if (known != files_.end()) return known->second;
-  std::vector<Diagnostic> diagnostics;
-  YamlNode node = load_yaml(path, diagnostics);
-  if (!diagnostics.empty()) throw InputError(diagnostics);
-  return files_.emplace(path, std::move(node)).first->second;
-}
 
 Json Resolver::content_of(const YamlNode& node) {
   switch (node.kind) {
@@ -75,7 +66,8 @@ Json Resolver::config_of(const YamlNode& node, ConfigKind kind, const std::files
   const YamlField name(from == nullptr ? node : *from, "", diagnostics);
   const auto path = file_of(name, kind, folder);
   if (!path) throw InputError(diagnostics);
-  Json content = content_of(from == nullptr ? file(*path) : overlay(file(*path), node));
+  const YamlNode& named = files_.load(*path);
+  Json content = content_of(from == nullptr ? named : overlay(named, node));
   content.erase("from");
   return content;
 }

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -42,9 +41,8 @@ class Resolver {
  private:
   Json content_of(const YamlNode& node);
   Json config_of(const YamlNode& node, ConfigKind kind, const std::filesystem::path& folder);
-  const YamlNode& file(const std::filesystem::path& path);
 
-  std::map<std::filesystem::path, YamlNode> files_;
+  YamlFiles files_;
 };
 
 /// 40 hexadecimal digits: the SHA-1 of everything that determines the results of a scenario under one of its policies,

@@ -586,9 +586,8 @@ const std::vector<std::vector<std::string>>& named_values() {
 YamlNode* value_at(YamlNode& root, const std::vector<std::string>& path) {
   YamlNode* node = &root;
   for (const std::string& key : path) {
-    const auto entry = std::find_if(node->entries.begin(), node->entries.end(),
-                                    [&](const YamlEntry& each) { return each.key == key; });
-    if (entry == node->entries.end()) return nullptr;
+    YamlEntry* const entry = find_entry(*node, key);
+    if (entry == nullptr) return nullptr;
     node = &entry->value;
   }
   return node;

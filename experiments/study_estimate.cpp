@@ -7,7 +7,6 @@
 #include <set>
 #include <thread>
 
-#include "experiments/diagnostics.h"
 #include "experiments/process_pool.h"
 #include "experiments/quantity.h"
 #include "experiments/store.h"
@@ -32,19 +31,11 @@ std::size_t count_runs(const std::set<std::string>& digests, int replications) {
 Work work_of(StudyPlan& plan) {
   Work work;
   std::set<std::string> digests;
-  std::vector<Diagnostic> diagnostics;
-  for (const StudyPoint& point : plan.points()) {
-    try {
-      PointRuns runs = plan.runs_of(point);
-      digests.insert(runs.digests.begin(), runs.digests.end());
-      if (point.number == 0) work.first = std::move(runs);
-    } catch (const InputError& error) {
-      for (const Diagnostic& each : error.diagnostics()) {
-        if (std::find(diagnostics.begin(), diagnostics.end(), each) == diagnostics.end()) diagnostics.push_back(each);
-      }
-    }
-  }
-  if (!diagnostics.empty()) throw InputError(diagnostics);
+  plan.read_runs([&](PointRuns runs) {
+    const bool first = digests.empty();
+    digests.insert(runs.digests.begin(), runs.digests.end());
+    if (first) work.first = std::move(runs);
+  });
   work.least = count_runs(digests, plan.study().replications);
   work.most = count_runs(digests, plan.study().at_most);
   return work;

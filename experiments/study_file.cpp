@@ -486,22 +486,16 @@ class StudyReader {
   std::vector<bool> zipped_;
 };
 
-YamlEntry* entry_of(YamlNode& map, std::string_view key) {
-  const auto found =
-      std::find_if(map.entries.begin(), map.entries.end(), [&](const YamlEntry& entry) { return entry.key == key; });
-  return found == map.entries.end() ? nullptr : &*found;
-}
-
 /// Puts `values` in the place of those of the axis.
 void replace_values(YamlNode& axes, const YamlMap::Item& smaller, const YamlMap& smoke) {
   std::vector<std::string> names;
   for (const YamlEntry& entry : axes.entries) names.push_back(entry.key);
-  YamlEntry* const axis = entry_of(axes, smaller.key);
+  YamlEntry* const axis = find_entry(axes, smaller.key);
   if (axis == nullptr) {
     smoke.refuse_key(smaller, "there is no such axis" + did_you_mean(smaller.key, names));
     return;
   }
-  if (YamlEntry* const values = entry_of(axis->value, "values")) values->value = smaller.value.node();
+  if (YamlEntry* const values = find_entry(axis->value, "values")) values->value = smaller.value.node();
 }
 
 /// The study that `smoke` describes, in the place of the whole one. Its mistakes are reported for every size.
@@ -513,7 +507,7 @@ YamlNode smoke_size(YamlNode root, Diagnostics& diagnostics) {
   YamlMap smoke = field->map("a map such as {axes: {region: [64MiB]}, replications: 1}");
   if (const auto axes = smoke.find("axes")) {
     const YamlMap map = axes->map("a map from axes to values");
-    YamlEntry* const all = entry_of(root, "axes");
+    YamlEntry* const all = find_entry(root, "axes");
     for (const YamlMap::Item& item : map.items()) {
       if (all != nullptr) replace_values(all->value, item, map);
     }

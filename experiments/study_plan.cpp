@@ -22,10 +22,6 @@ constexpr std::size_t kMostPoints = 1'000'000;
   throw InputError({{at.file, at.line, at.column, key, message}});
 }
 
-void erase_key(YamlNode& map, std::string_view key) {
-  std::erase_if(map.entries, [&](const YamlEntry& entry) { return entry.key == key; });
-}
-
 std::vector<std::string> sets_of(const std::vector<Setting>& settings) {
   std::vector<std::string> sets;
   sets.reserve(settings.size());
@@ -46,6 +42,17 @@ void move_into_study(std::vector<Diagnostic>& diagnostics, const std::vector<Set
   }
 }
 
+/// What the names in a study's expressions stand for where these values of the axes are chosen. A view of both.
+Surroundings surroundings_of(const Study& study, const std::vector<const AxisValue*>& chosen) {
+  Surroundings surroundings;
+  surroundings.is_axis = [&study](const std::string& name) { return study.axis(name) != nullptr; };
+  surroundings.name = [&study, &chosen](const std::string& name) -> std::optional<Value> {
+    const AxisValue* const value = chosen[static_cast<std::size_t>(study.axis(name) - study.axes.data())];
+    return value == nullptr ? std::nullopt : std::optional(value->value);
+  };
+  return surroundings;
+}
+
 bool leads_into_policies(const Setting& setting) { return setting.set.starts_with("polic"); }
 
 std::string shell_word(const std::string& text) {
@@ -57,11 +64,9 @@ std::string shell_word(const std::string& text) {
 }
 
 const YamlNode* policy_node(const YamlNode& tree, std::size_t policy) {
-  for (const YamlEntry& entry : tree.entries) {
-    if (entry.key == "policies") return &entry.value.entries[policy].value;
-    if (entry.key == "policy") return &entry.value;
-  }
-  return nullptr;
+  if (const YamlEntry* const list = find_entry(tree, "policies")) return &list->value.entries[policy].value;
+  const YamlEntry* const one = find_entry(tree, "policy");
+  return one == nullptr ? nullptr : &one->value;
 }
 
 /// `processes[0].regions.heap.size` as a JSON pointer.
@@ -159,13 +164,7 @@ StudyPlan::StudyPlan(Study study) : study_(std::move(study)) {
 }
 
 bool StudyPlan::holds(const Expression& condition, const std::vector<const AxisValue*>& chosen) const {
-  Surroundings surroundings;
-  surroundings.is_axis = [&](const std::string& name) { return study_.axis(name) != nullptr; };
-  surroundings.name = [&](const std::string& name) -> std::optional<Value> {
-    const AxisValue* const value = chosen[static_cast<std::size_t>(study_.axis(name) - study_.axes.data())];
-    return value == nullptr ? std::nullopt : std::optional(value->value);
-  };
-  const auto value = evaluate(condition, surroundings);
+  const auto value = evaluate(condition, surroundings_of(study_, chosen));
   return value && value->amount != 0;
 }
 
@@ -213,12 +212,7 @@ void StudyPlan::add_point(const std::vector<const AxisValue*>& chosen) {
     scenario = value->label;
     scenario_at = value->at;
   }
-  Surroundings surroundings;
-  surroundings.is_axis = [&](const std::string& name) { return study_.axis(name) != nullptr; };
-  surroundings.name = [&](const std::string& name) -> std::optional<Value> {
-    const AxisValue* const value = chosen[static_cast<std::size_t>(study_.axis(name) - study_.axes.data())];
-    return value == nullptr ? std::nullopt : std::optional(value->value);
-  };
+  const Surroundings surroundings = surroundings_of(study_, chosen);
   for (const Derived& derived : study_.derived) {
     const auto value = evaluate(derived.value, surroundings);
     if (!value) continue;
@@ -263,25 +257,15 @@ std::filesystem::path StudyPlan::find_scenario(const std::string& name, const Po
   for (const auto& folders : places) {
     const auto file = find_config(ConfigKind::scenarios, name, folders);
     if (!file) refuse(at, "scenario", file.message());
-    if (kind_of(base(*file)) != ConfigKind::studies) return *file;
+    if (kind_of(bases_.load(*file)) != ConfigKind::studies) return *file;
   }
   refuse(at, "scenario", fmt::format("'{}' is a study, not a scenario", name));
 }
 
-const YamlNode& StudyPlan::base(const std::filesystem::path& file) {
-  const auto known = bases_.find(file);
-  if (known != bases_.end()) return known->second;
-  std::vector<Diagnostic> diagnostics;
-  YamlNode root = load_yaml(file, diagnostics);
-  if (!diagnostics.empty()) throw InputError(diagnostics);
-  return bases_.emplace(file, std::move(root)).first->second;
-}
-
 YamlNode StudyPlan::tree_of(const StudyPoint& point, std::vector<Diagnostic>& diagnostics) {
-  YamlNode tree = base(point.scenario);
+  YamlNode tree = bases_.load(point.scenario);
   if (study_.policies.kind == YamlNode::Kind::sequence && tree.kind == YamlNode::Kind::map) {
-    erase_key(tree, "policy");
-    erase_key(tree, "policies");
+    tree = without(without(std::move(tree), "policy"), "policies");
     tree.entries.push_back({"policies", study_.policies.at, study_.policies});
   }
   apply_scenario_sets(tree, sets_of(point.settings), diagnostics);
@@ -314,7 +298,21 @@ PointRuns StudyPlan::runs_of(const StudyPoint& point) {
   return runs;
 }
 
-std::string StudyPlan::command_of(const StudyPoint& point, const YamlNode& tree, std::size_t policy) const {
+void StudyPlan::read_runs(const std::function<void(PointRuns)>& take) {
+  std::vector<Diagnostic> diagnostics;
+  for (const StudyPoint& point : points_) {
+    try {
+      take(runs_of(point));
+    } catch (const InputError& error) {
+      for (const Diagnostic& each : error.diagnostics()) {
+        if (std::find(diagnostics.begin(), diagnostics.end(), each) == diagnostics.end()) diagnostics.push_back(each);
+      }
+    }
+  }
+  if (!diagnostics.empty()) throw InputError(diagnostics);
+}
+
+std::string StudyPlan::command_of(const StudyPoint& point, const YamlNode& tree, std::size_t policy) {
   const YamlNode& node = *policy_node(tree, policy);
   std::string command = fmt::format("mlocksim run {}", shell_word(point.scenario.string()));
   if (node.kind == YamlNode::Kind::scalar) {
@@ -323,9 +321,7 @@ std::string StudyPlan::command_of(const StudyPoint& point, const YamlNode& tree,
     const auto file = find_config(ConfigKind::policies, node.scalar, {folder});
     command += fmt::format(" --policy {}", shell_word(path && file ? file->string() : node.scalar));
   } else {
-    const YamlNode& original = bases_.at(point.scenario);
-    const bool one = std::any_of(original.entries.begin(), original.entries.end(),
-                                 [](const YamlEntry& entry) { return entry.key == "policy"; });
+    const bool one = find_entry(bases_.load(point.scenario), "policy") != nullptr;
     command += " --set " + shell_word(one ? "policy=" + to_flow(node) : fmt::format("policies=[{}]", to_flow(node)));
   }
   for (const Setting& setting : point.settings) {

@@ -6,7 +6,7 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,6 +45,8 @@ class StudyPlan {
   /// Reads a point's scenario. Throws InputError, whose positions are those in the study where a value of an axis is
   /// what the scenario cannot take.
   [[nodiscard]] PointRuns runs_of(const StudyPoint& point);
+  /// Gives those of all points to `take`, in order. Throws InputError with the mistakes of all points, each once.
+  void read_runs(const std::function<void(PointRuns)>& take);
 
  private:
   void add_points(std::size_t axis, std::vector<const AxisValue*>& chosen);
@@ -53,14 +55,13 @@ class StudyPlan {
   [[nodiscard]] bool holds(const Expression& condition, const std::vector<const AxisValue*>& chosen) const;
   [[nodiscard]] std::filesystem::path find_scenario(const std::string& name, const Position& at);
   [[nodiscard]] YamlNode tree_of(const StudyPoint& point, std::vector<Diagnostic>& diagnostics);
-  const YamlNode& base(const std::filesystem::path& file);
-  [[nodiscard]] std::string command_of(const StudyPoint& point, const YamlNode& tree, std::size_t policy) const;
+  [[nodiscard]] std::string command_of(const StudyPoint& point, const YamlNode& tree, std::size_t policy);
   [[nodiscard]] Json factors_of(const StudyPoint& point);
 
   Study study_;
   std::vector<std::string> axes_;
   std::vector<StudyPoint> points_;
-  std::map<std::filesystem::path, YamlNode> bases_;
+  YamlFiles bases_;
   Resolver resolver_;
 };
 

@@ -33,19 +33,12 @@ int replications_for_precision(const Study& study, const PointOutcomes& point) {
   return replications;
 }
 
-std::vector<std::vector<std::optional<std::string>>> labels_of(const StudyPlan& plan) {
-  std::vector<std::vector<std::optional<std::string>>> labels;
-  for (const StudyPoint& point : plan.points()) labels.push_back(point.labels);
-  return labels;
-}
-
 /// The points that a search has looked at and wants to look at.
 std::vector<std::size_t> points_to_look_at(const Study& study, const StudyResults& results, const Line& line) {
   return bisect(line,
                 [&](std::size_t point) -> std::optional<bool> {
                   if (!is_complete(results.points[point], study.replications)) return std::nullopt;
-                  const auto share = share_holding(results.points[point], study.find->where, results);
-                  return share ? std::optional(*share > 0.5) : std::nullopt;
+                  return holds_for_most(results.points[point], study.find->where, results);
                 })
       .asked;
 }
@@ -70,7 +63,7 @@ std::vector<int> wanted_replications(const StudyPlan& plan, const StudyResults& 
   std::vector<int> wanted(plan.points().size(), 0);
   if (study.find) {
     const auto axis = std::find(plan.axes().begin(), plan.axes().end(), study.find->axis) - plan.axes().begin();
-    const std::vector<Line> lines = lines_of(labels_of(plan), static_cast<std::size_t>(axis));
+    const std::vector<Line> lines = lines_of(labels_of(plan.points()), static_cast<std::size_t>(axis));
     for (std::size_t line = shard.number - 1; line < lines.size(); line += shard.of) {
       for (const std::size_t point : points_to_look_at(study, results, lines[line])) wanted[point] = study.replications;
     }

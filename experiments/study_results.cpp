@@ -25,16 +25,15 @@ std::size_t place_of(const std::string& statistic) {
 
 // --- reading ------------------------------------------------------------------------------------------------
 
-Json meta_value(Database& database, const std::string& key, const Json& otherwise) {
-  Statement find(database, "SELECT value FROM meta WHERE key = ?");
-  find.bind(1, key);
-  return find.step() ? Json::parse(find.text(0)) : otherwise;
-}
-
 std::string meta_text(Database& database, const std::string& key) {
   Statement find(database, "SELECT value FROM meta WHERE key = ?");
   find.bind(1, key);
   return find.step() ? find.text(0) : std::string();
+}
+
+Json meta_value(Database& database, const std::string& key, const Json& otherwise) {
+  const std::string text = meta_text(database, key);
+  return text.empty() ? otherwise : Json::parse(text);
 }
 
 void read_points(Database& database, StudyResults& results) {
@@ -165,19 +164,11 @@ std::size_t axis_number(const StudyResults& results, const std::string& axis) {
   return static_cast<std::size_t>(found - results.axes.begin());
 }
 
-std::vector<std::vector<std::optional<std::string>>> labels_of(const StudyResults& results) {
-  std::vector<std::vector<std::optional<std::string>>> labels;
-  for (const PointOutcomes& point : results.points) labels.push_back(point.labels);
-  return labels;
-}
-
 /// What has been found along one line, for people and for programs.
 Json found_on(const StudyResults& results, const Line& line, std::size_t axis, const Expression& condition) {
   const auto share = [&](std::size_t point) { return share_holding(results.points[point], condition, results); };
-  const Bisection bisection = bisect(line, [&](std::size_t point) -> std::optional<bool> {
-    const auto holding = share(point);
-    return holding ? std::optional(*holding > 0.5) : std::nullopt;
-  });
+  const Bisection bisection =
+      bisect(line, [&](std::size_t point) { return holds_for_most(results.points[point], condition, results); });
   Json found = Json::object();
   Json others = Json::object();
   const PointOutcomes& first = results.points[line.front()];
@@ -206,7 +197,8 @@ Json findings(const StudyResults& results) {
   const auto condition = parse_expression(results.facts["find"]["where"].get<std::string>());
   const std::size_t axis = axis_number(results, results.facts["find"]["axis"].get<std::string>());
   if (!condition || axis == results.axes.size()) return all;
-  for (const Line& line : lines_of(labels_of(results), axis)) all.push_back(found_on(results, line, axis, *condition));
+  for (const Line& line : lines_of(labels_of(results.points), axis))
+    all.push_back(found_on(results, line, axis, *condition));
   return all;
 }
 
@@ -481,7 +473,7 @@ Json to_json(const StudyResults& results) {
   return json;
 }
 
-std::vector<Line> lines_of(const std::vector<std::vector<std::optional<std::string>>>& labels, std::size_t axis) {
+std::vector<Line> lines_of(const std::vector<Labels>& labels, std::size_t axis) {
   std::vector<Line> lines;
   std::map<std::vector<std::optional<std::string>>, std::size_t> known;
   for (std::size_t point = 0; point < labels.size(); ++point) {
@@ -526,6 +518,12 @@ std::optional<double> share_holding(const PointOutcomes& point, const Expression
   }
   if (counted == 0) return std::nullopt;
   return static_cast<double>(holding) / static_cast<double>(counted);
+}
+
+std::optional<bool> holds_for_most(const PointOutcomes& point, const Expression& condition,
+                                   const StudyResults& results) {
+  const auto share = share_holding(point, condition, results);
+  return share ? std::optional(*share > 0.5) : std::nullopt;
 }
 
 Bisection bisect(const Line& line, const std::function<std::optional<bool>(std::size_t)>& holds) {

@@ -91,13 +91,27 @@ struct StudyResults {
 /// Points that differ in the axis that is searched only, in the order of its values.
 using Line = std::vector<std::size_t>;
 
+/// A point's values of the axes; nothing where it has none.
+using Labels = std::vector<std::optional<std::string>>;
+
+/// Those of `points`: of a plan, or of results.
+template <typename Points>
+[[nodiscard]] std::vector<Labels> labels_of(const Points& points) {
+  std::vector<Labels> labels;
+  for (const auto& point : points) labels.push_back(point.labels);
+  return labels;
+}
+
 /// The lines of a study whose points have these labels.
-[[nodiscard]] std::vector<Line> lines_of(const std::vector<std::vector<std::optional<std::string>>>& labels,
-                                         std::size_t axis);
+[[nodiscard]] std::vector<Line> lines_of(const std::vector<Labels>& labels, std::size_t axis);
 
 /// The share of a point's replications for which a condition holds; nothing before there are any.
 [[nodiscard]] std::optional<double> share_holding(const PointOutcomes& point, const Expression& condition,
                                                   const StudyResults& results);
+
+/// Whether it holds for most of them.
+[[nodiscard]] std::optional<bool> holds_for_most(const PointOutcomes& point, const Expression& condition,
+                                                 const StudyResults& results);
 
 /// A bisection's next point, or that it has ended: with a bracket of neighbours, or because the ends agree.
 struct Bisection {

@@ -9,7 +9,6 @@
 #include <thread>
 #include <utility>
 
-#include "experiments/diagnostics.h"
 #include "models/simulation.h"
 
 namespace experiments {
@@ -64,17 +63,7 @@ class Sweep {
  private:
   /// All of them first: a study with a mistake in its last point fails at once, not after a night.
   void read_points() {
-    std::vector<Diagnostic> diagnostics;
-    for (const StudyPoint& point : plan_.points()) {
-      try {
-        points_.push_back(plan_.runs_of(point));
-      } catch (const InputError& error) {
-        for (const Diagnostic& each : error.diagnostics()) {
-          if (std::find(diagnostics.begin(), diagnostics.end(), each) == diagnostics.end()) diagnostics.push_back(each);
-        }
-      }
-    }
-    if (!diagnostics.empty()) throw InputError(diagnostics);
+    plan_.read_runs([this](PointRuns runs) { points_.push_back(std::move(runs)); });
   }
 
   /// Adds what is wanted by now to the plan; returns those runs that have not ended.

@@ -16,6 +16,14 @@ namespace experiments {
 
 namespace {
 
+/// `Map`: const or not.
+template <typename Map>
+auto find_in(Map& map, std::string_view key) {
+  const auto found =
+      std::find_if(map.entries.begin(), map.entries.end(), [&](const YamlEntry& entry) { return entry.key == key; });
+  return found == map.entries.end() ? nullptr : &*found;
+}
+
 using Diagnostics = std::vector<Diagnostic>;
 
 void report(Diagnostics& diagnostics, const Position& at, std::string path, std::string message) {
@@ -84,9 +92,7 @@ class Importer {
         continue;
       }
       const std::string& key = item.first.Scalar();
-      const auto earlier = std::find_if(node.entries.begin(), node.entries.end(),
-                                        [&](const YamlEntry& entry) { return entry.key == key; });
-      if (earlier != node.entries.end()) {
+      if (const YamlEntry* const earlier = find_entry(node, key)) {
         report(diagnostics_, key_at, join(path, key), duplicate_message(earlier->key_at));
         continue;
       }
@@ -174,12 +180,6 @@ std::string kind_name(const YamlNode& node) {
   return {};
 }
 
-YamlEntry* entry_of(YamlNode& map, std::string_view key) {
-  const auto entry =
-      std::find_if(map.entries.begin(), map.entries.end(), [&](const YamlEntry& item) { return item.key == key; });
-  return entry == map.entries.end() ? nullptr : &*entry;
-}
-
 /// Walks the path of one `--set` down the tree.
 class SetPath {
  public:
@@ -232,7 +232,7 @@ class SetPath {
     }
     const std::string key(next_key());
     if (key.empty()) return Refusal{fmt::format("expected a key after {}, found '{}'", here(), rest_)};
-    YamlEntry* entry = entry_of(*node_, key);
+    YamlEntry* entry = find_entry(*node_, key);
     if (entry == nullptr) {
       YamlNode absent;
       absent.at = origin_;
@@ -272,6 +272,23 @@ class SetPath {
 
 }  // namespace
 
+const YamlEntry* find_entry(const YamlNode& map, std::string_view key) { return find_in(map, key); }
+YamlEntry* find_entry(YamlNode& map, std::string_view key) { return find_in(map, key); }
+
+YamlNode without(YamlNode map, std::string_view key) {
+  std::erase_if(map.entries, [&](const YamlEntry& entry) { return entry.key == key; });
+  return map;
+}
+
+const YamlNode& YamlFiles::load(const std::filesystem::path& file) {
+  const auto known = files_.find(file);
+  if (known != files_.end()) return known->second;
+  std::vector<Diagnostic> diagnostics;
+  YamlNode root = load_yaml(file, diagnostics);
+  if (!diagnostics.empty()) throw InputError(diagnostics);
+  return files_.emplace(file, std::move(root)).first->second;
+}
+
 YamlNode load_yaml(const std::filesystem::path& file, std::vector<Diagnostic>& diagnostics) {
   const Position start{file.string(), 1, 1};
   const auto content = content_of(file, diagnostics);
@@ -306,7 +323,7 @@ void apply_set(YamlNode& root, const std::string& set, std::vector<Diagnostic>& 
 YamlNode overlay(YamlNode base, const YamlNode& over) {
   if (base.kind != YamlNode::Kind::map || over.kind != YamlNode::Kind::map) return over;
   for (const YamlEntry& entry : over.entries) {
-    YamlEntry* const replaced = entry_of(base, entry.key);
+    YamlEntry* const replaced = find_entry(base, entry.key);
     if (replaced == nullptr) {
       base.entries.push_back(entry);
     } else {
@@ -388,10 +405,7 @@ YamlMap::YamlMap(const YamlNode* node, std::string path, std::vector<Diagnostic>
     : node_(node), path_(std::move(path)), diagnostics_(&diagnostics) {}
 
 const YamlEntry* YamlMap::entry(std::string_view key) const {
-  if (node_ == nullptr) return nullptr;
-  const auto found = std::find_if(node_->entries.begin(), node_->entries.end(),
-                                  [&](const YamlEntry& item) { return item.key == key; });
-  return found == node_->entries.end() ? nullptr : &*found;
+  return node_ == nullptr ? nullptr : find_entry(*node_, key);
 }
 
 std::string YamlMap::path_of(std::string_view key) const { return join(path_, key); }

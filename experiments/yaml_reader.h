@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,9 +45,25 @@ struct YamlEntry {
   YamlNode value;
 };
 
+/// The item of a map that has this key, or null.
+[[nodiscard]] YamlEntry* find_entry(YamlNode& map, std::string_view key);
+[[nodiscard]] const YamlEntry* find_entry(const YamlNode& map, std::string_view key);
+/// The map without it.
+[[nodiscard]] YamlNode without(YamlNode map, std::string_view key);
+
 /// Reads a file. A file that cannot be read or is no YAML is one diagnostic and a null node; duplicate keys and
 /// keys that are not plain text are diagnostics, and of duplicates the first counts.
 [[nodiscard]] YamlNode load_yaml(const std::filesystem::path& file, std::vector<Diagnostic>& diagnostics);
+
+/// Files that many ask for, each read once.
+class YamlFiles {
+ public:
+  /// Its tree, which stays where it is. Throws InputError if there are mistakes in it.
+  const YamlNode& load(const std::filesystem::path& file);
+
+ private:
+  std::map<std::filesystem::path, YamlNode> files_;
+};
 
 /// Applies `path=value` (what follows `--set`) to the tree, before it is read.
 ///
