@@ -9,9 +9,11 @@
 #include <optional>
 
 #include "experiments/commands.h"
+#include "experiments/coarse_histogram.h"
 #include "experiments/comparison.h"
 #include "experiments/execute.h"
 #include "experiments/hgrm_file.h"
+#include "experiments/study_plan.h"
 #include "experiments/verdict.h"
 
 namespace experiments {
@@ -58,11 +60,39 @@ std::vector<std::vector<models::Result>> collect(const std::vector<Job>& jobs, s
   return results;
 }
 
-Json json_of(const Comparison& comparison) {
-  Json json{{"schema", "mlocksim/1"}, {"scenario", comparison.scenario().name}};
+/// The command line again, as a shell takes it: what all runs have in common.
+std::string options_of(const CommandLine& line) {
+  std::string text = shell_word(line.get<std::vector<std::string>>("SCENARIO").front());
+  for (const std::string& set : line.find<std::vector<std::string>>("set").value_or(std::vector<std::string>{})) {
+    text += " --set " + shell_word(set);
+  }
+  return text;
+}
+
+std::string command_of(const CommandLine& line) {
+  std::string text = "mlocksim compare " + options_of(line);
+  for (const char* const option : {"policies", "seed"}) {
+    if (const auto value = line.find<std::string>(option)) text += fmt::format(" --{} {}", option, shell_word(*value));
+  }
+  return fmt::format("{} --reps {}", text, line.get<int>("reps"));
+}
+
+/// What `report` needs of the runs besides their results: the commands that repeat them, and their distributions.
+Json json_of(const Comparison& comparison, const CommandLine& line) {
+  Json json{{"schema", "mlocksim/1"},
+            {"scenario", comparison.scenario().name},
+            {"about", comparison.scenario().about},
+            {"command", command_of(line)}};
   Json& runs = json["runs"] = Json::array();
+  Json& commands = json["commands"] = Json::array();
+  Json& distributions = json["distributions"] = Json::array();
   for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
-    for (const models::Result& result : comparison.results(policy)) runs.push_back(to_json(result));
+    for (const models::Result& result : comparison.results(policy)) {
+      runs.push_back(to_json(result));
+      commands.push_back(fmt::format("mlocksim run {} --policy {} --seed {}", options_of(line),
+                                     shell_word(result.policy), result.seed));
+      distributions.push_back(to_json(distributions_of(result)));
+    }
   }
   json["verdict"] = verdict(comparison);
   return json;
@@ -118,7 +148,7 @@ int command_compare(const Arguments& arguments) {
       execute(jobs, workers, engine_options_of(line), [&](std::size_t done) { show_progress(done, jobs.size()); });
   const Comparison comparison(scenario, collect(jobs, std::move(outcomes), scenario.policies.size(), file));
   print(comparison, std::chrono::steady_clock::now() - began);
-  if (json) json->commit(json_of(comparison).dump(2) + "\n");
+  if (json) json->commit(json_of(comparison, line).dump(2) + "\n");
   if (hgrm) hgrm->commit(hgrm_files(comparison));
   return kOk;
 }

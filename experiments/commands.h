@@ -30,6 +30,7 @@ int command_check(const Arguments& arguments);
 int command_list(const Arguments& arguments);
 int command_sweep(const Arguments& arguments);
 int command_merge(const Arguments& arguments);
+int command_report(const Arguments& arguments);
 int command_results(const Arguments& arguments);
 
 /// The command line is wrong.

@@ -9,6 +9,7 @@
 
 #include "experiments/commands.h"
 #include "experiments/diagnostics.h"
+#include "experiments/version.h"
 
 namespace experiments {
 
@@ -20,11 +21,12 @@ struct Command {
   const char* about;
 };
 
-constexpr std::array<Command, 7> kCommands{{
+constexpr std::array<Command, 8> kCommands{{
     {"run", command_run, "run a scenario under one policy"},
     {"compare", command_compare, "run it under several, side by side, with a verdict"},
     {"sweep", command_sweep, "run a study: a scenario along its axes; goes on where it was stopped"},
     {"results", command_results, "show or export what a study has found out"},
+    {"report", command_report, "make the page of a study: answer, figures, table; or of what two studies differ in"},
     {"merge", command_merge, "put together the parts of a study that ran apart"},
     {"check", command_check, "tell what is wrong with scenarios, machines, policies and studies"},
     {"list", command_list, "list the shipped policies, machines, scenarios and studies"},
@@ -51,7 +53,7 @@ int dispatch(const Arguments& arguments) {
     return kOk;
   }
   if (name == "--version") {
-    fmt::print("mlocksim {}\n", MLOCKSIM_VERSION);
+    fmt::print("mlocksim {}\n", program_version());
     return kOk;
   }
   const auto command =

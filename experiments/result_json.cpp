@@ -245,4 +245,10 @@ Json to_json(const models::Result& result) {
   return json;
 }
 
+std::string result_text(const models::Result& result) {
+  Json json = to_json(result);
+  json["engine"].erase("wall_ns");
+  return json.dump();
+}
+
 }  // namespace experiments

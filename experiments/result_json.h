@@ -35,6 +35,9 @@ using Json = nlohmann::ordered_json;
 /// The documented form.
 [[nodiscard]] Json to_json(const models::Result& result);
 
+/// As a store keeps it: in one line, without wall time, so that the same run gives the same bytes.
+[[nodiscard]] std::string result_text(const models::Result& result);
+
 /// The class of that number, by its name; what belongs to none is the kernel's own.
 [[nodiscard]] std::string class_name(models::ClassId id, const std::vector<std::string>& classes);
 

@@ -39,6 +39,18 @@ std::optional<Interval> paired_difference(std::span<const double> before, std::s
   return mean_interval(differences, confidence);
 }
 
+std::optional<Interval> paired_ratio(std::span<const double> before, std::span<const double> after, double confidence) {
+  assert(before.size() == after.size() && "every replication needs its partner");
+  std::vector<double> logarithms(before.size());
+  std::transform(after.begin(), after.end(), before.begin(), logarithms.begin(), [](double a, double b) {
+    assert(a > 0 && b > 0);
+    return std::log(a / b);
+  });
+  const auto interval = mean_interval(logarithms, confidence);
+  if (!interval) return std::nullopt;
+  return Interval{std::exp(interval->mean), std::exp(interval->low), std::exp(interval->high), interval->samples};
+}
+
 std::optional<Interval> quantile_interval(std::vector<double> samples, double quantile, double confidence) {
   assert(quantile > 0 && quantile < 1 && confidence > 0 && confidence < 1);
   const auto count = static_cast<double>(samples.size());

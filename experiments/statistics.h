@@ -33,6 +33,11 @@ std::optional<Interval> mean_interval(std::span<const double> samples, double co
 std::optional<Interval> paired_difference(std::span<const double> before, std::span<const double> after,
                                           double confidence = 0.95);
 
+/// The geometric mean of after[i] / before[i] and its interval: the mean_interval of their logarithms.
+/// Preconditions: as many of both, and all above 0.
+std::optional<Interval> paired_ratio(std::span<const double> before, std::span<const double> after,
+                                     double confidence = 0.95);
+
 /// A confidence interval for a quantile of the distribution that `samples` come from, by order statistics: whatever the
 /// distribution, it covers the quantile with at least `confidence` (David and Nagaraja, "Order Statistics", 7.1).
 /// `mean` is the sample quantile itself. Nothing where there are too few samples for any two of them to enclose it: the

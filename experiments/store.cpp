@@ -22,7 +22,8 @@ namespace experiments {
 
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
+constexpr int kWithoutDistributions = 1;
 constexpr std::int64_t kSilentSeconds = 300;
 
 constexpr const char* kSchema = R"(
@@ -42,6 +43,13 @@ CREATE TABLE owner(id INTEGER PRIMARY KEY, host TEXT NOT NULL, boot TEXT NOT NUL
   started TEXT NOT NULL, seen_at INTEGER NOT NULL);
 CREATE VIEW latency AS SELECT point_run.point, point_run.policy, point_run.replication, figure.*
   FROM point_run JOIN figure ON figure.run = point_run.run;
+)";
+
+// What version 2 adds.
+constexpr const char* kDistributions = R"(
+CREATE TABLE distribution(run TEXT NOT NULL, class TEXT NOT NULL, phase TEXT NOT NULL, histogram TEXT NOT NULL,
+  PRIMARY KEY(run, class, phase)) WITHOUT ROWID;
+PRAGMA user_version=2;
 )";
 
 std::string line_of(const std::string& file) {
@@ -97,6 +105,10 @@ std::string labels_of(const StudyPoint& point) {
   return labels.dump();
 }
 
+std::string command_of(const Study& study) {
+  return fmt::format("mlocksim sweep {}{}", shell_word(study.file.string()), study.smoke ? " --smoke" : "");
+}
+
 /// What `results` has to know of a study without its file.
 std::vector<std::pair<std::string, std::string>> meta_of(const StudyPlan& plan) {
   const Study& study = plan.study();
@@ -113,6 +125,7 @@ std::vector<std::pair<std::string, std::string>> meta_of(const StudyPlan& plan) 
           {"about", study.about},
           {"axes", Json(plan.axes()).dump()},
           {"measures", measures.dump()},
+          {"command", command_of(study)},
           {"study", facts.dump()}};
 }
 
@@ -159,9 +172,14 @@ Database open_database(const std::filesystem::path& file, Store::Mode mode) {
     if (writes && empty) {
       Transaction transaction(database);
       database.run(kSchema);
-      database.run(fmt::format("PRAGMA user_version={}", kSchemaVersion));
+      database.run(kDistributions);
       transaction.commit();
-    } else if (version != kSchemaVersion) {
+    } else if (writes && version == kWithoutDistributions) {
+      Transaction transaction(database);
+      // Another sweep may have been faster.
+      if (database.integer("PRAGMA user_version") == version) database.run(kDistributions);
+      transaction.commit();
+    } else if (version != kSchemaVersion && version != kWithoutDistributions) {
       throw refusal(file, fmt::format("expected a study of schema version {}, found {}", kSchemaVersion, version));
     }
     // Damage is found now, not in the middle of a sweep.
@@ -269,7 +287,21 @@ void Store::finish(const RunEnd& end) {
       insert_figure(insert, end.key, name, phase, latencies);
     }
   }
+  insert_distributions(end);
 }
+
+void Store::insert_distributions(const RunEnd& end) {
+  if (end.distributions.empty()) return;
+  Statement insert(database_, "INSERT OR REPLACE INTO distribution VALUES (?, ?, ?, ?)");
+  const Json all = Json::parse(end.distributions);
+  for (const auto& [name, calls] : all.items()) {
+    for (const auto& [call, histogram] : calls.items()) {
+      insert.bind(1, end.key).bind(2, name).bind(3, call).bind(4, histogram.dump()).run();
+    }
+  }
+}
+
+bool Store::has_distributions() { return database_.integer("PRAGMA user_version") >= kSchemaVersion; }
 
 std::vector<Claim> Store::advance(const std::vector<RunEnd>& ended, const std::vector<StoredRun>& wanted,
                                   std::size_t most) {
@@ -297,17 +329,20 @@ void Store::forget_failed(const std::vector<std::string>& keys) {
 }
 
 void Store::merge(const std::filesystem::path& folder) {
-  const Store shard(folder, Mode::read);
+  Store shard(folder, Mode::read);
+  const bool with_distributions = shard.has_distributions();
   Statement attach(database_, "ATTACH DATABASE ? AS shard");
   attach.bind(1, shard.file_.string()).run();
   const bool first = database_.integer("SELECT count(*) FROM point") == 0;
-  const auto differences = [&](const std::string& table) {
+  const auto differences = [&](const std::string& table, const std::string& where = "") {
     return database_.integer(
-        fmt::format("SELECT (SELECT count(*) FROM (SELECT * FROM shard.{0} EXCEPT SELECT * FROM main.{0})) + "
-                    "(SELECT count(*) FROM (SELECT * FROM main.{0} EXCEPT SELECT * FROM shard.{0}))",
-                    table));
+        fmt::format("SELECT (SELECT count(*) FROM (SELECT * FROM shard.{0} {1} EXCEPT SELECT * FROM main.{0} {1})) + "
+                    "(SELECT count(*) FROM (SELECT * FROM main.{0} {1} EXCEPT SELECT * FROM shard.{0} {1}))",
+                    table, where));
   };
-  if (!first && (differences("meta") > 0 || differences("point") > 0)) {
+  // Where the study's file lies is another thing on another host.
+  constexpr const char* kOfStudy = "WHERE key <> 'command'";
+  if (!first && (differences("meta", kOfStudy) > 0 || differences("point") > 0)) {
     throw refusal(shard.file_, "this is a shard of another study, or of another version of it: its points differ");
   }
   Transaction transaction(database_);
@@ -322,6 +357,9 @@ void Store::merge(const std::filesystem::path& folder) {
       "DELETE FROM main.run WHERE status <> 'done' AND key IN (SELECT key FROM shard.run WHERE status = 'done');"
       "INSERT OR IGNORE INTO main.run SELECT * FROM shard.run WHERE status <> 'running';"
       "INSERT OR IGNORE INTO main.figure SELECT * FROM shard.figure");
+  if (with_distributions) {
+    database_.run("INSERT OR IGNORE INTO main.distribution SELECT * FROM shard.distribution");
+  }
   transaction.commit();
   database_.run("DETACH DATABASE shard");
 }

@@ -1,7 +1,7 @@
 // What a study has found out so far: one SQLite file, DIR/study.sqlite, that any SQLite tool can query.
 //
-// Schema, version 1 (PRAGMA user_version):
-// - meta(key, value): of the study that was planned last: name, about, axes, measures (JSON lists), study (JSON)
+// Schema, version 2 (PRAGMA user_version):
+// - meta(key, value): of the study that was planned last: name, about, command, axes, measures (JSON lists), study (JSON)
 // - point(number, labels): its points; labels is a JSON list with the value of each axis, null where it has none
 // - point_value(point, axis, value): the same for SQL
 // - point_run(point, policy_order, policy, replication, run): which run belongs where; many may share one
@@ -12,6 +12,8 @@
 // - figure(run, class, phase, count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame): phase 'total'
 // is
 //   the whole run; NULL: too few samples; blame: JSON, as in the result
+// - distribution(run, class, phase, histogram): of the calls and of 'total'; JSON, as of coarse_histogram.h. Version 1
+//   did not have it: such a store is read as it is, and given the table when it is written
 // - owner(id, host, boot, pid, started, seen_at): processes that run or ran parts of the study
 // - latency: a view: figure, with point, policy and replication
 //
@@ -54,6 +56,7 @@ struct RunEnd {
   std::string key;
   std::variant<std::string, Failure> outcome;
   std::chrono::nanoseconds wall{};
+  std::string distributions{};  ///< JSON, as of coarse_histogram.h; empty: not known
 };
 
 /// What became of the wish to do a run.
@@ -99,11 +102,14 @@ class Store {
   void merge(const std::filesystem::path& folder);
 
   [[nodiscard]] Database& database() { return database_; }
+  /// Whether it keeps distributions: one of version 1 that is only read does not.
+  [[nodiscard]] bool has_distributions();
 
  private:
   [[nodiscard]] Claim claim(const StoredRun& run);
   [[nodiscard]] bool is_alive(std::int64_t owner);
   void finish(const RunEnd& end);
+  void insert_distributions(const RunEnd& end);
   void register_owner();
 
   std::filesystem::path file_;

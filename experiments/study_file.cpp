@@ -552,6 +552,7 @@ Study read_study(const std::filesystem::path& file, bool smoke) {
   keep_new(of_smoke, diagnostics);
   if (!diagnostics.empty()) throw InputError(diagnostics);
   Study chosen = smoke ? std::move(small_study) : std::move(study);
+  chosen.smoke = smoke;
   chosen.file = file;
   return chosen;
 }

@@ -83,6 +83,7 @@ struct Study {
   std::string name;
   std::string about;
   std::filesystem::path file;
+  bool smoke = false;    ///< whether this is the small size of it
   std::string scenario;  ///< empty where there is an axis of this name
   Position scenario_at;
   YamlNode policies;  ///< a list, or null: the scenario's own

@@ -55,14 +55,6 @@ Surroundings surroundings_of(const Study& study, const std::vector<const AxisVal
 
 bool leads_into_policies(const Setting& setting) { return setting.set.starts_with("polic"); }
 
-std::string shell_word(const std::string& text) {
-  const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || std::string_view("_.-+/=:,%@").find(static_cast<char>(c)) != std::string_view::npos;
-  });
-  if (plain && !text.empty()) return text;
-  return fmt::format("'{}'", boost::algorithm::replace_all_copy(text, "'", "'\\''"));
-}
-
 const YamlNode* policy_node(const YamlNode& tree, std::size_t policy) {
   if (const YamlEntry* const list = find_entry(tree, "policies")) return &list->value.entries[policy].value;
   const YamlEntry* const one = find_entry(tree, "policy");
@@ -135,6 +127,14 @@ std::vector<Levels> design(const SensitivitySpec& spec, std::uint64_t seed) {
 }
 
 }  // namespace
+
+std::string shell_word(const std::string& text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("_.-+/=:,%@").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  if (plain && !text.empty()) return text;
+  return fmt::format("'{}'", boost::algorithm::replace_all_copy(text, "'", "'\\''"));
+}
 
 Expected<std::string> scaled(const std::string& text, double factor) {
   std::vector<std::string> words;

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "experiments/csv.h"
 #include "experiments/quantity.h"
 
 namespace experiments {
@@ -94,14 +95,6 @@ using Time = std::chrono::duration<double, std::nano>;
 
 std::string show(const Measure& measure, double amount) {
   return measure.statistic == "count" ? fmt::format("{:.0f}", amount) : human(Time(amount));
-}
-
-std::string title_of(const StudyResults& results, const PointOutcomes& point) {
-  std::vector<std::string> parts;
-  for (std::size_t axis = 0; axis < results.axes.size() && axis < point.labels.size(); ++axis) {
-    if (point.labels[axis]) parts.push_back(fmt::format("{} {}", results.axes[axis], *point.labels[axis]));
-  }
-  return parts.empty() ? std::string("the scenario as it is") : boost::algorithm::join(parts, ", ");
 }
 
 double mean_of(const std::vector<double>& values) {
@@ -294,11 +287,6 @@ std::optional<std::size_t> changed_factor(const PointOutcomes& from, const Point
   return changed;
 }
 
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  return fmt::format("\"{}\"", boost::algorithm::replace_all_copy(text, "\"", "\"\""));
-}
-
 Json interval_json(const std::optional<Interval>& interval) {
   if (!interval) return nullptr;
   return {{"mean", interval->mean}, {"low", interval->low}, {"high", interval->high}, {"samples", interval->samples}};
@@ -369,6 +357,7 @@ StudyResults read_results(Store& store) {
   for (const Json& text : meta_value(database, "measures", Json::array())) {
     if (const auto measure = parse_measure(text.get<std::string>())) results.measures.push_back(*measure);
   }
+  results.command = meta_text(database, "command");
   results.facts = meta_value(database, "study", Json::object());
   read_points(database, results);
   read_runs(database, results);
@@ -393,6 +382,14 @@ std::vector<Measure> shown_measures(const StudyResults& results) {
   measures.reserve(classes.size());
   for (const std::string& name : classes) measures.push_back({"p99", name, kTotal, ""});
   return measures;
+}
+
+std::string title_of(const StudyResults& results, const PointOutcomes& point) {
+  std::vector<std::string> parts;
+  for (std::size_t axis = 0; axis < results.axes.size() && axis < point.labels.size(); ++axis) {
+    if (point.labels[axis]) parts.push_back(fmt::format("{} {}", results.axes[axis], *point.labels[axis]));
+  }
+  return parts.empty() ? std::string("the scenario as it is") : boost::algorithm::join(parts, ", ");
 }
 
 std::optional<Interval> difference(const PolicyOutcomes& first, const PolicyOutcomes& other, const Measure& measure) {
@@ -421,9 +418,14 @@ std::string to_text(const StudyResults& results) {
     text += fmt::format("\n{}\n", of_factors ? "the scenario as it is" : title_of(results, point));
     add_point_rows(point, measures, text);
   }
+  return text + study_findings_text(results) + failures_text(results);
+}
+
+std::string study_findings_text(const StudyResults& results) {
+  std::string text;
   if (results.facts.contains("find")) text += findings_text(results);
-  if (of_factors) text += effects_text(results);
-  return text + failures_text(results);
+  if (results.facts.contains("sensitivity")) text += effects_text(results);
+  return text;
 }
 
 std::string to_csv(const StudyResults& results) {

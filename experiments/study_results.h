@@ -59,6 +59,7 @@ struct StudyResults {
   std::string about;
   std::vector<std::string> axes;
   std::vector<Measure> measures;
+  std::string command;                ///< that made it, without -o; empty: not known
   Json facts;                         ///< `study` of the table meta
   std::vector<PointOutcomes> points;  ///< in the order of the plan; those without runs, too
 
@@ -71,6 +72,9 @@ struct StudyResults {
 /// What is shown of a study: its measures, or p99 of every class that competes, over the whole run.
 [[nodiscard]] std::vector<Measure> shown_measures(const StudyResults& results);
 
+/// Its values of the axes, in words: `region 64MiB, faulters 7`.
+[[nodiscard]] std::string title_of(const StudyResults& results, const PointOutcomes& point);
+
 /// The differences of a measure from the first policy's, replication by replication.
 [[nodiscard]] std::optional<Interval> difference(const PolicyOutcomes& first, const PolicyOutcomes& other,
                                                  const Measure& measure);
@@ -78,6 +82,9 @@ struct StudyResults {
 /// Points and policies with their measures, and the differences; what failed; then what `find` or `sensitivity` has
 /// found.
 [[nodiscard]] std::string to_text(const StudyResults& results);
+
+/// What `find` or `sensitivity` has found, for people. Empty where the study asks neither.
+[[nodiscard]] std::string study_findings_text(const StudyResults& results);
 
 /// One line for each finished run, class and phase: point, axes, policy, replication, seed, status, class, phase, then
 /// the statistics in nanoseconds. The order is that of the plan; nothing in it depends on when or where runs were done.

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "experiments/coarse_histogram.h"
 #include "models/simulation.h"
 
 namespace experiments {
@@ -28,19 +29,21 @@ struct PendingRun {
 ProcessPool::Bytes result_of(const PendingRun& pending) {
   models::Scenario scenario = pending.runs->scenario;
   scenario.seed = pending.stored.seed;
-  Json result = to_json(models::simulate(scenario, scenario.policies[pending.policy], {}));
-  result["engine"].erase("wall_ns");
-  const std::string text = result.dump();
+  const models::Result result = models::simulate(scenario, scenario.policies[pending.policy], {});
+  // Two lines: neither text has a line break of its own.
+  const std::string text = result_text(result) + "\n" + to_json(distributions_of(result)).dump();
   return {text.begin(), text.end()};
 }
 
 RunEnd end_of(const ProcessPool::Finished& finished, const std::string& key) {
-  RunEnd end{key, std::string(), finished.wall};
+  RunEnd end{key, std::string(), finished.wall, {}};
   if (const auto* const failure = std::get_if<Failure>(&finished.outcome)) {
     end.outcome = *failure;
   } else {
     const auto& bytes = std::get<ProcessPool::Bytes>(finished.outcome);
-    end.outcome = std::string(bytes.begin(), bytes.end());
+    const auto line_end = std::find(bytes.begin(), bytes.end(), '\n');
+    end.outcome = std::string(bytes.begin(), line_end);
+    if (line_end != bytes.end()) end.distributions = std::string(std::next(line_end), bytes.end());
   }
   return end;
 }

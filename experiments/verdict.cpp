@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "experiments/change.h"
 #include "experiments/quantity.h"
 #include "experiments/result_json.h"
 
@@ -63,53 +64,26 @@ bool differ_only_in(const Policy& held, const Policy& downgraded, const Path& pa
          (downgraded.*path.hold).mode != HoldMode::write_held;
 }
 
-std::vector<Pair> pairs(const Comparison& comparison, const Path& path) {
+std::vector<Pair> pairs(const std::vector<Policy>& policies, const Path& path) {
   std::vector<Pair> found;
-  for (std::size_t held = 0; held < comparison.policies(); ++held) {
-    for (std::size_t other = 0; other < comparison.policies(); ++other) {
-      if (differ_only_in(comparison.policy(held), comparison.policy(other), path)) found.push_back({held, other});
+  for (std::size_t held = 0; held < policies.size(); ++held) {
+    for (std::size_t other = 0; other < policies.size(); ++other) {
+      if (differ_only_in(policies[held], policies[other], path)) found.push_back({held, other});
     }
   }
   return found;
 }
 
+const char* question_of(const Policy& downgraded, const Path& path) {
+  return (downgraded.*path.hold).mode == HoldMode::downgrade ? path.downgrade_question : path.question;
+}
+
 // What a change does to one class.
 struct Effect {
-  enum class Kind { better, same, worse };
   std::string class_name;
-  Kind kind;
+  Change kind;
   std::string line;
 };
-
-// With a confidence interval a difference has to be shown, and to be large enough for anybody to care. One replication
-// has no interval: then only what is beyond a run's chance is called a change.
-constexpr double kChangeThatMatters = 1.05;
-constexpr double kPlainChange = 1.5;
-
-Effect::Kind kind_of(double before, double after, const std::optional<Interval>& interval) {
-  if (interval && !shows_difference(*interval)) return Effect::Kind::same;
-  const double least = interval ? kChangeThatMatters : kPlainChange;
-  if (before > least * after) return Effect::Kind::better;
-  return after > least * before ? Effect::Kind::worse : Effect::Kind::same;
-}
-
-// Three digits, with commas between thousands: `1.5`, `123`, `3,000`, `2,000,000`.
-std::string spell_factor(double factor) {
-  if (factor < 999.5) return fmt::format("{:.3g}", factor);
-  std::string digits = fmt::format("{}", std::llround(factor / 1000) * 1000);
-  for (auto place = static_cast<std::ptrdiff_t>(digits.size()) - 3; place > 0; place -= 3) {
-    digits.insert(static_cast<std::size_t>(place), ",");
-  }
-  return digits;
-}
-
-std::string factor(double before, double after) {
-  if (before == after) return "the same";
-  if (before == 0 || after == 0) return before > after ? "shorter" : "longer";
-  const double larger = std::max(before / after, after / before);
-  if (larger < 1.005) return "the same";
-  return fmt::format("{} times {}", spell_factor(larger), before > after ? "shorter" : "longer");
-}
 
 std::string interval_text(const std::optional<Interval>& interval) {
   if (!interval) return "";
@@ -125,9 +99,9 @@ Effect effect_on(const Comparison& comparison, const Row& row, const Pair& pair)
   const auto interval = comparison.difference(row, statistic, pair.held, pair.downgraded);
   const auto before_ns = static_cast<double>(before.count());
   const auto after_ns = static_cast<double>(after.count());
-  return {row.class_name, kind_of(before_ns, after_ns, interval),
+  return {row.class_name, change_between(before_ns, after_ns, interval),
           fmt::format("    {:<15} {:<6} {:>8} -> {:>8}  ({}{})\n", row.class_name, statistic.name, human(before),
-                      human(after), factor(before_ns, after_ns), interval_text(interval))};
+                      human(after), factor_text(before_ns, after_ns), interval_text(interval))};
 }
 
 std::vector<Effect> effects(const Comparison& comparison, const Path& path, const Pair& pair) {
@@ -140,7 +114,7 @@ std::vector<Effect> effects(const Comparison& comparison, const Path& path, cons
   return found;
 }
 
-std::string names(const std::vector<Effect>& effects, Effect::Kind kind) {
+std::string names(const std::vector<Effect>& effects, Change kind) {
   std::vector<std::string> found;
   for (const Effect& effect : effects) {
     if (effect.kind == kind) found.push_back(effect.class_name);
@@ -149,9 +123,9 @@ std::string names(const std::vector<Effect>& effects, Effect::Kind kind) {
 }
 
 std::string answer(const std::vector<Effect>& effects) {
-  const std::string better = names(effects, Effect::Kind::better);
-  const std::string same = names(effects, Effect::Kind::same);
-  const std::string worse = names(effects, Effect::Kind::worse);
+  const std::string better = names(effects, Change::shorter);
+  const std::string same = names(effects, Change::none);
+  const std::string worse = names(effects, Change::longer);
   if (effects.empty()) return "No request fell due meanwhile: these runs cannot tell.";
   if (better.empty() && worse.empty()) return "No: next to no difference for anybody who competes here.";
   if (same.empty() && worse.empty()) return "Yes, for everybody who competes here.";
@@ -240,9 +214,8 @@ std::string convoy(const Comparison& comparison, const Path& path, const Pair& p
 
 std::string section(const Comparison& comparison, const Path& path, const Pair& pair) {
   const std::vector<Effect> found = effects(comparison, path, pair);
-  const bool downgrades = (comparison.policy(pair.downgraded).*path.hold).mode == HoldMode::downgrade;
   std::string text = fmt::format(
-      "{} ({} -> {}, requests due during {})\n  {}\n", downgrades ? path.downgrade_question : path.question,
+      "{} ({} -> {}, requests due during {})\n  {}\n", question_of(comparison.policy(pair.downgraded), path),
       comparison.policy(pair.held).name, comparison.policy(pair.downgraded).name, to_string(path.call), answer(found));
   for (const Effect& effect : found) text += effect.line;
   return text + convoy(comparison, path, pair) + price(comparison, path, pair);
@@ -350,6 +323,7 @@ std::vector<Loops> loops_of(const models::Scenario& scenario) {
 }
 
 constexpr double kGapQuantile = 0.99;
+constexpr double kGapThatMatters = 1.5;
 
 // The p99 of all requests of a class, whenever they were due.
 std::optional<sim::Nanoseconds> overall(const Comparison& comparison, std::size_t policy, const std::string& name) {
@@ -387,7 +361,7 @@ std::string gap(const Comparison& comparison, const Loops& loops) {
   // One that was asked too little meanwhile to have a p99 is judged by all that it asked for.
   const auto judged = closed_p99 ? closed_p99 : overall(comparison, open->policy, loops.closed);
   if (!judged) return "";
-  if (static_cast<double>(open->p99.count()) <= kPlainChange * static_cast<double>(judged->count())) return "";
+  if (static_cast<double>(open->p99.count()) <= kGapThatMatters * static_cast<double>(judged->count())) return "";
   return fmt::format(
       "    Under {}, p99 during {}: {} (closed loop, {} requests) {}, {} (open, {}) {}:\n"
       "    a closed loop asks nothing while it waits.\n",
@@ -445,10 +419,20 @@ std::string out_of_memory_reason(const models::MemoryResult& memory) {
       size(pages.inactive_file + pages.active_file));
 }
 
+std::vector<PolicyQuestion> questions_between(const std::vector<models::Policy>& policies) {
+  std::vector<PolicyQuestion> questions;
+  for (const Path& path : kPaths) {
+    for (const Pair& pair : pairs(policies, path)) {
+      questions.push_back({pair.held, pair.downgraded, path.call, question_of(policies[pair.downgraded], path)});
+    }
+  }
+  return questions;
+}
+
 std::string verdict(const Comparison& comparison) {
   std::string text = out_of_memory(comparison);
   for (const Path& path : kPaths) {
-    for (const Pair& pair : pairs(comparison, path)) text += section(comparison, path, pair) + "\n";
+    for (const Pair& pair : pairs(comparison.scenario().policies, path)) text += section(comparison, path, pair) + "\n";
   }
   return text + remaining(comparison) + "\n" + reclaim(comparison) + caveats(comparison);
 }

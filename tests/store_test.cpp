@@ -101,7 +101,7 @@ TEST_F(StoreTest, RefusesWhatIsNoStore) {
     Store store(folder(), Store::Mode::write);
     store.database().run("PRAGMA user_version=99");
   }
-  EXPECT_THAT(mistake(Store::Mode::write), ElementsAre(HasSubstr("schema version 1, found 99")));
+  EXPECT_THAT(mistake(Store::Mode::write), ElementsAre(HasSubstr("schema version 2, found 99")));
 }
 
 TEST_F(StoreTest, AFullDiskLosesNothing) {

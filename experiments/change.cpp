@@ -1,0 +1,42 @@
+#include "experiments/change.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+namespace experiments {
+
+namespace {
+
+constexpr double kChangeThatMatters = 1.05;
+constexpr double kPlainChange = 1.5;
+
+}  // namespace
+
+Change change_between(double before, double after, const std::optional<Interval>& difference) {
+  if (difference && !shows_difference(*difference)) return Change::none;
+  const double least = difference ? kChangeThatMatters : kPlainChange;
+  if (before > least * after) return Change::shorter;
+  return after > least * before ? Change::longer : Change::none;
+}
+
+std::string spell_factor(double factor) {
+  if (factor < 999.5) return fmt::format("{:.3g}", factor);
+  std::string digits = fmt::format("{}", std::llround(factor / 1000) * 1000);
+  for (auto place = static_cast<std::ptrdiff_t>(digits.size()) - 3; place > 0; place -= 3) {
+    digits.insert(static_cast<std::size_t>(place), ",");
+  }
+  return digits;
+}
+
+std::string factor_text(double before, double after) {
+  if (before == after) return "the same";
+  if (before == 0 || after == 0) return before > after ? "shorter" : "longer";
+  const double larger = std::max(before / after, after / before);
+  if (larger < 1.005) return "the same";
+  return fmt::format("{} times {}", spell_factor(larger), before > after ? "shorter" : "longer");
+}
+
+}  // namespace experiments
