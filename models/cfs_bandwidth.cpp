@@ -36,9 +36,7 @@ void TaskGroup::refill() {
 }
 
 void TaskGroup::start_timer() {
-  const sim::Nanoseconds since_start = engine_.now().time_since_epoch();
-  const sim::Nanoseconds period = cpu_max_->period;
-  period_timer_.schedule(sim::Time{(since_start / period + 1) * period});
+  period_timer_.schedule(sim::next_multiple(cpu_max_->period, engine_.now()));
 }
 
 }  // namespace models

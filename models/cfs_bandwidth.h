@@ -2,7 +2,8 @@
 //
 // Models the pool of struct cfs_bandwidth: refilled to the quota at each multiple of the period; the group's queue on
 // each CPU takes slices out of it (models/runqueue.h) and is throttled when it has used up its own and the pool is
-// empty. Kernel. kernel/sched/fair.c of 6.1: assign_cfs_rq_runtime, do_sched_cfs_period_timer, distribute_cfs_runtime.
+// empty.
+// Kernel. kernel/sched/fair.c of 6.1: assign_cfs_rq_runtime, do_sched_cfs_period_timer, distribute_cfs_runtime.
 // Simplified. The timer fires at multiples of the period counted from the start of the run (since 6.4 from a random
 // moment [m]); no burst; what a queue that runs empty gives back is there for whoever asks, and a throttled queue asks
 // at the next refill only (the kernel's slack timer would after 5 ms).

@@ -33,8 +33,7 @@ bool Cpus::preemptible(const Task& task) const { return spec_.preempt == Preempt
 void Cpus::run(Task& task, sim::Nanoseconds duration) {
   assert(task.sched_.on_cpu && "a task worked without a CPU");
   if (task.sched_.need_resched && preemptible(task)) give_way(task);
-  task.actor_.resume_at(engine_.now() + duration);
-  task.actor_.park();
+  task.actor_.pass_time_until(engine_.now() + duration);
 }
 
 bool Cpus::spin(Task& task, std::optional<sim::Time> until) {
@@ -147,6 +146,7 @@ void Cpus::schedule(Cpu& cpu) {
   if (next == &task) return;
   const bool stopped = !task.sched_.task.entity.on_rq;
   const sim::Time now = engine_.now();
+  task.look_ahead_.cut();
   const auto resumption = task.actor_.resumption();
   task.sched_.remaining = resumption ? *resumption - now : sim::Nanoseconds{0};
   task.actor_.cancel_resumption();
@@ -290,8 +290,7 @@ void Cpus::tick(Cpu& cpu) {
 // The tick comes at multiples of its interval, while it can make a difference.
 void Cpus::watch(Cpu& cpu) {
   if (cpu.tick.due() || cpu.running == nullptr || !cpu.queue.needs_tick()) return;
-  const sim::Nanoseconds since_start = engine_.now().time_since_epoch();
-  cpu.tick.schedule(sim::Time{(since_start / spec_.tick + 1) * spec_.tick});
+  cpu.tick.schedule(sim::next_multiple(spec_.tick, engine_.now()));
 }
 
 }  // namespace models

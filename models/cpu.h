@@ -4,8 +4,9 @@
 // ran on last if that is idle, or else to an idle one, or else to the one with the least load, of those that it may run
 // on. A CPU that runs empty takes over a task that waits at the busiest one. A tick comes to each CPU that has a
 // choice. A task that should give way does so where its kernel allows that (Preemption). Nobody but this file and the
-// run queues knows the rules by which one is chosen. Kernel. kernel/sched/core.c: try_to_wake_up, scheduler_tick,
-// __schedule, preempt_schedule; fair.c: newidle_balance. Simplified. No load balancing between busy CPUs: a task that
+// run queues knows the rules by which one is chosen.
+// Kernel. kernel/sched/core.c: try_to_wake_up, scheduler_tick, __schedule, preempt_schedule; fair.c: newidle_balance.
+// Simplified. No load balancing between busy CPUs: a task that
 // waits moves when a CPU runs empty, or when it wakes. No caches that get cold, no topology. Interrupts and the tick
 // itself take no time. Kernel threads can be preempted anywhere (their loops are full of cond_resched). Validated by
 // tests/cpu_test.cpp: closed forms of shares, slices and waits, conservation of CPU time, affinity.

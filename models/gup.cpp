@@ -1,5 +1,7 @@
 #include "models/gup.h"
 
+#include <boost/container/static_vector.hpp>
+
 #include "models/kernel.h"
 #include "models/memory.h"
 #include "models/mm.h"
@@ -13,10 +15,14 @@ namespace {
 // Anonymous pages that nobody has touched yet, taken and mapped together.
 void populate_absent(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   Kernel& kernel = current.kernel();
+  constexpr std::size_t kAtOnce = 64;
   const PageCount pages = end - start;
-  for (std::int64_t each = 0; each < pages.count(); ++each) {
-    alloc_page(current);
-    current.work(kernel.costs.populate_page, Purpose::pages);
+  for (std::int64_t left = pages.count(); left > 0;) {
+    boost::container::static_vector<sim::Nanoseconds, kAtOnce> costs;
+    for (; left > 0 && costs.size() < kAtOnce; --left) {
+      costs.push_back(kernel.costs.populate_page.sample(current.stream(Purpose::pages)));
+    }
+    alloc_pages(current, {costs.data(), costs.size()});
   }
   current.settle();
   // Where a fault of another thread was faster, do_anonymous_page finds the entry present and frees its page.

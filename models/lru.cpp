@@ -8,11 +8,7 @@ namespace models {
 
 namespace {
 
-using Interval = boost::icl::interval<std::int64_t>;
-
-boost::icl::discrete_interval<std::int64_t> interval_of(const LruRun& run) {
-  return Interval::right_open(run.start.index(), (run.start + run.pages).index());
-}
+PageIndex end_of(const LruRun& run) { return run.start + run.pages; }
 
 bool are_alike(const LruRun& a, const LruRun& b) {
   return a.owner == b.owner && a.young == b.young && a.referenced == b.referenced && a.clean == b.clean;
@@ -40,8 +36,9 @@ void Lru::add_tail(LruList list, const LruRun& run) {
 
 void Lru::insert(LruList list, std::int64_t sequence, const LruRun& run) {
   const std::int64_t start = run.addressed ? run.start.index() : 0;
-  lists_[index(list)].runs.emplace(Key{sequence, start}, run);
-  if (run.addressed) places(run.owner).set({interval_of(run), Place{list, sequence}});
+  std::map<Key, LruRun>& runs = lists_[index(list)].runs;
+  runs.emplace_hint(sequence > 0 ? runs.end() : runs.begin(), Key{sequence, start}, run);  // young ones count up from 1
+  if (run.addressed) places(run.owner).set(run.start, end_of(run), {list, sequence});
 }
 
 // Joins `run` to the youngest of `list`, if it goes on where that one ends.
@@ -49,10 +46,10 @@ bool Lru::extend(LruList list, const LruRun& run) {
   std::map<Key, LruRun>& runs = lists_[index(list)].runs;
   if (runs.empty()) return false;
   auto& [key, youngest] = *runs.rbegin();
-  const bool touches = !run.addressed || youngest.start + youngest.pages == run.start;
+  const bool touches = !run.addressed || end_of(youngest) == run.start;
   if (!touches || !are_alike(youngest, run) || run.since - youngest.since > kSameAge) return false;
   youngest.pages += run.pages;
-  if (run.addressed) places(run.owner).set({interval_of(run), Place{list, key.sequence}});
+  if (run.addressed) places(run.owner).set(run.start, end_of(run), {list, key.sequence});
   return true;
 }
 
@@ -62,7 +59,7 @@ LruRun Lru::isolate(LruList list, PageCount most) {
   auto node = from.runs.extract(from.runs.begin());
   LruRun taken = node.mapped();
   taken.pages = std::min(most, taken.pages);
-  if (taken.addressed) places(taken.owner).erase(interval_of(taken));
+  if (taken.addressed) places(taken.owner).set(taken.start, end_of(taken), {});
   LruRun& rest = node.mapped();
   rest.pages -= taken.pages;
   if (rest.addressed) {
@@ -77,15 +74,15 @@ LruRun Lru::isolate(LruList list, PageCount most) {
 std::array<PageCount, kLruLists> Lru::remove(OwnerId owner, PageIndex start, PageIndex end) {
   std::array<PageCount, kLruLists> removed{};
   Places& all = places(owner);
-  const auto range = Interval::right_open(start.index(), end.index());
-  const auto [first, last] = all.equal_range(range);
-  for (auto each = first; each != last; ++each) {
-    const auto part = each->first & range;
-    const Place place = each->second;
-    cut(lists_[index(place.list)], place.sequence, part.lower(), part.upper());
-    removed[index(place.list)] += PageCount(part.upper() - part.lower());
+  for (PageIndex page = start; page < end;) {
+    const auto part = all.run_at(page, end);
+    if (const Place place = part.value; place != Place{}) {
+      cut(lists_[index(place.list)], place.sequence, page.index(), part.end.index());
+      removed[index(place.list)] += part.end - page;
+    }
+    page = part.end;
   }
-  all.erase(range);
+  all.set(start, end, {});
   return removed;
 }
 
@@ -93,7 +90,7 @@ std::array<PageCount, kLruLists> Lru::remove(OwnerId owner, PageIndex start, Pag
 void Lru::cut(List& list, std::int64_t sequence, std::int64_t start, std::int64_t end) {
   const auto run = std::prev(list.runs.upper_bound(Key{sequence, start}));
   const LruRun whole = run->second;
-  const std::int64_t whole_end = (whole.start + whole.pages).index();
+  const std::int64_t whole_end = end_of(whole).index();
   assert(run->first.sequence == sequence && whole.start.index() <= start && end <= whole_end);
   if (end < whole_end) {
     LruRun behind = whole;

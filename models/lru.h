@@ -6,8 +6,6 @@
 // Validated by tests/lru_test.cpp: against lists of single pages, on random histories.
 #pragma once
 
-#include <boost/icl/interval_map.hpp>
-
 #include <array>
 #include <compare>
 #include <cstddef>
@@ -16,6 +14,7 @@
 #include <vector>
 
 #include "models/page.h"
+#include "models/page_runs.h"
 #include "sim/time.h"
 
 namespace models {
@@ -78,10 +77,10 @@ class Lru {
   };
   struct Place {
     LruList list{};
-    std::int64_t sequence = 0;
+    std::int64_t sequence = 0;  // of no run
     bool operator==(const Place&) const = default;
   };
-  using Places = boost::icl::interval_map<std::int64_t, Place>;
+  using Places = PageRuns<Place>;
 
   static std::size_t index(LruList list) { return static_cast<std::size_t>(list); }
   Places& places(OwnerId owner);

@@ -84,8 +84,7 @@ std::vector<Range> readahead(const Kernel& kernel, const Mm& mm, PageIndex page,
   return swapped;
 }
 
-bool needs_io(const Task& current, const Mm& mm, PageIndex page) {
-  const PageState state = state_of(mm, page);
+bool needs_io(const Task& current, const Mm& mm, PageIndex page, PageState state) {
   return state == PageState::swapped || (state == PageState::absent && is_file_backed(current.kernel(), mm, page));
 }
 
@@ -110,19 +109,20 @@ void read_page(Task& current, Mm& mm, PageIndex page, const Range& area) {
 
 void wait_for_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
   current.settle();
-  if (!needs_io(current, mm, page)) return;
+  if (!needs_io(current, mm, page, state_of(mm, page))) return;
   // Without the lock `vma` may have shrunk.
   read_page(current, mm, page, {std::min(page, vma.start), std::max(page + PageCount(1), vma.end)});
 }
 
 FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io,
                              const sim::Distribution& cost) {
+  PageState state = state_of(mm, page);
   do {
-    while (needs_io(current, mm, page)) {
+    for (; needs_io(current, mm, page, state); state = state_of(mm, page)) {
       if (io == IoWait::retry) return FaultOutcome::retry;
       read_page(current, mm, page, {vma.start, vma.end});
     }
-    switch (state_of(mm, page)) {
+    switch (state) {
       case PageState::absent:
         do_anonymous_page(current, mm, vma, page, cost);
         break;
@@ -134,7 +134,8 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
         current.settle();
     }
     // Again where reclaim has taken it back before it was mapped: the kernel's reference to it would not have let it.
-  } while (!is_present(state_of(mm, page)));
+    state = state_of(mm, page);
+  } while (!is_present(state));
   vma.has_anon_vma = true;
   return FaultOutcome::done;
 }

@@ -54,6 +54,9 @@ class PageIndex {
   std::int64_t index_ = 0;
 };
 
+/// Pages under one page table (PTRS_PER_PTE on x86-64): what a walk does becomes visible to others so many at a time.
+inline constexpr PageCount kPagesPerTable{512};
+
 /// A number of bytes.
 class Bytes {
  public:

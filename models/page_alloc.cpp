@@ -135,6 +135,7 @@ OwnerId Zone::add_owner(const PageOwner& owner) {
 void Zone::changed(sim::Time now) {
   assert(counts_.total() == size_);
   lowest_free_ = std::min(lowest_free_, counts_.free);
+  if (!above_low()) cut_look_ahead();
   series_.free.record(now, counts_.free.count());
   series_.anon.record(now, (counts_.inactive_anon + counts_.active_anon).count());
   series_.file.record(now, (counts_.inactive_file + counts_.active_file).count());
@@ -184,15 +185,32 @@ void Zone::refill(int cpu, sim::Time now) {
   move(&ZoneCounts::free, &ZoneCounts::per_cpu, pages, now);
 }
 
-void Zone::take(int cpu) {
-  assert(has_per_cpu_page(cpu));
-  per_cpu_[static_cast<std::size_t>(cpu)] -= PageCount(1);
-  counts_.per_cpu -= PageCount(1);
-  counts_.in_flight += PageCount(1);
-  ++allocated_;
+void Zone::take(int cpu, PageCount pages) {
+  assert(per_cpu(cpu) >= pages);
+  per_cpu_[static_cast<std::size_t>(cpu)] -= pages;
+  counts_.per_cpu -= pages;
+  counts_.in_flight += pages;
+  allocated_ += static_cast<std::uint64_t>(pages.count());
+}
+
+// Commutes with all that others do: the list is that of its CPU, which it has, and per_cpu and in_flight are looked at
+// by drain_per_cpu_lists only, and when the run has ended.
+std::size_t Zone::take_ahead(Task& current, std::span<const sim::Nanoseconds> steps) {
+  assert(above_low() && current.may_look_ahead());
+  ahead_.push_back(&current.look_ahead());
+  const std::size_t taken = current.look_ahead().run(steps, [this, cpu = current.cpu()](std::size_t pages) {
+    take(cpu, PageCount(static_cast<std::int64_t>(pages)));
+  });
+  std::erase(ahead_, &current.look_ahead());
+  return taken;
+}
+
+void Zone::cut_look_ahead() {
+  for (sim::LookAhead* ahead : ahead_) ahead->cut();
 }
 
 void Zone::drain_per_cpu_lists(sim::Time now) {
+  cut_look_ahead();
   move(&ZoneCounts::per_cpu, &ZoneCounts::free, counts_.per_cpu, now);
   std::fill(per_cpu_.begin(), per_cpu_.end(), PageCount(0));
 }
@@ -200,6 +218,21 @@ void Zone::drain_per_cpu_lists(sim::Time now) {
 void alloc_page(Task& current) {
   current.settle();
   if (!take_page(current, &Zone::above_low)) alloc_slowly(current);
+}
+
+void alloc_pages(Task& current, std::span<const sim::Nanoseconds> steps) {
+  Zone& zone = current.kernel().zone;
+  while (!steps.empty()) {
+    current.settle();
+    const auto there = static_cast<std::size_t>(zone.per_cpu(current.cpu()).count());
+    if (there > 1 && zone.above_low() && current.may_look_ahead()) {
+      steps = steps.subspan(zone.take_ahead(current, steps.first(std::min(there, steps.size()))));
+    } else {
+      if (!take_page(current, &Zone::above_low)) alloc_slowly(current);
+      current.work(steps.front());
+      steps = steps.subspan(1);
+    }
+  }
 }
 
 }  // namespace models

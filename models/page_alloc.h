@@ -12,12 +12,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "models/lru.h"
 #include "models/page.h"
 #include "models/scenario.h"
 #include "sim/histogram.h"
+#include "sim/look_ahead.h"
 #include "sim/time_series.h"
 
 namespace models {
@@ -126,11 +128,17 @@ class Zone {
   PageCount remove_from_lru(OwnerId owner, PageIndex start, PageIndex end, sim::Time now);
 
   /// Whether the list of `cpu` has a page.
-  [[nodiscard]] bool has_per_cpu_page(int cpu) const { return per_cpu_[static_cast<std::size_t>(cpu)] > PageCount(0); }
+  [[nodiscard]] bool has_per_cpu_page(int cpu) const { return per_cpu(cpu) > PageCount(0); }
+  [[nodiscard]] PageCount per_cpu(int cpu) const { return per_cpu_[static_cast<std::size_t>(cpu)]; }
   /// rmqueue_bulk: fills the list of `cpu`. Precondition: there are free pages.
   void refill(int cpu, sim::Time now);
-  /// Takes a page from the list of `cpu`, in flight then. Precondition: has_per_cpu_page.
-  void take(int cpu);
+  /// Takes pages from the list of `cpu`, in flight then. Precondition: they are there.
+  void take(int cpu, PageCount pages = PageCount(1));
+  /// Takes one page before each of these steps of `current`, ahead of the clock; returns how many. Preconditions: they
+  /// are on its CPU's list, the low watermark is met, and the task may look ahead.
+  std::size_t take_ahead(Task& current, std::span<const sim::Nanoseconds> steps);
+  /// Ends all look-ahead that rests on these lists and on the low watermark.
+  void cut_look_ahead();
   /// drain_all_pages: the lists of all CPUs go back to the zone.
   void drain_per_cpu_lists(sim::Time now);
 
@@ -153,10 +161,13 @@ class Zone {
   std::vector<PageOwner> owners_;
   Lru lru_;
   ZoneSeries series_;
+  std::vector<sim::LookAhead*> ahead_;
 };
 
 /// Takes one free page for `current`, reclaiming for it where the watermarks say so. The page is then in flight.
 /// When nothing can be reclaimed the run ends with the outcome `out of memory`, and this does not return.
 void alloc_page(Task& current);
+/// The same, a page before each of these steps of CPU time.
+void alloc_pages(Task& current, std::span<const sim::Nanoseconds> steps);
 
 }  // namespace models

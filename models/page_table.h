@@ -6,15 +6,14 @@
 // __munlock_vma_pages_range meet. Simplified: page tables themselves take no memory.
 #pragma once
 
-#include <boost/icl/interval_map.hpp>
-
 #include <cstdint>
 
 #include "models/page.h"
+#include "models/page_runs.h"
 
 namespace models {
 
-enum class PageState {
+enum class PageState : std::uint8_t {
   absent,    ///< never touched, or unmapped; of a file: not in memory
   resident,  ///< mapped, on an evictable LRU list
   mlocked,   ///< mapped, on the unevictable list
@@ -46,8 +45,7 @@ class PageTable {
   [[nodiscard]] PageCount count(PageIndex start, PageIndex end, PageState state) const;
 
  private:
-  // Absent is the default value, which an absorbing map does not store.
-  boost::icl::interval_map<std::int64_t, PageState> runs_;
+  PageRuns<PageState> runs_;
 };
 
 }  // namespace models

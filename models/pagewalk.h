@@ -14,9 +14,6 @@ namespace models {
 class Mm;
 class Task;
 
-/// Pages under one page table (PTRS_PER_PTE on x86-64): what is done becomes visible to others so many at a time.
-inline constexpr PageCount kPagesPerTable{512};
-
 /// What a walk does to the pages it meets. Costs are drawn for each page; null: none.
 struct PageStep {
   PageState to;                   ///< the state, and with it the list, that present pages are brought to

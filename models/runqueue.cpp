@@ -53,9 +53,7 @@ void RunQueue::dequeue(SchedTask& task, bool sleeps, sim::Time now) {
   (void)queue.dequeue(task.entity, sleeps);
   GroupQueue* const group = group_of(task);
   if (group == nullptr) return;
-  if (queue.nr_running() == 0) {
-    dequeue_group(*group);
-  }
+  if (queue.nr_running() == 0) dequeue_group(*group);
   update_shares(*group);
 }
 

@@ -121,6 +121,7 @@ class Simulation {
   void end() {
     if (result_) return engine_.stop();
     const sim::Time now = engine_.now();
+    kernel_.zone.cut_look_ahead();
     result_ = collect();
     kernel_.observer = {};  // what it adds up to is what has been collected
     std::uint64_t left = 0;

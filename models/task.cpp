@@ -29,13 +29,15 @@ Task::Task(Kernel& kernel, std::string name, ClassId class_id, std::uint64_t see
       class_id_(class_id),
       streams_(make_streams(seed, name, std::make_index_sequence<kPurposeCount>())),
       timer_(engine_.calendar(), [this] { wake(); }),
-      actor_(engine_.spawn(std::move(name), [this, body = std::move(body)] {
-        cpus_.wake(*this);
-        actor_.park();
-        body();
-        charge(Cause::sleep, settle());
-        cpus_.leave(*this);
-      })) {
+      actor_(engine_.spawn(std::move(name),
+                           [this, body = std::move(body)] {
+                             cpus_.wake(*this);
+                             actor_.park();
+                             body();
+                             charge(Cause::sleep, settle());
+                             cpus_.leave(*this);
+                           })),
+      look_ahead_(engine_, actor_) {
   sched_.task.entity.task = this;
   sched_.task.entity.weight = weight_of_nice(sched.nice);
   sched_.task.group = sched.group;
@@ -49,12 +51,13 @@ void Task::work(sim::Nanoseconds duration) {
 }
 
 void Task::work_for_each(PageCount pages, const sim::Distribution& cost, Purpose purpose) {
+  if (const auto each = cost.constant(); each && !engine_.stepwise()) return work(*each * pages.count());
   for (std::int64_t page = 0; page < pages.count(); ++page) work(cost, purpose);
 }
 
 sim::Time Task::settle() {
   pay();
-  engine_.count_event();
+  engine_.count_events();
   return engine_.now();
 }
 

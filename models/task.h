@@ -19,6 +19,7 @@
 #include "models/page.h"
 #include "sim/distribution.h"
 #include "sim/engine.h"
+#include "sim/look_ahead.h"
 #include "sim/random.h"
 
 namespace models {
@@ -53,6 +54,11 @@ class Task {
   void work_for_each(PageCount pages, const sim::Distribution& cost, Purpose purpose);
   /// Lets the machine's clock catch up with the task's own. Returns the time it then is.
   sim::Time settle();
+
+  /// Whether steps may be taken past the turns of others (sim/look_ahead.h): there is nothing that the task has to stop
+  /// for at the first of them.
+  [[nodiscard]] bool may_look_ahead() const { return !engine_.stepwise() && !sched_.need_resched; }
+  [[nodiscard]] sim::LookAhead& look_ahead() { return look_ahead_; }
 
   /// Settles, and gives the CPU away if somebody else should have it and the kernel is built for that. Stands where the
   /// kernel has cond_resched().
@@ -150,6 +156,7 @@ class Task {
   std::array<sim::Stream, kPurposeCount> streams_;
   sim::Event timer_;
   sim::Actor& actor_;
+  sim::LookAhead look_ahead_;
 };
 
 }  // namespace models

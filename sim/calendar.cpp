@@ -1,6 +1,6 @@
 #include "sim/calendar.h"
 
-#include <algorithm>
+#include <cassert>
 #include <utility>
 
 namespace sim {
@@ -10,50 +10,33 @@ Event::Event(Calendar& calendar, Callback callback)
 
 Event::Event(Calendar& calendar, Actor& actor) : calendar_(calendar), actor_(&actor), rank_(calendar.add(*this)) {}
 
-void Event::schedule(Time at) {
-  ++appointment_;
-  scheduled_ = true;
-  due_ = at;
-  calendar_.push(*this);
-}
-
-void Event::cancel() { scheduled_ = false; }
-
-std::optional<Time> Event::due() const { return scheduled_ ? std::optional(due_) : std::nullopt; }
-
 std::uint32_t Calendar::add(Event& event) {
+  const auto rank = static_cast<std::uint32_t>(events_.size());
   events_.push_back(&event);
-  return static_cast<std::uint32_t>(events_.size() - 1);
+  if (events_.size() > leaves_) grow();
+  tree_[leaves_ + rank] = {kNever, rank};
+  return rank;
 }
 
-void Calendar::push(const Event& event) {
-  if (heap_.size() > 2 * events_.size() + 64) drop_void_entries();
-  heap_.push_back({event.due_, event.rank_, event.appointment_});
-  std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+void Calendar::grow() {
+  const std::vector<Entry> smaller = std::exchange(tree_, std::vector<Entry>(4 * leaves_));
+  const std::size_t before = std::exchange(leaves_, 2 * leaves_);
+  for (std::size_t rank = 0; rank < before; ++rank) tree_[leaves_ + rank] = {kNever, static_cast<std::uint32_t>(rank)};
+  for (std::size_t rank = 0; rank < before; ++rank) set(static_cast<std::uint32_t>(rank), smaller[before + rank].at);
 }
 
-void Calendar::drop_void_entries() {
-  std::erase_if(heap_, [this](const Entry& entry) { return !in_force(entry); });
-  std::make_heap(heap_.begin(), heap_.end(), std::greater<>());
-}
-
-bool Calendar::in_force(const Entry& entry) const {
-  const Event& event = *events_[entry.rank];
-  return event.scheduled_ && event.appointment_ == entry.appointment;
-}
-
-std::optional<Calendar::Due> Calendar::take_next() {
-  while (!heap_.empty()) {
-    const Entry entry = heap_.front();
-    std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
-    heap_.pop_back();
-    if (in_force(entry)) {
-      Event& event = *events_[entry.rank];
-      event.scheduled_ = false;
-      return Due{entry.at, &event};
-    }
+void Calendar::set(std::uint32_t rank, Time at) {
+  std::size_t place = leaves_ + rank;
+  tree_[place] = {at, rank};
+  while (place > 1) {
+    place /= 2;
+    const Entry* const pair = &tree_[2 * place];
+    // The left one has the lower ranks. Without a branch, which would be guessed wrong every other time.
+    const Entry& earlier = pair[static_cast<std::size_t>(pair[1].at < pair[0].at)];
+    Entry& winner = tree_[place];
+    if (winner.rank == earlier.rank && winner.at == earlier.at) return;
+    winner = earlier;
   }
-  return std::nullopt;
 }
 
 }  // namespace sim

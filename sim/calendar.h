@@ -33,11 +33,13 @@ class Event {
   Event& operator=(const Event&) = delete;
 
   /// Makes the event due at `at`, in place of any earlier appointment. `at` must not be in the past.
-  void schedule(Time at);
+  inline void schedule(Time at);
   /// Forgets the appointment, if there is one.
-  void cancel();
+  inline void cancel();
   /// When the event is due; nothing when it is not scheduled.
-  [[nodiscard]] std::optional<Time> due() const;
+  [[nodiscard]] inline std::optional<Time> due() const;
+  /// Its place among those that are due at the same time.
+  [[nodiscard]] std::uint32_t rank() const { return rank_; }
 
   /// The actor it resumes, or null for a callback.
   [[nodiscard]] Actor* actor() const { return actor_; }
@@ -45,18 +47,17 @@ class Event {
   void fire() const { callback_(); }
 
  private:
-  friend class Calendar;
-
   Calendar& calendar_;
   Actor* actor_ = nullptr;
   Callback callback_;
   std::uint32_t rank_;
-  std::uint32_t appointment_ = 0;  // counts (re)schedulings: an entry with an older count is void
-  bool scheduled_ = false;
-  Time due_{};
 };
 
 /// A priority queue of events by (time, rank).
+///
+/// A tournament: a binary tree over the ranks, with the earlier of two in each node and the next of all at the root. An
+/// appointment that is made, moved or taken back plays again the matches on its way up, until one ends as before;
+/// nothing is searched, and nothing void is left behind.
 class Calendar {
  public:
   struct Due {
@@ -65,25 +66,45 @@ class Calendar {
   };
 
   /// Takes the next event off the calendar; nothing when none is scheduled.
-  std::optional<Due> take_next();
+  std::optional<Due> take_next() {
+    const Entry next = tree_[1];
+    if (next.at == kNever) return std::nullopt;
+    set(next.rank, kNever);
+    return Due{next.at, events_[next.rank]};
+  }
+
+  /// Whether `event`, which is not scheduled, would be the next if it were due at `at`: until then nothing happens
+  /// unless it makes it happen.
+  [[nodiscard]] bool would_be_next(const Event& event, Time at) const {
+    const Entry& next = tree_[1];
+    return at != next.at ? at < next.at : event.rank() < next.rank;
+  }
 
  private:
   friend class Event;
 
   struct Entry {
-    Time at;
-    std::uint32_t rank;
-    std::uint32_t appointment;
-    bool operator>(const Entry& other) const { return at != other.at ? at > other.at : rank > other.rank; }
+    Time at = kNever;
+    std::uint32_t rank = 0;
   };
 
-  std::uint32_t add(Event& event);
-  void push(const Event& event);
-  [[nodiscard]] bool in_force(const Entry& entry) const;
-  void drop_void_entries();
+  static constexpr Time kNever = Time::max();
 
-  std::vector<Event*> events_;  // by rank
-  std::vector<Entry> heap_;     // earliest in front; entries that are no longer in force are skipped
+  std::uint32_t add(Event& event);
+  void grow();
+  [[nodiscard]] Time due(std::uint32_t rank) const { return tree_[leaves_ + rank].at; }
+  void set(std::uint32_t rank, Time at);
+
+  std::vector<Event*> events_;                    // by rank
+  std::size_t leaves_ = 1;                        // a power of two
+  std::vector<Entry> tree_ = {Entry{}, Entry{}};  // the root is 1, the leaf of a rank is leaves_ + rank
 };
+
+inline void Event::schedule(Time at) { calendar_.set(rank_, at); }
+inline void Event::cancel() { calendar_.set(rank_, Calendar::kNever); }
+inline std::optional<Time> Event::due() const {
+  const Time at = calendar_.due(rank_);
+  return at == Calendar::kNever ? std::nullopt : std::optional(at);
+}
 
 }  // namespace sim

@@ -29,7 +29,7 @@ std::int64_t uniform(Stream& stream, std::int64_t low, std::int64_t high) {
 
 }  // namespace
 
-Nanoseconds Distribution::sample(Stream& stream) const {
+Nanoseconds Distribution::draw(Stream& stream) const {
   return std::visit(
       Overloaded{
           [](const Constant& constant) { return constant.value; },
@@ -49,11 +49,6 @@ Nanoseconds Distribution::sample(Stream& stream) const {
           },
       },
       kind_);
-}
-
-std::optional<Nanoseconds> Distribution::constant() const {
-  if (const auto* constant = std::get_if<Constant>(&kind_)) return constant->value;
-  return std::nullopt;
 }
 
 double Distribution::mean() const {

@@ -59,9 +59,15 @@ class Distribution {
   requires std::constructible_from<Kind, K> Distribution(K kind) : kind_(std::move(kind)) {}
 
   /// One draw. A constant leaves the stream alone.
-  [[nodiscard]] Nanoseconds sample(Stream& stream) const;
+  [[nodiscard]] Nanoseconds sample(Stream& stream) const {
+    const auto* const always = std::get_if<Constant>(&kind_);
+    return always != nullptr ? always->value : draw(stream);
+  }
   /// The value, if it is always the same.
-  [[nodiscard]] std::optional<Nanoseconds> constant() const;
+  [[nodiscard]] std::optional<Nanoseconds> constant() const {
+    const auto* const always = std::get_if<Constant>(&kind_);
+    return always != nullptr ? std::optional(always->value) : std::nullopt;
+  }
   /// The expected value in nanoseconds.
   [[nodiscard]] double mean() const;
   /// The least value a draw can have.
@@ -71,6 +77,8 @@ class Distribution {
   bool operator==(const Distribution&) const = default;
 
  private:
+  [[nodiscard]] Nanoseconds draw(Stream& stream) const;
+
   Kind kind_;
 };
 

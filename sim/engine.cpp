@@ -70,6 +70,12 @@ void Actor::park() {
   if (!engine_.pass_turn(this)) await_turn();
 }
 
+void Actor::pass_time_until(Time at) {
+  if (engine_.pass_time(resumption_, at)) return;
+  resume_at(at);
+  park();
+}
+
 // Its turn may have come before it gets here: whom it handed over to runs first, and may have handed back.
 void Actor::await_turn() {
   while (!std::exchange(its_turn_, false)) simgrid::s4u::this_actor::suspend();
@@ -102,6 +108,7 @@ bool Engine::pass_turn(const Actor* running) {
     if (!next) break;
     assert(next->at >= now_ && "an event was scheduled in the past");
     now_ = next->at;
+    rank_ = next->event->rank();
     Actor* const actor = next->event->actor();
     if (actor == nullptr) {
       next->event->fire();
@@ -118,6 +125,15 @@ bool Engine::pass_turn(const Actor* running) {
   }
   end_run();
   return false;
+}
+
+// The horizon of whoever has the turn is the next appointment of all others: up to there nobody can tell whether it has
+// gone through the calendar.
+bool Engine::pass_time(const Event& resumption, Time at) {
+  if (stepwise_ || stopped_ || !calendar_.would_be_next(resumption, at)) return false;
+  now_ = at;
+  rank_ = resumption.rank();
+  return true;
 }
 
 void Engine::end_run() {

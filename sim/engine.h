@@ -49,6 +49,9 @@ class Actor {
 
   /// Gives up the turn; returns at the moment of the appointment in force then. Only for the running actor.
   void park();
+  /// Gives up the turn until `at`, or until the appointment that somebody else has made meanwhile. Where nothing is due
+  /// before, time just passes. Only for the running actor.
+  void pass_time_until(Time at);
 
  private:
   friend class Engine;
@@ -88,8 +91,11 @@ class Engine {
 
   /// Counts one event of the model: a moment at which an actor met others. Work that touches nothing shared is none,
   /// so the count is the same whether steps are taken one by one or run ahead.
-  void count_event() { ++events_; }
+  void count_events(std::uint64_t events = 1) { events_ += events; }
   [[nodiscard]] std::uint64_t events() const { return events_; }
+
+  /// Whether a turn of `actor` at this very moment would have come before the present one.
+  [[nodiscard]] bool is_past(const Actor& actor) const { return actor.resumption_.rank() < rank_; }
 
   /// Ends the run at the present moment: whoever calls it finishes its turn, nobody else gets one.
   void stop() { stopped_ = true; }
@@ -100,6 +106,8 @@ class Engine {
   /// Takes events off the calendar until one resumes an actor. Returns true when that is `running` itself
   /// and it may simply go on; otherwise the turn has been passed on (or the run has ended).
   bool pass_turn(const Actor* running);
+  /// Lets time pass until `at` if `resumption`, due then, would be the next event. Returns whether it has.
+  bool pass_time(const Event& resumption, Time at);
   void end_run();
 
   simgrid::s4u::Engine simgrid_;
@@ -107,6 +115,7 @@ class Engine {
   bool stepwise_;
   bool stopped_ = false;
   Time now_{};
+  std::uint32_t rank_ = 0;  // of the event whose turn it is
   std::uint64_t events_ = 0;
   Calendar calendar_;
   std::deque<Actor> actors_;

@@ -24,6 +24,11 @@ struct VirtualClock {
 /// A moment of virtual time.
 using Time = VirtualClock::time_point;
 
+/// The first multiple of `interval` after `time`, counted from the start of the run.
+constexpr Time next_multiple(Nanoseconds interval, Time time) {
+  return Time{(time.time_since_epoch() / interval + 1) * interval};
+}
+
 /// Seconds as SimGrid's clock counts them. Neighbouring nanoseconds stay distinct as doubles for the first 97 days
 /// (2^23 s); scenarios are limited to 30 days.
 inline double to_seconds(Time time) { return std::chrono::duration<double>(time.time_since_epoch()).count(); }

@@ -307,7 +307,7 @@ std::string random_history(std::uint64_t seed, bool stepwise) {
     actors.push_back(&world.spawn("actor", [&world, &chance, &actors, number](Actor& self) {
       for (int round = 0; round < 200; ++round) {
         const auto soon = Nanoseconds{static_cast<std::int64_t>(chance() % 4)};
-        world.engine.count_event();
+        world.engine.count_events();
         if (chance() % 8 == 0) {
           Actor& other = *actors[chance() % kActors];
           if (other.resumption()) other.resume_at(world.engine.now() + soon + 1ns);

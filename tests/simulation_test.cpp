@@ -450,7 +450,7 @@ RandomScenario random_scenario(std::uint64_t seed) {
 TEST(Simulations, StepwiseAndDefaultRunsEndWithTheSameResultInEveryField) {
   bool preempted = false;
   bool reclaimed = false;
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     const auto [scenario, policy] = random_scenario(seed);
     const std::string by_default = run(scenario, policy, false);
     ASSERT_EQ(by_default.find("child failed"), std::string::npos) << "seed " << seed << "\n" << by_default;
