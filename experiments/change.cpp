@@ -26,7 +26,7 @@ std::string spell_factor(double factor) {
   if (factor < 999.5) return fmt::format("{:.3g}", factor);
   std::string digits = fmt::format("{}", std::llround(factor / 1000) * 1000);
   for (auto place = static_cast<std::ptrdiff_t>(digits.size()) - 3; place > 0; place -= 3) {
-    digits.insert(static_cast<std::size_t>(place), ",");
+    digits.insert(digits.begin() + place, ',');
   }
   return digits;
 }

@@ -142,7 +142,7 @@ std::string inline_svg(const std::string& svg, const std::string& prefix, const 
 std::string tics_list(const Tics& tics) {
   std::string list;
   for (const auto& [label, at] : tics) {
-    list += fmt::format("{}{} {:.10g}", list.empty() ? "" : ", ", gnuplot_string(label), at);
+    list += fmt::format("{}{} {:.10g}", list.empty() ? "" : ", ", gnuplot_string(boost::replace_all_copy(label, "%", "%%")), at);  // it is a format
   }
   return "(" + list + ")";
 }

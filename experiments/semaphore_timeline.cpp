@@ -152,7 +152,8 @@ std::variant<SemaphoreTimeline, std::string> semaphore_timeline(const models::Sc
   const TimeWindow window = windows_around_worst(result, 1).front();
   ProcessPool pool(1, kPatience);
   pool.start(0, [&] { return record(scenario, window, worst->task); });
-  const auto finished = pool.wait();
+  std::vector<ProcessPool::Finished> finished;
+  while (finished.empty()) finished = pool.wait();
   if (const auto* failure = std::get_if<Failure>(&finished.front().outcome)) {
     return "the run failed when looked at: " + failure->reason;
   }
