@@ -3,12 +3,11 @@
 // No coroutines, no virtual calls, no allocation on the way; an event is eight bytes in a binary heap, and a task that
 // makes an appointment in its own turn replaces the heap's top instead of popping it. But one event for each page that
 // the locker passes: what it would take to do better is what mlocksim is compared for.
-#include <array>
+#include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
-#include <utility>
 #include <vector>
 
 #include "tests/peers/peer_model.h"

@@ -7,8 +7,11 @@
 // below that.
 #include <simgrid/s4u.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <stdexcept>
 #include <string>
 #include <vector>
