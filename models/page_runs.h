@@ -82,9 +82,21 @@ class PageRuns {
       if (alike == alike_.end()) return {Value{}, PageIndex((table + 1) * kSize)};
       return {alike->second, PageIndex(alike->first.upper() * kSize)};
     }
-    const auto after = behind(mixed->second, page.index() - table * kSize);
+    const auto piece = piece_at(mixed->second, page.index() - table * kSize);
+    const auto after = std::next(piece);
     const std::int64_t end = after == mixed->second.end() ? kSize : after->from;
-    return {std::prev(after)->value, PageIndex(table * kSize + end)};
+    return {piece->value, PageIndex(table * kSize + end)};
+  }
+
+  // The piece that the page `offset` of the table is in: a binary search without a branch for the processor to guess.
+  static auto piece_at(const Mixed& pieces, std::int64_t offset) {
+    auto piece = pieces.begin();
+    for (auto left = pieces.end() - piece; left > 1;) {
+      const auto half = left / 2;
+      piece += piece[half].from <= offset ? half : 0;
+      left -= half;
+    }
+    return piece;
   }
 
   // The first piece that begins after the page `offset` of the table.

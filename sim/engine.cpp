@@ -44,6 +44,10 @@ simgrid::s4u::Host* make_host() {
   return host;
 }
 
+// Unwinds the stack of an actor that is still parked when the run has ended. No std::exception: nobody else is to catch
+// it. (SimGrid throws one of its own in an actor that it finds killed inside a simcall.)
+struct RunEnded {};
+
 // SimGrid's clock may have been rounded up past `time`; it refuses dates before its clock.
 double simgrid_date(Time time) { return std::max(to_seconds(time), simgrid::s4u::Engine::get_clock()); }
 
@@ -54,20 +58,46 @@ Actor::Actor(Engine& engine, std::string name, Body body)
 
 void Actor::start() {
   simgrid_actor_ = simgrid::s4u::Actor::create(name_, engine_.host_, [this] {
-    await_turn();
     try {
-      body_();
-    } catch (const std::exception&) {
-      engine_.failure_ = std::current_exception();
-      engine_.stop();
+      run();
+    } catch (const RunEnded&) {  // its stack has been unwound
     }
-    engine_.pass_turn(nullptr);
   });
   resume_at(Time{});
 }
 
+void Actor::run() {
+  if (engine_.switches_) {
+    context_ = &own_context();
+    leave_context(*context_);
+    if (engine_.ended_) return;
+  } else {
+    await_turn();
+  }
+  try {
+    body_();
+  } catch (const std::exception&) {
+    engine_.failure_ = std::current_exception();
+    engine_.stop();
+  }
+  if (engine_.switches_) {
+    hand_over();
+  } else {
+    engine_.pass_turn(engine_.next_turn());
+  }
+}
+
 void Actor::park() {
-  if (!engine_.pass_turn(this)) await_turn();
+  if (engine_.switches_) return hand_over();
+  engine_.pass_turn(engine_.next_turn());
+  await_turn();
+}
+
+void Actor::hand_over() {
+  Actor* const next = engine_.next_turn();
+  if (next == this) return;
+  switch_context(*context_, next == nullptr ? *engine_.conductor_ : *next->context_);
+  if (engine_.ended_) throw RunEnded{};
 }
 
 void Actor::pass_time_until(Time at) {
@@ -87,7 +117,10 @@ void Actor::take_turn() {
 }
 
 Engine::Engine(const Options& options)
-    : simgrid_(make_simgrid(options.simgrid_arguments)), host_(make_host()), stepwise_(options.stepwise) {}
+    : simgrid_(make_simgrid(options.simgrid_arguments)),
+      host_(make_host()),
+      stepwise_(options.stepwise),
+      switches_(!stepwise_ && can_switch_contexts()) {}
 
 Actor& Engine::spawn(std::string name, Actor::Body body) {
   Actor& actor = actors_.emplace_back(*this, std::move(name), std::move(body));
@@ -96,35 +129,38 @@ Actor& Engine::spawn(std::string name, Actor::Body body) {
 }
 
 void Engine::run() {
-  // The first turn is passed after SimGrid has started every actor and they all wait.
-  simgrid::kernel::timer::Timer::set(0.0, [this] { pass_turn(nullptr); });
+  if (switches_) {
+    simgrid::s4u::Actor::create("conductor", host_, [this] { conduct(); });  // SimGrid starts it after all others
+  } else {
+    // The first turn is passed after SimGrid has started every actor and they all wait.
+    simgrid::kernel::timer::Timer::set(0.0, [this] { pass_turn(next_turn()); });
+  }
   simgrid_.run();
   if (failure_) std::rethrow_exception(failure_);
 }
 
-bool Engine::pass_turn(const Actor* running) {
+void Engine::conduct() {
+  conductor_ = &own_context();
+  if (Actor* const first = next_turn()) switch_context(*conductor_, *first->context_);
+  end_run();
+}
+
+Actor* Engine::next_turn() {
   while (!stopped_) {
     const auto next = calendar_.take_next();
     if (!next) break;
     assert(next->at >= now_ && "an event was scheduled in the past");
     now_ = next->at;
     rank_ = next->event->rank();
-    Actor* const actor = next->event->actor();
-    if (actor == nullptr) {
-      next->event->fire();
-    } else if (actor == running && !stepwise_) {
-      return true;
-    } else {
-      if (running != nullptr && !stepwise_) {
-        actor->take_turn();
-      } else {
-        simgrid::kernel::timer::Timer::set(simgrid_date(now_), [actor] { actor->take_turn(); });
-      }
-      return false;
-    }
+    if (Actor* const actor = next->event->actor()) return actor;
+    next->event->fire();
   }
-  end_run();
-  return false;
+  return nullptr;
+}
+
+void Engine::pass_turn(Actor* next) {
+  if (next == nullptr) return end_run();
+  simgrid::kernel::timer::Timer::set(simgrid_date(now_), [next] { next->take_turn(); });
 }
 
 // The horizon of whoever has the turn is the next appointment of all others: up to there nobody can tell whether it has
@@ -137,6 +173,7 @@ bool Engine::pass_time(const Event& resumption, Time at) {
 }
 
 void Engine::end_run() {
+  ended_ = true;
   // From SimGrid's own context, because an actor cannot unwind the stack that it is running on.
   simgrid::kernel::timer::Timer::set(simgrid_date(now_), [this] {
     for (Actor& actor : actors_) actor.simgrid_actor_->kill();

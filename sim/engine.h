@@ -5,10 +5,10 @@
 // come in the order of their ranks. SimGrid carries the actors and the clock; the calendar carries the order.
 //
 // Two ways through the same history. By default an actor whose own event is the next one goes on without leaving its
-// stack; otherwise it resumes the next one itself, and SimGrid's clock catches up when an actor ends and at the end of
-// the run: one of SimGrid's rounds over models and timers costs more than all else in a turn. With `stepwise` every
-// event goes through SimGrid's clock: slow, obviously right, and the reference that the default must equal to the byte.
-// (So SimGrid's own traces show the right times with `stepwise` only.)
+// stack, and otherwise switches to the stack of the next one itself (sim/context_switch.h): for SimGrid the whole run
+// is one round, and its clock catches up at the end. With `stepwise` every event goes through SimGrid's clock and main
+// loop: slow, obviously right, and the reference that the default must equal to the byte. (So SimGrid's own traces show
+// the right times with `stepwise` only.)
 //
 // Limits. SimGrid keeps its clock in globals: one Engine, run once, in a process.
 #pragma once
@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "sim/calendar.h"
+#include "sim/context_switch.h"
 #include "sim/time.h"
 
 namespace sim {
@@ -57,6 +58,8 @@ class Actor {
   friend class Engine;
 
   void start();
+  void run();
+  void hand_over();
   void await_turn();
   void take_turn();
 
@@ -64,7 +67,8 @@ class Actor {
   std::string name_;
   Body body_;
   Event resumption_;
-  bool its_turn_ = false;
+  bool its_turn_ = false;       // where turns go by way of SimGrid
+  Context* context_ = nullptr;  // where they don't
   simgrid::s4u::ActorPtr simgrid_actor_;
 };
 
@@ -103,17 +107,22 @@ class Engine {
  private:
   friend class Actor;
 
-  /// Takes events off the calendar until one resumes an actor. Returns true when that is `running` itself
-  /// and it may simply go on; otherwise the turn has been passed on (or the run has ended).
-  bool pass_turn(const Actor* running);
+  /// Takes events off the calendar until one resumes an actor; null when the run has ended.
+  Actor* next_turn();
+  /// Gives the turn to `next` by way of SimGrid.
+  void pass_turn(Actor* next);
   /// Lets time pass until `at` if `resumption`, due then, would be the next event. Returns whether it has.
   bool pass_time(const Event& resumption, Time at);
+  void conduct();
   void end_run();
 
   simgrid::s4u::Engine simgrid_;
   simgrid::s4u::Host* host_;
   bool stepwise_;
+  bool switches_;                 // turns go from stack to stack
+  Context* conductor_ = nullptr;  // where SimGrid thinks that they all happen
   bool stopped_ = false;
+  bool ended_ = false;  // all stacks are to be unwound
   Time now_{};
   std::uint32_t rank_ = 0;  // of the event whose turn it is
   std::uint64_t events_ = 0;

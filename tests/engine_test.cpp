@@ -275,6 +275,18 @@ TEST_P(EngineInBothModes, RunRethrowsWhatAnActorThrew) {
   });
 }
 
+// SimGrid would tell of actors that it finds stuck.
+TEST_P(EngineInBothModes, SimGridHasNothingToSayAboutTheEndOfARun) {
+  tests::check_in_child([] {
+    testing::internal::CaptureStderr();
+    World world(GetParam());
+    world.spawn("ends", [&](Actor& self) { world.sleep_until(self, at(10)); });
+    world.spawn("stays", [](Actor& self) { self.park(); });
+    world.engine.run();
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  });
+}
+
 TEST_P(EngineInBothModes, TheStacksOfActorsThatAreStillParkedAreUnwound) {
   tests::check_in_child([] {
     struct Local {
