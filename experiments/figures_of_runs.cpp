@@ -183,7 +183,7 @@ FigureOrNot blame_figure(const ReportData& data, const Focus& focus) {
   std::string commands = fmt::format(
       "set xrange [0:100]\nset yrange [{}.4:-0.6]\nset ytics {}\nset xtics 0, 20, 100 format '%g %%'\nset tics scale 0\n"
       "unset grid\nset border 1\nset rmargin 16\nset xlabel 'share of the requests'' time (%)'\n"
-      "set key outside top left horizontal width 1 maxrows 4\n{}plot \\\n",
+      "set key outside top left horizontal maxcols 1\n{}plot \\\n",
       row - 2, tics_list(rows), marks);
   std::vector<std::string> drawn = parts;
   if (rest_drawn) drawn.emplace_back("everything else");

@@ -34,7 +34,7 @@ set termoption noenhanced
 set border 3 linewidth 1.5 linecolor rgb '#000000'
 set tics nomirror out scale 0.6
 set grid linecolor rgb '#cccccc' linewidth 1 linetype 1
-set key outside top left horizontal Left reverse samplen 2.5 noenhanced
+set key outside top left horizontal Left reverse samplen 2.5 noenhanced maxcols 2
 set bars small
 set style fill solid 1.0 noborder
 )";
