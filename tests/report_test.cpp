@@ -87,7 +87,7 @@ TEST_F(Report, SaysWhatIsWrongAndWritesNothing) {
   };
   refused({"report", folder_ / "nowhere"}, "there is no such folder or file");
   std::filesystem::create_directory(folder_ / "empty");
-  refused({"report", folder_ / "empty"}, "study.sqlite");
+  refused({"report", folder_ / "empty"}, "there is no study in this folder");
   refused({"report", folder_ / "tiny.yaml"}, "tiny.yaml");
   refused({"report", folder_ / "out", folder_ / "out"}, "--diff");
   refused({"report", "--diff", folder_ / "out"}, "expected two folders");
