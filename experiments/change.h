@@ -10,8 +10,8 @@ namespace experiments {
 
 enum class Change { shorter, none, longer };
 
-/// What became of a latency. With the interval of the difference a change has to be shown, and to be at least 5 %, large
-/// enough for anybody to care. One replication has no interval: then only a factor beyond 1.5 is called a change.
+/// What became of a latency. With the interval of the difference a change has to be shown, and to be at least 5 %,
+/// large enough for anybody to care. One replication has no interval: then only a factor beyond 1.5 is called a change.
 [[nodiscard]] Change change_between(double before, double after, const std::optional<Interval>& difference);
 
 /// Three digits, with commas between thousands: `1.5`, `123`, `3,000`, `2,000,000`.

@@ -8,8 +8,8 @@
 #include <chrono>
 #include <optional>
 
-#include "experiments/commands.h"
 #include "experiments/coarse_histogram.h"
+#include "experiments/commands.h"
 #include "experiments/comparison.h"
 #include "experiments/execute.h"
 #include "experiments/hgrm_file.h"

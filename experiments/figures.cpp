@@ -9,6 +9,7 @@
 #include <set>
 
 #include "experiments/csv.h"
+#include "experiments/statistics.h"
 
 namespace experiments {
 
@@ -20,12 +21,6 @@ constexpr std::array<const char*, 7> kColours{"#D55E00", "#0072B2", "#009E73", "
 constexpr std::array<const char*, 4> kKnownPolicies{"write_held", "downgrade", "unlock_downgrade",
                                                     "unlock_if_contended"};
 constexpr std::array<int, 7> kMarks{5, 7, 9, 11, 13, 4, 6};
-
-double mean_of(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return sum / static_cast<double>(values.size());
-}
 
 CoarseHistogram pooled(const ReportData& data, std::size_t point, const std::string& policy,
                        const ClassAndCall& where) {
@@ -236,19 +231,18 @@ FigureOrNot percentile_figure(const ReportData& data, const Focus& focus) {
                          gnuplot_string(curve.policy), rule, look, name);
     };
     const PolicyStyle& style = styles.at(curve.policy);
-    commands += line("enough", fmt::format("linewidth 4 linecolor rgb '{}'", style.colour),
-                     gnuplot_string(curve.policy)) +
-                ", \\\n" +
-                line("few", fmt::format("linewidth 2.5 dashtype (4,4) linecolor rgb '{}'", style.colour), "''") +
-                (&curve == &curves.back() ? "\n" : ", \\\n");
+    commands +=
+        line("enough", fmt::format("linewidth 4 linecolor rgb '{}'", style.colour), gnuplot_string(curve.policy)) +
+        ", \\\n" + line("few", fmt::format("linewidth 2.5 dashtype (4,4) linecolor rgb '{}'", style.colour), "''") +
+        (&curve == &curves.back() ? "\n" : ", \\\n");
   }
   const Measure measure = best_percentile(data, focus.point, focused_policies(focus), where);
-  return Figure{{"percentiles", rows, commands},
-                title,
-                fmt::format("{}{}. Dashed: fewer than ten requests lie beyond, so the curve says little there.",
-                            capitalised(compared(data, focus.point, focus, measure)), at_focus(data, focus)),
-                fmt::format("Latency over the percentile of {}, both logarithmic, one curve for each policy.",
-                            words(where))};
+  return Figure{
+      {"percentiles", rows, commands},
+      title,
+      fmt::format("{}{}. Dashed: fewer than ten requests lie beyond, so the curve says little there.",
+                  capitalised(compared(data, focus.point, focus, measure)), at_focus(data, focus)),
+      fmt::format("Latency over the percentile of {}, both logarithmic, one curve for each policy.", words(where))};
 }
 
 FigureOrNot ccdf_figure(const ReportData& data, const Focus& focus) {
@@ -271,12 +265,13 @@ FigureOrNot ccdf_figure(const ReportData& data, const Focus& focus) {
   const auto [low, high] = range_of(curves);
   const double least = 1 / most_requests(curves);
   Tics shares{{"100 %", 1}};
-  for (double share = 0.1; share > least / 2; share /= 10) shares.emplace_back(fmt::format("{:g} %", 100 * share), share);
-  std::string commands = log_time_axis("x", low, high) +
-                         fmt::format("set logscale y\nset yrange [{:.8g}:1.2]\nset ytics {}\n", least * 0.7,
-                                     tics_list(shares)) +
-                         "set xlabel 'latency (time, logarithmic)'\n"
-                         "set ylabel 'share of requests that take longer (%)'\nplot \\\n";
+  for (double share = 0.1; share > least / 2; share /= 10)
+    shares.emplace_back(fmt::format("{:g} %", 100 * share), share);
+  std::string commands =
+      log_time_axis("x", low, high) +
+      fmt::format("set logscale y\nset yrange [{:.8g}:1.2]\nset ytics {}\n", least * 0.7, tics_list(shares)) +
+      "set xlabel 'latency (time, logarithmic)'\n"
+      "set ylabel 'share of requests that take longer (%)'\nplot \\\n";
   const auto styles = styles_of(data.policies);
   for (const PolicyCurve& curve : curves) {
     commands += fmt::format(" DATA using 2:{} with steps linewidth 4 linecolor rgb '{}' title {}{}",
@@ -522,8 +517,8 @@ FigureOrNot heat_figure(const ReportData& data, const Focus& focus) {
   if (!plane) return Omission{title, "a map of ratios needs two axes of numbers, sizes or durations"};
   const Tics columns = label_tics(data, plane->points, plane->x);
   const Tics rows = label_tics(data, plane->points, plane->y);
-  std::vector<std::vector<std::optional<PointEffect>>> cells(
-      rows.size(), std::vector<std::optional<PointEffect>>(columns.size()));
+  std::vector<std::vector<std::optional<PointEffect>>> cells(rows.size(),
+                                                             std::vector<std::optional<PointEffect>>(columns.size()));
   std::optional<PointEffect> best;
   std::optional<PointEffect> worst;
   for (const std::size_t point : plane->points) {
@@ -544,9 +539,7 @@ FigureOrNot heat_figure(const ReportData& data, const Focus& focus) {
       const auto number = [&](double value) { return cell ? fmt::format("{:.8g}", value) : std::string("NaN"); };
       const double ratio = cell ? cell->ratio : 1;
       const Interval interval = cell && cell->interval ? *cell->interval : Interval{ratio, ratio, ratio, 1};
-      const std::string text = !cell                           ? ""
-                               : cell->change == Change::none ? "no difference"
-                                                              : factor_text(1, ratio);
+      const std::string text = !cell ? "" : cell->change == Change::none ? "no difference" : factor_text(1, ratio);
       csv += csv_line({fmt::format("{}", column), fmt::format("{}", row), columns[column].first, rows[row].first,
                        number(ratio), number(std::log10(ratio)), number(interval.low), number(interval.high), text});
     }
@@ -634,10 +627,9 @@ std::vector<Group> groups_of(const ReportData& data, const Focus& focus) {
     return groups;
   }
   for (const std::size_t point : neighbours(data, focus.point, {*words})) {
-    const auto best =
-        std::max_element(data.measures.begin(), data.measures.end(), [&](const Measure& a, const Measure& b) {
-          return spread(data, point, a) < spread(data, point, b);
-        });
+    const auto best = std::max_element(
+        data.measures.begin(), data.measures.end(),
+        [&](const Measure& a, const Measure& b) { return spread(data, point, a) < spread(data, point, b); });
     if (best == data.measures.end() || spread(data, point, *best) == 0) continue;
     groups.push_back({fmt::format("{}: {}", *data.results.points[point].labels[*words], to_text(*best)), point, *best});
   }
@@ -677,9 +669,10 @@ FigureOrNot side_by_side_figure(const ReportData& data, const Focus& focus) {
     }
     tics.emplace_back(group.name, (first + row - 1) / 2.0);
     if (&group != &groups.back()) {
-      separators += fmt::format("set arrow from graph 0, first {0} to graph 1, first {0} nohead linecolor rgb '#999999' "
-                                "linewidth 1 back\n",
-                                row - 0.5 + 0.5);
+      separators += fmt::format(
+          "set arrow from graph 0, first {0} to graph 1, first {0} nohead linecolor rgb '#999999' "
+          "linewidth 1 back\n",
+          row - 0.5 + 0.5);
       ++row;
     }
     if (spread(data, group.point, group.measure) > widest_spread) {
@@ -688,17 +681,18 @@ FigureOrNot side_by_side_figure(const ReportData& data, const Focus& focus) {
     }
   }
   std::string commands = log_time_axis("x", low, high) + separators +
-                         fmt::format("set yrange [{}.5:-0.7]\nset ytics {}\nunset grid\nset grid x linecolor rgb "
-                                     "'#cccccc' linewidth 1 linetype 1\nset xlabel 'latency (time, logarithmic); "
-                                     "lines: 95 % confidence'\nset tics scale 0\nplot \\\n",
-                                     row - 1, tics_list(tics));
+                         fmt::format(
+                             "set yrange [{}.5:-0.7]\nset ytics {}\nunset grid\nset grid x linecolor rgb "
+                             "'#cccccc' linewidth 1 linetype 1\nset xlabel 'latency (time, logarithmic); "
+                             "lines: 95 % confidence'\nset tics scale 0\nplot \\\n",
+                             row - 1, tics_list(tics));
   const auto styles = styles_of(data.policies);
   for (const std::string& policy : data.policies) {
-    commands += fmt::format(" DATA using 4:{}:5:6 with xerrorbars linewidth 3 pointsize 2.2{} dashtype 1 title {}{}",
-                            policy_filter(policy, "$3"),
-                            fmt::format(" linecolor rgb '{}' pointtype {}", styles.at(policy).colour,
-                                        styles.at(policy).mark),
-                            gnuplot_string(policy), &policy == &data.policies.back() ? "\n" : ", \\\n");
+    commands +=
+        fmt::format(" DATA using 4:{}:5:6 with xerrorbars linewidth 3 pointsize 2.2{} dashtype 1 title {}{}",
+                    policy_filter(policy, "$3"),
+                    fmt::format(" linecolor rgb '{}' pointtype {}", styles.at(policy).colour, styles.at(policy).mark),
+                    gnuplot_string(policy), &policy == &data.policies.back() ? "\n" : ", \\\n");
   }
   const int height = std::clamp(260 + 34 * row, 500, 2000);
   return Figure{{"side_by_side", csv, commands, height},

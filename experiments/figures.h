@@ -45,7 +45,8 @@ struct PolicyStyle {
 [[nodiscard]] std::map<std::string, PolicyStyle> styles_of(const std::vector<std::string>& policies);
 
 /// What a run went through around its longest request; or why that cannot be told. `run`: its command.
-using TimelineOf = std::function<std::variant<SemaphoreTimeline, std::string>(const RunOutcome& run, const Json& result)>;
+using TimelineOf =
+    std::function<std::variant<SemaphoreTimeline, std::string>(const RunOutcome& run, const Json& result)>;
 
 /// All figures of a report, in the order of the page.
 [[nodiscard]] std::vector<FigureOrNot> figures_of(const ReportData& data, const Focus& focus,

@@ -109,11 +109,11 @@ std::vector<std::string> shown_parts(const std::vector<PolicyBlame>& blames) {
 constexpr std::array<const char*, 8> kPartColours{"#882255", "#DDCC77", "#332288", "#44AA99",
                                                   "#999933", "#88CCEE", "#AA4499", "#DDDDDD"};
 
-std::string share_html(const ReportData& data, const Focus& focus, const std::string& policy,
-                       const ClassAndCall& where, const BlameSum& slowest) {
-  const std::string at = where.second == "total" ? fmt::format("$.classes.\"{}\".total.tail_blame", where.first)
-                                                 : fmt::format("$.classes.\"{}\".during.\"{}\".tail_blame", where.first,
-                                                               where.second);
+std::string share_html(const ReportData& data, const Focus& focus, const std::string& policy, const ClassAndCall& where,
+                       const BlameSum& slowest) {
+  const std::string at = where.second == "total"
+                             ? fmt::format("$.classes.\"{}\".total.tail_blame", where.first)
+                             : fmt::format("$.classes.\"{}\".during.\"{}\".tail_blame", where.first, where.second);
   std::string sum;
   for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
     if (static_cast<models::Cause>(cause) == models::Cause::sleep) continue;
@@ -133,8 +133,8 @@ std::string share_html(const ReportData& data, const Focus& focus, const std::st
   }
   const double share = slowest.all > 0 ? 100 * waits / slowest.all : 0;
   const bool nearly = share > 99.5 && share < 100;
-  return html_number({fmt::format("{}{:.0f}\u00a0%", nearly ? "more than 99.5" : "", nearly ? 0.0 : share), share, "share",
-                      query});
+  return html_number(
+      {fmt::format("{}{:.0f}\u00a0%", nearly ? "more than 99.5" : "", nearly ? 0.0 : share), share, "share", query});
 }
 
 }  // namespace
@@ -181,7 +181,8 @@ FigureOrNot blame_figure(const ReportData& data, const Focus& focus) {
     ++row;
   }
   std::string commands = fmt::format(
-      "set xrange [0:100]\nset yrange [{}.4:-0.6]\nset ytics {}\nset xtics 0, 20, 100 format '%g %%'\nset tics scale 0\n"
+      "set xrange [0:100]\nset yrange [{}.4:-0.6]\nset ytics {}\nset xtics 0, 20, 100 format '%g %%'\nset tics scale "
+      "0\n"
       "unset grid\nset border 1\nset rmargin 16\nset xlabel 'share of the requests'' time (%)'\n"
       "set key outside top left horizontal maxcols 1\n{}plot \\\n",
       row - 2, tics_list(rows), marks);
@@ -195,7 +196,8 @@ FigureOrNot blame_figure(const ReportData& data, const Focus& focus) {
         gnuplot_string(drawn[part]), colour, part + 1 == drawn.size() ? "\n" : ", \\\n");
   }
   const auto share = [&](const std::string& policy) {
-    const auto found = std::find_if(blames.begin(), blames.end(), [&](const auto& each) { return each.policy == policy; });
+    const auto found =
+        std::find_if(blames.begin(), blames.end(), [&](const auto& each) { return each.policy == policy; });
     return found == blames.end() ? std::string("-") : share_html(data, focus, policy, where, found->slowest);
   };
   std::string caption = fmt::format("Waiting for mmap_sem is {} of the time of the slowest {} requests under {}",
@@ -225,7 +227,8 @@ constexpr std::array<StateLook, 3> kStates{{{SemaphoreState::writes, "holds it f
                                             {SemaphoreState::waits, "waits for it", "#DDCC77"}}};
 
 const char* name_of(SemaphoreState state) {
-  const auto found = std::find_if(kStates.begin(), kStates.end(), [&](const auto& each) { return each.state == state; });
+  const auto found =
+      std::find_if(kStates.begin(), kStates.end(), [&](const auto& each) { return each.state == state; });
   return found->name;
 }
 
@@ -296,15 +299,16 @@ FigureOrNot timeline_figure(const ReportData& data, const Focus& focus, const st
   const auto at = [&](std::int64_t time) {
     return times_1e(static_cast<double>(time - timeline.worst_due) / unit.nanoseconds);
   };
-  std::string csv = csv_line({"task", "row", fmt::format("from_{}", unit.name == std::string("µs") ? "us" : unit.name),
-                              fmt::format("to_{}", unit.name == std::string("µs") ? "us" : unit.name), "state", "doing"});
+  std::string csv =
+      csv_line({"task", "row", fmt::format("from_{}", unit.name == std::string("µs") ? "us" : unit.name),
+                fmt::format("to_{}", unit.name == std::string("µs") ? "us" : unit.name), "state", "doing"});
   std::set<SemaphoreState> seen;
   for (const SemaphoreBar& bar : without_slivers(timeline.bars, (timeline.to - timeline.from) / kPixels)) {
     const auto row = std::find(tasks.begin(), tasks.end(), bar.task);
     if (row == tasks.end()) continue;
     seen.insert(bar.state);
-    csv += csv_line({bar.task, fmt::format("{}", row - tasks.begin()), at(bar.from), at(bar.to), name_of(bar.state),
-                     bar.call});
+    csv += csv_line(
+        {bar.task, fmt::format("{}", row - tasks.begin()), at(bar.from), at(bar.to), name_of(bar.state), bar.call});
   }
   Tics rows;
   for (std::size_t row = 0; row < tasks.size(); ++row) rows.emplace_back(tasks[row], static_cast<double>(row));
@@ -312,7 +316,8 @@ FigureOrNot timeline_figure(const ReportData& data, const Focus& focus, const st
       "set xrange [{}:{}]\nset yrange [{}.6:-0.6]\nset ytics {}\nset tics scale 0\nunset grid\nset border 1\n"
       "set xlabel 'time since the request was due ({})'\n"
       "set arrow from 0, graph 0 to 0, graph 1 nohead linewidth 2 dashtype 2 linecolor rgb '#000000' front\n"
-      "set arrow from {}, graph 0 to {}, graph 1 nohead linewidth 2 dashtype 2 linecolor rgb '#000000' front\nplot \\\n",
+      "set arrow from {}, graph 0 to {}, graph 1 nohead linewidth 2 dashtype 2 linecolor rgb '#000000' front\nplot "
+      "\\\n",
       at(timeline.from), at(timeline.to), tasks.size() - 1, tics_list(rows), unit.name,
       at(timeline.worst_due + timeline.worst_latency), at(timeline.worst_due + timeline.worst_latency));
   std::string plots;
@@ -324,7 +329,8 @@ FigureOrNot timeline_figure(const ReportData& data, const Focus& focus, const st
         plots.empty() ? "" : ", \\\n", look.name, look.colour);
   }
   const std::string query =
-      data.is_study ? fmt::format("SELECT max(max_ns) FROM figure WHERE run='{}' AND phase='total'", worst.run->key) : "";
+      data.is_study ? fmt::format("SELECT max(max_ns) FROM figure WHERE run='{}' AND phase='total'", worst.run->key)
+                    : "";
   std::string caption = fmt::format(
       "The longest request of seed {} took {}: {}, due during {}{}. Dashed lines: when it was due, and when it was "
       "served.",
@@ -408,7 +414,9 @@ FigureOrNot memory_figure(const ReportData& data, const Focus& focus) {
   for (const char* const mark : {"high", "low", "min"}) {
     const double at = marks.at(mark).get<double>() * kPage / kGiB;
     commands += fmt::format(
-        "set arrow from graph 0, first {0} to graph 1, first {0} nohead linecolor rgb '#777777' dashtype 3 linewidth 1.5\n", at);
+        "set arrow from graph 0, first {0} to graph 1, first {0} nohead linecolor rgb '#777777' dashtype 3 linewidth "
+        "1.5\n",
+        at);
   }
   commands += "plot \\\n";
   std::string upper;
@@ -423,34 +431,37 @@ FigureOrNot memory_figure(const ReportData& data, const Focus& focus) {
         fmt::format("(strcol(1) eq {} ? $4 : NaN)", gnuplot_string(policy)), style.colour,
         fmt::format("(strcol(1) eq {} ? $5 : NaN)", gnuplot_string(policy)), style.dashes, gnuplot_string(policy));
     lower += fmt::format(
-        "{0} DATA using (strcol(1) eq {1} && $6 > 0 ? $2 : NaN):({2}) with points pointtype 5 pointsize 0.7 linecolor rgb "
+        "{0} DATA using (strcol(1) eq {1} && $6 > 0 ? $2 : NaN):({2}) with points pointtype 5 pointsize 0.7 linecolor "
+        "rgb "
         "'{3}' title ''",
         lower.empty() ? "" : ", \\\n", gnuplot_string(policy), row, style.colour);
     ++row;
   }
-  commands += upper + fmt::format(
-                          "\nunset arrow\nset tmargin at screen 0.32\nset bmargin at screen 0.14\nset yrange "
-                          "[{}.6:-0.6]\nset ytics ('' 0)\nset xtics auto format '%g'\nset xlabel 'time (s)'\nset ylabel "
-                          "'kswapd runs'\nunset key\nplot \\\n{}\nunset multiplot\n",
-                          row - 1, lower);
+  commands +=
+      upper + fmt::format(
+                  "\nunset arrow\nset tmargin at screen 0.32\nset bmargin at screen 0.14\nset yrange "
+                  "[{}.6:-0.6]\nset ytics ('' 0)\nset xtics auto format '%g'\nset xlabel 'time (s)'\nset ylabel "
+                  "'kswapd runs'\nunset key\nplot \\\n{}\nunset multiplot\n",
+                  row - 1, lower);
   const std::vector<std::string> runs = data.runs(point, focus.before);
   const Json result = data.details(runs.front()).result;
   const double lowest = result.at("memory").at("lowest_free_pages").get<double>();
   const std::string query =
-      data.is_study
-          ? fmt::format("SELECT json_extract(result, '$.memory.lowest_free_pages') FROM run WHERE key='{}'", runs.front())
-          : "";
-  const std::string where = data.results.points.size() < 2
-                                ? ""
-                                : " at " + html_text(title_of(data.results, data.results.points[point])) +
-                                      ", where most is reclaimed";
-  return Figure{{"memory", csv, commands, 800},
-                title,
-                fmt::format("Under {} free memory falls to {} pages of 4 KiB{}, first seed. Dotted: the high, low and min "
-                            "watermarks, below which kswapd and then everybody reclaims.",
-                            html_text(focus.before),
-                            html_number({fmt::format("{:.0f}", lowest), lowest, "single", query}), where),
-                "Free memory over time with the watermarks, and when kswapd runs."};
+      data.is_study ? fmt::format("SELECT json_extract(result, '$.memory.lowest_free_pages') FROM run WHERE key='{}'",
+                                  runs.front())
+                    : "";
+  const std::string where =
+      data.results.points.size() < 2
+          ? ""
+          : " at " + html_text(title_of(data.results, data.results.points[point])) + ", where most is reclaimed";
+  return Figure{
+      {"memory", csv, commands, 800},
+      title,
+      fmt::format("Under {} free memory falls to {} pages of 4 KiB{}, first seed. Dotted: the high, low and min "
+                  "watermarks, below which kswapd and then everybody reclaims.",
+                  html_text(focus.before), html_number({fmt::format("{:.0f}", lowest), lowest, "single", query}),
+                  where),
+      "Free memory over time with the watermarks, and when kswapd runs."};
 }
 
 }  // namespace experiments

@@ -51,9 +51,8 @@ std::string script_of(const Plot& plot) {
     return fmt::format("set terminal {}\nset output {}\n{}{}unset output\nreset\n", terminal,
                        gnuplot_string(plot.name + ending), kStyle, plot.commands);
   };
-  const std::string svg =
-      fmt::format("svg size 1600,{} dynamic font 'DejaVu Sans,24' background rgb 'white' name {}", plot.height,
-                  gnuplot_string(plot.name));
+  const std::string svg = fmt::format("svg size 1600,{} dynamic font 'DejaVu Sans,24' background rgb 'white' name {}",
+                                      plot.height, gnuplot_string(plot.name));
   const std::string png =
       fmt::format("pngcairo size 1600,{} font 'DejaVu Sans,18' background rgb 'white'", plot.height);
   return fmt::format("# gnuplot {0}.gnuplot, in this folder, makes {0}.svg and {0}.png\nDATA = {1}\n{2}{3}", plot.name,
@@ -142,7 +141,8 @@ std::string inline_svg(const std::string& svg, const std::string& prefix, const 
 std::string tics_list(const Tics& tics) {
   std::string list;
   for (const auto& [label, at] : tics) {
-    list += fmt::format("{}{} {:.10g}", list.empty() ? "" : ", ", gnuplot_string(boost::replace_all_copy(label, "%", "%%")), at);  // it is a format
+    list += fmt::format("{}{} {:.10g}", list.empty() ? "" : ", ",
+                        gnuplot_string(boost::replace_all_copy(label, "%", "%%")), at);  // it is a format
   }
   return "(" + list + ")";
 }

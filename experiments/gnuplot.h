@@ -11,17 +11,17 @@ namespace experiments {
 
 /// One plot. `commands` are gnuplot's, and read `data` as the file DATA of columns with headers: `plot DATA using ...`.
 struct Plot {
-  std::string name;      ///< of its files
-  std::string data;      ///< CSV, the first line of which names the columns
+  std::string name;  ///< of its files
+  std::string data;  ///< CSV, the first line of which names the columns
   std::string commands;
-  int height = 900;      ///< in pixels of 1600 across
+  int height = 900;  ///< in pixels of 1600 across
 };
 
 /// A text as a gnuplot string: nothing in it is special.
 [[nodiscard]] std::string gnuplot_string(std::string_view text);
 
-/// Writes NAME.csv and NAME.gnuplot, runs gnuplot, which makes NAME.svg and NAME.png. Throws UsageError where there is no
-/// gnuplot, and std::runtime_error with what it says if it fails.
+/// Writes NAME.csv and NAME.gnuplot, runs gnuplot, which makes NAME.svg and NAME.png. Throws UsageError where there is
+/// no gnuplot, and std::runtime_error with what it says if it fails.
 void draw(const std::vector<Plot>& plots, const std::filesystem::path& folder);
 
 /// Whether gnuplot is there; throws UsageError with the package's name if not. To be asked before any work is done.

@@ -46,8 +46,8 @@ std::string plain_text(std::string_view fragment) {
     if (!in_tag) text += each;
     if (each == '>') in_tag = false;
   }
-  for (const auto& [entity, meaning] : {std::pair{"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&#39;", "'"},
-                                        {"&amp;", "&"}}) {
+  for (const auto& [entity, meaning] :
+       {std::pair{"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&#39;", "'"}, {"&amp;", "&"}}) {
     boost::replace_all(text, entity, meaning);
   }
   return text;

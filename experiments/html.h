@@ -13,8 +13,8 @@ namespace experiments {
 struct TracedNumber {
   std::string text;  ///< as people read it; not escaped yet
   double value = 0;
-  /// What is done with the rows of `source`: mean, low, high (of the mean's 95 % interval), ratio, ratio-low, ratio-high
-  /// (of the paired ratios' geometric mean), or single.
+  /// What is done with the rows of `source`: mean, low, high (of the mean's 95 % interval), ratio, ratio-low,
+  /// ratio-high (of the paired ratios' geometric mean), or single.
   std::string statistic;
   std::string source;  ///< a query to the store
 };

@@ -6,17 +6,12 @@
 #include <cmath>
 #include <map>
 
+#include "experiments/statistics.h"
 #include "experiments/verdict.h"
 
 namespace experiments {
 
 namespace {
-
-double mean_of(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return sum / static_cast<double>(values.size());
-}
 
 // --- what it is about -------------------------------------------------------------------------------------------
 
@@ -149,16 +144,14 @@ std::string first_sentence(const ReportData& data, const Focus& focus) {
     return fmt::format("<strong>These runs cannot tell:</strong> no point has {} under both {} and {}.",
                        html_text(measure_text(focus.headline)), html_text(focus.before), html_text(focus.after));
   }
-  const std::string where =
-      data.results.points.size() == 1
-          ? std::string()
-          : fmt::format(" (at {}, the point of the median effect)", place(data, focus.point));
+  const std::string where = data.results.points.size() == 1
+                                ? std::string()
+                                : fmt::format(" (at {}, the point of the median effect)", place(data, focus.point));
   return fmt::format("<strong>{}:</strong> {} takes {} under {} instead of {} under {}{}, {}{}.",
                      verdict_of(tally_of(focus.effects)), html_text(measure_text(focus.headline)),
                      mean_html(data, focus.point, focus.after, focus.headline), html_text(focus.after),
                      mean_html(data, focus.point, focus.before, focus.headline), html_text(focus.before), where,
-                     ratio_html(data, focus, *effect, focus.headline),
-                     confidence(data, focus.point, focus.after));
+                     ratio_html(data, focus, *effect, focus.headline), confidence(data, focus.point, focus.after));
 }
 
 std::string range_sentence(const ReportData& data, const Focus& focus) {
@@ -204,11 +197,11 @@ std::string others_sentence(const ReportData& data, const Focus& focus) {
     const std::vector<PointEffect> effects = effects_of(data, focus.before, focus.after, measure);
     if (effects.empty()) continue;
     if (effects.size() == 1) {
-      parts.push_back(fmt::format("{}: {}", html_text(measure_text(measure)),
-                                  ratio_html(data, focus, effects.front(), measure)));
-    } else {
       parts.push_back(
-          fmt::format("{} is {}", html_text(measure_text(measure)), tally_html(data, focus, measure, tally_of(effects))));
+          fmt::format("{}: {}", html_text(measure_text(measure)), ratio_html(data, focus, effects.front(), measure)));
+    } else {
+      parts.push_back(fmt::format("{} is {}", html_text(measure_text(measure)),
+                                  tally_html(data, focus, measure, tally_of(effects))));
     }
   }
   if (const std::string paid = price(data, focus); !paid.empty()) parts.push_back(paid);
@@ -260,9 +253,10 @@ std::vector<std::string> sentences_of_one(const ReportData& data, const Focus& f
     if (least.empty() || mean < narrowest) least = data.results.axes[axis], narrowest = mean;
   }
   if (!most.empty()) {
-    sentences.push_back(fmt::format("It hangs most on {}: with nothing else changed, its longest is {:.3g} times its "
-                                    "shortest along that axis (geometric mean).",
-                                    html_text(most), std::exp(widest)));
+    sentences.push_back(
+        fmt::format("It hangs most on {}: with nothing else changed, its longest is {:.3g} times its "
+                    "shortest along that axis (geometric mean).",
+                    html_text(most), std::exp(widest)));
   }
   if (least != most) {
     sentences.push_back(fmt::format("It hangs least on {}: {:.3g} times.", html_text(least), std::exp(narrowest)));
@@ -274,29 +268,32 @@ std::vector<std::string> left_out(const ReportData& data, const Focus& focus) {
   std::vector<std::string> sentences;
   const StudyResults& results = data.results;
   if (results.points.size() > 1) {
-    sentences.push_back(fmt::format(
-        "Figures of one run or one point are of {}; the other {} points are in the table and in the figures along axes.",
-        place(data, focus.point), results.points.size() - 1));
+    sentences.push_back(
+        fmt::format("Figures of one run or one point are of {}; the other {} points are in the table and in the "
+                    "figures along axes.",
+                    place(data, focus.point), results.points.size() - 1));
   }
   if (data.policies.size() > 2) {
     sentences.push_back(fmt::format("The answer is about two of {} policies; all are in the figures and the table.",
                                     data.policies.size()));
   }
   if (const std::size_t failed = results.count("failed"); failed > 0) {
-    sentences.push_back(fmt::format("{} failed and are not in any number; they are listed below.",
-                                    counted(failed, "run")));
+    sentences.push_back(
+        fmt::format("{} failed and are not in any number; they are listed below.", counted(failed, "run")));
   }
   if (const std::size_t missing = results.count("") + results.count("running"); missing > 0) {
     sentences.push_back(fmt::format("{} have not ended yet: the study is not complete.", counted(missing, "run")));
   }
   if (data.runs(focus.point, focus.before).size() < 2) {
-    sentences.push_back("With one seed there are no confidence intervals, and only a factor of 1.5 is called a change.");
+    sentences.push_back(
+        "With one seed there are no confidence intervals, and only a factor of 1.5 is called a change.");
   }
   if (!data.keeps_distributions) {
     sentences.push_back("Whole distributions were not kept, so there are no percentile curves.");
   }
   sentences.push_back(
-      "A percentile with fewer than ten requests beyond it is not given; what the simulator does not model (huge pages, "
+      "A percentile with fewer than ten requests beyond it is not given; what the simulator does not model (huge "
+      "pages, "
       "NUMA, more than one device) is in none of it.");
   return sentences;
 }

@@ -14,17 +14,16 @@ namespace experiments {
 /// A measure at one point under two policies, over the replications that both have.
 struct PointEffect {
   std::size_t point = 0;
-  double before = 0;              ///< means
+  double before = 0;  ///< means
   double after = 0;
-  double ratio = 1;               ///< after / before: of one replication, or the geometric mean
+  double ratio = 1;                  ///< after / before: of one replication, or the geometric mean
   std::optional<Interval> interval;  ///< of the ratio
   Change change = Change::none;
 };
 
 /// Nothing where no replication has both, or one of them is 0.
-[[nodiscard]] std::optional<PointEffect> effect_at(const ReportData& data, std::size_t point,
-                                                   const std::string& before, const std::string& after,
-                                                   const Measure& measure);
+[[nodiscard]] std::optional<PointEffect> effect_at(const ReportData& data, std::size_t point, const std::string& before,
+                                                   const std::string& after, const Measure& measure);
 /// Those of all points that have one.
 [[nodiscard]] std::vector<PointEffect> effects_of(const ReportData& data, const std::string& before,
                                                   const std::string& after, const Measure& measure);
@@ -36,7 +35,7 @@ struct Focus {
   std::string before;                ///< the policy that the others are held against
   std::string after;                 ///< the one that is asked about; empty: there is only one policy
   std::vector<PointEffect> effects;  ///< of the headline, at all points
-  std::size_t point = 0;             ///< shown in the figures: the one of the median effect, or else of the median value
+  std::size_t point = 0;  ///< shown in the figures: the one of the median effect, or else of the median value
 };
 
 /// The question is that of two policies which differ on one path only, best that of the headline's phase; or else which

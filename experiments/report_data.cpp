@@ -139,9 +139,7 @@ std::map<std::string, models::Policy> rules_of(const ReportData& data) {
   return rules;
 }
 
-std::string quoted(const std::string& text) {
-  return fmt::format("'{}'", boost::replace_all_copy(text, "'", "''"));
-}
+std::string quoted(const std::string& text) { return fmt::format("'{}'", boost::replace_all_copy(text, "'", "''")); }
 
 std::string column_of(const Measure& measure) {
   return measure.statistic == "count" ? "count" : measure.statistic + "_ns";

@@ -13,18 +13,13 @@
 #include "experiments/quantity.h"
 #include "experiments/replay.h"
 #include "experiments/resolved_scenario.h"
+#include "experiments/statistics.h"
 #include "experiments/study_plan.h"
 #include "experiments/version.h"
 
 namespace experiments {
 
 namespace {
-
-double mean_of(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return sum / static_cast<double>(values.size());
-}
 
 // --- frame --------------------------------------------------------------------------------------------------------
 
@@ -97,7 +92,8 @@ std::string figure_html(const DrawnFigure& drawn, const std::string& files) {
 }
 
 std::string figures_section(const std::vector<DrawnOrNot>& figures, const std::string& files) {
-  std::string text = "<section id=\"figures\" aria-labelledby=\"figures-title\">\n<h2 id=\"figures-title\">Figures</h2>\n";
+  std::string text =
+      "<section id=\"figures\" aria-labelledby=\"figures-title\">\n<h2 id=\"figures-title\">Figures</h2>\n";
   std::string missing;
   for (const DrawnOrNot& each : figures) {
     if (const auto* const drawn = std::get_if<DrawnFigure>(&each)) {
@@ -128,7 +124,8 @@ std::string seeds_of(const StudyResults& results) {
   }
   if (seeds.empty()) return "-";
   const bool in_a_row = *seeds.rbegin() - *seeds.begin() + 1 == seeds.size() && seeds.size() > 2;
-  return in_a_row ? fmt::format("{} to {}", *seeds.begin(), *seeds.rbegin()) : fmt::format("{}", fmt::join(seeds, ", "));
+  return in_a_row ? fmt::format("{} to {}", *seeds.begin(), *seeds.rbegin())
+                  : fmt::format("{}", fmt::join(seeds, ", "));
 }
 
 std::string values_of(const StudyResults& results, std::size_t axis) {
@@ -153,7 +150,8 @@ std::string parameters(const ReportData& data, const Focus& focus) {
   std::string text = "<h3>Parameters</h3>\n<dl>\n";
   const std::string command = command_at(data, focus);
   if (const auto scenario = scenario_of_command(command)) {
-    text += entry("scenario", fmt::format("<code>{}</code>: {}", html_text(scenario->name), html_text(scenario->about)));
+    text +=
+        entry("scenario", fmt::format("<code>{}</code>: {}", html_text(scenario->name), html_text(scenario->about)));
     text += entry("machine", html_text(fmt::format("{}, {} CPUs, {} of memory{}", scenario->machine.name,
                                                    scenario->machine.cpus, human(scenario->memory.size),
                                                    results.points.size() > 1 ? " (at the point of the figures)" : "")));
@@ -163,7 +161,8 @@ std::string parameters(const ReportData& data, const Focus& focus) {
   }
   std::vector<std::string> measures;
   for (const Measure& measure : data.measures) {
-    measures.push_back(fmt::format("<code>{}</code> {}", html_text(to_text(measure)), html_text(measure_text(measure))));
+    measures.push_back(
+        fmt::format("<code>{}</code> {}", html_text(to_text(measure)), html_text(measure_text(measure))));
   }
   text += entry("measures", fmt::format("{}", fmt::join(measures, "<br>")));
   text += entry("points", fmt::format("{}", results.points.size()));
@@ -183,11 +182,10 @@ std::string parameters(const ReportData& data, const Focus& focus) {
   const auto styles = styles_of(data.policies);
   for (const std::string& policy : data.policies) {
     const auto found = data.rules.find(policy);
-    text += fmt::format("<li><span class=\"swatch\" style=\"background:{}\"></span><code>{}</code>{}</li>\n",
-                        styles.at(policy).colour, html_text(policy),
-                        found == data.rules.end() || found->second.about.empty()
-                            ? ""
-                            : " " + html_text(found->second.about));
+    text += fmt::format(
+        "<li><span class=\"swatch\" style=\"background:{}\"></span><code>{}</code>{}</li>\n", styles.at(policy).colour,
+        html_text(policy),
+        found == data.rules.end() || found->second.about.empty() ? "" : " " + html_text(found->second.about));
   }
   text += "</ul>\n";
   if (!rules.empty()) {
@@ -201,8 +199,8 @@ std::string reproduce(const ReportData& data, const Focus& focus, const std::str
   std::string commands;
   const std::string made = data.results.command;
   if (data.is_study) {
-    commands += (made.empty() ? "mlocksim sweep " + shell_word(data.results.name) : made) + " -o " + shell_word(input) +
-                "\n";
+    commands +=
+        (made.empty() ? "mlocksim sweep " + shell_word(data.results.name) : made) + " -o " + shell_word(input) + "\n";
   } else if (!made.empty()) {
     commands += made + " --json " + shell_word(input) + "\n";
   }
@@ -211,9 +209,10 @@ std::string reproduce(const ReportData& data, const Focus& focus, const std::str
       "<h3>To reproduce it</h3>\n<p>The same version gives the same bytes.</p>\n<pre tabindex=\"0\">{}</pre>\n",
       html_text(commands));
   if (const std::string one = command_at(data, focus); !one.empty()) {
-    text += fmt::format("<p>One run of those in the figures alone, with its ten longest requests explained:</p>\n"
-                        "<pre tabindex=\"0\">{} --worst 10</pre>\n",
-                        html_text(one));
+    text += fmt::format(
+        "<p>One run of those in the figures alone, with its ten longest requests explained:</p>\n"
+        "<pre tabindex=\"0\">{} --worst 10</pre>\n",
+        html_text(one));
   }
   if (data.is_study) {
     text += fmt::format(
@@ -244,7 +243,8 @@ mmap_sem by holder, reclaim and device.</li>
 
 std::string method_section(const ReportData& data, const Focus& focus, const std::string& input) {
   return fmt::format(
-      "<section id=\"method\" aria-labelledby=\"method-title\">\n<h2 id=\"method-title\">Method</h2>\n{}{}{}</section>\n",
+      "<section id=\"method\" aria-labelledby=\"method-title\">\n<h2 "
+      "id=\"method-title\">Method</h2>\n{}{}{}</section>\n",
       kMethod, parameters(data, focus), reproduce(data, focus, input));
 }
 
@@ -345,8 +345,8 @@ std::string table_head(const ReportData& data, const Focus& focus, const std::ve
     text += measure_head(data.measures[measure], units[measure]);
   }
   if (!focus.after.empty()) {
-    text += head("ratio", fmt::format("{} against {} (ratio)", html_text(to_text(focus.headline)),
-                                      html_text(focus.before)));
+    text += head("ratio",
+                 fmt::format("{} against {} (ratio)", html_text(to_text(focus.headline)), html_text(focus.before)));
   }
   return text + "</tr>\n";
 }
@@ -416,7 +416,8 @@ std::string failures_section(const ReportData& data) {
   }
   if (rows.empty()) return {};
   return fmt::format(
-      "<section id=\"failed\" aria-labelledby=\"failed-title\">\n<h2 id=\"failed-title\">Failed runs</h2>\n<ul>\n{}</ul>\n"
+      "<section id=\"failed\" aria-labelledby=\"failed-title\">\n<h2 id=\"failed-title\">Failed "
+      "runs</h2>\n<ul>\n{}</ul>\n"
       "</section>\n",
       rows);
 }
@@ -448,10 +449,10 @@ std::vector<std::string> difference_sentences(const StudyDifference& difference)
   if (all == 0) return {"<strong>Nothing can be compared:</strong> no point, policy, measure and seed is in both."};
   const std::size_t changed = difference.count(Change::shorter) + difference.count(Change::longer);
   std::vector<std::string> sentences{
-      changed == 0 ? fmt::format("<strong>No difference is shown</strong> in any of {}.", counted(all, "measure"))
-                   : fmt::format("<strong>{} of {} changed:</strong> {} became shorter, {} longer.", changed,
-                                 counted(all, "measure"), difference.count(Change::shorter),
-                                 difference.count(Change::longer))};
+      changed == 0
+          ? fmt::format("<strong>No difference is shown</strong> in any of {}.", counted(all, "measure"))
+          : fmt::format("<strong>{} of {} changed:</strong> {} became shorter, {} longer.", changed,
+                        counted(all, "measure"), difference.count(Change::shorter), difference.count(Change::longer))};
   if (changed > 0) {
     const auto [best, worst] = std::minmax_element(difference.rows.begin(), difference.rows.end(),
                                                    [](const auto& a, const auto& b) { return a.ratio < b.ratio; });
@@ -474,7 +475,8 @@ std::string difference_rows(const StudyDifference& difference) {
                                : row.change == Change::shorter ? "shorter"
                                                                : "longer";
     text += fmt::format(
-        "<tr><td class=w>{}<td class=w>{}<td class=w>{}<td data-v={:.10g}>{}<td data-v={:.10g}>{}<td data-v={:.8g}>{}<td "
+        "<tr><td class=w>{}<td class=w>{}<td class=w>{}<td data-v={:.10g}>{}<td data-v={:.10g}>{}<td "
+        "data-v={:.8g}>{}<td "
         "class=w>{}<td>{}<td class=w>{}\n",
         html_text(row.point), html_text(row.policy), html_text(to_text(row.measure)), row.before,
         html_text(amount_text(row.measure, row.before)), row.after, html_text(amount_text(row.measure, row.after)),
@@ -499,8 +501,8 @@ std::string difference_page(const StudyDifference& difference, const std::vector
   const std::string heads = head("point", "point", " class=\"w\"") + head("policy", "policy", " class=\"w\"") +
                             head("measure", "measure", " class=\"w\"") + head("before", "before (time)") +
                             head("after", "after (time)") + head("ratio", "after / before (ratio)") +
-                            head("interval", "95 % interval (ratio)", " class=\"w\"") + head("seeds", "seeds (number)") +
-                            head("change", "change", " class=\"w\"");
+                            head("interval", "95 % interval (ratio)", " class=\"w\"") +
+                            head("seeds", "seeds (number)") + head("change", "change", " class=\"w\"");
   const std::string table = fmt::format(
       "<section id=\"results\" aria-labelledby=\"results-title\">\n<h2 id=\"results-title\">Results</h2>\n{}"
       "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of results, scrolls sideways\">\n"
@@ -511,19 +513,19 @@ std::string difference_page(const StudyDifference& difference, const std::vector
       list_of("Measures that the study after does not show itself", difference.unmeasured));
   const std::string method = fmt::format(
       "<section id=\"method\" aria-labelledby=\"method-title\">\n<h2 id=\"method-title\">Method</h2>\n"
-      "<p>Points with the same values of their axes and policies of the same name are the same. Replications of one seed "
+      "<p>Points with the same values of their axes and policies of the same name are the same. Replications of one "
+      "seed "
       "saw the same demands and are paired; the ratio is their geometric mean with Student's 95 % interval of its "
       "logarithm. A difference that is not shown with 95 % confidence, or is less than 5 %, is called none; with one "
       "seed, less than a factor of 1.5.</p>\n<h3>To reproduce it</h3>\n<pre tabindex=\"0\">mlocksim report --diff {} "
       "{}</pre>\n</section>\n",
       html_text(shell_word(before_input)), html_text(shell_word(after_input)));
-  const std::string names = difference.before == difference.after
-                                ? difference.before
-                                : difference.before + " and " + difference.after;
-  return document({"mlocksim: two studies", "What changed in " + names + "?",
-                   fmt::format("Before: {}. After: {}.", before_input, after_input)},
-                  answer_section(difference_sentences(difference), not_shown) + figures_section(figures, files) + method +
-                      table);
+  const std::string names =
+      difference.before == difference.after ? difference.before : difference.before + " and " + difference.after;
+  return document(
+      {"mlocksim: two studies", "What changed in " + names + "?",
+       fmt::format("Before: {}. After: {}.", before_input, after_input)},
+      answer_section(difference_sentences(difference), not_shown) + figures_section(figures, files) + method + table);
 }
 
 }  // namespace experiments

@@ -1,7 +1,7 @@
 // Who held an mmap_sem in which mode, and who waited for it, around the longest request of one run.
 //
-// The run is done again, twice, each time in a process of its own: the same scenario, policy and seed give the same run.
-// First to find its longest request, then to look on around it.
+// The run is done again, twice, each time in a process of its own: the same scenario, policy and seed give the same
+// run. First to find its longest request, then to look on around it.
 #pragma once
 
 #include <string>
@@ -38,8 +38,8 @@ struct SemaphoreTimeline {
   std::vector<SemaphoreBar> bars;  ///< cut to the window; by task, then by time
 };
 
-/// Tells it of `scenario` under its first policy. A reason instead: `expected` (the run's result as text, as a store keeps
-/// it) is not what the run gives now; nobody asked for anything; or the run failed.
+/// Tells it of `scenario` under its first policy. A reason instead: `expected` (the run's result as text, as a store
+/// keeps it) is not what the run gives now; nobody asked for anything; or the run failed.
 [[nodiscard]] std::variant<SemaphoreTimeline, std::string> semaphore_timeline(const models::Scenario& scenario,
                                                                               const Json& expected);
 

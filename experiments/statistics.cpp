@@ -21,10 +21,15 @@ double student_quantile(std::size_t samples, double confidence) {
 
 }  // namespace
 
+double mean_of(std::span<const double> samples) {
+  assert(!samples.empty());
+  return boost::math::statistics::mean(samples.begin(), samples.end());
+}
+
 std::optional<Interval> mean_interval(std::span<const double> samples, double confidence) {
   assert(confidence > 0 && confidence < 1);
   if (samples.size() < 2) return std::nullopt;
-  const double mean = boost::math::statistics::mean(samples.begin(), samples.end());
+  const double mean = mean_of(samples);
   const double variance = boost::math::statistics::sample_variance(samples.begin(), samples.end());
   const double standard_error = std::sqrt(variance / static_cast<double>(samples.size()));
   const double half_width = student_quantile(samples.size(), confidence) * standard_error;

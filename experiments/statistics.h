@@ -22,6 +22,9 @@ struct Interval {
   bool operator==(const Interval&) const = default;
 };
 
+/// The arithmetic mean. Precondition: there are samples.
+double mean_of(std::span<const double> samples);
+
 /// mean +- t sqrt(s^2 / n), where s^2 is the unbiased sample variance and t the (1 + confidence) / 2 quantile
 /// of Student's distribution with n - 1 degrees of freedom. Samples that are all equal give an interval of
 /// width zero. Nothing for fewer than two samples, which say nothing about their spread.

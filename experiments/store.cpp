@@ -121,12 +121,8 @@ std::vector<std::pair<std::string, std::string>> meta_of(const StudyPlan& plan) 
     for (const auto& [path, at] : study.sensitivity->factors) factors.push_back(path);
     facts["sensitivity"] = {{"factors", factors}, {"trajectories", study.sensitivity->trajectories}};
   }
-  return {{"name", study.name},
-          {"about", study.about},
-          {"axes", Json(plan.axes()).dump()},
-          {"measures", measures.dump()},
-          {"command", command_of(study)},
-          {"study", facts.dump()}};
+  return {{"name", study.name},          {"about", study.about},         {"axes", Json(plan.axes()).dump()},
+          {"measures", measures.dump()}, {"command", command_of(study)}, {"study", facts.dump()}};
 }
 
 InputError refusal(const std::filesystem::path& file, const std::string& message) {

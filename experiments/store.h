@@ -1,7 +1,8 @@
 // What a study has found out so far: one SQLite file, DIR/study.sqlite, that any SQLite tool can query.
 //
 // Schema, version 2 (PRAGMA user_version):
-// - meta(key, value): of the study that was planned last: name, about, command, axes, measures (JSON lists), study (JSON)
+// - meta(key, value): of the study that was planned last: name, about, command, axes, measures (JSON lists), study
+// (JSON)
 // - point(number, labels): its points; labels is a JSON list with the value of each axis, null where it has none
 // - point_value(point, axis, value): the same for SQL
 // - point_run(point, policy_order, policy, replication, run): which run belongs where; many may share one

@@ -139,12 +139,13 @@ FigureOrNot difference_figure(const StudyDifference& difference, std::size_t mos
     const double to = std::min(interval.high, row.ratio * kWidest);
     low = std::min(low, from);
     high = std::max(high, to);
-    csv += csv_line({row.policy, fmt::format("{}", place), fmt::format("{:.8g}", row.ratio), fmt::format("{:.8g}", from),
-                     fmt::format("{:.8g}", to), row.point, to_text(row.measure)});
+    csv += csv_line({row.policy, fmt::format("{}", place), fmt::format("{:.8g}", row.ratio),
+                     fmt::format("{:.8g}", from), fmt::format("{:.8g}", to), row.point, to_text(row.measure)});
     tics.emplace_back(fmt::format("{}: {}", row.point, to_text(row.measure)), static_cast<double>(place));
   }
   Tics ratios;
-  for (const double at : {1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6}) {
+  for (const double at :
+       {1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6}) {
     if (at < low / 1.1 || at > high * 1.1) continue;
     ratios.emplace_back(at < 1 ? "1/" + spell_factor(1 / at) : spell_factor(at), at);
   }
@@ -164,13 +165,13 @@ FigureOrNot difference_figure(const StudyDifference& difference, std::size_t mos
   }
   const int height = std::clamp(260 + 34 * static_cast<int>(rows.size()), 500, 1600);
   const DifferenceRow& first = *rows.front();
-  return Figure{{"changes", csv, commands, height},
-                title,
-                fmt::format("The largest change: {} under {} at {} is {}.{}", html_text(measure_text(first.measure)),
-                            html_text(first.policy), html_text(first.point), html_text(factor_text(1, first.ratio)),
-                            left_out > 0 ? fmt::format(" The {} rows that changed less are in the table only.", left_out)
-                                         : ""),
-                "The ratio after over before with its confidence interval, a row for each point, policy and measure."};
+  return Figure{
+      {"changes", csv, commands, height},
+      title,
+      fmt::format("The largest change: {} under {} at {} is {}.{}", html_text(measure_text(first.measure)),
+                  html_text(first.policy), html_text(first.point), html_text(factor_text(1, first.ratio)),
+                  left_out > 0 ? fmt::format(" The {} rows that changed less are in the table only.", left_out) : ""),
+      "The ratio after over before with its confidence interval, a row for each point, policy and measure."};
 }
 
 }  // namespace experiments

@@ -30,10 +30,10 @@ struct DifferenceRow {
 struct StudyDifference {
   std::string before;  ///< name of the study
   std::string after;
-  std::vector<DifferenceRow> rows;         ///< in the order of the study before
-  std::vector<std::string> only_before;    ///< points and policies without a partner, in words
+  std::vector<DifferenceRow> rows;       ///< in the order of the study before
+  std::vector<std::string> only_before;  ///< points and policies without a partner, in words
   std::vector<std::string> only_after;
-  std::vector<std::string> unmeasured;     ///< measures that only one of them has
+  std::vector<std::string> unmeasured;  ///< measures that only one of them has
 
   [[nodiscard]] std::size_t count(Change change) const;
 };

@@ -11,7 +11,8 @@
 // - Each mmap_sem is a process `mmap_sem of <address space>` right behind it. Its holds are slices of category `hold`,
 //   `write: locker.0 munlock`: on the thread `writer`, and for readers on as many `reader` threads as there ever are
 //   readers at once. Its counters are `queue length` (without those who spin) and `readers holding`.
-// - The process `CPUs` has a thread for each CPU; its slices, of category `on_cpu`, are the tasks that run there, by name.
+// - The process `CPUs` has a thread for each CPU; its slices, of category `on_cpu`, are the tasks that run there, by
+// name.
 //   A CPU that changes hands is nobody's in between.
 // - `free pages` is a counter of the process `kernel`, taken in passing when it has changed, at most once a
 //   microsecond.
