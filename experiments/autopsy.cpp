@@ -24,32 +24,6 @@ std::string name_of(models::ClassId id, const Names& classes) {
   return (id < 0 ? "the " : "") + class_name(id, classes);
 }
 
-// What a holder was about, as the end of a sentence; nothing if it simply worked.
-std::string meanwhile(const models::LockBlame& lock, const Names& classes) {
-  switch (lock.doing) {
-    case Cause::run_queue:
-      if (lock.cpu_taken_by < 0) return ", who waits for a CPU";
-      return fmt::format(", who waits for the CPU that {} has taken", name_of(lock.cpu_taken_by, classes));
-    case Cause::throttled:
-      return ", who is throttled: its group has used up its quota";
-    case Cause::wake_up:
-      return ", who is being woken";
-    case Cause::lock_wait:
-      return ", who waits for another lock";
-    case Cause::direct_reclaim:
-      return ", who reclaims memory for itself";
-    case Cause::reclaim_throttle:
-      return ", who waits for reclaim to make progress";
-    case Cause::device_io:
-      return ", who waits for the device";
-    case Cause::sleep:
-      return ", who sleeps";
-    case Cause::cpu:
-      break;
-  }
-  return "";
-}
-
 std::string lock_wait(const std::optional<models::LockBlame>& lock, const Names& classes) {
   if (!lock) return "waits for a lock";
   const std::string holder = name_of(lock->holder, classes);
@@ -59,7 +33,7 @@ std::string lock_wait(const std::optional<models::LockBlame>& lock, const Names&
     return fmt::format("stands behind {}, who wants mmap_sem for write, {}{}", name_of(lock->convoy, classes), held,
                        meanwhile(*lock, classes));
   }
-  return fmt::format("waits for mmap_sem, {}{}", held, meanwhile(*lock, classes));
+  return fmt::format("waits for {}, {}{}", to_string(lock->lock), held, meanwhile(*lock, classes));
 }
 
 std::string sentence(const WorstStep& step, const Names& classes) {
@@ -107,6 +81,31 @@ std::string report(std::size_t place, const WorstRequest& request, const Names& 
 }
 
 }  // namespace
+
+std::string meanwhile(const models::LockBlame& lock, const std::vector<std::string>& classes) {
+  switch (lock.doing) {
+    case Cause::run_queue:
+      if (lock.cpu_taken_by < 0) return ", who waits for a CPU";
+      return fmt::format(", who waits for the CPU that {} has taken", name_of(lock.cpu_taken_by, classes));
+    case Cause::throttled:
+      return ", who is throttled: its group has used up its quota";
+    case Cause::wake_up:
+      return ", who is being woken";
+    case Cause::lock_wait:
+      return ", who waits for another lock";
+    case Cause::direct_reclaim:
+      return ", who reclaims memory for itself";
+    case Cause::reclaim_throttle:
+      return ", who waits for reclaim to make progress";
+    case Cause::device_io:
+      return ", who waits for the device";
+    case Cause::sleep:
+      return ", who sleeps";
+    case Cause::cpu:
+      break;
+  }
+  return "";
+}
 
 std::string autopsy(const models::Result& result, std::size_t count) {
   std::vector<const WorstRequest*> all;

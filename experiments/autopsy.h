@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "models/simulation.h"
 
@@ -14,5 +15,8 @@ inline constexpr std::size_t kMostAutopsies = models::WorstRequests::kMost;
 /// The `count` (1 .. kMostAutopsies) longest requests of all classes, the longest first, in plain words with times.
 /// Ends with a newline.
 [[nodiscard]] std::string autopsy(const models::Result& result, std::size_t count);
+
+/// What a holder was about meanwhile, as the end of a sentence: `, who waits for the device`; nothing if it worked.
+[[nodiscard]] std::string meanwhile(const models::LockBlame& lock, const std::vector<std::string>& classes);
 
 }  // namespace experiments

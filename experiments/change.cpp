@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "experiments/quantity.h"
+
 namespace experiments {
 
 namespace {
@@ -37,6 +39,13 @@ std::string factor_text(double before, double after) {
   const double larger = std::max(before / after, after / before);
   if (larger < 1.005) return "the same";
   return fmt::format("{} times {}", spell_factor(larger), before > after ? "shorter" : "longer");
+}
+
+std::string difference_text(const std::optional<Interval>& difference) {
+  if (!difference) return "";
+  using Time = std::chrono::duration<double, std::nano>;
+  return fmt::format("; difference {} [{}, {}]{}", human(Time(difference->mean)), human(Time(difference->low)),
+                     human(Time(difference->high)), shows_difference(*difference) ? "" : ", none shown");
 }
 
 }  // namespace experiments

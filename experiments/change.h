@@ -20,4 +20,7 @@ enum class Change { shorter, none, longer };
 /// `59,000 times shorter`, `1.2 times longer`, `the same`; `shorter` or `longer` where one of them is 0.
 [[nodiscard]] std::string factor_text(double before, double after);
 
+/// `; difference 1.2 ms [1.1 ms, 1.3 ms]` in nanoseconds, `, none shown` where it contains zero. Empty without one.
+[[nodiscard]] std::string difference_text(const std::optional<Interval>& difference);
+
 }  // namespace experiments

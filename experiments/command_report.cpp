@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "experiments/commands.h"
+#include "experiments/explanation_page.h"
 #include "experiments/figures.h"
 #include "experiments/replay.h"
 #include "experiments/report_page.h"
@@ -67,12 +68,30 @@ std::variant<SemaphoreTimeline, std::string> timeline_of(const RunOutcome& run, 
   return semaphore_timeline(*scenario, result);
 }
 
-void write_report(const std::filesystem::path& input, const Places& places) {
+void write_explanation(const std::filesystem::path& input, const Places& places) {
+  const Json explanation = read_explanation(input);
+  OutputFile page(places.page);
+  const auto figures = draw_all({remedy_figure(explanation)}, places.figures);
+  page.commit(explanation_page(explanation, figures, places.figures.filename(), input.string()));
+}
+
+/// `explanation`: a file of `explain --json` that becomes a section of the page.
+void write_report(const std::filesystem::path& input, const std::optional<std::string>& explanation,
+                  const Places& places) {
+  if (std::filesystem::is_regular_file(input) && is_explanation(input)) return write_explanation(input, places);
   const ReportData data = read_report_data(input);
+  std::string section;
   OutputFile page(places.page);
   const Focus focus = focus_of(data);
-  const auto figures = draw_all(figures_of(data, focus, timeline_of), places.figures);
-  page.commit(report_page(data, focus, answer_of(data, focus), figures, places.figures.filename(), input.string()));
+  std::vector<FigureOrNot> figures = figures_of(data, focus, timeline_of);
+  if (explanation) {
+    const Json json = read_explanation(*explanation);
+    section = explanation_section(json);
+    figures.insert(figures.begin(), remedy_figure(json));
+  }
+  const auto drawn = draw_all(figures, places.figures);
+  page.commit(
+      report_page(data, focus, answer_of(data, focus), drawn, places.figures.filename(), input.string(), section));
 }
 
 void write_difference(const std::filesystem::path& before, const std::filesystem::path& after, const Places& places) {
@@ -101,11 +120,12 @@ int command_report(const Arguments& arguments) {
   CommandLine line(
       "report DIR [OPTION]...",
       "Makes the page of a study: the question and its answer, figures, method, all results. DIR is the folder\n"
-      "of a study, or a file that `compare --json` has written. Writes DIR/report.html, which needs nothing else\n"
+      "of a study, or a file that `compare --json` or `explain --json` has written. Writes DIR/report.html, which needs nothing else\n"
       "to be opened, and DIR/figures with every figure as SVG and PNG, its data as CSV, and gnuplot's script.",
       "DIR", 2);
   line.add()("diff", "two studies, DIR_A DIR_B: what changed from the one to the other")(
       "output,o", po::value<std::string>()->value_name("DIR|FILE.html"), "write it there")(
+      "explain", po::value<std::string>()->value_name("FILE"), "add what `explain --json FILE` has found as a section")(
       "open", "show it in the browser: $BROWSER, or what xdg-open starts");
   if (!line.parse(arguments)) return kOk;
   const auto inputs = line.get<std::vector<std::string>>("DIR");
@@ -122,7 +142,7 @@ int command_report(const Arguments& arguments) {
   }
   std::error_code error;
   if (places.page.has_parent_path()) std::filesystem::create_directories(places.page.parent_path(), error);
-  line.has("diff") ? write_difference(inputs[0], inputs[1], places) : write_report(last, places);
+  line.has("diff") ? write_difference(inputs[0], inputs[1], places) : write_report(last, line.find<std::string>("explain"), places);
   fmt::print("{}\n", places.page.string());
   if (line.has("open") && !open_page(places.page)) {
     throw std::runtime_error(fmt::format("no browser could be started; the page is {}", places.page.string()));

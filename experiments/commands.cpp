@@ -120,10 +120,14 @@ sim::Engine::Options engine_options_of(const CommandLine& line) {
   return {line.has("stepwise"), line.find<std::vector<std::string>>("simgrid").value_or(std::vector<std::string>{})};
 }
 
-models::Scenario read_named_scenario(const std::string& name, const Overrides& overrides) {
+std::filesystem::path scenario_file(const std::string& name) {
   const auto file = find_config(ConfigKind::scenarios, name, {""});
   if (!file) throw UsageError(file.message());
-  return read_scenario(*file, overrides);
+  return *file;
+}
+
+models::Scenario read_named_scenario(const std::string& name, const Overrides& overrides) {
+  return read_scenario(scenario_file(name), overrides);
 }
 
 namespace {

@@ -26,6 +26,7 @@ using Arguments = std::vector<std::string>;
 // run that failed.
 int command_run(const Arguments& arguments);
 int command_compare(const Arguments& arguments);
+int command_explain(const Arguments& arguments);
 int command_check(const Arguments& arguments);
 int command_list(const Arguments& arguments);
 int command_sweep(const Arguments& arguments);
@@ -87,6 +88,8 @@ void add_scenario_options(CommandLine& line);
 [[nodiscard]] Overrides overrides_of(const CommandLine& line, std::vector<std::string> policies);
 [[nodiscard]] sim::Engine::Options engine_options_of(const CommandLine& line);
 
+/// The file that the name of a scenario means: a path, or the name of a shipped one. Throws UsageError.
+[[nodiscard]] std::filesystem::path scenario_file(const std::string& name);
 /// The scenario in the file that `name` means: a path, or the name of a shipped one. Throws UsageError, InputError.
 [[nodiscard]] models::Scenario read_named_scenario(const std::string& name, const Overrides& overrides);
 

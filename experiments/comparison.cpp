@@ -101,7 +101,7 @@ std::vector<Share> shares(const models::Blame& blame, const std::vector<std::str
     all.push_back({std::string(to_string(static_cast<models::Cause>(cause))), blame.causes[cause]});
   }
   for (const auto& [lock, wait] : blame.lock_waits) {
-    all.push_back({fmt::format("waiting for mmap_sem ({})", to_text(lock, classes)), wait});
+    all.push_back({fmt::format("waiting for {} ({})", to_string(lock.lock), to_text(lock, classes)), wait});
   }
   std::stable_sort(all.begin(), all.end(), [](const Share& a, const Share& b) { return a.time > b.time; });
   return all;

@@ -45,6 +45,8 @@ const std::vector<CostKey>& cost_keys() {
       {"proc_maps_vma", &Costs::proc_maps_vma},
       {"proc_smaps_vma", &Costs::proc_smaps_vma},
       {"proc_smaps_page", &Costs::proc_smaps_page},
+      {"proc_numa_maps_vma", &Costs::proc_numa_maps_vma},
+      {"proc_rollup_vma", &Costs::proc_rollup_vma},
       {"access_page", &Costs::access_page},
       {"proc_cmdline", &Costs::proc_cmdline},
       {"proc_open", &Costs::proc_open},

@@ -21,9 +21,10 @@ struct Command {
   const char* about;
 };
 
-constexpr std::array<Command, 8> kCommands{{
+constexpr std::array<Command, 9> kCommands{{
     {"run", command_run, "run a scenario under one policy"},
     {"compare", command_compare, "run it under several, side by side, with a verdict"},
+    {"explain", command_explain, "tell who suffers, along which chain, and what would help most"},
     {"sweep", command_sweep, "run a study: a scenario along its axes; goes on where it was stopped"},
     {"results", command_results, "show or export what a study has found out"},
     {"report", command_report, "make the page of a study: answer, figures, table; or of what two studies differ in"},

@@ -1,5 +1,7 @@
 #include "experiments/policy_file.h"
 
+#include <utility>
+
 #include "experiments/config_catalogue.h"
 #include "experiments/yaml_reader.h"
 #include "experiments/yaml_values.h"
@@ -118,6 +120,37 @@ void read_fault(const std::optional<YamlField>& field, models::Policy& policy) {
   map.refuse_unknown();
 }
 
+std::optional<models::ProcLock> proc_lock_of(const YamlField& field) {
+  using models::ProcLock;
+  return choice_of<ProcLock>(
+      field, {{"mmap_sem", ProcLock::mmap_sem}, {"rcu", ProcLock::rcu}, {"per_vma", ProcLock::per_vma}});
+}
+
+// The locks of VMAs are there for faults first of all.
+void read_proc_lock(const std::optional<YamlField>& field, models::ProcLock& lock, models::FaultLock fault) {
+  assign(lock, field, proc_lock_of);
+  if (lock == models::ProcLock::per_vma && fault != models::FaultLock::per_vma) {
+    field->refuse("VMAs have locks of their own only where faults take them: fault: {lock: per_vma}");
+  }
+}
+
+void read_proc(const std::optional<YamlField>& field, models::Policy& policy) {
+  if (!field) return;
+  YamlMap map = field->map("a map such as {maps: per_vma, rollup_gives_way: true}");
+  models::ProcLocks& proc = policy.proc;
+  read_proc_lock(map.find("maps"), proc.maps, policy.fault);
+  for (const auto& [key, lock] : {std::pair("smaps", &proc.smaps), std::pair("numa_maps", &proc.numa_maps),
+                                  std::pair("smaps_rollup", &proc.smaps_rollup)}) {
+    const auto file = map.find(key);
+    read_proc_lock(file, *lock, policy.fault);
+    if (*lock == models::ProcLock::rcu) {
+      file->refuse("a walk of page tables can sleep, which RCU does not allow: only maps can do with it");
+    }
+  }
+  assign(proc.rollup_gives_way, map.find("rollup_gives_way"), truth_of);
+  map.refuse_unknown();
+}
+
 std::optional<models::RwsemFlavour> flavour_of(const YamlField& field) {
   return choice_of<models::RwsemFlavour>(
       field, {{"fifo", models::RwsemFlavour::fifo}, {"spin_handoff", models::RwsemFlavour::spin_handoff}});
@@ -140,15 +173,9 @@ models::Policy read_policy_keys(YamlMap& map) {
   policy.grow = policy.populate;
   read_hold(map.find("grow"), policy.grow, kSenselessForPopulate, [](YamlMap&) {});
   read_fault(map.find("fault"), policy);
+  read_proc(map.find("proc"), policy);
   assign(policy.lru_drain, map.find("lru_drain"), drain_of);
   map.refuse_unknown();
-  return policy;
-}
-
-std::optional<models::Policy> read_policy_file(const std::filesystem::path& file,
-                                               std::vector<Diagnostic>& diagnostics) {
-  std::optional<models::Policy> policy;
-  (void)read_config(file, ConfigKind::policies, diagnostics, [&](YamlMap& map) { policy = read_policy_keys(map); });
   return policy;
 }
 
@@ -156,19 +183,23 @@ std::optional<models::Policy> read_policy_file(const std::filesystem::path& file
 
 std::optional<models::Policy> read_policy_value(const YamlField& field, const std::filesystem::path& scenario,
                                                 std::vector<Diagnostic>& diagnostics) {
-  if (field.node().kind == YamlNode::Kind::map) {
-    YamlMap map = field.map();
-    return read_policy_keys(map);
+  const YamlNode& node = field.node();
+  const bool derived = node.kind == YamlNode::Kind::map && find_entry(node, "from") != nullptr;
+  if (derived && find_entry(node, "name") == nullptr) {
+    field.refuse("expected a `name` of its own beside `from`: results tell policies by it");
   }
-  const auto file = file_of(field, ConfigKind::policies, scenario);
-  return file ? read_policy_file(*file, diagnostics) : std::nullopt;
+  std::optional<models::Policy> policy;
+  read_config_value(field, ConfigKind::policies, scenario, diagnostics,
+                    [&](YamlMap& map) { policy = read_policy_keys(map); });
+  return policy;
 }
 
 models::Policy read_policy(const std::filesystem::path& file) {
   std::vector<Diagnostic> diagnostics;
-  const auto policy = read_policy_file(file, diagnostics);
+  models::Policy policy;
+  (void)read_config(file, ConfigKind::policies, diagnostics, [&](YamlMap& map) { policy = read_policy_keys(map); });
   if (!diagnostics.empty()) throw InputError(diagnostics);
-  return *policy;
+  return policy;
 }
 
 }  // namespace experiments

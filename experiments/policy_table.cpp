@@ -1,6 +1,7 @@
 #include "experiments/policy_table.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -45,6 +46,21 @@ std::string fault_words(const Policy& policy) {
   return lock + (policy.retry_on_io ? "/IO" : "");
 }
 
+std::string proc_words(const Policy& policy) {
+  using models::ProcLock;
+  const models::ProcLocks& proc = policy.proc;
+  std::string text;
+  for (const auto& [lock, word] : {std::pair(ProcLock::rcu, "RCU"), std::pair(ProcLock::per_vma, "VMA's lock")}) {
+    std::vector<std::string> files;
+    if (proc.maps == lock) files.emplace_back("maps");
+    if (proc.smaps == lock) files.emplace_back("smaps");
+    if (proc.numa_maps == lock) files.emplace_back("numa_maps");
+    if (proc.smaps_rollup == lock) files.emplace_back("rollup");
+    if (!files.empty()) text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", word, fmt::join(files, ", "));
+  }
+  return text.empty() ? "read" : text;
+}
+
 std::string populate_words(const Policy& policy) {
   return policy.mlock_present_first ? "write (present),READ" : words(policy.populate);
 }
@@ -55,16 +71,16 @@ std::string policy_table(const std::vector<Policy>& policies) {
   std::size_t widest = 6;
   for (const Policy& policy : policies) widest = std::max(widest, policy.name.size());
   const auto line = [widest](const auto&... cells) {
-    return fmt::format("{:<{}}  {:<13} {:<21} {:<17} {:<17} {:<26} {}\n", std::get<0>(std::tie(cells...)), widest,
-                       std::get<1>(std::tie(cells...)), std::get<2>(std::tie(cells...)),
-                       std::get<3>(std::tie(cells...)), std::get<4>(std::tie(cells...)),
-                       std::get<5>(std::tie(cells...)), std::get<6>(std::tie(cells...)));
+    const auto row = std::tie(cells...);
+    return fmt::format("{:<{}}  {:<13} {:<21} {:<17} {:<17} {:<26} {:<14} {}\n", std::get<0>(row), widest,
+                       std::get<1>(row), std::get<2>(row), std::get<3>(row), std::get<4>(row), std::get<5>(row),
+                       std::get<6>(row), std::get<7>(row));
   };
   std::string text =
-      line("policy", "semaphore", "mlock: populate", "brk, MAP_LOCKED", "munlock: walk", "munmap", "fault");
+      line("policy", "semaphore", "mlock: populate", "brk, MAP_LOCKED", "munlock: walk", "munmap", "fault", "/proc");
   for (const Policy& policy : policies) {
     text += line(policy.name, to_string(policy.rwsem), populate_words(policy), words(policy.grow),
-                 words(policy.munlock), munmap_words(policy), fault_words(policy));
+                 words(policy.munlock), munmap_words(policy), fault_words(policy), proc_words(policy));
   }
   return text +
          "\n`>`: downgraded, and taken for write again; `,`: given up first; `/512`: given up and taken again every "

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <set>
 
-#include "experiments/page_style.h"
 #include "experiments/policy_table.h"
 #include "experiments/quantity.h"
 #include "experiments/replay.h"
@@ -20,92 +19,6 @@
 namespace experiments {
 
 namespace {
-
-// --- frame --------------------------------------------------------------------------------------------------------
-
-struct Frame {
-  std::string kicker;
-  std::string title;
-  std::string about;
-};
-
-std::string document(const Frame& frame, const std::string& main) {
-  return fmt::format(
-      R"(<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="mlocksim {0}">
-<link rel="icon" href="data:,">
-<title>{1}</title>
-<style>{2}</style>
-</head>
-<body>
-<a class="skip" href="#answer">Skip to the answer</a>
-<header>
-<p class="kicker">{3}</p>
-<h1>{1}</h1>
-<p class="about">{4}</p>
-<nav aria-label="On this page"><ul><li><a href="#answer">Answer</a></li><li><a href="#figures">Figures</a></li>
-<li><a href="#method">Method</a></li><li><a href="#results">Results</a></li></ul></nav>
-</header>
-<main>
-{5}</main>
-<footer>
-<p>Made by mlocksim {0} report from the results of a simulation. Everything on this page is in this file.</p>
-</footer>
-<script>{6}</script>
-</body>
-</html>
-)",
-      program_version(), html_text(frame.title), kPageStyle, html_text(frame.kicker), html_text(frame.about), main,
-      kPageScript);
-}
-
-std::string answer_section(const std::vector<std::string>& sentences, const std::vector<std::string>& not_shown) {
-  std::string text = "<section id=\"answer\" aria-labelledby=\"answer-title\">\n<h2 id=\"answer-title\">Answer</h2>\n";
-  text += "<div class=\"answer\">\n";
-  for (const std::string& sentence : sentences) text += fmt::format("<p>{}</p>\n", sentence);
-  text += "</div>\n";
-  if (!not_shown.empty()) {
-    text += fmt::format("<p class=\"honest\"><strong>Not shown.</strong> {}</p>\n", fmt::join(not_shown, " "));
-  }
-  return text + "</section>\n";
-}
-
-// --- figures ------------------------------------------------------------------------------------------------------
-
-std::string figure_html(const DrawnFigure& drawn, const std::string& files) {
-  const std::string& name = drawn.figure.plot.name;
-  const auto link = [&](const char* ending, const char* label) {
-    return fmt::format("<a href=\"{}/{}.{}\">{}<span hidden> of {}</span></a>", html_text(files), html_text(name),
-                       ending, label, html_text(drawn.figure.title));
-  };
-  return fmt::format(
-      "<figure id=\"figure-{0}\" aria-labelledby=\"title-{0}\">\n<h3 id=\"title-{0}\">{1}</h3>\n"
-      "<div class=\"drawing\" tabindex=\"0\" role=\"group\" aria-label=\"Drawing, scrolls sideways\">{2}</div>\n"
-      "<figcaption>{3} <span class=\"files\">{4} · {5} · {6}</span></figcaption>\n</figure>\n",
-      html_text(name), html_text(drawn.figure.title), drawn.svg, drawn.figure.caption, link("svg", "SVG"),
-      link("png", "PNG"), link("csv", "CSV"));
-}
-
-std::string figures_section(const std::vector<DrawnOrNot>& figures, const std::string& files) {
-  std::string text =
-      "<section id=\"figures\" aria-labelledby=\"figures-title\">\n<h2 id=\"figures-title\">Figures</h2>\n";
-  std::string missing;
-  for (const DrawnOrNot& each : figures) {
-    if (const auto* const drawn = std::get_if<DrawnFigure>(&each)) {
-      text += figure_html(*drawn, files);
-    } else {
-      const auto& omission = std::get<Omission>(each);
-      missing += fmt::format("<li>{}: {}.</li>\n", html_text(omission.title), omission.reason);
-    }
-  }
-  if (!missing.empty()) text += fmt::format("<h3>Figures that are not here</h3>\n<ul>\n{}</ul>\n", missing);
-  return text + "</section>\n";
-}
 
 // --- method -------------------------------------------------------------------------------------------------------
 
@@ -275,19 +188,8 @@ Unit unit_of(const Measure& measure, const std::vector<double>& values) {
   return unit;
 }
 
-/// Three digits, without an exponent.
-std::string three_digits(double value) {
-  if (value == 0) return "0";
-  const int decimals = std::clamp(2 - static_cast<int>(std::floor(std::log10(std::abs(value)))), 0, 9);
-  return fmt::format("{:.{}f}", value, decimals);
-}
-
-std::string head(const std::string& name, const std::string& html, const std::string& more = "") {
-  return fmt::format("<th scope=\"col\" data-name=\"{}\"{}>{}</th>", html_text(name), more, html);
-}
-
 std::string measure_head(const Measure& measure, const Unit& unit) {
-  return head(to_text(measure), fmt::format("{} ({})", html_text(to_text(measure)), unit.name),
+  return column_head(to_text(measure), fmt::format("{} ({})", html_text(to_text(measure)), unit.name),
               fmt::format(" data-measure=\"{}\"", html_text(to_text(measure))));
 }
 
@@ -311,15 +213,6 @@ std::string label_cell(const std::optional<std::string>& label) {
   return fmt::format("<td data-v={:.10g}>{}", value.amount, html_text(*label));
 }
 
-std::string tools(const std::string& table) {
-  return fmt::format(
-      "<p class=\"tools\" id=\"{0}-tools\" hidden><label for=\"{0}-filter\">Filter rows</label> "
-      "<input id=\"{0}-filter\" type=\"search\" autocomplete=\"off\" aria-describedby=\"{0}-hint\"> "
-      "<output for=\"{0}-filter\"></output> <small id=\"{0}-hint\">words that a row must have; "
-      "headings sort</small></p>\n",
-      table);
-}
-
 std::vector<Unit> units_of(const ReportData& data) {
   std::vector<Unit> units;
   for (const Measure& measure : data.measures) {
@@ -335,17 +228,17 @@ std::vector<Unit> units_of(const ReportData& data) {
 }
 
 std::string table_head(const ReportData& data, const Focus& focus, const std::vector<Unit>& units) {
-  std::string text = "<tr>" + head("point", "point (number)");
+  std::string text = "<tr>" + column_head("point", "point (number)");
   for (std::size_t axis = 0; axis < data.results.axes.size(); ++axis) {
     const std::string& name = data.results.axes[axis];
-    text += head(name, html_text(name));
+    text += column_head(name, html_text(name));
   }
-  text += head("policy", "policy", " class=\"w\"") + head("seeds", "seeds (number)");
+  text += column_head("policy", "policy", " class=\"w\"") + column_head("seeds", "seeds (number)");
   for (std::size_t measure = 0; measure < data.measures.size(); ++measure) {
     text += measure_head(data.measures[measure], units[measure]);
   }
   if (!focus.after.empty()) {
-    text += head("ratio",
+    text += column_head("ratio",
                  fmt::format("{} against {} (ratio)", html_text(to_text(focus.headline)), html_text(focus.before)));
   }
   return text + "</tr>\n";
@@ -387,7 +280,7 @@ std::string results_section(const ReportData& data, const Focus& focus) {
       "<table class=\"sortable\" id=\"table\">\n<caption>Means over the seeds ± half of the 95 % confidence interval. "
       "A dash: too few requests, or none.</caption>\n<thead>{}</thead>\n<tbody>\n{}</tbody>\n</table>\n</div>\n"
       "</section>\n",
-      tools("table"), table_head(data, focus, units), table_rows(data, focus, units));
+      table_tools("table"), table_head(data, focus, units), table_rows(data, focus, units));
 }
 
 // --- what find and sensitivity found, what failed -------------------------------------------------------------------
@@ -425,10 +318,11 @@ std::string failures_section(const ReportData& data) {
 }  // namespace
 
 std::string report_page(const ReportData& data, const Focus& focus, const Answer& answer,
-                        const std::vector<DrawnOrNot>& figures, const std::string& files, const std::string& input) {
-  const Frame frame{fmt::format("mlocksim {}: {}", data.is_study ? "study" : "comparison", data.results.name),
+                        const std::vector<DrawnOrNot>& figures, const std::string& files, const std::string& input,
+                        const std::string& explanation) {
+  const PageFrame frame{fmt::format("mlocksim {}: {}", data.is_study ? "study" : "comparison", data.results.name),
                     focus.question, data.results.about};
-  return document(frame, answer_section(answer.sentences, answer.not_shown) + findings_section(data) +
+  return page_document(frame, answer_section(answer.sentences, answer.not_shown) + explanation + findings_section(data) +
                              figures_section(figures, files) + method_section(data, focus, input) +
                              results_section(data, focus) + failures_section(data));
 }
@@ -498,17 +392,17 @@ std::string difference_page(const StudyDifference& difference, const std::vector
                                     counted(alone, "point and policy that is").c_str()));
   }
   not_shown.push_back("Only seeds that both have are compared.");
-  const std::string heads = head("point", "point", " class=\"w\"") + head("policy", "policy", " class=\"w\"") +
-                            head("measure", "measure", " class=\"w\"") + head("before", "before (time)") +
-                            head("after", "after (time)") + head("ratio", "after / before (ratio)") +
-                            head("interval", "95 % interval (ratio)", " class=\"w\"") +
-                            head("seeds", "seeds (number)") + head("change", "change", " class=\"w\"");
+  const std::string heads = column_head("point", "point", " class=\"w\"") + column_head("policy", "policy", " class=\"w\"") +
+                            column_head("measure", "measure", " class=\"w\"") + column_head("before", "before (time)") +
+                            column_head("after", "after (time)") + column_head("ratio", "after / before (ratio)") +
+                            column_head("interval", "95 % interval (ratio)", " class=\"w\"") +
+                            column_head("seeds", "seeds (number)") + column_head("change", "change", " class=\"w\"");
   const std::string table = fmt::format(
       "<section id=\"results\" aria-labelledby=\"results-title\">\n<h2 id=\"results-title\">Results</h2>\n{}"
       "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of results, scrolls sideways\">\n"
       "<table class=\"sortable\" id=\"table\">\n<caption>Means over the seeds that both studies "
       "have.</caption>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n</table>\n</div>\n{}{}{}</section>\n",
-      tools("table"), heads, difference_rows(difference), list_of("Before only", difference.only_before),
+      table_tools("table"), heads, difference_rows(difference), list_of("Before only", difference.only_before),
       list_of("After only", difference.only_after),
       list_of("Measures that the study after does not show itself", difference.unmeasured));
   const std::string method = fmt::format(
@@ -522,7 +416,7 @@ std::string difference_page(const StudyDifference& difference, const std::vector
       html_text(shell_word(before_input)), html_text(shell_word(after_input)));
   const std::string names =
       difference.before == difference.after ? difference.before : difference.before + " and " + difference.after;
-  return document(
+  return page_document(
       {"mlocksim: two studies", "What changed in " + names + "?",
        fmt::format("Before: {}. After: {}.", before_input, after_input)},
       answer_section(difference_sentences(difference), not_shown) + figures_section(figures, files) + method + table);

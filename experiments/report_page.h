@@ -6,29 +6,20 @@
 #pragma once
 
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "experiments/figures.h"
+#include "experiments/page_frame.h"
 #include "experiments/report_answer.h"
 #include "experiments/report_data.h"
 #include "experiments/study_difference.h"
 
 namespace experiments {
 
-/// A figure as drawn.
-struct DrawnFigure {
-  Figure figure;
-  std::string svg;  ///< as inline_svg() gives it
-};
-
-using DrawnOrNot = std::variant<DrawnFigure, Omission>;
-
 /// `files`: the folder of the figures' files as seen from the page. `input`: what the report is made from, as it was
-/// given.
+/// given. `explanation`: a section of explanation_page.h, or nothing.
 [[nodiscard]] std::string report_page(const ReportData& data, const Focus& focus, const Answer& answer,
                                       const std::vector<DrawnOrNot>& figures, const std::string& files,
-                                      const std::string& input);
+                                      const std::string& input, const std::string& explanation = {});
 
 /// The page of what two studies differ in.
 [[nodiscard]] std::string difference_page(const StudyDifference& difference, const std::vector<DrawnOrNot>& figures,

@@ -219,6 +219,7 @@ std::string class_name(models::ClassId id, const std::vector<std::string>& class
 std::string to_text(const models::LockBlame& blame, const std::vector<std::string>& classes) {
   std::string text =
       fmt::format("{} {} {}", class_name(blame.holder, classes), to_string(blame.mode), to_string(blame.phase));
+  if (blame.lock != models::LockKind::mmap_sem) text += fmt::format(" with {}", to_string(blame.lock));
   if (blame.doing != models::Cause::cpu) text += fmt::format(" in {}", to_string(blame.doing));
   if (blame.cpu_taken_by >= 0) text += fmt::format(" ({} has its CPU)", class_name(blame.cpu_taken_by, classes));
   if (blame.convoy >= 0) text += fmt::format(", behind {}", class_name(blame.convoy, classes));

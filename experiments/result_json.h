@@ -43,7 +43,7 @@ using Json = nlohmann::ordered_json;
 
 /// Who kept a waiter out, in words: `locker write munlock.walk`, `locker read mlock.populate, behind mapper`; and what
 /// the holder was about, if not working: `locker write mlock.populate in direct_reclaim`,
-/// `smaps read proc_read in run_queue (busy has its CPU)`.
+/// `smaps read proc_read in run_queue (busy has its CPU)`; `maps read proc_read with a VMA's lock`.
 /// `classes` are the names by number; what belongs to none is the kernel's own.
 [[nodiscard]] std::string to_text(const models::LockBlame& blame, const std::vector<std::string>& classes);
 

@@ -60,7 +60,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TimeSeries::Bucket, min, max, last)
 
 namespace models {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockBlame, holder, phase, mode, convoy, doing, cpu_taken_by)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockBlame, holder, phase, mode, convoy, doing, cpu_taken_by, lock)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Blame, count, causes, lock_waits)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorstStep, from, to, cause, lock)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorstRequest, task, due, latency, phase, steps, rest)

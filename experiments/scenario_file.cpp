@@ -507,8 +507,13 @@ class ScenarioReader {
     using File = models::ProcReaderSpec::File;
     models::ProcReaderSpec reader;
     const auto proc_file_of = [](const YamlField& field) {
-      return choice_of<File>(field, {{"cmdline", File::cmdline}, {"maps", File::maps}, {"smaps", File::smaps}},
-                             {"environ", "smaps_rollup"});
+      return choice_of<File>(field,
+                             {{"cmdline", File::cmdline},
+                              {"maps", File::maps},
+                              {"smaps", File::smaps},
+                              {"smaps_rollup", File::smaps_rollup},
+                              {"numa_maps", File::numa_maps}},
+                             {"environ"});
     };
     assign(reader.file, map.find("file"), proc_file_of);
     const auto target = map.require("target");

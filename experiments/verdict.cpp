@@ -85,13 +85,6 @@ struct Effect {
   std::string line;
 };
 
-std::string interval_text(const std::optional<Interval>& interval) {
-  if (!interval) return "";
-  using Time = std::chrono::duration<double, std::nano>;
-  return fmt::format("; difference {} [{}, {}]{}", human(Time(interval->mean)), human(Time(interval->low)),
-                     human(Time(interval->high)), shows_difference(*interval) ? "" : ", none shown");
-}
-
 Effect effect_on(const Comparison& comparison, const Row& row, const Pair& pair) {
   const Statistic& statistic = comparison.best_statistic(row, pair.held, pair.downgraded);
   const auto before = *statistic.of(comparison.pooled(pair.held, row).latency());
@@ -101,7 +94,7 @@ Effect effect_on(const Comparison& comparison, const Row& row, const Pair& pair)
   const auto after_ns = static_cast<double>(after.count());
   return {row.class_name, change_between(before_ns, after_ns, interval),
           fmt::format("    {:<15} {:<6} {:>8} -> {:>8}  ({}{})\n", row.class_name, statistic.name, human(before),
-                      human(after), factor_text(before_ns, after_ns), interval_text(interval))};
+                      human(after), factor_text(before_ns, after_ns), difference_text(interval))};
 }
 
 std::vector<Effect> effects(const Comparison& comparison, const Path& path, const Pair& pair) {

@@ -50,7 +50,12 @@ constexpr std::string_view to_string(LockMode mode) { return mode == LockMode::r
 /// Classes of competitors are numbered in the order of the scenario.
 using ClassId = std::int32_t;
 
-/// Who kept a waiter out of a semaphore.
+/// What a task can wait for under Cause::lock_wait.
+enum class LockKind { mmap_sem, vma };
+
+constexpr std::string_view to_string(LockKind lock) { return lock == LockKind::mmap_sem ? "mmap_sem" : "a VMA's lock"; }
+
+/// Who kept a waiter out of a lock.
 struct LockBlame {
   ClassId holder = -1;  ///< among several readers, the one that has held it longest
   Phase phase = Phase::idle;
@@ -58,11 +63,12 @@ struct LockBlame {
   ClassId convoy = -1;        ///< a reader kept out by readers: the class of the queued writer it stands behind
   Cause doing = Cause::cpu;   ///< what the holder's own time went into meanwhile
   ClassId cpu_taken_by = -1;  ///< a holder that waits for a CPU: who had its CPU when that wait began
+  LockKind lock = LockKind::mmap_sem;
 
   auto operator<=>(const LockBlame&) const = default;
 };
 
-/// A stretch of time that a task waited for a semaphore, and because of whom.
+/// A stretch of time that a task waited for a lock, and because of whom.
 struct LockWait {
   sim::Time from;
   sim::Time to;
@@ -95,6 +101,8 @@ class Ledger {
       from = end;
     }
   }
+  /// Whether it can still tell what was at `at`.
+  [[nodiscard]] bool knows(sim::Time at) const { return entries_.front().from <= at; }
   /// The waits that ended after the moment that was last forgotten.
   [[nodiscard]] const std::deque<LockWait>& lock_waits() const { return lock_waits_; }
   /// What these come to since `since`, which has not been forgotten. Takes time for the different blames, not for the

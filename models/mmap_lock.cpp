@@ -13,6 +13,19 @@ namespace {
 
 bool per_vma(Task& current) { return current.kernel().policy.fault == FaultLock::per_vma; }
 
+// The wait of `writer` is charged to the last reader to leave, the one that it really waited for, by what that one did
+// meanwhile.
+void charge_wait(const Task& reader, Task& writer, sim::Time since, sim::Time now) {
+  const auto charge = [&](sim::Time from, sim::Time to, Cause doing) {
+    const ClassId taken_by = doing == Cause::run_queue ? reader.cpu_taken_by() : -1;
+    writer.ledger().add(
+        {from, to, {reader.class_id(), reader.phase(), LockMode::read, -1, doing, taken_by, LockKind::vma}});
+  };
+  // Who makes no requests remembers only the present.
+  if (!reader.ledger().knows(since)) return charge(since, now, Cause::cpu);
+  reader.ledger().for_each_between(since, now, charge);
+}
+
 }  // namespace
 
 void mmap_write_lock(Task& current, Mm& mm) { mm.mmap_sem.down_write(current); }
@@ -50,11 +63,17 @@ void vma_start_write_to_merge(Task& current, Mm& mm, Vma& vma, PageIndex start, 
 }
 
 bool vma_start_read(Task& current, Mm& mm, Vma& vma) {
-  if (!per_vma(current)) return false;
+  assert(per_vma(current));
   current.settle();
-  if (vma.lock.sequence == mm.lock_sequence || !vma.has_anon_vma || vma.detached) return false;
+  if (vma.lock.sequence == mm.lock_sequence || vma.detached) return false;
   vma.lock.readers.push_back(&current);
   return true;
+}
+
+bool lock_vma_under_rcu(Task& current, Mm& mm, Vma& vma) {
+  if (!per_vma(current)) return false;
+  current.settle();
+  return vma.has_anon_vma && vma_start_read(current, mm, vma);
 }
 
 void vma_end_read(Task& current, Vma& vma) {
@@ -63,8 +82,7 @@ void vma_end_read(Task& current, Vma& vma) {
   if (!vma.lock.readers.empty() || vma.lock.writer == nullptr) return;
   Task& writer = *vma.lock.writer;
   vma.lock.writer = nullptr;
-  // Charged to the last fault to leave: the one that it really waited for.
-  writer.ledger().add({vma.lock.writer_since, now, {current.class_id(), current.phase(), LockMode::read, -1}});
+  charge_wait(current, writer, vma.lock.writer_since, now);
   writer.recharge(Cause::wake_up);
   current.work(current.kernel().costs.rwsem_wake);
   current.settle();

@@ -1,12 +1,13 @@
 // mmap_sem and the locks of single VMAs, taken together as a path needs them.
 //
-// Models how the write mode of mmap_sem and the per-VMA locks belong together, and which lock a fault takes.
+// Models how the write mode of mmap_sem and the per-VMA locks belong together, and which lock a fault takes; readers of
+// /proc take the same ones (models/procfs.h).
 // Kernel. include/linux/mmap_lock.h, vma_start_write, lock_vma_under_rcu (include/linux/mm.h, mm/memory.c) of 6.4 and
 // later: whoever changes a VMA under mmap_sem marks it with the mm's sequence number, after the faults in it have left;
 // giving up write mode, downgrading included, moves the sequence number on and so unmarks all VMAs at once. Policies
 // without per-VMA locks pass through to mmap_sem.
-// Simplified. Taking and giving up a VMA's lock costs nothing of its own next to the fault; faults in one VMA under its
-// lock never block each other.
+// Simplified. Taking and giving up a VMA's lock costs nothing of its own next to the fault; readers of one VMA's lock
+// never block each other.
 // Validated by tests/mmap_lock_test.cpp.
 #pragma once
 
@@ -33,8 +34,11 @@ void vma_start_write(Task& current, Mm& mm, Vma& vma);
 /// joins (vma_prepare, mm/mmap.c). Precondition: as vma_start_write.
 void vma_start_write_to_merge(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, const VmFlags& flags);
 
-/// lock_vma_under_rcu: takes the lock of `vma` for a fault, or returns false if the fault has to take mmap_sem.
+/// Takes the lock of `vma`, or returns false if somebody is changing it, or it is no longer in the map.
+/// Precondition: the policy has per-VMA locks.
 bool vma_start_read(Task& current, Mm& mm, Vma& vma);
+/// lock_vma_under_rcu: takes the lock of `vma` for a fault, or returns false if the fault has to take mmap_sem.
+bool lock_vma_under_rcu(Task& current, Mm& mm, Vma& vma);
 void vma_end_read(Task& current, Vma& vma);
 
 }  // namespace models

@@ -53,6 +53,24 @@ enum class LruDrain {
   local,        ///< on this CPU only: no cost to speak of (5.18)
 };
 
+/// Which lock a reader of a file in /proc/PID holds while it looks at a VMA.
+enum class ProcLock {
+  mmap_sem,  ///< for read, for as many VMAs as fit into seq_file's buffer
+  rcu,       ///< none, as long as nobody changes the map: otherwise mmap_sem for read for a moment, and again
+  per_vma,   ///< that VMA's own; mmap_sem for a moment where somebody changes the VMA
+};
+
+/// The same for each file. rcu: maps only.
+struct ProcLocks {
+  ProcLock maps = ProcLock::mmap_sem;
+  ProcLock smaps = ProcLock::mmap_sem;
+  ProcLock numa_maps = ProcLock::mmap_sem;
+  ProcLock smaps_rollup = ProcLock::mmap_sem;
+  bool rollup_gives_way = false;  ///< smaps_rollup gives mmap_sem up after a VMA if somebody waits (5.11)
+
+  bool operator==(const ProcLocks&) const = default;
+};
+
 struct Policy {
   std::string name;
   std::string about;
@@ -67,6 +85,7 @@ struct Policy {
   Hold grow;  ///< populating what brk, stack growth, mmap(MAP_LOCKED) and remap_file_pages add: not chunked_write
   FaultLock fault = FaultLock::mmap_sem;
   bool retry_on_io = false;  ///< a fault that has to wait for the device gives its lock up and begins again (2.6.37)
+  ProcLocks proc;
   LruDrain lru_drain = LruDrain::under_lock;
 
   bool operator==(const Policy&) const = default;

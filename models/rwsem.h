@@ -104,6 +104,7 @@ class Rwsem {
     return std::visit([](const auto& rules) { return rules.queue_length(); }, rules_);
   }
   [[nodiscard]] bool held_by(const Task& current, LockMode mode) const;
+  [[nodiscard]] bool write_held() const { return !holders_.empty() && holders_.front().mode == LockMode::write; }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const RwsemStatistics& statistics() const { return statistics_; }
 

@@ -3,9 +3,12 @@
 // experiments/scenario_file.h reads it from YAML; models/simulation.h runs it.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -148,12 +151,17 @@ struct FaulterSpec {
 
 /// Reads /proc/PID/<file> of the process `target`, as ps does.
 struct ProcReaderSpec {
-  enum class File { cmdline, maps, smaps };
+  enum class File { cmdline, maps, smaps, smaps_rollup, numa_maps };
   File file = File::cmdline;
   std::string target;
   Arrival arrival;
   bool operator==(const ProcReaderSpec&) const = default;
 };
+
+constexpr std::string_view to_string(ProcReaderSpec::File file) {
+  constexpr std::array<std::string_view, 5> names{"cmdline", "maps", "smaps", "smaps_rollup", "numa_maps"};
+  return names[static_cast<std::size_t>(file)];
+}
 
 /// Maps a small region and unmaps it again, in turn: one system call a request, each a writer.
 struct MapperSpec {

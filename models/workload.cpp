@@ -254,6 +254,10 @@ void run_proc_reader(Task& current, Mm& target, const ProcReaderSpec& spec, Clas
         return proc_pid_maps(current, target);
       case ProcReaderSpec::File::smaps:
         return proc_pid_smaps(current, target);
+      case ProcReaderSpec::File::smaps_rollup:
+        return proc_pid_smaps_rollup(current, target);
+      case ProcReaderSpec::File::numa_maps:
+        return proc_pid_numa_maps(current, target);
     }
   });
 }
