@@ -46,7 +46,7 @@ int find_good_area(Task& current, Mm& mm, PageIndex page, VmaPointer& vma) {
 int do_user_addr_fault(Task& current, Mm& mm, PageIndex page, Backing backing) {
   const VmaPointer candidate = vma_at(mm, page);
   IoWait io = current.kernel().policy.retry_on_io ? IoWait::retry : IoWait::under_lock;
-  if (candidate != nullptr && vma_start_read(current, mm, *candidate)) {
+  if (candidate != nullptr && lock_vma_under_rcu(current, mm, *candidate)) {
     const FaultOutcome outcome = handle_fault(current, mm, *candidate, page, backing, io);
     vma_end_read(current, *candidate);
     if (outcome == FaultOutcome::done) return 0;

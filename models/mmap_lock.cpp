@@ -52,9 +52,15 @@ void vma_start_write_to_merge(Task& current, Mm& mm, Vma& vma, PageIndex start, 
 bool vma_start_read(Task& current, Mm& mm, Vma& vma) {
   if (!per_vma(current)) return false;
   current.settle();
-  if (vma.lock.sequence == mm.lock_sequence || !vma.has_anon_vma || vma.detached) return false;
+  if (vma.lock.sequence == mm.lock_sequence || vma.detached) return false;
   vma.lock.readers.push_back(&current);
   return true;
+}
+
+bool lock_vma_under_rcu(Task& current, Mm& mm, Vma& vma) {
+  if (!per_vma(current)) return false;
+  current.settle();
+  return vma.has_anon_vma && vma_start_read(current, mm, vma);
 }
 
 void vma_end_read(Task& current, Vma& vma) {
