@@ -164,8 +164,8 @@ struct Under {
 };
 void PrintTo(const Under& under, std::ostream* out) { *out << under.name; }
 
-class ZapUnderVmaLock : public testing::TestWithParam<Under> {};
-INSTANTIATE_TEST_SUITE_P(, ZapUnderVmaLock,
+class ZapOfARange : public testing::TestWithParam<Under> {};
+INSTANTIATE_TEST_SUITE_P(, ZapOfARange,
                          testing::Values(Under{"WithinOneVma", "10-20 20-30R", 12, 5, 0, true},
                                          Under{"OfAWholeVma", "10-20 20-30R", 10, 10, 0, true},
                                          Under{"OfALockedVma", "10-20L", 12, 5, -EINVAL, true},
@@ -175,7 +175,7 @@ INSTANTIATE_TEST_SUITE_P(, ZapUnderVmaLock,
                                          Under{"InAHole", "10-20", 30, 5, -ENOMEM, false}),
                          [](const auto& each) { return each.param.name; });
 
-TEST_P(ZapUnderVmaLock, IsOfOneVma) {
+TEST_P(ZapOfARange, TakesTheLockOfTheVmaThatItIsIn) {
   check_in_child([] {
     const Under& under = GetParam();
     SmallMachine world(machine_with_vma_locks());
