@@ -40,6 +40,8 @@ const std::vector<CostKey>& cost_keys() {
       {"fault", &Costs::fault},
       {"mprotect", &Costs::mprotect},
       {"madvise", &Costs::madvise},
+      {"mincore_page", &Costs::mincore_page},
+      {"get_mempolicy", &Costs::get_mempolicy},
       {"fork_vma", &Costs::fork_vma},
       {"fork_page", &Costs::fork_page},
       {"proc_maps_vma", &Costs::proc_maps_vma},

@@ -151,6 +151,19 @@ void read_proc(const std::optional<YamlField>& field, models::Policy& policy) {
   map.refuse_unknown();
 }
 
+void read_madvise(const std::optional<YamlField>& field, models::Policy& policy) {
+  if (!field) return;
+  YamlMap map = field->map("a map such as {zap: mmap_sem}");
+  const auto zap = map.require("zap");
+  assign(policy.zap_under_vma_lock, zap, [](const YamlField& value) {
+    return choice_of<bool>(value, {{"mmap_sem", false}, {"per_vma", true}});
+  });
+  if (policy.zap_under_vma_lock && policy.fault != models::FaultLock::per_vma) {
+    zap->refuse("VMAs have locks of their own only where faults take them: fault: {lock: per_vma}");
+  }
+  map.refuse_unknown();
+}
+
 std::optional<models::RwsemFlavour> flavour_of(const YamlField& field) {
   return choice_of<models::RwsemFlavour>(
       field, {{"fifo", models::RwsemFlavour::fifo}, {"spin_handoff", models::RwsemFlavour::spin_handoff}});
@@ -174,6 +187,7 @@ models::Policy read_policy_keys(YamlMap& map) {
   read_hold(map.find("grow"), policy.grow, kSenselessForPopulate, [](YamlMap&) {});
   read_fault(map.find("fault"), policy);
   read_proc(map.find("proc"), policy);
+  read_madvise(map.find("madvise"), policy);
   assign(policy.lru_drain, map.find("lru_drain"), drain_of);
   map.refuse_unknown();
   return policy;

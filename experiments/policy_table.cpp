@@ -43,7 +43,7 @@ std::string munmap_words(const Policy& policy) {
 
 std::string fault_words(const Policy& policy) {
   const std::string lock = policy.fault == models::FaultLock::per_vma ? "VMA's lock" : "read";
-  return lock + (policy.retry_on_io ? "/IO" : "");
+  return lock + (policy.retry_on_io ? "/IO" : "") + (policy.zap_under_vma_lock ? "+zap" : "");
 }
 
 std::string proc_words(const Policy& policy) {
@@ -86,7 +86,7 @@ std::string policy_table(const std::vector<Policy>& policies) {
          "\n`>`: downgraded, and taken for write again; `,`: given up first; `/512`: given up and taken again every "
          "512\n"
          "pages; `?`: only when somebody waits; `/IO`: given up while a page has to come from the device, and taken "
-         "again.\n"
+         "again; `+zap`: madvise(MADV_DONTNEED) within one VMA takes that lock, too.\n"
          "READ: others may fault and read /proc meanwhile, if no writer queues.\n";
 }
 

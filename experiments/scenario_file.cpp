@@ -120,7 +120,21 @@ models::Arrival read_arrival(YamlMap& thread) {
   return open_loop;
 }
 
-enum class Run { unknown, locker, faulter, proc_reader, mapper, recycler, protector, forker, remote_reader, busy };
+enum class Run {
+  unknown,
+  locker,
+  faulter,
+  proc_reader,
+  mapper,
+  recycler,
+  madviser,
+  mincore,
+  get_mempolicy,
+  protector,
+  forker,
+  remote_reader,
+  busy
+};
 
 Run run_of(const YamlField& field) {
   const auto run = choice_of<Run>(field, {{"locker", Run::locker},
@@ -128,6 +142,9 @@ Run run_of(const YamlField& field) {
                                           {"proc_reader", Run::proc_reader},
                                           {"mapper", Run::mapper},
                                           {"recycler", Run::recycler},
+                                          {"madviser", Run::madviser},
+                                          {"mincore", Run::mincore},
+                                          {"get_mempolicy", Run::get_mempolicy},
                                           {"protector", Run::protector},
                                           {"forker", Run::forker},
                                           {"remote_reader", Run::remote_reader},
@@ -175,7 +192,33 @@ models::FaulterSpec read_faulter(YamlMap& thread, const Regions& regions) {
   return faulter;
 }
 
-/// A recycler or a protector: `size` of `region` at a time.
+std::optional<models::Advice> advice_of(const YamlField& field) {
+  using models::Advice;
+  return choice_of<Advice>(field,
+                           {{"normal", Advice::normal},
+                            {"random", Advice::random},
+                            {"sequential", Advice::sequential},
+                            {"dontfork", Advice::dontfork},
+                            {"dofork", Advice::dofork},
+                            {"willneed", Advice::willneed},
+                            {"dontneed", Advice::dontneed},
+                            {"populate_read", Advice::populate_read},
+                            {"populate_write", Advice::populate_write}},
+                           {"free"});
+}
+
+/// Advice that the kernel would refuse for every page of `region` is a mistake in the scenario.
+void refuse_senseless(const YamlField& advice, models::Advice given, const models::RegionSpec& region) {
+  using Kind = models::RegionSpec::Kind;
+  if (given == models::Advice::willneed && region.kind != Kind::file) {
+    advice.refuse_expecting("another advice: only files are read ahead, and the region is of another kind");
+  }
+  if (given == models::Advice::populate_write && region.kind == Kind::file) {
+    advice.refuse_expecting("populate_read, as files are mapped to be read");
+  }
+}
+
+/// A madviser, a protector or one that calls mincore: `size` of `region` at a time.
 template <typename Spec>
 Spec read_region_caller(YamlMap& thread, const Regions& regions) {
   Spec spec;
@@ -190,6 +233,24 @@ Spec read_region_caller(YamlMap& thread, const Regions& regions) {
   }
   spec.arrival = read_arrival(thread);
   return spec;
+}
+
+models::MadviserSpec read_madviser(YamlMap& thread, const Regions& regions) {
+  auto madviser = read_region_caller<models::MadviserSpec>(thread, regions);
+  const auto advice = thread.find("advice");
+  assign(madviser.advice, advice, advice_of);
+  const auto region = std::find_if(regions.begin(), regions.end(),
+                                   [&](const models::RegionSpec& each) { return each.name == madviser.region; });
+  if (advice && region != regions.end()) refuse_senseless(*advice, madviser.advice, *region);
+  return madviser;
+}
+
+models::GetMempolicySpec read_get_mempolicy(YamlMap& thread, const Regions& regions) {
+  models::GetMempolicySpec caller;
+  if (const auto* region = region_of(thread.require("region"), regions)) caller.region = region->name;
+  assign(caller.node, thread.find("node"), [](const YamlField& field) { return field.boolean(); });
+  caller.arrival = read_arrival(thread);
+  return caller;
 }
 
 models::ForkerSpec read_forker(YamlMap& thread) {
@@ -468,9 +529,10 @@ class ScenarioReader {
     YamlMap map = item.value.map("a map such as {run: faulter, closed: {think: 50us}}");
     const auto run_field = map.require("run");
     const Run run = run_field ? run_of(*run_field) : Run::unknown;
-    assign(thread.count, map.find("count"), count_up_to(kMostThreads));
+    assign(thread.count, map.find("count"), number_up_to(kMostThreads));
     thread.sched = read_sched(map);
-    locker_possible_ = locker_possible_ || run == Run::unknown || run == Run::locker;
+    locker_possible_ = locker_possible_ || run == Run::unknown || (run == Run::locker && thread.count > 0);
+    locker_named_ = locker_named_ || run == Run::locker;
     if (run == Run::unknown) return thread;
     thread.run = read_run(run, map, process);
     map.refuse_unknown();
@@ -490,7 +552,13 @@ class ScenarioReader {
       case Run::mapper:
         return read_mapper(map);
       case Run::recycler:
-        return read_region_caller<models::RecyclerSpec>(map, process.regions);
+        return read_region_caller<models::MadviserSpec>(map, process.regions);
+      case Run::madviser:
+        return read_madviser(map, process.regions);
+      case Run::mincore:
+        return read_region_caller<models::MincoreSpec>(map, process.regions);
+      case Run::get_mempolicy:
+        return read_get_mempolicy(map, process.regions);
       case Run::protector:
         return read_region_caller<models::ProtectorSpec>(map, process.regions);
       case Run::forker:
@@ -554,8 +622,9 @@ class ScenarioReader {
   }
 
   void read_duration(YamlMap& map, models::Scenario& scenario) const {
-    const auto field = locker_possible_ ? map.find("duration")
-                                        : map.require("duration", ": without a locker a run needs one, such as 10s");
+    const char* const why = locker_named_ ? ": with `count: 0` of every locker a run needs one, such as 10s"
+                                          : ": without a locker a run needs one, such as 10s";
+    const auto field = locker_possible_ ? map.find("duration") : map.require("duration", why);
     if (field) scenario.duration = positive_duration_of(*field);
   }
 
@@ -568,6 +637,7 @@ class ScenarioReader {
   std::vector<YamlField> targets_;
   std::vector<YamlField> region_targets_;  // those that must have a region
   bool locker_possible_ = false;
+  bool locker_named_ = false;  // perhaps with count 0
 };
 
 // --- the command line ---------------------------------------------------------------------------------------

@@ -78,11 +78,19 @@ std::optional<int> nice_of(const YamlField& field) {
   return std::nullopt;
 }
 
-std::function<std::optional<int>(const YamlField&)> count_up_to(int most) {
-  return [most](const YamlField& field) -> std::optional<int> {
-    const auto count = field.whole_number(1, static_cast<std::uint64_t>(most));
-    return count ? std::optional(static_cast<int>(*count)) : std::nullopt;
+namespace {
+
+std::function<std::optional<int>(const YamlField&)> whole_number_from(std::uint64_t least, int most) {
+  return [=](const YamlField& field) -> std::optional<int> {
+    const auto number = field.whole_number(least, static_cast<std::uint64_t>(most));
+    return number ? std::optional(static_cast<int>(*number)) : std::nullopt;
   };
 }
+
+}  // namespace
+
+std::function<std::optional<int>(const YamlField&)> number_up_to(int most) { return whole_number_from(0, most); }
+
+std::function<std::optional<int>(const YamlField&)> count_up_to(int most) { return whole_number_from(1, most); }
 
 }  // namespace experiments

@@ -52,6 +52,8 @@ void check_name(const YamlMap& map, const YamlMap::Item& item);
 /// A niceness, -20 .. 19.
 [[nodiscard]] std::optional<int> nice_of(const YamlField& field);
 
+/// The reader of a whole number from 0 to `most`.
+[[nodiscard]] std::function<std::optional<int>(const YamlField&)> number_up_to(int most);
 /// The reader of a whole number from 1 to `most`.
 [[nodiscard]] std::function<std::optional<int>(const YamlField&)> count_up_to(int most);
 

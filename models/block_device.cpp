@@ -32,6 +32,12 @@ void BlockDevice::read(Task& current, PageCount pages) {
   current.block(Cause::device_io);
 }
 
+void BlockDevice::read_ahead(Task& current, PageCount pages, std::function<void()> arrived) {
+  get_request(current);
+  const sim::Nanoseconds service = spec_.read.sample(current.stream(Purpose::fault));
+  submit({.service = service, .pages = pages, .direction = &Statistics::read, .tell = std::move(arrived)});
+}
+
 void BlockDevice::write(Task& current, PageCount pages, std::function<void()> written) {
   get_request(current);
   const sim::Nanoseconds service = spec_.write.sample(current.stream(Purpose::reclaim));

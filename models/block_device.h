@@ -91,6 +91,9 @@ class BlockDevice {
   /// Reads `pages` (>= 1) and returns when `current` has them and runs again. It is off its CPU meanwhile, charged to
   /// Cause::device_io. The service time is drawn from its stream for faults.
   void read(Task& current, PageCount pages);
+  /// Submits a read of `pages` (>= 1) that nobody waits for. Waits, charged to Cause::device_io, only for room in the
+  /// queue. When it is done, `arrived` is called as `written` of a write is. The service time is drawn as read()'s.
+  void read_ahead(Task& current, PageCount pages, std::function<void()> arrived);
   /// Submits a write of `pages` (>= 1). Waits, charged to Cause::device_io, only for room in the queue. When the write
   /// is done, `written` is called in no task's turn: it may wake tasks, but not wait or use the device. The service
   /// time is drawn from the stream for reclaim of `current`.

@@ -18,6 +18,7 @@ void dup_mmap(Task& current, Mm& parent) {
   mmap_write_lock(current, parent);
   for (VmaPointer vma = parent.find_vma(PageIndex(0)); vma != nullptr; vma = parent.next(*vma)) {
     vma_start_write(current, parent, *vma);
+    if (vma->flags.dontfork) continue;
     current.work(current.kernel().costs.fork_vma);
     copy_page_range(current, parent, *vma);
   }

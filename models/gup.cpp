@@ -13,7 +13,7 @@ namespace models {
 namespace {
 
 // Anonymous pages that nobody has touched yet, taken and mapped together.
-void populate_absent(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+void populate_absent(Task& current, Mm& mm, PageIndex start, PageIndex end, PageState to) {
   Kernel& kernel = current.kernel();
   constexpr std::size_t kAtOnce = 64;
   const PageCount pages = end - start;
@@ -26,21 +26,24 @@ void populate_absent(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   }
   current.settle();
   // Where a fault of another thread was faster, do_anonymous_page finds the entry present and frees its page.
-  const PageCount mapped = change_pages(kernel, mm, start, end, PageState::absent, PageState::resident);
+  const PageCount mapped = change_pages(kernel, mm, start, end, PageState::absent, to);
   kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages - mapped, current.now());
 }
 
 }  // namespace
 
-PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io) {
+PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io,
+                         NewPages new_pages) {
   const bool file = is_file_backed(current.kernel(), mm, start);
+  const bool mlocks = vma.flags.locked && new_pages == NewPages::as_vma_has_it;
   for (PageIndex page = start; page < end;) {
     current.cond_resched();
     const PageTable::Run run = mm.page_table.run_at(page, end);
     if (is_present(run.state)) {
       page = run.end;
     } else if (run.state == PageState::absent && !file) {
-      populate_absent(current, mm, page, run.end);  // and looks again: it may have been taken away meanwhile
+      // And looks again: it may have been taken away meanwhile.
+      populate_absent(current, mm, page, run.end, mlocks ? PageState::mlocked : PageState::resident);
       vma.has_anon_vma = true;
     } else {
       if (handle_mm_fault(current, mm, vma, page, io, current.kernel().costs.fault) == FaultOutcome::retry) return page;

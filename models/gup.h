@@ -1,9 +1,8 @@
 // Making pages of an address space present from inside the kernel.
 //
 // Kernel. get_user_pages (mm/memory.c of 2.6.28, mm/gup.c today): what is absent goes through handle_mm_fault, with
-// nobody's page fault around it. Simplified. Pages of a VM_LOCKED VMA come as resident; who wants them mlocked says so.
-// A page that is there costs nothing: the callers' own costs for a page include finding it.
-// Validated by tests/mlock_test.cpp and tests/access_remote_vm_test.cpp.
+// nobody's page fault around it. Simplified. A page that is there costs nothing: the callers' own costs for a page
+// include finding it. Validated by tests/mlock_test.cpp, tests/access_remote_vm_test.cpp and tests/madvise_test.cpp.
 #pragma once
 
 #include "models/memory.h"
@@ -15,10 +14,16 @@ class Mm;
 class Task;
 struct Vma;
 
+/// What a page that nobody has touched yet becomes in a VM_LOCKED VMA.
+enum class NewPages {
+  evictable,      ///< for mlock, which mlocks by and by what it has got
+  as_vma_has_it,  ///< mlocked from the beginning (mlock_vma_newpage), as with a page fault
+};
+
 /// Pages of [start, end) in `vma` that are not present are allocated and cleared, or read, and mapped. Returns `end`,
 /// or with IoWait::retry the page that has to be read first (wait_for_page, with mmap_sem given up). mmap_sem must be
 /// held, in either mode.
 PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end,
-                         IoWait io = IoWait::under_lock);
+                         IoWait io = IoWait::under_lock, NewPages new_pages = NewPages::evictable);
 
 }  // namespace models

@@ -32,11 +32,13 @@ struct Costs {
   sim::Distribution zap_page{};          ///< present page: unmap and free
   sim::Distribution fault{};             ///< a first-touch fault from trap to return, less mmap_sem's operations
 
-  // mm/mprotect.c, mm/madvise.c, kernel/fork.c
-  sim::Distribution mprotect{};  ///< the part under mmap_sem, splits and merges apart
-  sim::Distribution madvise{};   ///< the part under mmap_sem that does not depend on pages
-  sim::Nanoseconds fork_vma{};   ///< dup_mmap: copy one VMA
-  sim::Nanoseconds fork_page{};  ///< dup_mmap: copy the entry of one present page
+  // mm/mprotect.c, mm/madvise.c, mm/mincore.c, mm/mempolicy.c, kernel/fork.c
+  sim::Distribution mprotect{};       ///< the part under mmap_sem, splits and merges apart
+  sim::Distribution madvise{};        ///< the part under mmap_sem that does not depend on pages
+  sim::Nanoseconds mincore_page{};    ///< mincore: look at one page, mapped or not
+  sim::Distribution get_mempolicy{};  ///< get_mempolicy: the part under mmap_sem, a fault apart
+  sim::Nanoseconds fork_vma{};        ///< dup_mmap: copy one VMA
+  sim::Nanoseconds fork_page{};       ///< dup_mmap: copy the entry of one present page
 
   // fs/proc, mm/memory.c
   sim::Nanoseconds proc_maps_vma{};    ///< format one line of maps

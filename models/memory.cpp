@@ -69,9 +69,12 @@ void map_cached(Task& current, Mm& mm, const Vma& vma, PageIndex page, const sim
 
 // The pages to read together with `page`, which are where it is: in a file from there on, up to the first that is in
 // memory; in swap all around it.
-std::vector<Range> readahead(const Kernel& kernel, const Mm& mm, PageIndex page, const Range& area) {
+std::vector<Range> readahead(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page) {
+  // Without the lock `vma` may have shrunk.
+  const Range area{std::min(page, vma.start), std::max(page + PageCount(1), vma.end)};
   if (is_file_backed(kernel, mm, page)) {
-    const PageIndex last = std::min(area.end, page + kernel.memory.readahead);
+    const bool alone = vma.flags.read_ahead == ReadAhead::random;
+    const PageIndex last = std::min(area.end, page + (alone ? PageCount(1) : kernel.memory.readahead));
     return {{page, mm.page_table.run_at(page, last).end}};
   }
   const Range cluster = window(page, kernel.memory.swap->readahead, area.start, area.end);
@@ -88,11 +91,11 @@ bool needs_io(const Task& current, const Mm& mm, PageIndex page, PageState state
   return state == PageState::swapped || (state == PageState::absent && is_file_backed(current.kernel(), mm, page));
 }
 
-void read_page(Task& current, Mm& mm, PageIndex page, const Range& area) {
+void read_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
   Kernel& kernel = current.kernel();
   const PageState from = state_of(mm, page);
   const bool file = from == PageState::absent;
-  const std::vector<Range> ranges = readahead(kernel, mm, page, area);
+  const std::vector<Range> ranges = readahead(kernel, mm, vma, page);
   const PageCount pages = size_of(ranges);
   for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_page(current);
   if (file) {
@@ -105,13 +108,33 @@ void read_page(Task& current, Mm& mm, PageIndex page, const Range& area) {
   (file ? statistics.files_read : statistics.swapped_in) += static_cast<std::uint64_t>(read.count());
 }
 
+// Neighbours that are absent, read in one request.
+void read_ahead(Task& current, Mm& mm, const Range& range) {
+  Kernel& kernel = current.kernel();
+  const PageCount pages = range.end - range.start;
+  for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_page(current);
+  kernel.device.read_ahead(current, pages, [&kernel, &mm, range] {
+    const PageCount read = fill(kernel, mm, {&range, 1}, PageState::absent, PageState::cached);
+    kernel.reclaim.statistics.files_read += static_cast<std::uint64_t>(read.count());
+  });
+}
+
 }  // namespace
+
+void force_page_cache_readahead(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  const PageIndex last = std::min(end, start + current.kernel().memory.readahead);
+  for (PageIndex page = start; page < last;) {
+    current.settle();
+    const PageTable::Run run = mm.page_table.run_at(page, last);
+    if (run.state == PageState::absent) read_ahead(current, mm, {page, run.end});
+    page = run.end;
+  }
+}
 
 void wait_for_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
   current.settle();
   if (!needs_io(current, mm, page, state_of(mm, page))) return;
-  // Without the lock `vma` may have shrunk.
-  read_page(current, mm, page, {std::min(page, vma.start), std::max(page + PageCount(1), vma.end)});
+  read_page(current, mm, vma, page);
 }
 
 FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io,
@@ -120,7 +143,7 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
   do {
     for (; needs_io(current, mm, page, state); state = state_of(mm, page)) {
       if (io == IoWait::retry) return FaultOutcome::retry;
-      read_page(current, mm, page, {vma.start, vma.end});
+      read_page(current, mm, vma, page);
     }
     switch (state) {
       case PageState::absent:

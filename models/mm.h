@@ -26,6 +26,9 @@ namespace models {
 
 class Task;
 
+/// What madvise has said of how a mapping is read: neither, VM_RAND_READ or VM_SEQ_READ.
+enum class ReadAhead { normal, random, sequential };
+
 /// vm_flags, as far as the modelled paths look at them.
 struct VmFlags {
   bool locked = false;      ///< VM_LOCKED
@@ -35,6 +38,8 @@ struct VmFlags {
   bool gate = false;       ///< get_gate_vma: the vsyscall page
   bool readonly = false;   ///< not VM_WRITE
   bool growsdown = false;  ///< VM_GROWSDOWN: a stack
+  ReadAhead read_ahead = ReadAhead::normal;
+  bool dontfork = false;  ///< VM_DONTCOPY
 
   /// Made present by mlock, never VM_LOCKED and never counted (VM_SPECIAL less I/O, hugetlb, gate).
   [[nodiscard]] bool is_special() const { return dontexpand || hugetlb || gate; }

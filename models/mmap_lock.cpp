@@ -63,7 +63,7 @@ void vma_start_write_to_merge(Task& current, Mm& mm, Vma& vma, PageIndex start, 
 }
 
 bool vma_start_read(Task& current, Mm& mm, Vma& vma) {
-  assert(per_vma(current));
+  if (!per_vma(current)) return false;
   current.settle();
   if (vma.lock.sequence == mm.lock_sequence || vma.detached) return false;
   vma.lock.readers.push_back(&current);
@@ -71,7 +71,6 @@ bool vma_start_read(Task& current, Mm& mm, Vma& vma) {
 }
 
 bool lock_vma_under_rcu(Task& current, Mm& mm, Vma& vma) {
-  if (!per_vma(current)) return false;
   current.settle();
   return vma.has_anon_vma && vma_start_read(current, mm, vma);
 }

@@ -26,6 +26,8 @@ enum class Phase {
   exit,  ///< the last mmput included
   mprotect,
   madvise,
+  mincore,
+  mempolicy,  ///< get_mempolicy
   fork,
   fault,
   proc_read,
@@ -33,13 +35,13 @@ enum class Phase {
   user,         ///< outside the kernel
 };
 
-inline constexpr std::size_t kPhaseCount = 20;
+inline constexpr std::size_t kPhaseCount = 22;
 
 constexpr std::string_view to_string(Phase phase) {
   constexpr std::array<std::string_view, kPhaseCount> names{
-      "idle",           "mmap",       "mlock", "mlock.populate", "munlock",          "munlock.walk", "munmap",
-      "munmap.munlock", "munmap.zap", "brk",   "stack",          "remap_file_pages", "exit",         "mprotect",
-      "madvise",        "fork",       "fault", "proc_read",      "remote_read",      "user"};
+      "idle",       "mmap", "mlock", "mlock.populate",   "munlock",     "munlock.walk", "munmap",  "munmap.munlock",
+      "munmap.zap", "brk",  "stack", "remap_file_pages", "exit",        "mprotect",     "madvise", "mincore",
+      "mempolicy",  "fork", "fault", "proc_read",        "remote_read", "user"};
   return names[static_cast<std::size_t>(phase)];
 }
 

@@ -87,6 +87,7 @@ struct Policy {
   bool retry_on_io = false;  ///< a fault that has to wait for the device gives its lock up and begins again (2.6.37)
   ProcLocks proc;
   LruDrain lru_drain = LruDrain::under_lock;
+  bool zap_under_vma_lock = false;  ///< madvise(DONTNEED) within one VMA: under that VMA's lock (6.17); needs per_vma
 
   bool operator==(const Policy&) const = default;
 };

@@ -14,6 +14,7 @@
 
 #include "models/block_device.h"
 #include "models/machine.h"
+#include "models/madvise.h"
 #include "models/page.h"
 #include "models/policy.h"
 #include "models/sched.h"
@@ -170,13 +171,30 @@ struct MapperSpec {
   bool operator==(const MapperSpec&) const = default;
 };
 
-/// Gives `size` of `region` back with madvise(MADV_DONTNEED), one piece after another, round and round. A reader of
-/// mmap_sem.
-struct RecyclerSpec {
+/// Gives `advice` on `size` of `region` with madvise, one piece after another, round and round. Advice that changes the
+/// flags of VMAs alternates with its opposite from round to round, as fresh mappings would need it anew.
+struct MadviserSpec {
+  std::string region;
+  Advice advice = Advice::dontneed;
+  Bytes size{kPageSize};  ///< at most the region's
+  Arrival arrival;
+  bool operator==(const MadviserSpec&) const = default;
+};
+
+/// Asks with mincore which pages are in memory: `size` of `region` at a time, from anywhere in it.
+struct MincoreSpec {
   std::string region;
   Bytes size{kPageSize};  ///< at most the region's
   Arrival arrival;
-  bool operator==(const RecyclerSpec&) const = default;
+  bool operator==(const MincoreSpec&) const = default;
+};
+
+/// Asks with get_mempolicy for the policy of any page of `region`, or for the node that it is on.
+struct GetMempolicySpec {
+  std::string region;
+  bool node = true;  ///< MPOL_F_NODE
+  Arrival arrival;
+  bool operator==(const GetMempolicySpec&) const = default;
 };
 
 /// Forbids and allows writing to the first `size` of `region`, in turn, with mprotect: a writer.
@@ -208,12 +226,12 @@ struct BusySpec {
   bool operator==(const BusySpec&) const = default;
 };
 
-/// `count` threads that do the same, each with random streams of its own.
+/// `count` threads that do the same, each with random streams of its own. None is allowed: a class without samples.
 struct ThreadSpec {
   std::string name;  ///< also the name of the class that the results speak of
   int count = 1;
-  std::variant<LockerSpec, FaulterSpec, ProcReaderSpec, MapperSpec, RecyclerSpec, ProtectorSpec, ForkerSpec,
-               RemoteReaderSpec, BusySpec>
+  std::variant<LockerSpec, FaulterSpec, ProcReaderSpec, MapperSpec, MadviserSpec, MincoreSpec, GetMempolicySpec,
+               ProtectorSpec, ForkerSpec, RemoteReaderSpec, BusySpec>
       run;
   SchedSpec sched{};
 

@@ -182,10 +182,22 @@ class Simulation {
                    [&](const MapperSpec& spec) {
                      add([&process, &spec, &record](Task& task) { run_mapper(task, process.mm, spec, record); });
                    },
-                   [&](const RecyclerSpec& spec) {
+                   [&](const MadviserSpec& spec) {
                      const Region region = process.regions.at(spec.region);
                      add([&process, &spec, &record, region](Task& task) {
-                       run_recycler(task, process.mm, spec, region, record);
+                       run_madviser(task, process.mm, spec, region, record);
+                     });
+                   },
+                   [&](const MincoreSpec& spec) {
+                     const Region region = process.regions.at(spec.region);
+                     add([&process, &spec, &record, region](Task& task) {
+                       run_mincore(task, process.mm, spec, region, record);
+                     });
+                   },
+                   [&](const GetMempolicySpec& spec) {
+                     const Region region = process.regions.at(spec.region);
+                     add([&process, &spec, &record, region](Task& task) {
+                       run_get_mempolicy(task, process.mm, spec, region, record);
                      });
                    },
                    [&](const ProtectorSpec& spec) {

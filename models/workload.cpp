@@ -12,6 +12,8 @@
 #include "models/fork.h"
 #include "models/kernel.h"
 #include "models/madvise.h"
+#include "models/mempolicy.h"
+#include "models/mincore.h"
 #include "models/mlock.h"
 #include "models/mm.h"
 #include "models/mmap.h"
@@ -197,6 +199,24 @@ void run_script(Task& current, Mm& mm, const LockerSpec& spec, const Region& reg
   }
 }
 
+// What undoes it. Normal is what mappings have from the start: it undoes itself only after something else has been
+// said.
+Advice opposite_of(Advice advice) {
+  switch (advice) {
+    case Advice::normal:
+      return Advice::sequential;
+    case Advice::random:
+    case Advice::sequential:
+      return Advice::normal;
+    case Advice::dontfork:
+      return Advice::dofork;
+    case Advice::dofork:
+      return Advice::dontfork;
+    default:
+      return advice;
+  }
+}
+
 // The process's stack, if it is going to grow and is not there yet.
 void set_up_stack(Mm& mm, const LockerSpec& spec) {
   const bool grows = std::any_of(spec.script.begin(), spec.script.end(),
@@ -277,13 +297,37 @@ void run_mapper(Task& current, Mm& mm, const MapperSpec& spec, ClassRecord& reco
   });
 }
 
-void run_recycler(Task& current, Mm& mm, const RecyclerSpec& spec, Region region, ClassRecord& record) {
+void run_madviser(Task& current, Mm& mm, const MadviserSpec& spec, Region region, ClassRecord& record) {
   const PageCount piece = pages_of(spec.size);
   PageCount offset;
+  Advice advice = spec.advice;
   make_requests(current, mm, spec.arrival, record, [&] {
-    (void)sys_madvise_dontneed(current, mm, region.start + offset, std::min(piece, region.pages - offset));
+    (void)sys_madvise(current, mm, region.start + offset, std::min(piece, region.pages - offset), advice);
     offset += piece;
-    if (offset >= region.pages) offset = PageCount(0);
+    if (offset >= region.pages) {
+      offset = PageCount(0);
+      advice = opposite_of(advice);
+    }
+    current.enter(Phase::user);
+  });
+}
+
+void run_mincore(Task& current, Mm& mm, const MincoreSpec& spec, Region region, ClassRecord& record) {
+  const PageCount pages = pages_of(spec.size);
+  const boost::random::uniform_int_distribution<std::int64_t> offset(0, (region.pages - pages).count());
+  make_requests(current, mm, spec.arrival, record, [&] {
+    const PageIndex start = region.start + PageCount(offset(current.stream(Purpose::pages)));
+    (void)sys_mincore(current, mm, start, pages);
+    current.enter(Phase::user);
+  });
+}
+
+void run_get_mempolicy(Task& current, Mm& mm, const GetMempolicySpec& spec, Region region, ClassRecord& record) {
+  const auto flags = spec.node ? MempolicyFlags::addr_and_node : MempolicyFlags::addr;
+  const boost::random::uniform_int_distribution<std::int64_t> offset(0, region.pages.count() - 1);
+  make_requests(current, mm, spec.arrival, record, [&] {
+    const PageIndex page = region.start + PageCount(offset(current.stream(Purpose::pages)));
+    (void)sys_get_mempolicy(current, mm, page, flags);
     current.enter(Phase::user);
   });
 }

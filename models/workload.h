@@ -54,7 +54,9 @@ void run_locker(Task& current, Mm& mm, const LockerSpec& spec, Region region, Ca
 void run_faulter(Task& current, Mm& mm, const FaulterSpec& spec, std::optional<Region> region, ClassRecord& record);
 void run_proc_reader(Task& current, Mm& target, const ProcReaderSpec& spec, ClassRecord& record);
 void run_mapper(Task& current, Mm& mm, const MapperSpec& spec, ClassRecord& record);
-void run_recycler(Task& current, Mm& mm, const RecyclerSpec& spec, Region region, ClassRecord& record);
+void run_madviser(Task& current, Mm& mm, const MadviserSpec& spec, Region region, ClassRecord& record);
+void run_mincore(Task& current, Mm& mm, const MincoreSpec& spec, Region region, ClassRecord& record);
+void run_get_mempolicy(Task& current, Mm& mm, const GetMempolicySpec& spec, Region region, ClassRecord& record);
 void run_protector(Task& current, Mm& mm, const ProtectorSpec& spec, Region region, ClassRecord& record);
 void run_forker(Task& current, Mm& mm, const ForkerSpec& spec, ClassRecord& record);
 void run_busy(Task& current, const BusySpec& spec);

@@ -118,6 +118,24 @@ TEST_P(BlockDeviceTest, TheLinkCarriesOneRequestAfterAnotherHoweverDeepTheQueue)
   });
 }
 
+TEST_P(BlockDeviceTest, NobodyWaitsForWhatIsReadAheadButThoseWhoReadBehindIt) {
+  check_in_child([] {
+    SmallMachine machine(machine_with(GetParam()));
+    BlockDevice device(machine.engine, steady_device(1));
+    sim::Time arrived{};
+    machine.add([&](Task& task) {
+      device.read_ahead(task, PageCount(3), [&] { arrived = machine.now(); });
+      EXPECT_EQ(task.settle(), at(0));
+      device.read(task, kOnePage);
+      EXPECT_EQ(task.settle(), at(200));
+    });
+    machine.run();
+    EXPECT_EQ(arrived, at(100));
+    EXPECT_EQ(device.statistics().read.requests(), 2U);
+    EXPECT_EQ(device.statistics().read.pages, 4U);
+  });
+}
+
 TEST_P(BlockDeviceTest, WorkThatIsOwedIsPaidBeforeTheRequest) {
   check_in_child([&] {
     SmallMachine machine(machine_with(GetParam()));

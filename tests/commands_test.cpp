@@ -267,6 +267,19 @@ TEST_F(Commands, RunWritesJson) {
   EXPECT_EQ(folder_.names().size(), 2u) << "nothing else is left behind";
 }
 
+TEST_F(Commands, RunAndCompareKnowAClassOfNobody) {
+  const std::string nobody = "processes[0].threads.mapper.count=0";
+  const std::string file = folder_ / "result.json";
+  const Outcome run = mlocksim({"run", tiny_, "--set", nobody, "--json", file});
+  ASSERT_EQ(run.code, kOk) << run.err;
+  const json mapper = json::parse(tests::text_of(file)).at("classes").at("mapper");
+  EXPECT_EQ(mapper.at("total").at("count"), 0);
+  EXPECT_EQ(mapper.at("during"), json::object());
+  const Outcome compare = mlocksim({"compare", tiny_, "--reps", "2", "--set", nobody});
+  EXPECT_EQ(compare.code, kOk) << compare.err;
+  EXPECT_THAT(compare.out, AllOf(HasSubstr("ps"), Not(HasSubstr("mapper"))));
+}
+
 TEST_F(Commands, CompareWritesEveryRunAndTheVerdictAsJson) {
   const std::string file = folder_ / "results.json";
   const Outcome outcome = mlocksim({"compare", tiny_, "--reps", "2", "--json", file});

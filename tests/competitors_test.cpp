@@ -186,18 +186,105 @@ TEST(ExitOfAProcess, AReaderThatIsInsideUnmapsTheProcessItself) {
 // ---------------------------------------------------------------------------------------------------------------
 // Competitors.
 
-TEST(Recycler, GivesTheRegionBackPieceByPiece) {
+TEST(Madviser, GivesTheRegionBackPieceByPiece) {
   check_in_child([] {
     Scenario scenario = machine();
     scenario.duration = 45us;
     add(scenario, faulter(ClosedLoop{Constant{1h}}, "heap"));
-    add(scenario, {"recycler", 1, RecyclerSpec{"heap", Bytes(30 * kPageSize), ClosedLoop{Constant{9930ns}}}});
+    add(scenario,
+        {"recycler", 1, MadviserSpec{"heap", Advice::dontneed, Bytes(30 * kPageSize), ClosedLoop{Constant{9930ns}}}});
     const Result result = run(scenario);
     const Samples all = result.classes.at(1).total();
     EXPECT_EQ(all.latency().count(), 4U);
     EXPECT_EQ(all.latency().max(), 70ns);
     EXPECT_EQ(result.locks.at(0).statistics.read.acquisitions, 4U);
     EXPECT_EQ(result.locks.at(0).statistics.write.acquisitions, 0U);
+  });
+}
+
+// Of two pieces, the first call splits the VMA and the second one merges it again, with other flags; then all that
+// again with the flags as they were.
+TEST(Madviser, TakesFlagsBackInTheNextRound) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.machine.costs.vma_split = 3us;
+    scenario.machine.costs.vma_merge = 7us;
+    scenario.duration = 105us;
+    add(scenario, {"searcher", 1,
+                   MadviserSpec{"heap", Advice::sequential, Bytes(50 * kPageSize), ClosedLoop{Constant{9'930ns}}}});
+    const Result result = run(scenario);
+    const Samples all = result.classes.at(0).total();
+    // Due at 9.9, 22.9, 39.9, 52.9, 69.9, 82.9 and 99.9 us; the first is warm-up.
+    EXPECT_EQ(all.latency().count(), 6U);
+    EXPECT_EQ(all.latency().min(), 3070ns);
+    EXPECT_EQ(all.latency().max(), 7070ns);
+    EXPECT_EQ(result.locks.at(0).statistics.read.acquisitions, 0U);
+    EXPECT_EQ(result.locks.at(0).statistics.hold.at({0, Phase::madvise, LockMode::write}).count(), 7U);
+  });
+}
+
+TEST(MincoreCaller, LooksAtAPieceOfTheRegion) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.machine.costs.mincore_page = 5ns;
+    scenario.duration = 45us;
+    add(scenario, {"seeker", 1, MincoreSpec{"heap", Bytes(30 * kPageSize), ClosedLoop{Constant{9'850ns}}}});
+    const Result result = run(scenario);
+    const Samples all = result.classes.at(0).total();
+    EXPECT_EQ(all.latency().count(), 4U);
+    EXPECT_EQ(all.latency().min(), 30 * 5ns);
+    EXPECT_EQ(all.latency().max(), 30 * 5ns);
+    EXPECT_EQ(result.locks.at(0).statistics.hold.at({0, Phase::mincore, LockMode::read}).count(), 4U);
+  });
+}
+
+TEST(GetMempolicyCaller, FaultsInWhatItAsksForOnlyToSeeOnWhichNodeItIs) {
+  const auto run_with = [](bool node) {
+    Scenario scenario = machine();
+    scenario.machine.costs.get_mempolicy = Constant{40ns};
+    scenario.processes.front().regions.front().size = Bytes(kPageSize);
+    scenario.duration = 45us;
+    add(scenario, {"numa", 1, GetMempolicySpec{"heap", node, OpenLoop{Constant{10us}}}});
+    return run(scenario);
+  };
+  check_in_child([&] {
+    const Result result = run_with(true);
+    EXPECT_EQ(result.locks.at(0).statistics.hold.at({0, Phase::mempolicy, LockMode::read}).max(), 40ns + 1000ns);
+    EXPECT_EQ(result.memory.at_end.evictable(), PageCount(1));
+  });
+  check_in_child([&] {
+    const Result result = run_with(false);
+    EXPECT_EQ(result.locks.at(0).statistics.hold.at({0, Phase::mempolicy, LockMode::read}).max(), 40ns);
+    EXPECT_EQ(result.memory.at_end.evictable(), PageCount(0));
+  });
+}
+
+TEST(AClassOfNobody, HasNoSamplesAndHoldsNobodyUp) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 45us;
+    add(scenario, {"locker", 0, LockerSpec{"heap", {{Call::mlock}}, 1}});
+    add(scenario, {"mapper", 0, MapperSpec{Bytes(kPageSize), OpenLoop{Constant{1us}}}});
+    add(scenario, faulter(ClosedLoop{Constant{9'500ns}}));
+    const Result result = run(scenario);
+    ASSERT_EQ(result.class_names(), (std::vector<std::string>{"locker", "mapper", "faulter"}));
+    EXPECT_TRUE(result.classes.at(1).total().latency().empty());
+    EXPECT_EQ(result.classes.at(1).unfinished, 0U);
+    EXPECT_EQ(result.classes.at(1).cpu, 0ns);
+    EXPECT_EQ(result.classes.at(2).total().latency().count(), 4U);
+    EXPECT_EQ(result.sim_time, 45us);
+    EXPECT_TRUE(result.calls.empty());
+  });
+}
+
+TEST(AClassOfNobody, MayBeTheOnlyOne) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 45us;
+    add(scenario, {"faulter", 0, FaulterSpec{std::nullopt, ClosedLoop{Constant{1us}}}});
+    const Result result = run(scenario);
+    EXPECT_EQ(result.sim_time, 45us);
+    EXPECT_EQ(result.cool_down, 0ns);
   });
 }
 
@@ -295,6 +382,13 @@ Policy policy_of(HoldMode mode, HoldMode munmap, FaultLock fault) {
   return policy;
 }
 
+Policy zap_under_vma_lock() {
+  Policy policy = policy_of(HoldMode::drop_and_read, HoldMode::downgrade, FaultLock::per_vma);
+  policy.zap_under_vma_lock = true;
+  policy.rwsem = RwsemFlavour::spin_handoff;
+  return policy;
+}
+
 class Everybody : public testing::TestWithParam<Era> {};
 INSTANTIATE_TEST_SUITE_P(
     , Everybody,
@@ -302,6 +396,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Era{"Downgrade", policy_of(HoldMode::downgrade, HoldMode::write_held, FaultLock::mmap_sem)},
                     Era{"DropAndRead", policy_of(HoldMode::drop_and_read, HoldMode::downgrade, FaultLock::mmap_sem)},
                     Era{"PerVma", policy_of(HoldMode::drop_and_read, HoldMode::downgrade, FaultLock::per_vma)},
+                    Era{"PerVmaZap", zap_under_vma_lock()},
                     Era{"PerVmaWriteHeld", policy_of(HoldMode::write_held, HoldMode::write_held, FaultLock::per_vma)}),
     [](const auto& each) { return each.param.name; });
 
@@ -319,6 +414,8 @@ Scenario crowd(std::uint64_t seed) {
   costs.system_call = 100ns;
   costs.lru_add_drain_all = 100ns;
   costs.mlock_page = Constant{200ns};
+  costs.mincore_page = 3ns;
+  costs.get_mempolicy = Constant{60ns};
   scenario.processes.front().regions = {{"heap", Bytes(700 * kPageSize), 3, Kind::anon},
                                         {"device", Bytes(20 * kPageSize), 1, Kind::special}};
   const Arrival closed = ClosedLoop{Exponential{30us}};
@@ -342,7 +439,11 @@ Scenario crowd(std::uint64_t seed) {
   add(scenario, faulter(closed));
   add(scenario, {"heap_faulter", 2, FaulterSpec{"heap", open}});
   add(scenario, {"mapper", 1, MapperSpec{Bytes(3 * kPageSize), closed}});
-  add(scenario, {"recycler", 1, RecyclerSpec{"heap", Bytes(64 * kPageSize), closed}});
+  add(scenario, {"recycler", 1, MadviserSpec{"heap", Advice::dontneed, Bytes(64 * kPageSize), closed}});
+  add(scenario, {"searcher", 1, MadviserSpec{"heap", Advice::sequential, Bytes(64 * kPageSize), open}});
+  add(scenario, {"populater", 1, MadviserSpec{"heap", Advice::populate_read, Bytes(64 * kPageSize), closed}});
+  add(scenario, {"seeker", 1, MincoreSpec{"heap", Bytes(64 * kPageSize), open}});
+  add(scenario, {"numa", 1, GetMempolicySpec{"heap", true, closed}});
   add(scenario, {"protector", 1, ProtectorSpec{"heap", Bytes(10 * kPageSize), open}});
   add(scenario, {"forker", 1, ForkerSpec{ClosedLoop{Exponential{500us}}}});
   add_monitor(scenario, {"gdb", 1, RemoteReaderSpec{"db", PageCount(20), open}});

@@ -58,6 +58,19 @@ TEST_P(Fork, HoldsForWriteAsLongAsVmasAndPresentPagesTake) {
   });
 }
 
+TEST_P(Fork, PassesOverWhatIsNotToBeCopied) {
+  check_in_child([&] {
+    SmallMachine world(machine(GetParam()));
+    tests::make_map(world, "10-20 20-30N");
+    tests::make_resident(world, 10, 30);
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_fork(task, world.mm), 0);
+      EXPECT_EQ(task.settle(), at(0) + kSystemCall + kVma + 10 * kPage + 2 * kOperation);
+    });
+    world.run();
+  });
+}
+
 TEST_P(Fork, OfAnEmptyMapCopiesNothing) {
   check_in_child([&] {
     SmallMachine world(machine(GetParam()));

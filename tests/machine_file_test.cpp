@@ -50,6 +50,16 @@ TEST_F(MachineFile, ReadsWhatReclaimCosts) {
               ElementsAre(HasSubstr("costs.zone_lock: expected a duration such as")));
 }
 
+TEST_F(MachineFile, ReadsWhatThoseCostWhoAskWhereMemoryIs) {
+  const auto machine = read(with("cpus: 4}", "costs: {mincore_page: 7ns, get_mempolicy: uniform 1ns 2ns}}")).machine;
+  EXPECT_EQ(machine.costs.mincore_page, 7ns);
+  EXPECT_EQ(machine.costs.get_mempolicy, sim::Distribution(sim::Uniform{1ns, 2ns}));
+  EXPECT_THAT(machine_mistakes(with("mincore_page: 5ns", "mincore_page: uniform 1ns 2ns", shipped_machine())),
+              ElementsAre(HasSubstr("costs.mincore_page: expected a duration such as")));
+  EXPECT_THAT(machine_mistakes(with("get_mempolicy: 300ns", "get_mempolicy: 300", shipped_machine())),
+              ElementsAre(HasSubstr("costs.get_mempolicy: expected a duration")));
+}
+
 TEST_F(MachineFile, RefusesAnUnknownMachineWithTheNearest) {
   EXPECT_THAT(mistakes(with("machines/epyc-zen4-linux-6.18", "machines/epyc-zen5")),
               ElementsAre(StartsWith("s.yaml:3:17: machine.from: there is no machine 'machines/epyc-zen5'")));
@@ -66,7 +76,7 @@ TEST_F(MachineFile, RefusesNumbersOfCpusThatNobodyHas) {
 
 TEST_F(MachineFile, RefusesAnIncompleteInlineMachineKeyByKey) {
   const auto lines = mistakes(with("{from: machines/epyc-zen4-linux-6.18, cpus: 4}", "{form: x, costs: {fault: 1us}}"));
-  EXPECT_THAT(lines, SizeIs(1 + 3 + 28));
+  EXPECT_THAT(lines, SizeIs(1 + 3 + 30));
   EXPECT_THAT(lines, Contains("s.yaml:3:10: machine.scheduler: missing"));
   EXPECT_THAT(lines, Contains("s.yaml:3:11: machine.form: unknown key (did you mean from?)"));
   EXPECT_THAT(lines, Contains("s.yaml:3:27: machine.costs.zap_page: missing"));

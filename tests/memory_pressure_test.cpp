@@ -81,15 +81,16 @@ class RandomScenario {
     scenario.machine.cpus = 1 + static_cast<int>(up_to(4));
     scenario.machine.scheduler = tests::random_scheduler(chance_, Nanoseconds{1000 + up_to(50'000)});
     Costs& costs = scenario.machine.costs;
-    for (Nanoseconds* each : {&costs.rwsem_operation, &costs.rwsem_wake, &costs.system_call, &costs.find_vma,
-                              &costs.vma_split, &costs.vma_merge, &costs.lru_add_drain_all, &costs.fork_vma,
-                              &costs.fork_page, &costs.proc_smaps_vma, &costs.proc_smaps_page, &costs.zone_lock}) {
+    for (Nanoseconds* each :
+         {&costs.rwsem_operation, &costs.rwsem_wake, &costs.system_call, &costs.find_vma, &costs.vma_split,
+          &costs.vma_merge, &costs.lru_add_drain_all, &costs.fork_vma, &costs.fork_page, &costs.mincore_page,
+          &costs.proc_smaps_vma, &costs.proc_smaps_page, &costs.zone_lock}) {
       *each = Nanoseconds{up_to(1) * up_to(300)};
     }
     for (Distribution* each :
          {&costs.mmap, &costs.munmap, &costs.populate_page, &costs.mlock_page, &costs.munlock_absent,
-          &costs.munlock_page, &costs.zap_page, &costs.fault, &costs.mprotect, &costs.madvise, &costs.access_page,
-          &costs.scan_page, &costs.reclaim_page, &costs.pageout}) {
+          &costs.munlock_page, &costs.zap_page, &costs.fault, &costs.mprotect, &costs.madvise, &costs.get_mempolicy,
+          &costs.access_page, &costs.scan_page, &costs.reclaim_page, &costs.pageout}) {
       *each = cost(500);
     }
   }
@@ -157,6 +158,12 @@ class RandomScenario {
     return steps;
   }
 
+  Advice advice() {
+    return one_of({Advice::normal, Advice::random, Advice::sequential, Advice::dontfork, Advice::dofork,
+                   Advice::willneed, Advice::dontneed, Advice::dontneed, Advice::dontneed, Advice::populate_read,
+                   Advice::populate_write});
+  }
+
   void choose_process(const std::string& name) {
     ProcessSpec process;
     process.name = name;
@@ -169,8 +176,16 @@ class RandomScenario {
       process.threads.push_back({name + "_faulter" + std::to_string(index), 1 + static_cast<int>(up_to(2)),
                                  FaulterSpec{region_name, arrival(20'000)}});
       if (one_in(2)) {
-        process.threads.push_back({name + "_recycler" + std::to_string(index), 1,
-                                   RecyclerSpec{region_name, pages(1 + up_to(19)), arrival(200'000)}});
+        process.threads.push_back({name + "_madviser" + std::to_string(index), 1,
+                                   MadviserSpec{region_name, advice(), pages(1 + up_to(19)), arrival(200'000)}});
+      }
+      if (one_in(3)) {
+        process.threads.push_back({name + "_mincore" + std::to_string(index), 1,
+                                   MincoreSpec{region_name, pages(1 + up_to(19)), arrival(200'000)}});
+      }
+      if (one_in(3)) {
+        process.threads.push_back({name + "_get_mempolicy" + std::to_string(index), 1,
+                                   GetMempolicySpec{region_name, one_in(2), arrival(200'000)}});
       }
     }
     if (one_in(2)) process.threads.push_back({name + "_streamer", 1, FaulterSpec{{}, arrival(20'000)}});

@@ -191,6 +191,27 @@ TEST_P(Memory, ReadaheadOfOnePageReadsAndMapsOne) {
 }
 
 // A file in order: a read for every 32 pages, a fault for every 16.
+TEST_P(Memory, AFileThatIsReadInAnyOrderIsNotReadAhead) {
+  const auto random = [](SmallMachine& world) { map_file(world).flags.read_ahead = ReadAhead::random; };
+  run(machine(), random, [](SmallMachine& world, Task& task) {
+    const sim::Time began = task.now();
+    EXPECT_EQ(fault(task, world, 100), FaultOutcome::done);
+    EXPECT_EQ(task.now() - began, read_of(1) + kFault);
+    EXPECT_EQ(count(world, 0, 1000, PageState::resident), 1);
+    check_zone(world, 1);
+  });
+}
+
+TEST_P(Memory, WhatIsReadAheadForARangeThatIsGoneMeanwhileStaysInThePageCache) {
+  run(machine(), file, [](SmallMachine& world, Task& task) {
+    force_page_cache_readahead(task, world.mm, PageIndex(100), PageIndex(110));
+    EXPECT_EQ(sys_munmap(task, world.mm, PageIndex(0), PageCount(1000)), 0);
+    task.sleep_until(task.settle() + 2 * kRead);
+    EXPECT_EQ(count(world, 100, 110, PageState::cached), 10);
+    check_zone(world, 10);
+  });
+}
+
 TEST_P(Memory, AScanOfAFileTakesAReadForEachWindowAndAFaultForEachAround) {
   run(
       machine(), [](SmallMachine& world) { map_file(world, PageIndex(320)); },

@@ -81,6 +81,26 @@ TEST_F(PolicyFile, TheTableShowsWhatAFaultHolds) {
   EXPECT_THAT(policy_table({policy}), HasSubstr(" VMA's lock/IO\n"));
 }
 
+TEST_F(PolicyFile, ReadsWhichLockMadviseZapsUnder) {
+  const auto madvise = [](const std::string& keys) {
+    return with("munmap: {mode: write_held}", "munmap: {mode: write_held}\nmadvise: {" + keys + "}", kPolicy);
+  };
+  const std::string per_vma = "fault: {lock: per_vma}\n";
+  EXPECT_FALSE(read_policy(write("p.yaml", madvise("zap: mmap_sem"))).zap_under_vma_lock);
+  const auto policy = read_policy(write("p.yaml", madvise("zap: per_vma") + per_vma));
+  EXPECT_TRUE(policy.zap_under_vma_lock);
+  EXPECT_THAT(policy_table({policy}), HasSubstr(" VMA's lock+zap\n"));
+  EXPECT_THAT(policy_mistakes(madvise("zap: per_vma")),
+              ElementsAre("p.yaml:6:16: madvise.zap: VMAs have locks of their own only where faults take them: use it "
+                          "with fault: {lock: per_vma}"));
+  EXPECT_THAT(policy_mistakes(madvise("zap: pervma") + per_vma),
+              ElementsAre("p.yaml:6:16: madvise.zap: expected mmap_sem, per_vma, found 'pervma' (did you mean "
+                          "per_vma?)"));
+  EXPECT_THAT(
+      policy_mistakes(madvise("zip: per_vma") + per_vma),
+      ElementsAre("p.yaml:6:10: madvise.zap: missing", "p.yaml:6:11: madvise.zip: unknown key (did you mean zap?)"));
+}
+
 TEST_F(PolicyFile, RefusesCompositionsThatMakeNoSenseAndSaysWhy) {
   EXPECT_THAT(
       policy_mistakes(with("populate: {mode: downgrade}", "populate: {mode: chunked_write, batch: 16}", kPolicy)),

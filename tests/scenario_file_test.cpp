@@ -120,7 +120,7 @@ TEST_F(ScenarioFile, SaysEverythingThatIsWrongAtOnce) {
   auto text = with("name: small", "name: so small");
   text = with("size: 1GiB", "size: 1GB", text);
   text = with("policy: downgrade", "policy: downgrad", text);
-  text = with("count: 2", "count: 0", text);
+  text = with("count: 2", "count: -1", text);
   text = with("target: db", "target: bd", text);
   text = with("size: 512MiB", "sise: 512MiB", text);
   EXPECT_THAT(
@@ -131,7 +131,7 @@ TEST_F(ScenarioFile, SaysEverythingThatIsWrongAtOnce) {
           "s.yaml:5:9: policy: there is no policy 'downgrad' (did you mean downgrade?)",
           "s.yaml:8:21: processes[0].regions.heap.size: missing",
           "s.yaml:8:22: processes[0].regions.heap.sise: unknown key (did you mean size?)",
-          "s.yaml:11:38: processes[0].threads.faulter.count: expected a whole number from 1 to 10000, found '0'",
+          "s.yaml:11:38: processes[0].threads.faulter.count: expected a whole number from 0 to 10000, found '-1'",
           "s.yaml:14:53: processes[1].threads.ps.target: expected the name of a process, found 'bd' "
           "(did you mean db?)"));
 }
@@ -270,7 +270,8 @@ TEST_F(ScenarioFile, RefusesAThreadThatRunsNothingKnown) {
   EXPECT_THAT(
       mistakes(with("run: faulter", "run: fualter")),
       ElementsAre("s.yaml:11:22: processes[0].threads.faulter.run: expected locker, faulter, proc_reader, "
-                  "mapper, recycler, protector, forker, remote_reader, busy, found 'fualter' (did you mean faulter?)"));
+                  "mapper, recycler, madviser, mincore, get_mempolicy, protector, forker, remote_reader, busy, found "
+                  "'fualter' (did you mean faulter?)"));
   EXPECT_THAT(mistakes(with("run: faulter, ", "")),
               ElementsAre("s.yaml:11:16: processes[0].threads.faulter.run: missing"));
 }
@@ -422,12 +423,94 @@ TEST_F(ScenarioFile, ReadsRecyclersProtectorsForkersAndRemoteReaders) {
   text = with("file: cmdline", "file: smaps", text);
   const auto scenario = read(text);
   const auto& db = scenario.processes[0].threads;
-  EXPECT_EQ(db[1], (models::ThreadSpec{"r", 1, models::RecyclerSpec{"heap", Bytes{1 << 20}, arrival}}));
+  EXPECT_EQ(db[1], (models::ThreadSpec{
+                       "r", 1, models::MadviserSpec{"heap", models::Advice::dontneed, Bytes{1 << 20}, arrival}}));
   EXPECT_EQ(db[2], (models::ThreadSpec{"p", 1, models::ProtectorSpec{"heap", Bytes{4096}, arrival}}));
   EXPECT_EQ(db[3], (models::ThreadSpec{"f", 1, models::ForkerSpec{arrival}}));
   const auto& ps = scenario.processes[1].threads;
   EXPECT_EQ(ps[0], (models::ThreadSpec{"d", 1, models::RemoteReaderSpec{"db", models::PageCount{16}, arrival}}));
   EXPECT_EQ(std::get<models::ProcReaderSpec>(ps[1].run).file, models::ProcReaderSpec::File::smaps);
+}
+
+TEST_F(ScenarioFile, ReadsMadvisersAndThoseWhoAskWhereMemoryIs) {
+  const models::Arrival arrival = models::ClosedLoop{sim::Constant{1ms}};
+  const auto db = read(with("      faulter:", R"(      d: {run: madviser, region: heap, closed: {think: 1ms}}
+      s: {run: madviser, region: heap, advice: sequential, size: 1MiB, closed: {think: 1ms}}
+      m: {run: mincore, region: heap, size: 1MiB, closed: {think: 1ms}}
+      n: {run: get_mempolicy, region: heap, closed: {think: 1ms}}
+      a: {run: get_mempolicy, region: heap, node: false, closed: {think: 1ms}}
+      faulter:)"))
+                      .processes[0]
+                      .threads;
+  using models::Advice;
+  using models::ThreadSpec;
+  EXPECT_EQ(db[1], (ThreadSpec{"d", 1, models::MadviserSpec{"heap", Advice::dontneed, Bytes{4096}, arrival}}));
+  EXPECT_EQ(db[2], (ThreadSpec{"s", 1, models::MadviserSpec{"heap", Advice::sequential, Bytes{1 << 20}, arrival}}));
+  EXPECT_EQ(db[3], (ThreadSpec{"m", 1, models::MincoreSpec{"heap", Bytes{1 << 20}, arrival}}));
+  EXPECT_EQ(db[4], (ThreadSpec{"n", 1, models::GetMempolicySpec{"heap", true, arrival}}));
+  EXPECT_EQ(db[5], (ThreadSpec{"a", 1, models::GetMempolicySpec{"heap", false, arrival}}));
+}
+
+TEST_F(ScenarioFile, ReadsEveryAdvice) {
+  using models::Advice;
+  const auto advice_of = [](const std::string& word, const std::string& kind) {
+    const auto text = with("kind: anon", "kind: " + kind);
+    const auto run = "run: madviser, region: heap, advice: " + word;
+    const auto threads = read(with("run: faulter, count: 2", run, text)).processes[0].threads;
+    return std::get<models::MadviserSpec>(threads[1].run).advice;
+  };
+  EXPECT_EQ(advice_of("normal", "anon"), Advice::normal);
+  EXPECT_EQ(advice_of("random", "anon"), Advice::random);
+  EXPECT_EQ(advice_of("sequential", "anon"), Advice::sequential);
+  EXPECT_EQ(advice_of("dontfork", "anon"), Advice::dontfork);
+  EXPECT_EQ(advice_of("dofork", "anon"), Advice::dofork);
+  EXPECT_EQ(advice_of("willneed", "file"), Advice::willneed);
+  EXPECT_EQ(advice_of("dontneed", "anon"), Advice::dontneed);
+  EXPECT_EQ(advice_of("populate_read", "file"), Advice::populate_read);
+  EXPECT_EQ(advice_of("populate_write", "anon"), Advice::populate_write);
+}
+
+TEST_F(ScenarioFile, RefusesAdviceThatItDoesNotKnowOrThatFitsNoPageOfTheRegion) {
+  const auto advice_mistakes = [](const std::string& word, const std::string& kind = "anon") {
+    const auto text = with("kind: anon", "kind: " + kind);
+    return mistakes(with("run: faulter, count: 2", "run: madviser, region: heap, advice: " + word, text));
+  };
+  const std::string where = "s.yaml:11:54: processes[0].threads.faulter.advice: ";
+  const std::string known =
+      "normal, random, sequential, dontfork, dofork, willneed, dontneed, populate_read, populate_write";
+  EXPECT_THAT(advice_mistakes("sequental"),
+              ElementsAre(where + "expected " + known + ", found 'sequental' (did you mean sequential?)"));
+  EXPECT_THAT(advice_mistakes("free"),
+              ElementsAre(where + "'free' is not supported by this version (supported: " + known + ")"));
+  EXPECT_THAT(advice_mistakes("willneed"),
+              ElementsAre(where + "expected another advice: only files are read ahead, and the region is of another "
+                                  "kind, found 'willneed'"));
+  EXPECT_THAT(advice_mistakes("populate_write", "file"),
+              ElementsAre(where + "expected populate_read, as files are mapped to be read, found 'populate_write'"));
+}
+
+TEST_F(ScenarioFile, RefusesToAskForMemoryThatIsNotThere) {
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: mincore, region: heap, size: 1GiB")),
+              ElementsAre("s.yaml:11:51: processes[0].threads.faulter.size: expected at most the region's 512MiB, "
+                          "found '1GiB'"));
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: get_mempolicy, region: haep")),
+              ElementsAre("s.yaml:11:45: processes[0].threads.faulter.region: expected a region of this process, found "
+                          "'haep' (did you mean heap?)"));
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: get_mempolicy, region: heap, node: 1")),
+              ElementsAre("s.yaml:11:57: processes[0].threads.faulter.node: expected true or false, found '1'"));
+}
+
+TEST_F(ScenarioFile, ReadsThreadsOfWhichThereIsNone) {
+  const auto scenario = read(with("count: 2", "count: 0"));
+  EXPECT_EQ(scenario.processes[0].threads[1].count, 0);
+  EXPECT_EQ(scenario.duration, std::nullopt);
+}
+
+TEST_F(ScenarioFile, WithoutAnyLockerLeftARunNeedsADuration) {
+  const auto text = with("munlock]}", "munlock], count: 0}");
+  EXPECT_THAT(mistakes(text), ElementsAre("s.yaml:1:1: duration: missing: with `count: 0` of every locker a run needs "
+                                          "one, such as 10s"));
+  EXPECT_EQ(read(with("policy:", "duration: 1s\npolicy:", text)).duration, 1s);
 }
 
 TEST_F(ScenarioFile, RefusesRegionsAndTargetsThatDoNotFit) {

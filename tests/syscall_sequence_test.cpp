@@ -15,6 +15,8 @@
 #include "models/fault.h"
 #include "models/fork.h"
 #include "models/madvise.h"
+#include "models/mempolicy.h"
+#include "models/mincore.h"
 #include "models/mlock.h"
 #include "models/mmap.h"
 #include "models/mprotect.h"
@@ -62,6 +64,10 @@ const Change kMunlockInZap = [](Policy& policy) {
   policy.munmap.mode = HoldMode::downgrade;
   policy.munlock_in_zap = true;
 };
+const Change kZapUnderVmaLock = [](Policy& policy) {
+  policy.fault = FaultLock::per_vma;
+  policy.zap_under_vma_lock = true;
+};
 
 // ---------------------------------------------------------------------------------------------------------------
 // Calls
@@ -105,6 +111,20 @@ const Call kExit = [](Task& task, Mm& mm) {
   return 0;
 };
 const Call kFork = [](Task& task, Mm& mm) { return sys_fork(task, mm); };
+Call madvise_of(Advice advice) {
+  return [=](Task& task, Mm& mm) { return sys_madvise(task, mm, PageIndex(10), PageCount(20), advice); };
+}
+// The pages are a file's, whose device takes its time.
+Call of_a_file(const Call& call) {
+  return [=](Task& task, Mm& mm) {
+    mm.set_owner(PageIndex(10), PageIndex(30), task.kernel().zone.add_owner({.mm = &mm, .file = true}));
+    return call(task, mm);
+  };
+}
+const Call kMincore = [](Task& task, Mm& mm) { return sys_mincore(task, mm, PageIndex(10), PageCount(20)); };
+Call get_mempolicy_of(MempolicyFlags flags) {
+  return [=](Task& task, Mm& mm) { return sys_get_mempolicy(task, mm, PageIndex(12), flags); };
+}
 Call fault_at(std::int64_t page) {
   return [=](Task& task, Mm& mm) { return do_user_addr_fault(task, mm, PageIndex(page), Backing::region); };
 }
@@ -310,13 +330,35 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"Stack", kDowngrade, "10-12S", 0, fault_at(8), "down_read 8-9:absent>resident up_read", 0},
         Row{"LockedStack", kDowngrade, "10-12SL", 0, fault_at(8),
             "down_read 8-10:absent>resident 8-10:resident>mlocked up_read", 0},
-        // sys_madvise(MADV_DONTNEED)
-        Row{"MadviseDontneed", kDowngrade, "10-30", 5,
-            [](Task& task, Mm& mm) { return sys_madvise_dontneed(task, mm, PageIndex(10), PageCount(20)); },
+        // do_madvise: madvise_dontneed
+        Row{"MadviseDontneed", kDowngrade, "10-30", 5, madvise_of(Advice::dontneed),
             "down_read 10-15:resident>absent up_read", 0},
-        Row{"MadviseDontneedOfLocked", kDowngrade, "10-30L", 0,
-            [](Task& task, Mm& mm) { return sys_madvise_dontneed(task, mm, PageIndex(10), PageCount(20)); },
-            "down_read up_read", -EINVAL},
+        Row{"MadviseDontneedOfLocked", kDowngrade, "10-30L", 0, madvise_of(Advice::dontneed), "down_read up_read",
+            -EINVAL},
+        // try_vma_read_lock of 6.17: within one VMA, and else
+        Row{"MadviseDontneedUnderTheVmasLock", kZapUnderVmaLock, "10-30", 5, madvise_of(Advice::dontneed),
+            "10-15:resident>absent", 0},
+        Row{"MadviseDontneedOfTwoVmas", kZapUnderVmaLock, "10-20 20-30R", 5, madvise_of(Advice::dontneed),
+            "down_read 10-15:resident>absent up_read", 0},
+        // madvise_need_mmap_write
+        Row{"MadviseNormal", kDowngrade, "10-30", 0, madvise_of(Advice::normal), "down_write up_write", 0},
+        Row{"MadviseRandom", kDowngrade, "10-30", 0, madvise_of(Advice::random), "down_write up_write", 0},
+        Row{"MadviseSequential", kDowngrade, "10-30", 0, madvise_of(Advice::sequential), "down_write up_write", 0},
+        Row{"MadviseDontfork", kDowngrade, "10-30", 0, madvise_of(Advice::dontfork), "down_write up_write", 0},
+        Row{"MadviseDofork", kZapUnderVmaLock, "10-30", 0, madvise_of(Advice::dofork), "down_write up_write", 0},
+        // madvise_willneed: vfs_fadvise with mmap_sem given up
+        Row{"MadviseWillneed", kDowngrade, "10-30", 0, of_a_file(madvise_of(Advice::willneed)),
+            "down_read up_read down_read up_read 10-30:absent>cached", 0},
+        // madvise_populate: faultin_vma_page_range
+        Row{"MadvisePopulate", kDowngrade, "10-30", 5, madvise_of(Advice::populate_write),
+            "down_read 15-26:absent>resident 26-30:absent>resident up_read", 0},
+        // sys_mincore: one hold for each VMA's part
+        Row{"Mincore", kDowngrade, "10-20 20-30R", 5, kMincore, "down_read up_read down_read up_read", 0},
+        Row{"MincoreUpToAHole", kDowngrade, "10-20", 5, kMincore, "down_read up_read down_read up_read", -ENOMEM},
+        // do_get_mempolicy: lookup_node
+        Row{"GetMempolicy", kDowngrade, "10-30", 0, get_mempolicy_of(MempolicyFlags::addr), "down_read up_read", 0},
+        Row{"GetMempolicyForTheNode", kDowngrade, "10-30", 0, get_mempolicy_of(MempolicyFlags::addr_and_node),
+            "down_read 12-13:absent>resident up_read", 0},
         // sys_mprotect
         Row{"Mprotect", kDowngrade, "10-30", 5,
             [](Task& task, Mm& mm) { return sys_mprotect(task, mm, PageIndex(10), PageCount(20), true); },
@@ -349,6 +391,7 @@ TEST_P(SyscallSequence, IsTheKernels) {
     const Row& row = GetParam();
     SmallMachineSpec spec;
     row.policy(spec.policy);
+    spec.memory.device.read = sim::Constant{sim::Nanoseconds{100'000}};
     SmallMachine world(spec);
     tests::make_map(world, row.map);
     if (row.resident > 0) tests::make_resident(world, 10, 10 + row.resident);

@@ -1,5 +1,6 @@
 // Address spaces written as text, for tests of the paths that change them: "10-20 20-30L" are two VMAs, the second
-// with VM_LOCKED. Letters: L locked, I VM_IO, D VM_DONTEXPAND, H hugetlb, G gate, R readonly, S stack (VM_GROWSDOWN).
+// with VM_LOCKED. Letters: L locked, I VM_IO, D VM_DONTEXPAND, H hugetlb, G gate, R readonly, S stack (VM_GROWSDOWN),
+// A VM_RAND_READ (any order), Q VM_SEQ_READ, N VM_DONTCOPY.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -51,7 +52,11 @@ inline void make_map(SmallMachine& world, const std::string& text) {
              .hugetlb = has('H'),
              .gate = has('G'),
              .readonly = has('R'),
-             .growsdown = has('S')});
+             .growsdown = has('S'),
+             .read_ahead = has('A')   ? models::ReadAhead::random
+                           : has('Q') ? models::ReadAhead::sequential
+                                      : models::ReadAhead::normal,
+             .dontfork = has('N')});
   }
 }
 
@@ -67,6 +72,9 @@ inline std::string map_of(const models::Mm& mm) {
     if (vma->flags.gate) text += "G";
     if (vma->flags.readonly) text += "R";
     if (vma->flags.growsdown) text += "S";
+    if (vma->flags.read_ahead == models::ReadAhead::random) text += "A";
+    if (vma->flags.read_ahead == models::ReadAhead::sequential) text += "Q";
+    if (vma->flags.dontfork) text += "N";
   }
   return text;
 }
@@ -79,14 +87,16 @@ inline models::PageCount locked_pages_of(const models::Mm& mm) {
   return pages;
 }
 
-/// The page table has so many pages in each state, the zone says the same, no page is lost, and locked_vm is right.
-inline void check_pages(const SmallMachine& world, models::PageCount mlocked, models::PageCount resident) {
+/// The page table has so many pages in each state (`cached` besides, in the page cache only), the zone says the same,
+/// no page is lost, and locked_vm is right.
+inline void check_pages(const SmallMachine& world, models::PageCount mlocked, models::PageCount resident,
+                        models::PageCount cached = {}) {
   const models::PageTable& table = world.mm.page_table;
   const models::ZoneCounts& counts = world.kernel.zone.counts();
   EXPECT_EQ(table.count({}, kEndOfSpace, models::PageState::mlocked).count(), mlocked.count());
   EXPECT_EQ(table.count({}, kEndOfSpace, models::PageState::resident).count(), resident.count());
   EXPECT_EQ(counts.unevictable.count(), mlocked.count());
-  EXPECT_EQ(counts.evictable().count(), resident.count());
+  EXPECT_EQ(counts.evictable().count(), (resident + cached).count());
   EXPECT_EQ(counts.in_flight.count(), 0);
   EXPECT_EQ(counts.total().count(), models::pages_of(world.spec.memory.size).count());
   EXPECT_EQ(world.mm.locked_vm.count(), locked_pages_of(world.mm).count());

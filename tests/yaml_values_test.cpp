@@ -53,7 +53,7 @@ TEST_F(YamlValues, RefusesSizesThatAreNotWholePages) {
 
 TEST_F(YamlValues, RefusesTooManyThreads) {
   EXPECT_THAT(mistakes(with("count: 2", "count: 10001")),
-              ElementsAre("s.yaml:11:38: processes[0].threads.faulter.count: expected a whole number from 1 to 10000, "
+              ElementsAre("s.yaml:11:38: processes[0].threads.faulter.count: expected a whole number from 0 to 10000, "
                           "found '10001'"));
 }
 
