@@ -71,7 +71,6 @@ bool vma_start_read(Task& current, Mm& mm, Vma& vma) {
 }
 
 bool lock_vma_under_rcu(Task& current, Mm& mm, Vma& vma) {
-  current.settle();
   return vma.has_anon_vma && vma_start_read(current, mm, vma);
 }
 
