@@ -13,6 +13,13 @@ namespace {
 
 bool per_vma(Task& current) { return current.kernel().policy.fault == FaultLock::per_vma; }
 
+// `current` has settled.
+bool try_to_lock(Task& current, const Mm& mm, Vma& vma) {
+  if (vma.lock.sequence == mm.lock_sequence || vma.detached) return false;
+  vma.lock.readers.push_back(&current);
+  return true;
+}
+
 }  // namespace
 
 void mmap_write_lock(Task& current, Mm& mm) { mm.mmap_sem.down_write(current); }
@@ -52,15 +59,13 @@ void vma_start_write_to_merge(Task& current, Mm& mm, Vma& vma, PageIndex start, 
 bool vma_start_read(Task& current, Mm& mm, Vma& vma) {
   if (!per_vma(current)) return false;
   current.settle();
-  if (vma.lock.sequence == mm.lock_sequence || vma.detached) return false;
-  vma.lock.readers.push_back(&current);
-  return true;
+  return try_to_lock(current, mm, vma);
 }
 
 bool lock_vma_under_rcu(Task& current, Mm& mm, Vma& vma) {
   if (!per_vma(current)) return false;
   current.settle();
-  return vma.has_anon_vma && vma_start_read(current, mm, vma);
+  return vma.has_anon_vma && try_to_lock(current, mm, vma);
 }
 
 void vma_end_read(Task& current, Vma& vma) {
