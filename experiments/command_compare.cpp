@@ -114,6 +114,16 @@ void print(const Comparison& comparison, std::chrono::duration<double> wall) {
   fmt::print("\n{} run{} in {:.1f} s.\n", runs, runs == 1 ? "" : "s", wall.count());
 }
 
+std::vector<ExpectationCheck> check(const std::vector<Expectation>& expectations, const Comparison& comparison) {
+  std::vector<std::string> policies;
+  std::vector<std::vector<models::Result>> results;
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    policies.push_back(comparison.policy(policy).name);
+    results.push_back(comparison.results(policy));
+  }
+  return check_expectations(expectations, policies, results);
+}
+
 }  // namespace
 
 int command_compare(const Arguments& arguments) {
@@ -136,7 +146,8 @@ int command_compare(const Arguments& arguments) {
   const std::string file = line.get<std::vector<std::string>>("SCENARIO").front();
   const int replications = positive(line, "reps", kMostReplications);
   const int workers = jobs_of(line);
-  const models::Scenario scenario = read_named_scenario(file, overrides_of(line, policies_of(line)));
+  const ScenarioFile read = read_scenario_file(scenario_file(file), overrides_of(line, policies_of(line)));
+  const models::Scenario& scenario = read.scenario;
   std::optional<OutputFile> json;
   if (const auto path = line.find<std::string>("json")) json.emplace(*path);
   std::optional<OutputFolder> hgrm;
@@ -148,9 +159,12 @@ int command_compare(const Arguments& arguments) {
       execute(jobs, workers, engine_options_of(line), [&](std::size_t done) { show_progress(done, jobs.size()); });
   const Comparison comparison(scenario, collect(jobs, std::move(outcomes), scenario.policies.size(), file));
   print(comparison, std::chrono::steady_clock::now() - began);
-  if (json) json->commit(json_of(comparison, line).dump(2) + "\n");
+  const std::vector<ExpectationCheck> checks = check(read.expectations, comparison);
+  Json result = json_of(comparison, line);
+  if (!checks.empty()) result["expectations"] = to_json(checks);
+  if (json) json->commit(result.dump(2) + "\n");
   if (hgrm) hgrm->commit(hgrm_files(comparison));
-  return kOk;
+  return report_expectations(checks);
 }
 
 }  // namespace experiments

@@ -70,6 +70,12 @@ models::Result simulate(const models::Scenario& scenario, const sim::Engine::Opt
   return result;
 }
 
+Json json_of(const models::Result& result, const std::vector<ExpectationCheck>& checks) {
+  Json json = to_json(result);
+  if (!checks.empty()) json["expectations"] = to_json(checks);
+  return json;
+}
+
 }  // namespace
 
 int command_run(const Arguments& arguments) {
@@ -86,9 +92,9 @@ int command_run(const Arguments& arguments) {
 
   const auto policy = line.find<std::string>("policy");
   if (policy == "all") throw UsageError("--policy: expected one policy, found 'all'; compare runs several");
-  models::Scenario scenario =
-      read_named_scenario(line.get<std::vector<std::string>>("SCENARIO").front(),
-                          overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
+  ScenarioFile file = read_scenario_file(scenario_file(line.get<std::vector<std::string>>("SCENARIO").front()),
+                                         overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
+  models::Scenario& scenario = file.scenario;
   scenario.policies.resize(1);
   std::optional<OutputFile> json;
   if (const auto path = line.find<std::string>("json")) json.emplace(*path);
@@ -105,10 +111,12 @@ int command_run(const Arguments& arguments) {
   const models::Result result = simulate(scenario, engine_options_of(line), trace ? &*trace : nullptr);
   fmt::print("{}\n{}", heading(scenario), run_report(scenario, result));
   if (worst) fmt::print("\n{}", autopsy(result, *worst));
+  const std::vector<ExpectationCheck> checks =
+      check_expectations(file.expectations, {scenario.policies.front().name}, {{result}});
   if (trace_file) trace_file->commit();
-  if (json) json->commit(to_json(result).dump(2) + "\n");
+  if (json) json->commit(json_of(result, checks).dump(2) + "\n");
   if (hgrm) hgrm->commit(hgrm_files(Comparison(scenario, {{result}}), result.seed));
-  return kOk;
+  return report_expectations(checks);
 }
 
 }  // namespace experiments

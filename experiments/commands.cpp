@@ -130,6 +130,12 @@ models::Scenario read_named_scenario(const std::string& name, const Overrides& o
   return read_scenario(scenario_file(name), overrides);
 }
 
+int report_expectations(const std::vector<ExpectationCheck>& checks) {
+  if (checks.empty()) return kOk;
+  fmt::print("\n{}", to_text(checks));
+  return all_hold(checks) ? kOk : kExpectationFailed;
+}
+
 namespace {
 
 // What a symbolic link leads to, so that the link stays one.

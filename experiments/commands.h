@@ -19,6 +19,7 @@ namespace experiments {
 inline constexpr int kOk = 0;
 inline constexpr int kRunFailed = 1;
 inline constexpr int kBadInput = 2;
+inline constexpr int kExpectationFailed = 3;
 
 using Arguments = std::vector<std::string>;
 
@@ -92,6 +93,9 @@ void add_scenario_options(CommandLine& line);
 [[nodiscard]] std::filesystem::path scenario_file(const std::string& name);
 /// The scenario in the file that `name` means: a path, or the name of a shipped one. Throws UsageError, InputError.
 [[nodiscard]] models::Scenario read_named_scenario(const std::string& name, const Overrides& overrides);
+
+/// Prints how a scenario's expectations came out, after everything else; returns the exit code.
+[[nodiscard]] int report_expectations(const std::vector<ExpectationCheck>& checks);
 
 /// A file that appears whole or not at all.
 class OutputFile {

@@ -30,6 +30,8 @@ std::string folder_name(ConfigKind kind) {
       return "devices";
     case ConfigKind::scenarios:
       return "scenarios";
+    case ConfigKind::incidents:
+      return "incidents";
     case ConfigKind::studies:
       return "studies";
   }
@@ -116,6 +118,8 @@ std::string singular(ConfigKind kind) {
       return "device";
     case ConfigKind::scenarios:
       return "scenario";
+    case ConfigKind::incidents:
+      return "incident";
     case ConfigKind::studies:
       return "study";
   }
@@ -139,6 +143,10 @@ Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& 
   if (const auto file = find_in(shipped_folder(kind), kind, name)) return *file;
   std::vector<std::string> names;
   for (const ConfigEntry& shipped : list_configs(kind)) names.push_back(shipped.name);
+  if (kind == ConfigKind::scenarios) {
+    if (const auto file = find_in(shipped_folder(ConfigKind::incidents), kind, name)) return *file;
+    for (const ConfigEntry& shipped : list_configs(ConfigKind::incidents)) names.push_back(shipped.name);
+  }
   std::string word = std::filesystem::path(name).filename().string();
   if (word.ends_with(kExtension)) word.erase(word.size() - kExtension.size());
   std::string hint = did_you_mean(word, names);

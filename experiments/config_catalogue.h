@@ -19,17 +19,17 @@ struct YamlNode;
 class YamlField;
 class YamlMap;
 
-/// The kinds of configuration files, named as their folders.
-enum class ConfigKind { machines, policies, devices, scenarios, studies };
+/// The kinds of configuration files, named as their folders. Incidents are scenarios that replay a report.
+enum class ConfigKind { machines, policies, devices, scenarios, incidents, studies };
 
-/// "machine", "policy", "device", "scenario" or "study".
+/// "machine", "policy", "device", "scenario", "incident" or "study".
 [[nodiscard]] std::string singular(ConfigKind kind);
 
 /// Where the shipped files are: $MLOCKSIM_CONFIGS, else the source tree that this was built from, else
 /// /usr/share/mlocksim.
 [[nodiscard]] std::filesystem::path configs_directory();
 
-/// The file that `name` means: a path or a bare name, with or without `.yaml`; looked for in each of `folders`
+/// The file that `name` means (a scenario's may be an incident, which is one): a path or a bare name, with or without `.yaml`; looked for in each of `folders`
 /// (the folder of the file that says it; empty: the working directory), then in configs_directory(), in each
 /// also in the kind's own folder. Otherwise a refusal that knows the nearest shipped name.
 [[nodiscard]] Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& name,

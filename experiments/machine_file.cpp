@@ -36,6 +36,7 @@ const std::vector<CostKey>& cost_keys() {
       {"mlock_page", &Costs::mlock_page},
       {"munlock_absent", &Costs::munlock_absent},
       {"munlock_page", &Costs::munlock_page},
+      {"rmap_vma", &Costs::rmap_vma},
       {"zap_page", &Costs::zap_page},
       {"fault", &Costs::fault},
       {"mprotect", &Costs::mprotect},

@@ -40,7 +40,7 @@ void print_help(std::FILE* to) {
   for (const Command& command : kCommands) fmt::print(to, "  {:<8} {}\n", command.name, command.about);
   fmt::print(to,
              "\nmlocksim COMMAND --help tells more. To begin with: mlocksim compare unlock_question\n"
-             "Exit codes: 0 done, 1 a run failed, 2 bad input.\n");
+             "Exit codes: 0 done, 1 a run failed, 2 bad input, 3 an expectation of the scenario failed.\n");
 }
 
 int dispatch(const Arguments& arguments) {

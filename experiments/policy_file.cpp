@@ -94,6 +94,9 @@ void read_populate(const std::optional<YamlField>& field, models::Policy& policy
 
 void read_munlock(const std::optional<YamlField>& field, models::Policy& policy) {
   read_hold(field, policy.munlock, {}, [&](YamlMap& map) {
+    assign(policy.munlock_walks_rmap, map.find("rmap"), [](const YamlField& value) {
+      return choice_of<bool>(value, {{"skip", false}, {"walk", true}});
+    });
     assign(policy.munlock_visits_absent, map.find("visits"), [](const YamlField& value) {
       return choice_of<bool>(value, {{"present", false}, {"all", true}});
     });

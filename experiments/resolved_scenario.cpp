@@ -25,7 +25,10 @@ const YamlNode* value_of_key(const YamlNode& map, std::string_view key) {
   return entry == nullptr ? nullptr : &entry->value;
 }
 
-bool is_note(const std::string& key) { return key == "about" || key == "schema"; }
+// What does not determine a result.
+bool is_note(const std::string& key) {
+  return key == "about" || key == "schema" || key == "expect" || key == "incident";
+}
 
 /// The samples that a distribution names, by their hash.
 Json samples_of(const YamlNode& node) {

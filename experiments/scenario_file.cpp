@@ -110,6 +110,7 @@ models::Arrival read_arrival(YamlMap& thread) {
   if (closed) {
     YamlMap map = closed->map("a map such as {think: exponential 50us}");
     assign(closed_loop.think, map.require("think"), distribution_of);
+    if (const auto compute = map.find("compute")) closed_loop.compute = distribution_of(*compute);
     map.refuse_unknown();
   }
   if (!open) return closed_loop;
@@ -218,6 +219,10 @@ void refuse_senseless(const YamlField& advice, models::Advice given, const model
   }
 }
 
+void refuse_larger(const std::optional<YamlField>& size, models::Bytes bytes, const models::RegionSpec& region) {
+  if (size && bytes > region.size) size->refuse_expecting(fmt::format("at most the region's {}", spell(region.size)));
+}
+
 /// A madviser, a protector or one that calls mincore: `size` of `region` at a time.
 template <typename Spec>
 Spec read_region_caller(YamlMap& thread, const Regions& regions) {
@@ -227,9 +232,7 @@ Spec read_region_caller(YamlMap& thread, const Regions& regions) {
   assign(spec.size, size, whole_pages_of);
   if (region != nullptr) {
     spec.region = region->name;
-    if (size && spec.size > region->size) {
-      size->refuse_expecting(fmt::format("at most the region's {}", spell(region->size)));
-    }
+    refuse_larger(size, spec.size, *region);
   }
   spec.arrival = read_arrival(thread);
   return spec;
@@ -268,9 +271,18 @@ models::BusySpec read_busy(YamlMap& thread) {
   return busy;
 }
 
-models::MapperSpec read_mapper(YamlMap& thread) {
+models::MapperSpec read_mapper(YamlMap& thread, const Regions& regions) {
   models::MapperSpec mapper;
-  assign(mapper.size, thread.find("size"), whole_pages_of);
+  const auto size = thread.find("size");
+  assign(mapper.size, size, whole_pages_of);
+  if (const auto field = thread.find("region")) {
+    const auto* region = region_of(field, regions);
+    if (region != nullptr) {
+      mapper.region = region->name;
+      refuse_larger(size, mapper.size, *region);
+    }
+  }
+  assign(mapper.populate, thread.find("populate"), [](const YamlField& field) { return field.boolean(); });
   mapper.arrival = read_arrival(thread);
   return mapper;
 }
@@ -283,8 +295,9 @@ class ScenarioReader {
   ScenarioReader(std::filesystem::path folder, Diagnostics& diagnostics)
       : folder_(std::move(folder)), diagnostics_(diagnostics) {}
 
-  models::Scenario read(YamlMap& map, const YamlNode& policies_instead) {
-    models::Scenario scenario;
+  ScenarioFile read(YamlMap& map, const YamlNode& policies_instead) {
+    ScenarioFile file;
+    models::Scenario& scenario = file.scenario;
     assign(scenario.name, map.require("name"), name_of);
     assign(scenario.about, map.find("about"), text_of);
     assign(scenario.machine, map.require("machine"),
@@ -302,12 +315,28 @@ class ScenarioReader {
     scenario.memory = memory_.memory();
     check_targets(scenario.processes);
     read_duration(map, scenario);
-    map.refuse_unsupported({"expect"});
+    if (const auto expect = map.find("expect")) file.expectations = read_expectations(*expect, scenario, known_policies(map, scenario));
+    if (const auto incident = map.find("incident")) file.incident = read_incident(*incident, scenario);
     map.refuse_unknown();
-    return scenario;
+    return file;
   }
 
  private:
+  /// Those that are run, those that the file would run otherwise, and the shipped ones.
+  static std::vector<std::string> known_policies(YamlMap& map, const models::Scenario& scenario) {
+    std::vector<std::string> names = names_of(scenario.policies);
+    const auto add = [&](const YamlNode& node) {
+      const YamlEntry* const name = node.kind == YamlNode::Kind::map ? find_entry(node, "name") : nullptr;
+      names.push_back(name == nullptr ? node.scalar : name->value.scalar);
+    };
+    if (const auto policy = map.find("policy")) add(policy->node());
+    if (const auto policies = map.find("policies")) {
+      for (const YamlEntry& entry : policies->node().entries) add(entry.value);
+    }
+    for (const ConfigEntry& shipped : list_configs(ConfigKind::policies)) names.push_back(shipped.name);
+    return names;
+  }
+
   std::vector<models::Policy> read_policies(YamlMap& map, bool required) {
     const auto policy = map.find("policy");
     const auto policies = map.find("policies");
@@ -405,12 +434,24 @@ class ScenarioReader {
     }
     const auto pages = map.find("pages");
     if (pages) region.pages = read_pages(*pages, kind);
+    read_anon_vma(map.find("anon_vma"), region);
     if (const auto touched_every = map.find("touched_every")) {
       region.touched_every = positive_duration_of(*touched_every);
     }
     map.refuse_unknown();
     if (kind) memory_.place(region, size, pages);
     return region;
+  }
+
+  static void read_anon_vma(const std::optional<YamlField>& field, models::RegionSpec& region) {
+    assign(region.shares_anon_vma, field, [](const YamlField& value) {
+      return choice_of<bool>(value, {{"own", false}, {"shared", true}});
+    });
+    const bool faulted_in =
+        region.kind == models::RegionSpec::Kind::anon && region.pages != models::RegionSpec::Pages::absent;
+    if (region.shares_anon_vma && !faulted_in) {
+      field->refuse("only anonymous pages that have been faulted in have an anon_vma: use it with pages: resident or swapped");
+    }
   }
 
   static std::optional<models::RegionSpec::Kind> kind_of_region(const YamlField& field) {
@@ -531,6 +572,9 @@ class ScenarioReader {
     const Run run = run_field ? run_of(*run_field) : Run::unknown;
     assign(thread.count, map.find("count"), number_up_to(kMostThreads));
     thread.sched = read_sched(map);
+    const auto pinned = map.find("pinned");
+    assign(thread.pinned, pinned, [](const YamlField& field) { return field.boolean(); });
+    if (thread.pinned && thread.sched.cpus.empty()) pinned->refuse("expected `cpus`, too: a thread is pinned to each in turn");
     locker_possible_ = locker_possible_ || run == Run::unknown || (run == Run::locker && thread.count > 0);
     locker_named_ = locker_named_ || run == Run::locker;
     if (run == Run::unknown) return thread;
@@ -550,7 +594,7 @@ class ScenarioReader {
       case Run::proc_reader:
         return read_proc_reader(map);
       case Run::mapper:
-        return read_mapper(map);
+        return read_mapper(map, process.regions);
       case Run::recycler:
         return read_region_caller<models::MadviserSpec>(map, process.regions);
       case Run::madviser:
@@ -720,23 +764,36 @@ void apply_scenario_sets(YamlNode& root, const std::vector<std::string>& sets, D
   apply_sets(root, sets, diagnostics);
 }
 
-models::Scenario read_scenario(const std::filesystem::path& file, const Overrides& overrides) {
-  Diagnostics diagnostics;
-  YamlNode root = load_yaml(file, diagnostics);
-  if (root.kind == YamlNode::Kind::null) throw_if_any(diagnostics);
-  return read_scenario(std::move(root), file.parent_path(), overrides, std::move(diagnostics));
-}
+namespace {
 
-models::Scenario read_scenario(YamlNode root, const std::filesystem::path& folder, const Overrides& overrides,
-                               Diagnostics diagnostics) {
+ScenarioFile read_tree(YamlNode root, const std::filesystem::path& folder, const Overrides& overrides,
+                       Diagnostics diagnostics) {
   apply_sets(root, overrides.sets, diagnostics);
   YamlMap map = open_config(root, ConfigKind::scenarios, diagnostics);
   if (!map) throw InputError(diagnostics);
   const YamlNode policies = policies_node(overrides.policies);
-  models::Scenario scenario = ScenarioReader(folder, diagnostics).read(map, policies);
+  ScenarioFile file = ScenarioReader(folder, diagnostics).read(map, policies);
   throw_if_any(diagnostics);
-  scenario.seed = overrides.seed.value_or(scenario.seed);
-  return scenario;
+  file.scenario.seed = overrides.seed.value_or(file.scenario.seed);
+  return file;
+}
+
+}  // namespace
+
+ScenarioFile read_scenario_file(const std::filesystem::path& file, const Overrides& overrides) {
+  Diagnostics diagnostics;
+  YamlNode root = load_yaml(file, diagnostics);
+  if (root.kind == YamlNode::Kind::null) throw_if_any(diagnostics);
+  return read_tree(std::move(root), file.parent_path(), overrides, std::move(diagnostics));
+}
+
+models::Scenario read_scenario(const std::filesystem::path& file, const Overrides& overrides) {
+  return read_scenario_file(file, overrides).scenario;
+}
+
+models::Scenario read_scenario(YamlNode root, const std::filesystem::path& folder, const Overrides& overrides,
+                               Diagnostics diagnostics) {
+  return read_tree(std::move(root), folder, overrides, std::move(diagnostics)).scenario;
 }
 
 ConfigKind check_file(const std::filesystem::path& file) {

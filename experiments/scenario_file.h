@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "experiments/config_catalogue.h"
+#include "experiments/expectation.h"
+#include "experiments/incident.h"
 #include "experiments/machine_file.h"
 #include "experiments/policy_file.h"
 #include "experiments/yaml_reader.h"
@@ -29,7 +31,15 @@ struct Overrides {
   std::vector<std::string> policies;
 };
 
+/// A scenario with what its file says besides: nothing of that changes a result.
+struct ScenarioFile {
+  models::Scenario scenario;
+  std::vector<Expectation> expectations;
+  std::optional<Incident> incident;
+};
+
 /// Throws InputError.
+[[nodiscard]] ScenarioFile read_scenario_file(const std::filesystem::path& file, const Overrides& overrides = {});
 [[nodiscard]] models::Scenario read_scenario(const std::filesystem::path& file, const Overrides& overrides = {});
 
 /// As above, of a tree that has been loaded from a file in `folder`; `diagnostics`: what was wrong with it already.

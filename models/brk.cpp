@@ -87,7 +87,7 @@ int expand_stack(Task& current, Mm& mm, const VmaPointer& vma, PageIndex address
   const PageIndex start = vma->start;
   if (address >= start) return 0;  // another fault was faster
   if (const int error = acct_stack_growth(mm, *vma, start - address)) return error;
-  vma->has_anon_vma = true;  // anon_vma_prepare
+  mm.anon_vma_prepare(*vma);
   mm.extend_vma(vma, address, vma->end);
   if (vma->flags.locked) populate_vma_pages_range(current, mm, *vma, address, start, IoWait::under_lock);
   return 0;

@@ -18,7 +18,7 @@ void munlock_all(Task& current, Mm& mm) {
     if (!vma->flags.locked) continue;
     mm.locked_vm -= vma->pages();
     vma->flags.locked = false;
-    if (walk) munlock_vma_pages_range(current, mm, vma->start, vma->end);  // munlock_vma_pages_all
+    if (walk) munlock_vma_pages_range(current, mm, *vma, vma->start, vma->end);  // munlock_vma_pages_all
   }
 }
 

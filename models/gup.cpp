@@ -44,7 +44,7 @@ PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageI
     } else if (run.state == PageState::absent && !file) {
       // And looks again: it may have been taken away meanwhile.
       populate_absent(current, mm, page, run.end, mlocks ? PageState::mlocked : PageState::resident);
-      vma.has_anon_vma = true;
+      mm.anon_vma_prepare(vma);
     } else {
       if (handle_mm_fault(current, mm, vma, page, io, current.kernel().costs.fault) == FaultOutcome::retry) return page;
       page = page + PageCount(1);

@@ -29,6 +29,7 @@ struct Costs {
   sim::Distribution mlock_page{};        ///< present page: find it, lock it, move it to the unevictable list
   sim::Distribution munlock_absent{};    ///< absent page, where the walk looks at every address (3.x to 5.17)
   sim::Distribution munlock_page{};      ///< present page: isolate, try_to_munlock, put back on its list
+  sim::Nanoseconds rmap_vma{};           ///< one VMA of a page's anon_vma, where munlock asks them all (before 3.0)
   sim::Distribution zap_page{};          ///< present page: unmap and free
   sim::Distribution fault{};             ///< a first-touch fault from trap to return, less mmap_sem's operations
 

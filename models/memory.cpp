@@ -159,7 +159,7 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
     // Again where reclaim has taken it back before it was mapped: the kernel's reference to it would not have let it.
     state = state_of(mm, page);
   } while (!is_present(state));
-  vma.has_anon_vma = true;
+  mm.anon_vma_prepare(vma);
   return FaultOutcome::done;
 }
 

@@ -65,10 +65,17 @@ bool gives_way(Task& current, const Mm& mm, const Hold& hold, PageCount done, si
   return !hold.if_contended || mm.mmap_sem.is_contended();
 }
 
-PageStep munlock_step(Task& current) {
+// try_to_munlock before 3.0 (commit 3d470fc385de): asks all VMAs that share the page's anon_vma whether they have it
+// mlocked, too. That of the page itself is part of munlock_page.
+sim::Nanoseconds rmap_cost(Task& current, const Vma& vma) {
+  if (!policy_of(current).munlock_walks_rmap || vma.anon_vma == nullptr) return {};
+  return current.kernel().costs.rmap_vma * (vma.anon_vma->vmas - 1);
+}
+
+PageStep munlock_step(Task& current, const Vma& vma) {
   const Costs& costs = current.kernel().costs;
   return {PageState::resident, &costs.munlock_page, nullptr,
-          policy_of(current).munlock_visits_absent ? &costs.munlock_absent : nullptr};
+          policy_of(current).munlock_visits_absent ? &costs.munlock_absent : nullptr, rmap_cost(current, vma)};
 }
 
 // __munlock_vma_pages_range for chunked_write: looks up every so often, gives write mode away and takes it again.
@@ -81,7 +88,7 @@ int munlock_in_chunks(Task& current, Mm& mm, const VmaPointer& vma, PageIndex st
   sim::Time since = current.settle();
   for (PageIndex page = start; page < end;) {
     const PageIndex chunk_end = std::min(end, page + chunk);
-    walk_page_range(current, mm, page, chunk_end, munlock_step(current));
+    walk_page_range(current, mm, page, chunk_end, munlock_step(current, *vma));
     done += chunk_end - page;
     page = chunk_end;
     if (page == end || !gives_way(current, mm, hold, done, since)) continue;
@@ -124,7 +131,7 @@ int walk_unlocked(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start,
   if (mode == HoldMode::chunked_write) {
     ret = munlock_in_chunks(current, mm, vma, start, end);
   } else {
-    munlock_vma_pages_range(current, mm, start, end);
+    munlock_vma_pages_range(current, mm, *vma, start, end);
   }
   current.enter(Phase::munlock);
   return mode == HoldMode::downgrade ? reacquire_write(current, mm, vma, start, end) : ret;
@@ -273,8 +280,8 @@ void munlock_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   if (hold.mode != HoldMode::drop_and_read) return;
   current.enter(Phase::munlock_walk);
   drain(current, LruDrain::under_lock);
-  walk_under_read(current, mm, start, end, hold, false, [&](Vma&, PageIndex from, PageIndex to) {
-    walk_page_range(current, mm, from, to, munlock_step(current));
+  walk_under_read(current, mm, start, end, hold, false, [&](const Vma& vma, PageIndex from, PageIndex to) {
+    walk_page_range(current, mm, from, to, munlock_step(current, vma));
     return to;
   });
   current.enter(Phase::munlock);
@@ -311,9 +318,9 @@ void mm_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, const Ho
   current.enter(before);
 }
 
-void munlock_vma_pages_range(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+void munlock_vma_pages_range(Task& current, Mm& mm, const Vma& vma, PageIndex start, PageIndex end) {
   drain(current, LruDrain::under_lock);
-  walk_page_range(current, mm, start, end, munlock_step(current));
+  walk_page_range(current, mm, start, end, munlock_step(current, vma));
   drain(current, LruDrain::under_lock);
 }
 

@@ -52,9 +52,9 @@ void mm_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, const Ho
 /// (wait_for_page, with mmap_sem given up).
 PageIndex populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io);
 
-/// The walk over the pages of [start, end): clears Mlocked and puts them back on their evictable lists.
+/// The walk over the pages of [start, end) in `vma`: clears Mlocked and puts them back on their evictable lists.
 /// mmap_sem must be held, in either mode.
-void munlock_vma_pages_range(Task& current, Mm& mm, PageIndex start, PageIndex end);
+void munlock_vma_pages_range(Task& current, Mm& mm, const Vma& vma, PageIndex start, PageIndex end);
 
 /// Whether the caller may lock `more` pages on top of what is locked.
 [[nodiscard]] bool within_memlock_limit(const Mm& mm, PageCount more);

@@ -54,7 +54,8 @@ int Mm::split_vma(const VmaPointer& vma, PageIndex at, NewVma side) {
     resize(vma, start, at);
     added = insert_vma(at, end, vma->flags);
   }
-  added->has_anon_vma = vma->has_anon_vma;
+  added->anon_vma = vma->anon_vma;
+  if (added->anon_vma != nullptr) ++added->anon_vma->vmas;
   added->lock.sequence = vma->lock.sequence;
   return 0;
 }
@@ -84,15 +85,75 @@ void Mm::detach_vma(const VmaPointer& vma) {
   ++map_version_;
   vma->stale_next = next(*vma);
   vma->detached = true;
+  if (vma->anon_vma != nullptr) --vma->anon_vma->vmas;
   vmas_.erase(vma->start);
 }
 
+namespace {
+
+bool is_mergeable_anon_vma(const std::shared_ptr<AnonVma>& a, const std::shared_ptr<AnonVma>& b) {
+  return a == nullptr || b == nullptr || a == b;
+}
+
+// What has been joined to `vma` may have brought pages with it.
+void take_over_anon_vma(Vma& vma, const std::shared_ptr<AnonVma>& joined) {
+  if (vma.anon_vma != nullptr || joined == nullptr) return;
+  vma.anon_vma = joined;
+  ++joined->vmas;
+}
+
+}  // namespace
+
+void Mm::anon_vma_prepare(Vma& vma) const {
+  if (vma.anon_vma != nullptr) return;
+  const Neighbours near = mergeable(vma.start, vma.end, vma.flags, nullptr);
+  // find_mergeable_anon_vma: the next one first.
+  for (const VmaPointer& neighbour : {near.after, near.before}) {
+    if (neighbour == nullptr || neighbour->anon_vma == nullptr) continue;
+    return take_over_anon_vma(vma, neighbour->anon_vma);
+  }
+  vma.anon_vma = std::make_shared<AnonVma>();
+}
+
+Mm::Neighbours Mm::mergeable(PageIndex start, PageIndex end, const VmFlags& flags,
+                             const std::shared_ptr<AnonVma>& anon_vma) const {
+  Neighbours near;
+  const auto fits = [&](const Vma& vma) { return vma.flags == flags && is_mergeable_anon_vma(vma.anon_vma, anon_vma); };
+  const auto first = vmas_.lower_bound(start);
+  if (first != vmas_.begin()) {
+    const VmaPointer& before = std::prev(first)->second;
+    if (before->end == start && fits(*before)) near.before = before;
+  }
+  const auto found = vmas_.find(end);
+  if (found != vmas_.end() && fits(*found->second)) near.after = found->second;
+  const bool both = near.before != nullptr && near.after != nullptr;
+  if (both && !is_mergeable_anon_vma(near.before->anon_vma, near.after->anon_vma)) near.after = nullptr;
+  return near;
+}
+
+VmaPointer Mm::vma_merge_new(PageIndex start, PageIndex end, const VmFlags& flags) {
+  const auto [before, after] = mergeable(start, end, flags, nullptr);
+  if (before != nullptr && after != nullptr) {
+    const PageIndex last = after->end;
+    take_over_anon_vma(*before, after->anon_vma);
+    detach_vma(after);
+    resize(before, before->start, last);
+  } else if (before != nullptr) {
+    resize(before, before->start, end);
+  } else if (after != nullptr) {
+    resize(after, start, after->end);
+  }
+  return before != nullptr ? before : after;
+}
+
 VmaPointer Mm::vma_merge(const VmaPointer& vma, PageIndex start, PageIndex end, VmFlags flags) {
-  const VmaPointer before = start == vma->start ? previous(*vma) : nullptr;
-  const VmaPointer after = end == vma->end ? next(*vma) : nullptr;
-  const bool joins_before = before && before->end == start && before->flags == flags;
-  const bool joins_after = after && after->start == end && after->flags == flags;
+  auto [before, after] = mergeable(start, end, flags, vma->anon_vma);
+  if (start != vma->start) before = nullptr;
+  if (end != vma->end) after = nullptr;
+  const bool joins_before = before != nullptr;
+  const bool joins_after = after != nullptr;
   if (!joins_before && !joins_after) return nullptr;
+  const std::shared_ptr<AnonVma> anon_vma = vma->anon_vma;
 
   const bool whole = start == vma->start && end == vma->end;
   const PageIndex old_start = vma->start;
@@ -104,8 +165,10 @@ VmaPointer Mm::vma_merge(const VmaPointer& vma, PageIndex start, PageIndex end, 
   } else {
     resize(vma, old_start, start);
   }
+  take_over_anon_vma(joins_before ? *before : *after, anon_vma);
   if (joins_before && joins_after) {
     const PageIndex last = after->end;
+    take_over_anon_vma(*before, after->anon_vma);
     detach_vma(after);
     resize(before, before->start, last);
     return before;

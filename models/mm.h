@@ -3,8 +3,12 @@
 // Kernel. struct mm_struct, struct vm_area_struct; mm/mmap.c of 2.6.28: find_vma, split_vma, vma_merge, do_munmap's
 // detaching. A VMA that has been taken out of the map lives on as long as somebody points to it, and keeps what its
 // fields said: that is what a kernel path sees that uses a stale pointer before the memory is reused.
-// Simplified. Addresses are page numbers; VMAs have no file or anon_vma of their own, and of a protection only whether
-// it allows writing, which keeps VMAs from merging and nobody from touching them.
+// anon_vma: mm/rmap.c, anon_vma_prepare, anon_vma_clone on a split, unlink_anon_vmas; is_mergeable_anon_vma: two VMAs
+// merge only if theirs are the same or one of them has none.
+// Simplified. Addresses are page numbers; VMAs have no file of their own, and of a protection only whether
+// it allows writing, which keeps VMAs from merging and nobody from touching them. A child's VMAs do not join its
+// parent's anon_vma (models/fork.h has no child). A VMA leaves its anon_vma when it leaves the map, not when it is freed
+// after the zap.
 // Validated by tests/mm_test.cpp.
 #pragma once
 
@@ -54,12 +58,17 @@ struct VmaLock {
   sim::Time writer_since{};
 };
 
+/// What the VMAs whose pages may be the same share (struct anon_vma): those that reverse mapping has to look at.
+struct AnonVma {
+  int vmas = 1;
+};
+
 struct Vma {
   PageIndex start;
   PageIndex end;  ///< first page beyond
   VmFlags flags;
   bool detached = false;      ///< no longer in the map
-  bool has_anon_vma = false;  ///< a page has been faulted in; before, a fault needs mmap_sem
+  std::shared_ptr<AnonVma> anon_vma{};  ///< null: no page has been faulted in yet, and a fault needs mmap_sem
   VmaLock lock{};
   std::shared_ptr<Vma> stale_next{};  ///< vm_next as it was when it was detached
 
@@ -129,6 +138,21 @@ class Mm {
   void extend_vma(const VmaPointer& vma, PageIndex start, PageIndex end);
   /// Takes `vma` out of the map.
   void detach_vma(const VmaPointer& vma);
+  /// anon_vma_prepare (mm/rmap.c), before the first page is faulted in: takes that of a neighbour with which `vma` could
+  /// merge, or else one of its own.
+  void anon_vma_prepare(Vma& vma) const;
+
+  /// The VMAs that [start, end) could be joined with if it had these flags, and those of its pages that have been
+  /// faulted in this anon_vma (can_vma_merge_before, can_vma_merge_after). Where both could but not with each other, the
+  /// one before.
+  struct Neighbours {
+    VmaPointer before;
+    VmaPointer after;
+  };
+  [[nodiscard]] Neighbours mergeable(PageIndex start, PageIndex end, const VmFlags& flags,
+                                     const std::shared_ptr<AnonVma>& anon_vma) const;
+  /// vma_merge for a new mapping of [start, end), which is free. Returns the VMA that then covers it, or null.
+  VmaPointer vma_merge_new(PageIndex start, PageIndex end, const VmFlags& flags);
   /// vma_merge for [start, end), a part of `vma` that is about to have `flags`: joins it with neighbours that touch it
   /// and have these flags already. Returns the VMA that then covers it, or null if there is no such neighbour.
   VmaPointer vma_merge(const VmaPointer& vma, PageIndex start, PageIndex end, VmFlags flags);

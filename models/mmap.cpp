@@ -1,10 +1,12 @@
 #include "models/mmap.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstdint>
 #include <vector>
 
+#include "models/gup.h"
 #include "models/kernel.h"
 #include "models/mlock.h"
 #include "models/mm.h"
@@ -56,7 +58,7 @@ void munlock_vmas(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
     if (!vma->flags.locked) continue;
     mm.locked_vm -= vma->pages();
     vma->flags.locked = false;
-    if (walk) munlock_vma_pages_range(current, mm, vma->start, vma->end);
+    if (walk) munlock_vma_pages_range(current, mm, *vma, vma->start, vma->end);
   }
 }
 
@@ -69,8 +71,16 @@ void unmap_region(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
   }
 }
 
-// do_munmap. Returns with mmap_sem held for read if `downgrade`, else for write as before.
+// What do_munmap returns besides errors.
+constexpr int kDowngraded = 1;
+
+// do_munmap. Returns kDowngraded with mmap_sem held for read if `downgrade` and there was anything to unmap; else it is
+// held for write as before.
 int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgrade) {
+  if (is_free(mm, start, end)) {
+    current.work(current.kernel().costs.find_vma);
+    return 0;
+  }
   current.work(current.kernel().costs.munmap, Purpose::calls);
   current.settle();
   if (const int error = split_at_borders(current, mm, start, end)) return error;
@@ -82,15 +92,44 @@ int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgr
   if (downgrade) mmap_write_downgrade(current, mm);
   unmap_region(current, mm, vmas);
   enter_part(current, Phase::munmap);
-  return 0;
+  return downgrade ? kDowngraded : 0;
 }
 
 // do_mmap_pgoff: what is checked before anything is mapped. mmap_sem must be held for write.
-int do_mmap_pgoff(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags) {
+int do_mmap_pgoff(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags, MmapHow how) {
   if (flags.locked && !within_memlock_limit(mm, pages)) return -EAGAIN;
-  if (!is_free(mm, start, start + pages)) return -EEXIST;
+  if (!how.fixed && !is_free(mm, start, start + pages)) return -EEXIST;
   const int error = mmap_region(current, mm, start, pages, flags);
   return error == -EAGAIN ? 0 : error;  // only remap_file_pages cares when the range changed in the window
+}
+
+// A new mapping of what is free: joined with its neighbours, or a VMA of its own.
+VmaPointer map(Task& current, Mm& mm, PageIndex start, PageIndex end, const VmFlags& flags) {
+  const Mm::Neighbours near = mm.mergeable(start, end, flags, nullptr);
+  for (const VmaPointer& neighbour : {near.before, near.after}) {
+    if (neighbour != nullptr) vma_start_write(current, mm, *neighbour);
+  }
+  current.settle();
+  const VmaPointer merged = mm.vma_merge_new(start, end, flags);
+  return merged != nullptr ? merged : mm.insert_vma(start, end, flags);
+}
+
+// make_pages_present. mmap_sem must be held, in either mode.
+void make_pages_present(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  current.settle();
+  const VmaPointer vma = mm.find_vma(start);
+  if (vma == nullptr || vma->start > start || vma->flags.io_pfnmap) return;
+  (void)get_user_pages(current, mm, *vma, start, std::min(end, vma->end));
+}
+
+bool populates_under_read(Task& current) { return current.kernel().policy.grow.mode == HoldMode::drop_and_read; }
+
+// The end of mmap(MAP_POPULATE) since 3.9: __mm_populate.
+void populate_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  mm.mmap_sem.down_read(current);
+  current.work(current.kernel().costs.find_vma);
+  make_pages_present(current, mm, start, end);
+  mm.mmap_sem.up_read(current);
 }
 
 }  // namespace
@@ -103,8 +142,7 @@ int mmap_region(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags
   }
   if (mm.map_count() >= mm.max_map_count) return -ENOMEM;
   current.work(current.kernel().costs.mmap, Purpose::calls);
-  current.settle();
-  const VmaPointer vma = mm.insert_vma(start, end, flags);
+  const VmaPointer vma = map(current, mm, start, end, flags);
   if (!flags.locked) return 0;
   // Counted before the window opens, so that an munmap in it finds them counted. The kernel adds them afterwards.
   mm.locked_vm += pages;
@@ -119,13 +157,16 @@ int sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages, bool locke
   return sys_mmap(current, mm, start, pages, flags);
 }
 
-int sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags) {
+int sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags, MmapHow how) {
   current.enter(Phase::mmap);
   current.work(current.kernel().costs.system_call);
   mmap_write_lock(current, mm);
   flags.locked = flags.locked || mm.locks_future_mappings;
-  const int error = do_mmap_pgoff(current, mm, start, pages, flags);
+  const int error = do_mmap_pgoff(current, mm, start, pages, flags, how);
+  const bool populate = error == 0 && how.populate && !flags.locked;
+  if (populate && !populates_under_read(current)) make_pages_present(current, mm, start, start + pages);
   mmap_write_unlock(current, mm);
+  if (populate && populates_under_read(current)) populate_under_read(current, mm, start, start + pages);
   if (error == 0 && flags.locked) mm_populate(current, mm, start, start + pages, current.kernel().policy.grow);
   return error;
 }
@@ -135,13 +176,13 @@ int sys_munmap(Task& current, Mm& mm, PageIndex start, PageCount pages) {
   current.enter(Phase::munmap);
   current.work(current.kernel().costs.system_call);
   mmap_write_lock(current, mm);
-  const int error = do_munmap(current, mm, start, start + pages, downgrade);
-  if (error == 0 && downgrade) {
+  const int result = do_munmap(current, mm, start, start + pages, downgrade);
+  if (result == kDowngraded) {
     mm.mmap_sem.up_read(current);
-  } else {
-    mmap_write_unlock(current, mm);
+    return 0;
   }
-  return error;
+  mmap_write_unlock(current, mm);
+  return result;
 }
 
 }  // namespace models

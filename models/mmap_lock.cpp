@@ -26,6 +26,13 @@ void charge_wait(const Task& reader, Task& writer, sim::Time since, sim::Time no
   reader.ledger().for_each_between(since, now, charge);
 }
 
+// `current` has settled.
+bool try_to_lock(Task& current, const Mm& mm, Vma& vma) {
+  if (vma.lock.sequence == mm.lock_sequence || vma.detached) return false;
+  vma.lock.readers.push_back(&current);
+  return true;
+}
+
 }  // namespace
 
 void mmap_write_lock(Task& current, Mm& mm) { mm.mmap_sem.down_write(current); }
@@ -55,23 +62,22 @@ void vma_start_write(Task& current, Mm& mm, Vma& vma) {
 }
 
 void vma_start_write_to_merge(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, const VmFlags& flags) {
-  const VmaPointer before = start == vma.start ? mm.previous(vma) : nullptr;
-  const VmaPointer after = end == vma.end ? mm.next(vma) : nullptr;
   vma_start_write(current, mm, vma);
-  if (before != nullptr && before->end == start && before->flags == flags) vma_start_write(current, mm, *before);
-  if (after != nullptr && after->start == end && after->flags == flags) vma_start_write(current, mm, *after);
+  const Mm::Neighbours near = mm.mergeable(start, end, flags, vma.anon_vma);
+  if (near.before != nullptr && start == vma.start) vma_start_write(current, mm, *near.before);
+  if (near.after != nullptr && end == vma.end) vma_start_write(current, mm, *near.after);
 }
 
 bool vma_start_read(Task& current, Mm& mm, Vma& vma) {
   if (!per_vma(current)) return false;
   current.settle();
-  if (vma.lock.sequence == mm.lock_sequence || vma.detached) return false;
-  vma.lock.readers.push_back(&current);
-  return true;
+  return try_to_lock(current, mm, vma);
 }
 
 bool lock_vma_under_rcu(Task& current, Mm& mm, Vma& vma) {
-  return vma.has_anon_vma && vma_start_read(current, mm, vma);
+  if (!per_vma(current)) return false;
+  current.settle();
+  return vma.anon_vma != nullptr && try_to_lock(current, mm, vma);
 }
 
 void vma_end_read(Task& current, Vma& vma) {

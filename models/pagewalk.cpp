@@ -67,6 +67,7 @@ void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, cons
       continue;
     }
     work_for_each(current, stop - page, step.cost);
+    if (step.more_cost > sim::Nanoseconds{0}) current.work(step.more_cost * (stop - page).count());
     if (run.state == PageState::mlocked) work_for_each(current, stop - page, step.mlocked_cost);
     current.settle();
     // Under read mode another walk may have been there meanwhile: it was faster. So may reclaim: then there is a swap

@@ -20,6 +20,7 @@ struct PageStep {
   const sim::Distribution* cost;  ///< for a present page
   const sim::Distribution* mlocked_cost = nullptr;  ///< on top, for one that is still mlocked
   const sim::Distribution* absent_cost = nullptr;   ///< for an absent page
+  sim::Nanoseconds more_cost{};                     ///< on top, for a present page
 };
 
 /// Looks at the present pages of [start, end) without changing them. Each costs `present`; `entry`, on top, is for each

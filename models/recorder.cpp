@@ -19,15 +19,17 @@ int size_of(sim::Nanoseconds latency) {
   return width * 8 + static_cast<int>(behind_first & 7U);
 }
 
-// The stretch [from, to) of waiting for a semaphore, by whom it was for.
+// The stretch [from, to) of waiting for a semaphore, by whom it was for. A request that is long overdue has thousands
+// of stretches and of waits, which are in the order of time: not each with each.
 void add_lock_waits(std::vector<WorstStep>& steps, const std::deque<LockWait>& waits, sim::Time from, sim::Time to) {
   sim::Time known = from;
-  for (const LockWait& wait : waits) {
-    const sim::Time begin = std::max(known, wait.from);
-    const sim::Time end = std::min(to, wait.to);
+  auto wait = std::partition_point(waits.begin(), waits.end(), [&](const LockWait& each) { return each.to <= from; });
+  for (; wait != waits.end() && wait->from < to; ++wait) {
+    const sim::Time begin = std::max(known, wait->from);
+    const sim::Time end = std::min(to, wait->to);
     if (begin >= end) continue;
     if (known < begin) steps.push_back({known, begin, Cause::lock_wait, std::nullopt});
-    steps.push_back({begin, end, Cause::lock_wait, wait.blame});
+    steps.push_back({begin, end, Cause::lock_wait, wait->blame});
     known = end;
   }
   if (known < to) steps.push_back({known, to, Cause::lock_wait, std::nullopt});

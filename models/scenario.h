@@ -90,6 +90,7 @@ struct RegionSpec {
   int vmas = 1;  ///< of equal size, the last one perhaps larger, alternately readonly so that they do not merge
   Kind kind = Kind::anon;
   Pages pages = Pages::absent;
+  bool shares_anon_vma = false;  ///< its VMAs were one that was mprotected after it had been faulted in
   std::optional<sim::Nanoseconds>
       touched_every{};  ///< mean time between two touches of a page; none: only by the threads
 
@@ -99,6 +100,7 @@ struct RegionSpec {
 /// Requests one after another: each `think` after the end of the one before. The task sleeps while it thinks.
 struct ClosedLoop {
   sim::Distribution think;
+  std::optional<sim::Distribution> compute{};  ///< work in user mode, after it has thought; no part of the request
   bool operator==(const ClosedLoop&) const = default;
 };
 
@@ -164,9 +166,12 @@ constexpr std::string_view to_string(ProcReaderSpec::File file) {
   return names[static_cast<std::size_t>(file)];
 }
 
-/// Maps a small region and unmaps it again, in turn: one system call a request, each a writer.
+/// Maps a small region and unmaps it again, in turn: one system call a request, each a writer. With `region`: maps or
+/// unmaps, by a coin, `size` anywhere in that region, whatever is there (MAP_FIXED), as in proc-mmap_sem-test.
 struct MapperSpec {
   Bytes size{kPageSize};
+  std::optional<std::string> region;
+  bool populate = false;  ///< MAP_POPULATE
   Arrival arrival;
   bool operator==(const MapperSpec&) const = default;
 };
@@ -234,6 +239,7 @@ struct ThreadSpec {
                ProtectorSpec, ForkerSpec, RemoteReaderSpec, BusySpec>
       run;
   SchedSpec sched{};
+  bool pinned = false;  ///< each thread to one of sched.cpus, in turn, instead of to all of them
 
   bool operator==(const ThreadSpec&) const = default;
 };

@@ -29,6 +29,7 @@ struct Process {
       add_region(mapped, region.name);
       set_owner(kernel, region, mapped);
       set_up_pages(kernel, region, mapped);
+      set_up_anon_vma(region, mapped);
     }
   }
 
@@ -66,6 +67,22 @@ struct Process {
         change_pages(kernel, mm, region.start, end, PageState::absent,
                      mapped ? PageState::resident : PageState::cached);
         return;
+    }
+  }
+
+  // What has been faulted in has an anon_vma.
+  void set_up_anon_vma(const RegionSpec& spec, const Region& region) {
+    if (spec.kind != RegionSpec::Kind::anon || spec.pages == RegionSpec::Pages::absent) return;
+    std::shared_ptr<AnonVma> shared;
+    for (int index = 0; index < region.vmas; ++index) {
+      const VmaPointer vma = mm.find_vma(piece_of(region, index).start);
+      if (spec.shares_anon_vma && shared != nullptr) {
+        vma->anon_vma = shared;
+        ++shared->vmas;
+      } else {
+        mm.anon_vma_prepare(*vma);
+        shared = vma->anon_vma;
+      }
     }
   }
 
@@ -154,11 +171,18 @@ class Simulation {
     }
   }
 
+  static SchedSpec sched_of(const ThreadSpec& thread, int member) {
+    SchedSpec sched = thread.sched;
+    if (thread.pinned) sched.cpus = {sched.cpus[static_cast<std::size_t>(member) % sched.cpus.size()]};
+    return sched;
+  }
+
   void add_member(Process& process, const ThreadSpec& thread, ClassId class_id, Class& members, int member) {
     auto self = std::make_shared<Task*>(nullptr);
     const auto add = [&](auto body) {
       *self = &add_task(
-          thread.name + "." + std::to_string(member), class_id, [self, body] { body(**self); }, thread.sched);
+          thread.name + "." + std::to_string(member), class_id, [self, body] { body(**self); },
+          sched_of(thread, member));
     };
     ClassRecord& record = members.record;
     std::visit(sim::Overloaded{
@@ -180,7 +204,10 @@ class Simulation {
                      add([&target, &spec, &record](Task& task) { run_proc_reader(task, target, spec, record); });
                    },
                    [&](const MapperSpec& spec) {
-                     add([&process, &spec, &record](Task& task) { run_mapper(task, process.mm, spec, record); });
+                     const auto region = spec.region ? std::optional(process.regions.at(*spec.region)) : std::nullopt;
+                     add([&process, &spec, &record, region](Task& task) {
+                       run_mapper(task, process.mm, spec, region, record);
+                     });
                    },
                    [&](const MadviserSpec& spec) {
                      const Region region = process.regions.at(spec.region);

@@ -48,6 +48,7 @@ void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& r
   if (const auto* closed = std::get_if<ClosedLoop>(&arrival)) {
     do {
       current.sleep_until(current.settle() + closed->think.sample(demand));
+      if (closed->compute) current.work(*closed->compute, Purpose::demand);
     } while (serve(Request(current)));
   } else {
     OpenArrivals& arrivals =
@@ -243,6 +244,18 @@ RegionPiece piece_of(const Region& region, int index) {
   return piece;
 }
 
+std::vector<std::string> call_names(const LockerSpec& spec) {
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  };
+  for (const ScriptStep& step : spec.script) {
+    if (step.call != Step::hold) add(name_of(step.call));
+  }
+  add("mmap");  // where a step needs the region again
+  return names;
+}
+
 void run_locker(Task& current, Mm& mm, const LockerSpec& spec, Region region, CallRecords& calls) {
   current.report_phases_to(mm.locker_phases);
   current.enter(Phase::idle);
@@ -261,7 +274,7 @@ void run_faulter(Task& current, Mm& mm, const FaulterSpec& spec, std::optional<R
   }
   // An allocator's arena that has been in use for long. Which of its pages it is makes no difference.
   const PageIndex arena = mm.get_unmapped_area(PageCount(1));
-  mm.insert_vma(arena, arena + PageCount(1), VmFlags{})->has_anon_vma = true;
+  mm.anon_vma_prepare(*mm.insert_vma(arena, arena + PageCount(1), VmFlags{}));
   make_requests(current, mm, spec.arrival, record, [&] { do_page_fault(current, mm, arena, Backing::streamed); });
 }
 
@@ -282,17 +295,24 @@ void run_proc_reader(Task& current, Mm& target, const ProcReaderSpec& spec, Clas
   });
 }
 
-void run_mapper(Task& current, Mm& mm, const MapperSpec& spec, ClassRecord& record) {
+void run_mapper(Task& current, Mm& mm, const MapperSpec& spec, std::optional<Region> region, ClassRecord& record) {
   const PageCount pages = pages_of(spec.size);
-  const PageIndex start = mm.get_unmapped_area(pages);
-  bool mapped = false;
+  const MmapHow how{.fixed = region.has_value(), .populate = spec.populate};
+  const PageIndex base = region ? region->start : mm.get_unmapped_area(pages);
+  const std::int64_t places = region ? region->pages.count() / pages.count() : 1;
+  const boost::random::uniform_int_distribution<std::int64_t> place(0, places - 1);
+  const boost::random::uniform_int_distribution<int> coin(0, 1);
+  bool map = false;
   make_requests(current, mm, spec.arrival, record, [&] {
-    if (mapped) {
-      sys_munmap(current, mm, start, pages);
+    // From the stream of demands: whatever the policy, the same calls.
+    sim::Stream& demand = current.stream(Purpose::demand);
+    const PageIndex start = region ? base + PageCount(place(demand) * pages.count()) : base;
+    map = region ? coin(demand) == 1 : !map;
+    if (map) {
+      sys_mmap(current, mm, start, pages, VmFlags{}, how);
     } else {
-      sys_mmap(current, mm, start, pages);
+      sys_munmap(current, mm, start, pages);
     }
-    mapped = !mapped;
     current.enter(Phase::user);
   });
 }

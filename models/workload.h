@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "models/mm.h"
 #include "models/recorder.h"
@@ -46,6 +47,9 @@ struct CallRecord {
 /// By the name of the call: "mlock", "mlockall_future", "mmap", ...
 using CallRecords = std::map<std::string, CallRecord>;
 
+/// The names of the calls that a locker's script makes, each once: the keys of its CallRecords.
+[[nodiscard]] std::vector<std::string> call_names(const LockerSpec& spec);
+
 /// Walks through the script. Returns when it has ended.
 void run_locker(Task& current, Mm& mm, const LockerSpec& spec, Region region, CallRecords& calls);
 
@@ -53,7 +57,8 @@ void run_locker(Task& current, Mm& mm, const LockerSpec& spec, Region region, Ca
 /// `region`: where it faults, if not in an area of its own.
 void run_faulter(Task& current, Mm& mm, const FaulterSpec& spec, std::optional<Region> region, ClassRecord& record);
 void run_proc_reader(Task& current, Mm& target, const ProcReaderSpec& spec, ClassRecord& record);
-void run_mapper(Task& current, Mm& mm, const MapperSpec& spec, ClassRecord& record);
+/// `region`: where it maps and unmaps, if not in an area of its own.
+void run_mapper(Task& current, Mm& mm, const MapperSpec& spec, std::optional<Region> region, ClassRecord& record);
 void run_madviser(Task& current, Mm& mm, const MadviserSpec& spec, Region region, ClassRecord& record);
 void run_mincore(Task& current, Mm& mm, const MincoreSpec& spec, Region region, ClassRecord& record);
 void run_get_mempolicy(Task& current, Mm& mm, const GetMempolicySpec& spec, Region region, ClassRecord& record);

@@ -87,7 +87,7 @@ TEST_P(AccessProcessVm, HoldsTheTargetsSemaphoreForReadOverTheWholeRequest) {
 TEST(AccessLockedVm, AnAbsentPageOfALockedVmaComesMlocked) {
   check_in_child([] {
     SmallMachine world(machine());
-    world.mm.insert_vma(PageIndex(10), PageIndex(20), {.locked = true})->has_anon_vma = true;
+    world.mm.anon_vma_prepare(*world.mm.insert_vma(PageIndex(10), PageIndex(20), {.locked = true}));
     world.mm.locked_vm = PageCount(10);
     world.add(
         [&](Task& task) { EXPECT_EQ(access_process_vm(task, world.mm, PageIndex(10), PageCount(3)), PageCount(3)); });

@@ -154,7 +154,7 @@ TEST(Fault, UnderThePerVmaLockDoesNotWaitForMmapSem) {
       spec.policy.fault = FaultLock::per_vma;
       SmallMachine world(spec);
       map_region(world);
-      world.mm.find_vma(kPage)->has_anon_vma = has_anon_vma;
+      if (has_anon_vma) world.mm.anon_vma_prepare(*world.mm.find_vma(kPage));
       world.add([&](Task& task) {
         world.mm.mmap_sem.down_write(task);
         task.work(5000ns);

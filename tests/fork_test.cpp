@@ -88,7 +88,7 @@ TEST(ForkWithPerVmaLocks, WaitsForTheFaultsOfEachVma) {
     spec.policy.fault = FaultLock::per_vma;
     SmallMachine world(spec);
     tests::make_map(world, "10-20");
-    world.mm.find_vma(PageIndex(10))->has_anon_vma = true;
+    world.mm.anon_vma_prepare(*world.mm.find_vma(PageIndex(10)));
     world.add([&](Task& task) { do_page_fault(task, world.mm, PageIndex(10), Backing::region); });
     world.add([&](Task& task) {
       EXPECT_EQ(sys_fork(task, world.mm), 0);

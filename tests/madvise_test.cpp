@@ -257,7 +257,7 @@ TEST(ZapUnderVmaLock, LetsFaultsInTheVmaGoOn) {
     SmallMachine world(machine_with_vma_locks());
     tests::make_map(world, "10-30");
     tests::make_resident(world, 10, 20);
-    world.mm.find_vma(PageIndex(10))->has_anon_vma = true;
+    world.mm.anon_vma_prepare(*world.mm.find_vma(PageIndex(10)));
     world.add([&](Task& task) { EXPECT_EQ(zap(task, world, 10, 10), 0); });
     world.add_at(10'000, [&](Task& task) {
       do_page_fault(task, world.mm, PageIndex(25), Backing::region);

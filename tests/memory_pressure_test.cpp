@@ -176,16 +176,19 @@ class RandomScenario {
       process.threads.push_back({name + "_faulter" + std::to_string(index), 1 + static_cast<int>(up_to(2)),
                                  FaulterSpec{region_name, arrival(20'000)}});
       if (one_in(2)) {
+        // Other advice brings pages back that memory has no room for.
+        const Advice given = advice();
         process.threads.push_back({name + "_madviser" + std::to_string(index), 1,
-                                   MadviserSpec{region_name, advice(), pages(1 + up_to(19)), arrival(200'000)}});
+                                   MadviserSpec{region_name, given, pages(1 + up_to(19)),
+                                                arrival(given == Advice::dontneed ? 200'000 : 2'000'000)}});
       }
       if (one_in(3)) {
         process.threads.push_back({name + "_mincore" + std::to_string(index), 1,
-                                   MincoreSpec{region_name, pages(1 + up_to(19)), arrival(200'000)}});
+                                   MincoreSpec{region_name, pages(1 + up_to(19)), arrival(2'000'000)}});
       }
       if (one_in(3)) {
         process.threads.push_back({name + "_get_mempolicy" + std::to_string(index), 1,
-                                   GetMempolicySpec{region_name, one_in(2), arrival(200'000)}});
+                                   GetMempolicySpec{region_name, one_in(2), arrival(2'000'000)}});
       }
     }
     if (one_in(2)) process.threads.push_back({name + "_streamer", 1, FaulterSpec{{}, arrival(20'000)}});
@@ -239,6 +242,7 @@ class RandomScenario {
     policy.munlock_in_zap = one_in(3);
     policy.grow = hold(false);
     if (one_in(2)) policy.fault = FaultLock::per_vma;
+    policy.zap_under_vma_lock = policy.fault == FaultLock::per_vma && one_in(2);
     policy.retry_on_io = one_in(2);
     policy.lru_drain = one_of({LruDrain::under_lock, LruDrain::before_lock, LruDrain::local});
   }

@@ -499,7 +499,7 @@ TEST_P(MajorFault, UnderThePerVmaLockGivesThatUp) {
     spec.policy.retry_on_io = retries;
     spec.policy.fault = FaultLock::per_vma;
     SmallMachine world(spec);
-    map_swapped(world).has_anon_vma = true;
+    world.mm.anon_vma_prepare(map_swapped(world));
     world.add_at(1000, [&](Task& task) {
       do_page_fault(task, world.mm, PageIndex(21), Backing::region);
       EXPECT_EQ(task.settle(), at(1000) + (retries ? 2 * kOperation : 0ns) + read_of(8) + kFault);

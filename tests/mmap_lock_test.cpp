@@ -39,8 +39,8 @@ class TwoVmas : public SmallMachine {
     tests::make_map(*this, "10-20 30-40");
     first = mm.find_vma(PageIndex(10));
     second = mm.find_vma(PageIndex(30));
-    first->has_anon_vma = true;
-    second->has_anon_vma = true;
+    mm.anon_vma_prepare(*first);
+    mm.anon_vma_prepare(*second);
   }
 
   /// A fault in `page` at `when`, which must have ended at `end`.
@@ -204,12 +204,12 @@ TEST(PerVmaLock, AVmaThatWasSplitWhileWriteLockedIsSoOnBothSides) {
 TEST(PerVmaLock, TheFirstFaultOfAVmaTakesMmapSemBecauseOfAnonVma) {
   check_in_child([] {
     TwoVmas world;
-    world.first->has_anon_vma = false;
+    world.first->anon_vma = nullptr;
     world.expect_fault(0, 10, 1 + 1000 + 1);
     world.expect_fault(2000, 11, 3000);
     world.run();
     EXPECT_EQ(world.reads(), 1U);
-    EXPECT_TRUE(world.first->has_anon_vma);
+    EXPECT_NE(world.first->anon_vma, nullptr);
   });
 }
 
