@@ -420,6 +420,7 @@ Scenario crowd(std::uint64_t seed) {
                                         {"device", Bytes(20 * kPageSize), 1, Kind::special}};
   const Arrival closed = ClosedLoop{Exponential{30us}};
   const Arrival open = OpenLoop{Exponential{40us}};
+  const Arrival rare = ClosedLoop{Exponential{400us}};
   add(scenario, {"locker", 2,
                  LockerSpec{"heap",
                             {{Call::mlock},
@@ -440,10 +441,10 @@ Scenario crowd(std::uint64_t seed) {
   add(scenario, {"heap_faulter", 2, FaulterSpec{"heap", open}});
   add(scenario, {"mapper", 1, MapperSpec{Bytes(3 * kPageSize), closed}});
   add(scenario, {"recycler", 1, MadviserSpec{"heap", Advice::dontneed, Bytes(64 * kPageSize), closed}});
-  add(scenario, {"searcher", 1, MadviserSpec{"heap", Advice::sequential, Bytes(64 * kPageSize), open}});
-  add(scenario, {"populater", 1, MadviserSpec{"heap", Advice::populate_read, Bytes(64 * kPageSize), closed}});
-  add(scenario, {"seeker", 1, MincoreSpec{"heap", Bytes(64 * kPageSize), open}});
-  add(scenario, {"numa", 1, GetMempolicySpec{"heap", true, closed}});
+  add(scenario, {"searcher", 1, MadviserSpec{"heap", Advice::sequential, Bytes(64 * kPageSize), rare}});
+  add(scenario, {"populater", 1, MadviserSpec{"heap", Advice::populate_read, Bytes(64 * kPageSize), rare}});
+  add(scenario, {"seeker", 1, MincoreSpec{"heap", Bytes(64 * kPageSize), rare}});
+  add(scenario, {"numa", 1, GetMempolicySpec{"heap", true, rare}});
   add(scenario, {"protector", 1, ProtectorSpec{"heap", Bytes(10 * kPageSize), open}});
   add(scenario, {"forker", 1, ForkerSpec{ClosedLoop{Exponential{500us}}}});
   add_monitor(scenario, {"gdb", 1, RemoteReaderSpec{"db", PageCount(20), open}});
