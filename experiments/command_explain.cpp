@@ -35,11 +35,12 @@ std::string run_command_of(const CommandLine& line) {
 }  // namespace
 
 int command_explain(const Arguments& arguments) {
-  CommandLine line("explain SCENARIO [OPTION]...",
-                   "Tells who suffers in a scenario, along which chain of waiting, and which change, each tried alone,\n"
-                   "would help most: without each competitor, other niceness, CPUs or quota, other policies, later "
-                   "kernels.",
-                   "SCENARIO", 1);
+  CommandLine line(
+      "explain SCENARIO [OPTION]...",
+      "Tells who suffers in a scenario, along which chain of waiting, and which change, each tried alone,\n"
+      "would help most: without each competitor, other niceness, CPUs or quota, other policies, later "
+      "kernels.",
+      "SCENARIO", 1);
   line.add()("policy", po::value<std::string>()->value_name("NAME|FILE"), "by default the scenario's first")(
       "reps", po::value<int>()->default_value(3)->value_name("N"),
       "replications: seeds N, N+1, ...; two or more give confidence intervals")(

@@ -12,20 +12,18 @@
 namespace experiments {
 
 int command_list(const Arguments& arguments) {
-  static const std::map<std::string, ConfigKind> kinds{{"policies", ConfigKind::policies},
-                                                       {"machines", ConfigKind::machines},
-                                                       {"devices", ConfigKind::devices},
-                                                       {"scenarios", ConfigKind::scenarios},
-                                                       {"incidents", ConfigKind::incidents},
-                                                       {"studies", ConfigKind::studies}};
+  static const std::map<std::string, ConfigKind> kinds{
+      {"policies", ConfigKind::policies},   {"machines", ConfigKind::machines},   {"devices", ConfigKind::devices},
+      {"scenarios", ConfigKind::scenarios}, {"incidents", ConfigKind::incidents}, {"studies", ConfigKind::studies}};
   CommandLine line("list policies|machines|devices|scenarios|incidents|studies",
                    "Lists what is shipped, each with what it says of itself.", "KIND", 1);
   if (!line.parse(arguments)) return kOk;
   const std::string kind = line.get<std::vector<std::string>>("KIND").front();
   const auto found = kinds.find(kind);
   if (found == kinds.end()) {
-    throw UsageError(fmt::format("expected policies, machines, devices, scenarios, incidents or studies, found '{}'{}", kind,
-                                 did_you_mean(kind, {"policies", "machines", "devices", "scenarios", "incidents", "studies"})));
+    throw UsageError(
+        fmt::format("expected policies, machines, devices, scenarios, incidents or studies, found '{}'{}", kind,
+                    did_you_mean(kind, {"policies", "machines", "devices", "scenarios", "incidents", "studies"})));
   }
   const std::vector<ConfigEntry> entries = list_configs(found->second);
   std::size_t widest = 0;

@@ -120,7 +120,8 @@ int command_report(const Arguments& arguments) {
   CommandLine line(
       "report DIR [OPTION]...",
       "Makes the page of a study: the question and its answer, figures, method, all results. DIR is the folder\n"
-      "of a study, or a file that `compare --json` or `explain --json` has written. Writes DIR/report.html, which needs nothing else\n"
+      "of a study, or a file that `compare --json` or `explain --json` has written. Writes DIR/report.html, which "
+      "needs nothing else\n"
       "to be opened, and DIR/figures with every figure as SVG and PNG, its data as CSV, and gnuplot's script.",
       "DIR", 2);
   line.add()("diff", "two studies, DIR_A DIR_B: what changed from the one to the other")(
@@ -142,7 +143,8 @@ int command_report(const Arguments& arguments) {
   }
   std::error_code error;
   if (places.page.has_parent_path()) std::filesystem::create_directories(places.page.parent_path(), error);
-  line.has("diff") ? write_difference(inputs[0], inputs[1], places) : write_report(last, line.find<std::string>("explain"), places);
+  line.has("diff") ? write_difference(inputs[0], inputs[1], places)
+                   : write_report(last, line.find<std::string>("explain"), places);
   fmt::print("{}\n", places.page.string());
   if (line.has("open") && !open_page(places.page)) {
     throw std::runtime_error(fmt::format("no browser could be started; the page is {}", places.page.string()));

@@ -92,8 +92,9 @@ int command_run(const Arguments& arguments) {
 
   const auto policy = line.find<std::string>("policy");
   if (policy == "all") throw UsageError("--policy: expected one policy, found 'all'; compare runs several");
-  ScenarioFile file = read_scenario_file(scenario_file(line.get<std::vector<std::string>>("SCENARIO").front()),
-                                         overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
+  ScenarioFile file =
+      read_scenario_file(scenario_file(line.get<std::vector<std::string>>("SCENARIO").front()),
+                         overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
   models::Scenario& scenario = file.scenario;
   scenario.policies.resize(1);
   std::optional<OutputFile> json;

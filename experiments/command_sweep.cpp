@@ -7,8 +7,10 @@
 #include <chrono>
 
 #include "experiments/commands.h"
+#include "experiments/expectation.h"
 #include "experiments/quantity.h"
 #include "experiments/study_file.h"
+#include "experiments/study_results.h"
 #include "experiments/sweep.h"
 
 namespace experiments {
@@ -94,6 +96,22 @@ class Reporter {
   std::size_t tenth_ = 0;
 };
 
+/// Checks what the scenarios of the points that have been run expect, and prints it; returns whether all of that holds.
+bool check_points(StudyPlan& plan, Store& store) {
+  const StudyResults results = read_results(store);
+  bool all = true;
+  for (const PointOutcomes& outcomes : results.points) {
+    const std::vector<ExpectationCheck> checks =
+        check_expectations(plan.runs_of(plan.points()[outcomes.number]).expectations, outcomes);
+    const bool none = std::all_of(checks.begin(), checks.end(),
+                                  [](const ExpectationCheck& check) { return check.holds == Holds::not_checked; });
+    if (none) continue;
+    fmt::print("\n{}. {}", title_of(results, outcomes), to_text(checks));
+    all = all_hold(checks) && all;
+  }
+  return all;
+}
+
 }  // namespace
 
 int command_sweep(const Arguments& arguments) {
@@ -127,7 +145,9 @@ int command_sweep(const Arguments& arguments) {
   fmt::print("{}: {} points, {} runs, {} of them new, {} failed; {:.1f} s. Now: mlocksim results {}\n",
              plan.study().name, plan.points().size(), progress.all, progress.done - progress.before, progress.failed,
              wall.count(), *output);
-  return progress.failed == 0 ? kOk : kRunFailed;
+  const bool all_as_expected = check_points(plan, store);
+  if (progress.failed > 0) return kRunFailed;
+  return all_as_expected ? kOk : kExpectationFailed;
 }
 
 }  // namespace experiments

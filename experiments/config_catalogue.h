@@ -29,9 +29,10 @@ enum class ConfigKind { machines, policies, devices, scenarios, incidents, studi
 /// /usr/share/mlocksim.
 [[nodiscard]] std::filesystem::path configs_directory();
 
-/// The file that `name` means (a scenario's may be an incident, which is one): a path or a bare name, with or without `.yaml`; looked for in each of `folders`
-/// (the folder of the file that says it; empty: the working directory), then in configs_directory(), in each
-/// also in the kind's own folder. Otherwise a refusal that knows the nearest shipped name.
+/// The file that `name` means (a scenario's may be an incident, which is one): a path or a bare name, with or without
+/// `.yaml`; looked for in each of `folders` (the folder of the file that says it; empty: the working directory), then
+/// in configs_directory(), in each also in the kind's own folder. Otherwise a refusal that knows the nearest shipped
+/// name.
 [[nodiscard]] Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& name,
                                                           const std::vector<std::filesystem::path>& folders = {});
 

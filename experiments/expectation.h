@@ -31,7 +31,8 @@ struct PointOutcomes;
 
 struct Expectation {
   Expression condition;
-  std::string text;  ///< as it is written
+  std::string text;       ///< as it is written
+  bool of_calls = false;  ///< it asks for a locker's calls
 
   /// The policies that it names, each once.
   [[nodiscard]] std::vector<std::string> policies() const;
@@ -66,7 +67,8 @@ struct ExpectationCheck {
 [[nodiscard]] std::vector<ExpectationCheck> check_expectations(const std::vector<Expectation>& expectations,
                                                                const std::vector<std::string>& policies,
                                                                const std::vector<std::vector<models::Result>>& results);
-/// The same against what a study's store knows of a point.
+/// The same against what a study's store knows of a point. Without the policies that have not been run, and without the
+/// calls of lockers, which a store does not keep, a condition is not_checked.
 [[nodiscard]] std::vector<ExpectationCheck> check_expectations(const std::vector<Expectation>& expectations,
                                                                const PointOutcomes& point);
 

@@ -7,8 +7,11 @@
 #include <cmath>
 #include <deque>
 #include <limits>
+#include <map>
+#include <stdexcept>
 #include <utility>
 
+#include "experiments/autopsy.h"
 #include "experiments/change.h"
 #include "experiments/commands.h"
 #include "experiments/execute.h"
@@ -85,10 +88,23 @@ const Statistic& best_statistic(const std::vector<sim::Histogram>& before, const
 double ratio_of(const std::vector<double>& before, const std::vector<double>& after) {
   double logarithms = 0;
   for (std::size_t each = 0; each < before.size(); ++each) {
-    if (before[each] <= 0 || after[each] <= 0) return mean_of(after) <= mean_of(before) ? 1 : std::numeric_limits<double>::infinity();
+    if (before[each] <= 0 || after[each] <= 0)
+      return mean_of(after) <= mean_of(before) ? 1 : std::numeric_limits<double>::infinity();
     logarithms += std::log(after[each] / before[each]);
   }
   return std::exp(logarithms / static_cast<double>(before.size()));
+}
+
+/// Nothing where one of them has no value for a replication.
+std::optional<TailChange> change_of(const std::string& class_name, const Statistic& statistic,
+                                    const std::vector<double>& before, const std::vector<double>& after) {
+  if (before.empty() || before.size() != after.size()) return std::nullopt;
+  return TailChange{class_name,
+                    statistic,
+                    mean_of(before),
+                    mean_of(after),
+                    ratio_of(before, after),
+                    paired_difference(before, after)};
 }
 
 Change kind_of(const TailChange& change) { return change_between(change.before, change.after, change.difference); }
@@ -136,7 +152,8 @@ class Runner {
       }
       for (int replication = 0; replication < request_.replications; ++replication) {
         const models::Scenario& scenario = scenarios.back();
-        jobs.push_back({&scenario, &scenario.policies.front(), scenario.seed + static_cast<std::uint64_t>(replication)});
+        jobs.push_back(
+            {&scenario, &scenario.policies.front(), scenario.seed + static_cast<std::uint64_t>(replication)});
         variant_of.push_back(variant);
       }
     }
@@ -145,7 +162,8 @@ class Runner {
   }
 
  private:
-  void collect(const std::vector<Job>& jobs, const std::vector<std::size_t>& variant_of, std::vector<Outcome>& outcomes) {
+  void collect(const std::vector<Job>& jobs, const std::vector<std::size_t>& variant_of,
+               std::vector<Outcome>& outcomes) {
     all_ += jobs.size();
     const std::size_t before = done_;
     auto finished = execute(jobs, request_.workers, request_.options, [&](std::size_t done) {
@@ -177,6 +195,18 @@ std::string command_of(const ExplainRequest& request, const Variant& variant) {
 
 // --- who suffers ------------------------------------------------------------------------------------------------
 
+/// As tail_change, but what `together` can tell decides which percentile: fewer requests alone are no reason to look
+/// away. Where they cannot tell it, their longest stands for it, which is no shorter.
+std::optional<TailChange> far_from_alone(const Results& alone_results, const Results& together,
+                                         const std::string& class_name) {
+  const std::vector<sim::Histogram> latencies = latencies_of(together, class_name);
+  const std::vector<sim::Histogram> alone_latencies = latencies_of(alone_results, class_name);
+  const Statistic& statistic = best_statistic(latencies, latencies);
+  std::vector<double> before = values_of(alone_latencies, statistic);
+  if (before.size() != alone_latencies.size()) before = values_of(alone_latencies, all_statistics().back());
+  return change_of(class_name, statistic, before, values_of(latencies, statistic));
+}
+
 std::vector<Victim> victims_of(Runner& runner, const models::Scenario& scenario, const Results& together,
                                std::vector<std::string>& unharmed) {
   const std::vector<std::string> names = competitors(scenario);
@@ -185,8 +215,10 @@ std::vector<Victim> victims_of(Runner& runner, const models::Scenario& scenario,
   const std::vector<Outcome> outcomes = runner.run(variants);
   std::vector<Victim> victims;
   for (std::size_t each = 0; each < names.size(); ++each) {
-    const auto* const results = std::get_if<Results>(&outcomes[each]);
-    const auto change = results == nullptr ? std::nullopt : tail_change(*results, together, names[each]);
+    if (const auto* const reason = std::get_if<std::string>(&outcomes[each])) {
+      throw std::runtime_error(fmt::format("{} alone on the machine: {}", names[each], *reason));
+    }
+    const auto change = far_from_alone(std::get<Results>(outcomes[each]), together, names[each]);
     if (change && change->ratio >= kFarAbove && kind_of(*change) == Change::longer) {
       victims.push_back({*change, wait_chains(together, id_of(together.front(), names[each]))});
     } else {
@@ -231,18 +263,10 @@ std::string longest_hold(const Results& results, const models::LockBlame& root) 
   if (hold == Nanoseconds{0}) return "";
   std::string text = fmt::format("The longest such hold: {}", human(hold));
   const bool waits_to_run = root.doing == Cause::run_queue || root.doing == Cause::throttled;
-  if (waits_to_run && off_cpu > Nanoseconds{0}) text += fmt::format(", {} of it without a CPU", human(std::min(hold, off_cpu)));
+  if (waits_to_run && off_cpu > Nanoseconds{0})
+    text += fmt::format(", {} of it without a CPU", human(std::min(hold, off_cpu)));
   if (convoy > 1) text += fmt::format("; up to {} readers at a time queued behind a writer", convoy);
   return text + ".";
-}
-
-/// Whether a sentence about `told` has told `chain`, too: the same end, and everybody on the way.
-bool tells(const WaitChain& told, const WaitChain& chain, models::ClassId victim) {
-  if (told.root != chain.root) return false;
-  const auto on_the_way = [&](models::ClassId id) {
-    return std::find(told.through.begin(), told.through.end(), id) != told.through.end();
-  };
-  return on_the_way(victim) && std::all_of(chain.through.begin(), chain.through.end(), on_the_way);
 }
 
 std::string own_time(const Victim& victim) {
@@ -255,27 +279,100 @@ std::string own_time(const Victim& victim) {
   return text;
 }
 
+/// The chains of a victim that differ only in what the holder was about, as one.
+struct MainChain {
+  const Victim* victim;
+  WaitChain chain;               ///< its `root` is that of the first part
+  std::vector<WaitChain> parts;  ///< the one with the most time first
+};
+
+bool alike(const WaitChain& a, const WaitChain& b) {
+  return a.through == b.through && a.root.holder == b.root.holder && a.root.mode == b.root.mode &&
+         a.root.lock == b.root.lock;
+}
+
+/// Whether a sentence about `told` has told `chain`, too: the same end, and everybody on the way.
+bool tells(const WaitChain& told, const WaitChain& chain, models::ClassId victim) {
+  if (told.root != chain.root) return false;
+  const auto on_the_way = [&](models::ClassId id) {
+    return std::find(told.through.begin(), told.through.end(), id) != told.through.end();
+  };
+  return on_the_way(victim) && std::all_of(chain.through.begin(), chain.through.end(), on_the_way);
+}
+
+/// Those that much of a victim's time goes to. The longest first: they tell the shorter ones.
+std::vector<MainChain> main_chains(const std::vector<Victim>& victims) {
+  constexpr double kMain = 0.2;
+  std::vector<MainChain> chains;
+  for (const Victim& victim : victims) {
+    const std::size_t first = chains.size();
+    for (const WaitChain& chain : victim.waits.chains) {
+      const auto known = std::find_if(chains.begin() + static_cast<std::ptrdiff_t>(first), chains.end(),
+                                      [&](const MainChain& each) { return alike(each.chain, chain); });
+      if (known == chains.end()) {
+        chains.push_back({&victim, chain, {chain}});
+      } else {
+        known->chain.time += chain.time;
+        known->parts.push_back(chain);
+      }
+    }
+  }
+  std::erase_if(chains, [&](const MainChain& each) { return each.victim->waits.share(each.chain.time) < kMain; });
+  std::stable_sort(chains.begin(), chains.end(), [](const MainChain& a, const MainChain& b) {
+    return a.chain.through.size() > b.chain.through.size();
+  });
+  return chains;
+}
+
+/// What the holder was about, where that was not always the same: `; in 46 % of that time it is one who is being
+/// woken`.
+std::string what_holders_do(const MainChain& main, const std::vector<std::string>& classes) {
+  std::map<std::string, Nanoseconds> times;
+  for (const WaitChain& part : main.parts) times[meanwhile(part.root, classes)] += part.time;
+  std::string text;
+  for (const auto& [doing, time] : times) {
+    const double share = static_cast<double>(time.count()) / static_cast<double>(main.chain.time.count());
+    if (doing.empty() || share < kWorthSaying) continue;
+    text += fmt::format("; in {:.0f} % of that time it is one{}", 100 * share, doing.substr(1));
+  }
+  return text;
+}
+
+std::string sentence_about(const MainChain& main, const models::Scenario& scenario, const Results& results) {
+  const std::vector<std::string> classes = results.front().class_names();
+  const Victim& victim = *main.victim;
+  const std::string& name = victim.tail.class_name;
+  constexpr double kNearlyAll = 0.9;
+  const WaitChain& first = main.parts.front();
+  const bool always =
+      static_cast<double>(first.time.count()) > kNearlyAll * static_cast<double>(main.chain.time.count());
+  WaitChain chain = main.chain;
+  std::vector<models::Phase> phases;
+  for (const WaitChain& part : main.parts) {
+    if (std::find(phases.begin(), phases.end(), part.root.phase) == phases.end()) phases.push_back(part.root.phase);
+  }
+  if (!always) chain.root.doing = Cause::cpu;
+  return fmt::format("{}. That is {:.0f} % of the time of {}'s slowest {} requests ({} and longer){}. {}",
+                     in_words(chain, name, scenario, classes, phases), 100 * victim.waits.share(chain.time), name,
+                     victim.waits.requests, human(victim.waits.from), always ? "" : what_holders_do(main, classes),
+                     longest_hold(results, first.root));
+}
+
 std::vector<std::string> account_of(const std::vector<Victim>& victims, const models::Scenario& scenario,
                                     const Results& results) {
-  const std::vector<std::string> classes = results.front().class_names();
   std::vector<std::string> account;
   std::vector<WaitChain> told;
-  // Longer chains first: they tell the shorter ones.
-  for (const Victim& victim : victims) {
-    const std::string& name = victim.tail.class_name;
-    const models::ClassId id = id_of(results.front(), name);
-    for (const WaitChain& chain : victim.waits.chains) {
-      const double share = victim.waits.share(chain.time);
-      constexpr double kMain = 0.2;
-      if (share < kMain) break;
-      if (std::any_of(told.begin(), told.end(), [&](const WaitChain& each) { return tells(each, chain, id); })) continue;
-      told.push_back(chain);
-      account.push_back(fmt::format("{}. That is {:.0f} % of the time of the slowest {} of {}'s requests ({} and longer). {}",
-                                    in_words(chain, name, scenario, classes), 100 * share, victim.waits.requests, name,
-                                    human(victim.waits.from), longest_hold(results, chain.root)));
+  for (const MainChain& main : main_chains(victims)) {
+    const models::ClassId id = id_of(results.front(), main.victim->tail.class_name);
+    if (std::any_of(told.begin(), told.end(), [&](const WaitChain& each) { return tells(each, main.chain, id); })) {
+      continue;
     }
+    told.push_back(main.chain);
+    account.push_back(sentence_about(main, scenario, results));
+  }
+  for (const Victim& victim : victims) {
     if (const std::string own = own_time(victim); !own.empty()) {
-      account.push_back(fmt::format("What {}'s slowest spend on their own account: {}.", name, own));
+      account.push_back(fmt::format("What {}'s slowest spend on their own account: {}.", victim.tail.class_name, own));
     }
   }
   return account;
@@ -318,8 +415,7 @@ std::vector<Trial> trials_of(Runner& runner, const ExplainRequest& request, cons
     trials.push_back(trial_of(remedies[each], outcomes[each], together, explanation));
     trials.back().command = command_of(request, variants[each]);
   }
-  std::stable_sort(trials.begin(), trials.end(),
-                   [](const Trial& a, const Trial& b) { return a.ratio() < b.ratio(); });
+  std::stable_sort(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) { return a.ratio() < b.ratio(); });
   return trials;
 }
 
@@ -340,6 +436,20 @@ std::string lines_of(std::size_t place, const Trial& trial) {
   for (const TailChange& change : trial.victims) text += "       " + change_line(change) + "\n";
   if (!trial.worse.empty()) text += fmt::format("       at the cost of {}\n", fmt::join(trial.worse, ", "));
   return text;
+}
+
+std::string report_of(const Incident& incident) {
+  std::string text = fmt::format("The report ({})\n    {}\n", fmt::join(incident.source, "; "), incident.observed);
+  if (!incident.guesses.empty()) text += fmt::format("    Not in it: {}\n", fmt::join(incident.guesses, "; "));
+  if (!incident.remedy.empty()) text += fmt::format("    What was done: {}\n", incident.remedy);
+  return text + "\n";
+}
+
+Json json_of(const Incident& incident) {
+  return {{"source", incident.source},
+          {"observed", incident.observed},
+          {"guesses", incident.guesses},
+          {"remedy", incident.remedy}};
 }
 
 Json json_of(const TailChange& change) {
@@ -373,15 +483,8 @@ std::optional<TailChange> tail_change(const Results& before, const Results& afte
   const std::vector<sim::Histogram> latencies_before = latencies_of(before, class_name);
   const std::vector<sim::Histogram> latencies_after = latencies_of(after, class_name);
   const Statistic& statistic = best_statistic(latencies_before, latencies_after);
-  const std::vector<double> values_before = values_of(latencies_before, statistic);
-  const std::vector<double> values_after = values_of(latencies_after, statistic);
-  if (values_before.empty() || values_before.size() != values_after.size()) return std::nullopt;
-  return TailChange{class_name,
-                    statistic,
-                    mean_of(values_before),
-                    mean_of(values_after),
-                    ratio_of(values_before, values_after),
-                    paired_difference(values_before, values_after)};
+  return change_of(class_name, statistic, values_of(latencies_before, statistic),
+                   values_of(latencies_after, statistic));
 }
 
 double Trial::ratio() const {
@@ -392,9 +495,9 @@ double Trial::ratio() const {
 }
 
 bool Trial::helps() const {
-  return failure.empty() && !victims.empty() && std::all_of(victims.begin(), victims.end(), [](const TailChange& change) {
-           return kind_of(change) == Change::shorter;
-         });
+  return failure.empty() && !victims.empty() &&
+         std::all_of(victims.begin(), victims.end(),
+                     [](const TailChange& change) { return kind_of(change) == Change::shorter; });
 }
 
 Explanation explain(const ExplainRequest& request, const std::function<void(std::size_t, std::size_t)>& watch) {
@@ -407,6 +510,7 @@ Explanation explain(const ExplainRequest& request, const std::function<void(std:
   Explanation explanation;
   explanation.scenario = scenario.name;
   explanation.about = scenario.about;
+  explanation.incident = read_scenario_file(request.file, request.overrides).incident;
   explanation.policy = scenario.policies.front().name;
   explanation.replications = together.size();
   explanation.command = request.command;
@@ -419,7 +523,8 @@ Explanation explain(const ExplainRequest& request, const std::function<void(std:
   apply_scenario_sets(root, request.overrides.sets, diagnostics);
   std::vector<std::string> victims;
   for (const Victim& victim : explanation.victims) victims.push_back(victim.tail.class_name);
-  const auto policy = request.overrides.policies.empty() ? std::nullopt : std::optional(request.overrides.policies.front());
+  const auto policy =
+      request.overrides.policies.empty() ? std::nullopt : std::optional(request.overrides.policies.front());
   const std::vector<Remedy> remedies =
       remedies_for({scenario, root, policy, victims, chains_that_matter(explanation.victims),
                     together.front().class_names(), together.front().sim_time});
@@ -428,12 +533,16 @@ Explanation explain(const ExplainRequest& request, const std::function<void(std:
 }
 
 std::string to_text(const Explanation& explanation) {
+  const std::string report = explanation.incident ? report_of(*explanation.incident) : "";
   if (explanation.victims.empty()) {
-    return fmt::format("Nobody suffers: no tail is {} times what it is with one thread of that class alone on the machine.\n",
-                       kFarAbove);
+    return report +
+           fmt::format(
+               "Nobody suffers: no tail is {} times what it is with one thread of that class alone on the machine.\n",
+               kFarAbove);
   }
-  std::string text = fmt::format("Who suffers under {}: tails, from one thread alone on the machine to all together\n",
-                                 explanation.policy);
+  std::string text =
+      report + fmt::format("Who suffers under {}: tails, from one thread alone on the machine to all together\n",
+                           explanation.policy);
   for (const Victim& victim : explanation.victims) text += "    " + change_line(victim.tail) + "\n";
   if (!explanation.unharmed.empty()) text += fmt::format("    not: {}\n", fmt::join(explanation.unharmed, ", "));
   text += "\nWhat happens\n";
@@ -450,23 +559,20 @@ std::string to_text(const Explanation& explanation) {
   }
   if (place == 0) text += "    Nothing that was tried helps every victim.\n";
   if (!useless.empty()) text += fmt::format("    Does not help every victim: {}\n", fmt::join(useless, "; "));
-  text += explanation.replications == 1
-              ? "\nOne replication: no confidence intervals, and only a factor of 1.5 counts. --reps 5 runs five seeds.\n"
-              : fmt::format("\nDifferences: mean over {} seeds [95 % confidence].\n", explanation.replications);
+  text +=
+      explanation.replications == 1
+          ? "\nOne replication: no confidence intervals, and only a factor of 1.5 counts. --reps 5 runs five seeds.\n"
+          : fmt::format("\nDifferences: mean over {} seeds [95 % confidence].\n", explanation.replications);
   return text;
 }
 
 Json to_json(const Explanation& explanation) {
-  Json json{{"schema", "mlocksim/1"},
-            {"explains", explanation.scenario},
-            {"about", explanation.about},
-            {"policy", explanation.policy},
-            {"command", explanation.command},
-            {"replications", explanation.replications},
-            {"victims", Json::array()},
-            {"unharmed", explanation.unharmed},
-            {"account", explanation.account},
-            {"trials", Json::array()}};
+  Json json{{"schema", "mlocksim/1"},         {"explains", explanation.scenario},
+            {"about", explanation.about},     {"policy", explanation.policy},
+            {"command", explanation.command}, {"replications", explanation.replications},
+            {"victims", Json::array()},       {"unharmed", explanation.unharmed},
+            {"account", explanation.account}, {"trials", Json::array()}};
+  if (explanation.incident) json["incident"] = json_of(*explanation.incident);
   for (const Victim& victim : explanation.victims) {
     Json each = json_of(victim.tail);
     each["slowest"] = {{"requests", victim.waits.requests}, {"from_ns", victim.waits.from.count()}};

@@ -1,12 +1,11 @@
 // Why a scenario goes badly, and what would help: who suffers, along which chain, and the remedies by what they do.
 //
 // Who suffers: a class whose tail is three times, or more, what it is with one thread of it alone on the machine. Why:
-// wait_chain.h. What would help: each remedy of remedy.h is run with the same seeds, and held against the run as it is by
-// the victim that it helps least, so that helping one at the cost of another does not count as help.
-// Figures are those of single replications: the highest percentile up to p99.9 that all replications on both sides have
-// samples enough for, or else the longest. Ratios are geometric means over the replications, paired by seed; differences
-// have Student's 95 % interval (statistics.h).
-// Validated by tests/explanation_test.cpp.
+// wait_chain.h. What would help: each remedy of remedy.h is run with the same seeds, and held against the run as it is
+// by the victim that it helps least, so that helping one at the cost of another does not count as help. Figures are
+// those of single replications: the highest percentile up to p99.9 that all replications on both sides have samples
+// enough for, or else the longest. Ratios are geometric means over the replications, paired by seed; differences have
+// Student's 95 % interval (statistics.h). Validated by tests/explanation_test.cpp.
 #pragma once
 
 #include <filesystem>
@@ -31,7 +30,7 @@ struct TailChange {
   Statistic statistic;
   double before = 0;  ///< means over the replications, in nanoseconds
   double after = 0;
-  double ratio = 1;                    ///< after / before: the geometric mean; infinite where something comes of nothing
+  double ratio = 1;  ///< after / before: the geometric mean; infinite where something comes of nothing
   std::optional<Interval> difference;  ///< of after - before; nothing with one replication
 };
 
@@ -62,12 +61,13 @@ struct Trial {
 struct Explanation {
   std::string scenario;
   std::string about;
+  std::optional<Incident> incident;  ///< that the scenario replays
   std::string policy;
   std::size_t replications = 1;
-  std::vector<Victim> victims;             ///< the one that suffers most first
-  std::vector<std::string> unharmed;       ///< the other classes that make requests
-  std::vector<std::string> account;        ///< what happened, a sentence each, the most important first
-  std::vector<Trial> trials;               ///< the one that helps most first
+  std::vector<Victim> victims;        ///< the one that suffers most first
+  std::vector<std::string> unharmed;  ///< the other classes that make requests
+  std::vector<std::string> account;   ///< what happened, a sentence each, the most important first
+  std::vector<Trial> trials;          ///< the one that helps most first
   std::string command;
 };
 

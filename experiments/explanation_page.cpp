@@ -61,10 +61,10 @@ std::string rows_of(const Json& explanation) {
     if (trial.contains("failure")) changes = "cannot be told: " + html_text(trial.at("failure").get<std::string>());
     const auto worse = trial.at("worse").get<std::vector<std::string>>();
     if (!worse.empty()) changes += "<br>at the cost of " + html_text(fmt::format("{}", fmt::join(worse, ", ")));
-    rows += fmt::format("<tr><td data-v={0}>{0}<td class=w>{1}<td class=w>{2}<td class=w>{3}<td class=w><code>{4}</code>\n",
-                        ++place, html_text(trial.at("remedy").get<std::string>()),
-                        trial.at("helps").get<bool>() ? "yes" : "not every victim", changes,
-                        html_text(trial.at("command").get<std::string>()));
+    rows += fmt::format(
+        "<tr><td data-v={0}>{0}<td class=w>{1}<td class=w>{2}<td class=w>{3}<td class=w><code>{4}</code>\n", ++place,
+        html_text(trial.at("remedy").get<std::string>()), trial.at("helps").get<bool>() ? "yes" : "not every victim",
+        changes, html_text(trial.at("command").get<std::string>()));
   }
   return rows;
 }
@@ -73,6 +73,17 @@ std::string list(const std::vector<std::string>& items) {
   std::string text;
   for (const std::string& item : items) text += fmt::format("<li>{}</li>\n", item);
   return "<ul>\n" + text + "</ul>\n";
+}
+
+std::string report_html(const Json& incident) {
+  std::vector<std::string> items{html_text(incident.at("observed").get<std::string>())};
+  const auto add = [&](const char* what, const std::string& said) {
+    if (!said.empty()) items.push_back(fmt::format("<em>{}:</em> {}", what, html_text(said)));
+  };
+  add("Not in it", fmt::format("{}", fmt::join(incident.at("guesses").get<std::vector<std::string>>(), "; ")));
+  add("What was done", incident.at("remedy").get<std::string>());
+  const auto source = incident.at("source").get<std::vector<std::string>>();
+  return fmt::format("<h3>The report: {}</h3>\n", html_text(fmt::format("{}", fmt::join(source, "; ")))) + list(items);
 }
 
 std::string best_sentence(const Json& explanation) {
@@ -118,8 +129,9 @@ FigureOrNot remedy_figure(const Json& explanation) {
     const double tail = change.at(which).get<double>();
     low = std::min(low, std::max(1.0, tail));
     high = std::max(high, tail);
-    rows += csv_line({std::to_string(place), remedy, change.at("class").get<std::string>(),
-                      change.at("statistic").get<std::string>(), fmt::format("{}", change.at(which).get<std::int64_t>())});
+    rows +=
+        csv_line({std::to_string(place), remedy, change.at("class").get<std::string>(),
+                  change.at("statistic").get<std::string>(), fmt::format("{}", change.at(which).get<std::int64_t>())});
   };
   for (const Json& victim : explanation.at("victims")) add(0, "as it is", victim, "after_ns");
   const std::size_t drawn = std::min(kMostDrawn, trials.size());
@@ -131,9 +143,10 @@ FigureOrNot remedy_figure(const Json& explanation) {
   }
   const auto victims = victims_of(explanation);
   const auto styles = styles_of(victims);
-  std::string commands = log_time_axis("x", low, high) +
-                         fmt::format("set yrange [{}.6:-0.6]\nset ytics {}\nset grid ytics\n", drawn, tics_list(names)) +
-                         "set xlabel 'tail of the victims (p99.9 or the longest; time, logarithmic)'\nplot \\\n";
+  std::string commands =
+      log_time_axis("x", low, high) +
+      fmt::format("set yrange [{}.6:-0.6]\nset ytics {}\nset grid ytics\n", drawn, tics_list(names)) +
+      "set xlabel 'tail of the victims (p99.9 or the longest; time, logarithmic)'\nplot \\\n";
   for (const std::string& victim : victims) {
     const PolicyStyle& style = styles.at(victim);
     commands += fmt::format(
@@ -152,9 +165,11 @@ FigureOrNot remedy_figure(const Json& explanation) {
 }
 
 std::string explanation_section(const Json& explanation) {
-  std::string text = "<section id=\"explanation\" aria-labelledby=\"explanation-title\">\n<h2 "
-                     "id=\"explanation-title\">What happens, and what would help</h2>\n";
+  std::string text =
+      "<section id=\"explanation\" aria-labelledby=\"explanation-title\">\n<h2 "
+      "id=\"explanation-title\">What happens, and what would help</h2>\n";
   if (explanation.at("victims").empty()) return text + "<p>Nobody suffers.</p>\n</section>\n";
+  if (const auto incident = explanation.find("incident"); incident != explanation.end()) text += report_html(*incident);
   std::vector<std::string> account;
   for (const auto& sentence : explanation.at("account").get<std::vector<std::string>>()) {
     account.push_back(html_text(sentence));
@@ -163,17 +178,16 @@ std::string explanation_section(const Json& explanation) {
   for (const Json& victim : explanation.at("victims")) victims.push_back(change_html(victim));
   text += "<h3>Who suffers: from one thread alone on the machine to all together</h3>\n" + list(victims);
   text += "<h3>What happens</h3>\n" + list(account) + "<p>" + best_sentence(explanation) + "</p>\n";
-  return text +
-         fmt::format("<h3>What would help</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-                     "aria-label=\"Table of remedies, scrolls sideways\">\n<table id=\"remedies\">\n"
-                     "<caption>Each change alone, ranked by the victim that it helps least; differences with their "
-                     "95 % interval over {} seeds.</caption>\n<thead><tr>{}{}{}{}{}</tr></thead>\n<tbody>\n{}</tbody>\n"
-                     "</table>\n</div>\n</section>\n",
-                     explanation.at("replications").get<std::size_t>(),
-                     column_head("place", "place (number)"), column_head("remedy", "remedy", " class=\"w\""),
-                     column_head("helps", "helps", " class=\"w\""),
-                     column_head("tails", "the victims' tails", " class=\"w\""),
-                     column_head("command", "to repeat it", " class=\"w\""), rows_of(explanation));
+  return text + fmt::format(
+                    "<h3>What would help</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+                    "aria-label=\"Table of remedies, scrolls sideways\">\n<table id=\"remedies\">\n"
+                    "<caption>Each change alone, ranked by the victim that it helps least; differences with their "
+                    "95 % interval over {} seeds.</caption>\n<thead><tr>{}{}{}{}{}</tr></thead>\n<tbody>\n{}</tbody>\n"
+                    "</table>\n</div>\n</section>\n",
+                    explanation.at("replications").get<std::size_t>(), column_head("place", "place (number)"),
+                    column_head("remedy", "remedy", " class=\"w\""), column_head("helps", "helps", " class=\"w\""),
+                    column_head("tails", "the victims' tails", " class=\"w\""),
+                    column_head("command", "to repeat it", " class=\"w\""), rows_of(explanation));
 }
 
 std::string explanation_page(const Json& explanation, const std::vector<DrawnOrNot>& figures, const std::string& files,
@@ -187,19 +201,20 @@ std::string explanation_page(const Json& explanation, const std::vector<DrawnOrN
   }
   const std::string method = fmt::format(
       "<section id=\"method\" aria-labelledby=\"method-title\">\n<h2 id=\"method-title\">Method</h2>\n"
-      "<p>A victim is a class whose tail is at least three times what it is with one thread of it alone on the machine. "
+      "<p>A victim is a class whose tail is at least three times what it is with one thread of it alone on the "
+      "machine. "
       "Every wait is followed to whoever held the lock, and from a holder that waits itself on to those it waits for. "
       "Each remedy is run alone with the same seeds, and ranked by the victim that it helps least; a difference whose "
       "95 % interval has both signs, or that is less than 5 %, is called none.</p>\n"
       "<h3>To reproduce it</h3>\n<pre tabindex=\"0\">{}\nmlocksim report {}</pre>\n</section>\n",
       html_text(explanation.at("command").get<std::string>()), html_text(shell_word(input)));
-  return page_document({"mlocksim explains: " + explanation.at("explains").get<std::string>(),
-                        fmt::format("What happens in {} under {}, and what would help?",
-                                    explanation.at("explains").get<std::string>(),
-                                    explanation.at("policy").get<std::string>()),
-                        explanation.value("about", "")},
-                       answer_section(answer, {}) + figures_section(figures, files) + method +
-                           "<div id=\"results\">" + explanation_section(explanation) + "</div>\n");
+  return page_document(
+      {"mlocksim explains: " + explanation.at("explains").get<std::string>(),
+       fmt::format("What happens in {} under {}, and what would help?", explanation.at("explains").get<std::string>(),
+                   explanation.at("policy").get<std::string>()),
+       explanation.value("about", "")},
+      answer_section(answer, {}) + figures_section(figures, files) + method + "<div id=\"results\">" +
+          explanation_section(explanation) + "</div>\n");
 }
 
 }  // namespace experiments

@@ -1,5 +1,5 @@
-// The report from the field that a scenario replays: where it stands, what was seen, what is a guess, and what it names as
-// the cause.
+// The report from the field that a scenario replays: where it stands, what was seen, what is a guess, and what it names
+// as the cause.
 //
 //   incident:
 //     source: influxdata/telegraf issue 15295              # or a list

@@ -25,7 +25,8 @@ struct DrawnFigure {
 
 using DrawnOrNot = std::variant<DrawnFigure, Omission>;
 
-/// The whole document. `main`: its sections, as HTML; those named answer, figures, method and results are linked on top.
+/// The whole document. `main`: its sections, as HTML; those named answer, figures, method and results are linked on
+/// top.
 [[nodiscard]] std::string page_document(const PageFrame& frame, const std::string& main);
 
 /// Sentences are HTML.

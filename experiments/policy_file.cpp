@@ -133,7 +133,7 @@ std::optional<models::ProcLock> proc_lock_of(const YamlField& field) {
 void read_proc_lock(const std::optional<YamlField>& field, models::ProcLock& lock, models::FaultLock fault) {
   assign(lock, field, proc_lock_of);
   if (lock == models::ProcLock::per_vma && fault != models::FaultLock::per_vma) {
-    field->refuse("VMAs have locks of their own only where faults take them: fault: {lock: per_vma}");
+    field->refuse("VMAs have locks of their own only where faults take them: use it with fault: {lock: per_vma}");
   }
 }
 
@@ -162,7 +162,7 @@ void read_madvise(const std::optional<YamlField>& field, models::Policy& policy)
     return choice_of<bool>(value, {{"mmap_sem", false}, {"per_vma", true}});
   });
   if (policy.zap_under_vma_lock && policy.fault != models::FaultLock::per_vma) {
-    zap->refuse("VMAs have locks of their own only where faults take them: fault: {lock: per_vma}");
+    zap->refuse("VMAs have locks of their own only where faults take them: use it with fault: {lock: per_vma}");
   }
   map.refuse_unknown();
 }

@@ -114,13 +114,13 @@ class Chooser {
 
   void add_less_often(const Member& member) {
     if (!in_the_way(member.thread->name)) return;
-    for (const char* const key : {"closed.think", "open.every"}) {
+    std::vector<std::string> rarely;
+    for (const char* const key : {"closed.think", "closed.compute", "open.every"}) {
       const auto often = text_at(member, key);
-      if (!often) continue;
-      const auto rarely = scaled(*often, 10);
-      if (!rarely || *rarely == *often) continue;
-      add({fmt::format("{} ten times less often", member.thread->name), {member.set(key, *rarely)}, {}, {}});
+      const auto scaled_up = often ? std::optional(scaled(*often, 10)) : std::nullopt;
+      if (scaled_up && *scaled_up && **scaled_up != *often) rarely.push_back(member.set(key, **scaled_up));
     }
+    if (!rarely.empty()) add({fmt::format("{} ten times less often", member.thread->name), rarely, {}, {}});
     if (member.thread->count > 1) {
       const int half = member.thread->count / 2;
       add({fmt::format("{} with {} thread{}", member.thread->name, half, half == 1 ? "" : "s"),
@@ -196,8 +196,8 @@ class Chooser {
     const models::GroupSpec& group = scenario_.groups[static_cast<std::size_t>(holder.thread->sched.group)];
     if (!group.cpu_max) return;
     const sim::Nanoseconds enough = group.cpu_max->period * scenario_.machine.cpus;
-    for (const auto& [what, quota] :
-         {std::pair(std::string("twice the quota"), 2 * group.cpu_max->quota), std::pair(std::string("no quota"), enough)}) {
+    for (const auto& [what, quota] : {std::pair(std::string("twice the quota"), 2 * group.cpu_max->quota),
+                                      std::pair(std::string("no quota"), enough)}) {
       add({fmt::format("{} for group {}", what, group.name),
            {fmt::format("groups.{}.cpu_max.quota={}", group.name, spell(quota))},
            {},

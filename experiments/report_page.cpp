@@ -190,7 +190,7 @@ Unit unit_of(const Measure& measure, const std::vector<double>& values) {
 
 std::string measure_head(const Measure& measure, const Unit& unit) {
   return column_head(to_text(measure), fmt::format("{} ({})", html_text(to_text(measure)), unit.name),
-              fmt::format(" data-measure=\"{}\"", html_text(to_text(measure))));
+                     fmt::format(" data-measure=\"{}\"", html_text(to_text(measure))));
 }
 
 std::string measure_cell(const std::vector<double>& values, const Unit& unit) {
@@ -238,8 +238,8 @@ std::string table_head(const ReportData& data, const Focus& focus, const std::ve
     text += measure_head(data.measures[measure], units[measure]);
   }
   if (!focus.after.empty()) {
-    text += column_head("ratio",
-                 fmt::format("{} against {} (ratio)", html_text(to_text(focus.headline)), html_text(focus.before)));
+    text += column_head(
+        "ratio", fmt::format("{} against {} (ratio)", html_text(to_text(focus.headline)), html_text(focus.before)));
   }
   return text + "</tr>\n";
 }
@@ -321,10 +321,11 @@ std::string report_page(const ReportData& data, const Focus& focus, const Answer
                         const std::vector<DrawnOrNot>& figures, const std::string& files, const std::string& input,
                         const std::string& explanation) {
   const PageFrame frame{fmt::format("mlocksim {}: {}", data.is_study ? "study" : "comparison", data.results.name),
-                    focus.question, data.results.about};
-  return page_document(frame, answer_section(answer.sentences, answer.not_shown) + explanation + findings_section(data) +
-                             figures_section(figures, files) + method_section(data, focus, input) +
-                             results_section(data, focus) + failures_section(data));
+                        focus.question, data.results.about};
+  return page_document(frame, answer_section(answer.sentences, answer.not_shown) + explanation +
+                                  findings_section(data) + figures_section(figures, files) +
+                                  method_section(data, focus, input) + results_section(data, focus) +
+                                  failures_section(data));
 }
 
 // --- two studies ----------------------------------------------------------------------------------------------------
@@ -392,7 +393,8 @@ std::string difference_page(const StudyDifference& difference, const std::vector
                                     counted(alone, "point and policy that is").c_str()));
   }
   not_shown.push_back("Only seeds that both have are compared.");
-  const std::string heads = column_head("point", "point", " class=\"w\"") + column_head("policy", "policy", " class=\"w\"") +
+  const std::string heads = column_head("point", "point", " class=\"w\"") +
+                            column_head("policy", "policy", " class=\"w\"") +
                             column_head("measure", "measure", " class=\"w\"") + column_head("before", "before (time)") +
                             column_head("after", "after (time)") + column_head("ratio", "after / before (ratio)") +
                             column_head("interval", "95 % interval (ratio)", " class=\"w\"") +

@@ -110,7 +110,7 @@ models::Arrival read_arrival(YamlMap& thread) {
   if (closed) {
     YamlMap map = closed->map("a map such as {think: exponential 50us}");
     assign(closed_loop.think, map.require("think"), distribution_of);
-    if (const auto compute = map.find("compute")) closed_loop.compute = distribution_of(*compute);
+    assign(closed_loop.compute, map.find("compute"), distribution_of);
     map.refuse_unknown();
   }
   if (!open) return closed_loop;
@@ -315,7 +315,8 @@ class ScenarioReader {
     scenario.memory = memory_.memory();
     check_targets(scenario.processes);
     read_duration(map, scenario);
-    if (const auto expect = map.find("expect")) file.expectations = read_expectations(*expect, scenario, known_policies(map, scenario));
+    if (const auto expect = map.find("expect"))
+      file.expectations = read_expectations(*expect, scenario, known_policies(map, scenario));
     if (const auto incident = map.find("incident")) file.incident = read_incident(*incident, scenario);
     map.refuse_unknown();
     return file;
@@ -450,7 +451,8 @@ class ScenarioReader {
     const bool faulted_in =
         region.kind == models::RegionSpec::Kind::anon && region.pages != models::RegionSpec::Pages::absent;
     if (region.shares_anon_vma && !faulted_in) {
-      field->refuse("only anonymous pages that have been faulted in have an anon_vma: use it with pages: resident or swapped");
+      field->refuse(
+          "only anonymous pages that have been faulted in have an anon_vma: use it with pages: resident or swapped");
     }
   }
 
@@ -574,7 +576,8 @@ class ScenarioReader {
     thread.sched = read_sched(map);
     const auto pinned = map.find("pinned");
     assign(thread.pinned, pinned, [](const YamlField& field) { return field.boolean(); });
-    if (thread.pinned && thread.sched.cpus.empty()) pinned->refuse("expected `cpus`, too: a thread is pinned to each in turn");
+    if (thread.pinned && thread.sched.cpus.empty())
+      pinned->refuse("expected `cpus`, too: a thread is pinned to each in turn");
     locker_possible_ = locker_possible_ || run == Run::unknown || (run == Run::locker && thread.count > 0);
     locker_named_ = locker_named_ || run == Run::locker;
     if (run == Run::unknown) return thread;
@@ -632,6 +635,11 @@ class ScenarioReader {
     assign(reader.target, target, name_of);
     if (!reader.target.empty()) targets_.push_back(*target);
     reader.arrival = read_arrival(map);
+    const auto new_process = map.find("new_process");
+    assign(reader.new_process, new_process, [](const YamlField& field) { return field.boolean(); });
+    if (reader.new_process && std::holds_alternative<models::OpenLoop>(reader.arrival)) {
+      new_process->refuse("a shell starts the next process when the last one has ended: expected `closed`");
+    }
     return reader;
   }
 
@@ -791,9 +799,14 @@ models::Scenario read_scenario(const std::filesystem::path& file, const Override
   return read_scenario_file(file, overrides).scenario;
 }
 
+ScenarioFile read_scenario_file(YamlNode root, const std::filesystem::path& folder, const Overrides& overrides,
+                                Diagnostics diagnostics) {
+  return read_tree(std::move(root), folder, overrides, std::move(diagnostics));
+}
+
 models::Scenario read_scenario(YamlNode root, const std::filesystem::path& folder, const Overrides& overrides,
                                Diagnostics diagnostics) {
-  return read_tree(std::move(root), folder, overrides, std::move(diagnostics)).scenario;
+  return read_scenario_file(std::move(root), folder, overrides, std::move(diagnostics)).scenario;
 }
 
 ConfigKind check_file(const std::filesystem::path& file) {

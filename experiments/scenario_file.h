@@ -43,6 +43,9 @@ struct ScenarioFile {
 [[nodiscard]] models::Scenario read_scenario(const std::filesystem::path& file, const Overrides& overrides = {});
 
 /// As above, of a tree that has been loaded from a file in `folder`; `diagnostics`: what was wrong with it already.
+[[nodiscard]] ScenarioFile read_scenario_file(YamlNode root, const std::filesystem::path& folder,
+                                              const Overrides& overrides = {},
+                                              std::vector<Diagnostic> diagnostics = {});
 [[nodiscard]] models::Scenario read_scenario(YamlNode root, const std::filesystem::path& folder,
                                              const Overrides& overrides = {}, std::vector<Diagnostic> diagnostics = {});
 

@@ -284,7 +284,9 @@ PointRuns StudyPlan::runs_of(const StudyPoint& point) {
   try {
     std::vector<Diagnostic> diagnostics;
     const YamlNode tree = tree_of(point, diagnostics);
-    runs.scenario = read_scenario(tree, point.scenario.parent_path(), {}, std::move(diagnostics));
+    ScenarioFile file = read_scenario_file(tree, point.scenario.parent_path(), {}, std::move(diagnostics));
+    runs.scenario = std::move(file.scenario);
+    runs.expectations = std::move(file.expectations);
     const ResolvedScenario resolved = resolver_.resolve(tree, point.scenario.parent_path());
     for (std::size_t policy = 0; policy < runs.scenario.policies.size(); ++policy) {
       runs.digests.push_back(digest_of(resolved, policy));

@@ -28,6 +28,7 @@ struct StudyPoint {
 /// What the runs of a point need, read from its scenario.
 struct PointRuns {
   models::Scenario scenario;
+  std::vector<Expectation> expectations;
   std::vector<std::string> digests;   ///< of each of the scenario's policies: what run_key takes
   std::vector<std::string> commands;  ///< for a shell, without the seed: `mlocksim run ... --policy downgrade`
 };

@@ -1,6 +1,7 @@
 #include "experiments/wait_chain.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -63,7 +64,8 @@ class Follower {
       const bool last = ++number == waits.size();
       const double share = static_cast<double>(wait.count()) / static_cast<double>(all.count());
       const Nanoseconds part =
-          last ? left : std::min(left, Nanoseconds{static_cast<std::int64_t>(static_cast<double>(time.count()) * share)});
+          last ? left
+               : std::min(left, Nanoseconds{static_cast<std::int64_t>(static_cast<double>(time.count()) * share)});
       left -= part;
       if (part > Nanoseconds{0}) follow(through, blame, part);
     }
@@ -83,10 +85,15 @@ const models::ThreadSpec* thread_named(const models::Scenario& scenario, const s
 }
 
 /// `smaps (/proc/db/smaps)` or `locker (munlock.walk)`
-std::string holder_in_words(const LockBlame& root, const models::Scenario& scenario, const std::string& name) {
+std::string holder_in_words(const models::Scenario& scenario, const std::string& name,
+                            const std::vector<models::Phase>& phases) {
   const models::ThreadSpec* const thread = thread_named(scenario, name);
   const auto* const reader = thread == nullptr ? nullptr : std::get_if<models::ProcReaderSpec>(&thread->run);
-  if (reader == nullptr) return fmt::format("{} ({})", name, to_string(root.phase));
+  if (reader == nullptr) {
+    std::vector<std::string_view> names;
+    for (const models::Phase phase : phases) names.push_back(to_string(phase));
+    return fmt::format("{} ({})", name, fmt::join(names, ", "));
+  }
   return fmt::format("{} (/proc/{}/{})", name, reader->target, to_string(reader->file));
 }
 
@@ -125,12 +132,14 @@ WaitChains wait_chains(const std::vector<models::Result>& results, ClassId victi
 }
 
 std::string in_words(const WaitChain& chain, const std::string& victim, const models::Scenario& scenario,
-                     const std::vector<std::string>& classes) {
+                     const std::vector<std::string>& classes, const std::vector<models::Phase>& phases) {
   const LockBlame& root = chain.root;
   std::string waited_for = class_name(root.holder, classes);
   const std::string doing = meanwhile(root, classes);
-  std::string text = fmt::format("{}{}{} holds {} for {}", holder_in_words(root, scenario, waited_for), doing,
-                                 doing.empty() ? "" : ",", to_string(root.lock), to_string(root.mode));
+  std::string text =
+      fmt::format("{}{}{} holds {} for {}",
+                  holder_in_words(scenario, waited_for, phases.empty() ? std::vector{root.phase} : phases), doing,
+                  doing.empty() ? "" : ",", to_string(root.lock), to_string(root.mode));
   for (auto waiting = chain.through.rbegin(); waiting != chain.through.rend(); ++waiting) {
     const std::string name = class_name(*waiting, classes);
     text += fmt::format("; {} waits for {}", name, std::exchange(waited_for, name));

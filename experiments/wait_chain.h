@@ -47,8 +47,10 @@ struct WaitChains {
 [[nodiscard]] WaitChains wait_chains(const std::vector<models::Result>& results, models::ClassId victim);
 
 /// Who waits for whom, from the root to the victim, in one sentence without a full stop: `smaps (/proc/db/smaps) holds
-/// mmap_sem for read; mapper waits for smaps; faulter queues behind mapper`. `victim`: its name.
+/// mmap_sem for read; mapper waits for smaps; faulter queues behind mapper`. `victim`: its name. `phases`: those that
+/// the holder was in, if not only the root's.
 [[nodiscard]] std::string in_words(const WaitChain& chain, const std::string& victim, const models::Scenario& scenario,
-                                   const std::vector<std::string>& classes);
+                                   const std::vector<std::string>& classes,
+                                   const std::vector<models::Phase>& phases = {});
 
 }  // namespace experiments

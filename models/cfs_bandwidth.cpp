@@ -35,8 +35,6 @@ void TaskGroup::refill() {
   if (std::exchange(throttled_, false)) refilled_();
 }
 
-void TaskGroup::start_timer() {
-  period_timer_.schedule(sim::next_multiple(cpu_max_->period, engine_.now()));
-}
+void TaskGroup::start_timer() { period_timer_.schedule(sim::next_multiple(cpu_max_->period, engine_.now())); }
 
 }  // namespace models

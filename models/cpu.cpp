@@ -69,7 +69,11 @@ void Cpus::return_to_user(Task& task) {
 void Cpus::leave(Task& task) {
   assert(task.sched_.on_cpu);
   Cpu& cpu = cpu_of(task);
-  cpu.queue.dequeue(task.sched_.task, true, engine_.now());
+  if (task.sched_.known) {
+    cpu.queue.dequeue(task.sched_.task, true, engine_.now());
+  } else {
+    cpu.queue.dequeue_dead(task.sched_.task, engine_.now());
+  }
   vacate(cpu, false);
   fill(cpu, Cause::run_queue);
 }

@@ -42,14 +42,14 @@ struct Costs {
   sim::Nanoseconds fork_page{};       ///< dup_mmap: copy the entry of one present page
 
   // fs/proc, mm/memory.c
-  sim::Nanoseconds proc_maps_vma{};    ///< format one line of maps
-  sim::Nanoseconds proc_smaps_vma{};   ///< format one record of smaps
-  sim::Nanoseconds proc_smaps_page{};  ///< look at one page table entry for smaps, smaps_rollup or numa_maps
+  sim::Nanoseconds proc_maps_vma{};       ///< format one line of maps
+  sim::Nanoseconds proc_smaps_vma{};      ///< format one record of smaps
+  sim::Nanoseconds proc_smaps_page{};     ///< look at one page table entry for smaps, smaps_rollup or numa_maps
   sim::Nanoseconds proc_numa_maps_vma{};  ///< format one line of numa_maps
   sim::Nanoseconds proc_rollup_vma{};     ///< add one VMA up for smaps_rollup
-  sim::Distribution access_page{};     ///< access_process_vm: find one present page, copy it
-  sim::Distribution proc_cmdline{};    ///< access_process_vm under mmap_sem
-  sim::Distribution proc_open{};       ///< open, copy and close around it, outside mmap_sem
+  sim::Distribution access_page{};        ///< access_process_vm: find one present page, copy it
+  sim::Distribution proc_cmdline{};       ///< access_process_vm under mmap_sem
+  sim::Distribution proc_open{};          ///< open, copy and close around it, outside mmap_sem
 
   // mm/page_alloc.c, mm/vmscan.c
   sim::Nanoseconds zone_lock{};      ///< zone->lock: how long one refill of a per-CPU list holds it

@@ -7,9 +7,8 @@
 // merge only if theirs are the same or one of them has none.
 // Simplified. Addresses are page numbers; VMAs have no file of their own, and of a protection only whether
 // it allows writing, which keeps VMAs from merging and nobody from touching them. A child's VMAs do not join its
-// parent's anon_vma (models/fork.h has no child). A VMA leaves its anon_vma when it leaves the map, not when it is freed
-// after the zap.
-// Validated by tests/mm_test.cpp.
+// parent's anon_vma (models/fork.h has no child). A VMA leaves its anon_vma when it leaves the map, not when it is
+// freed after the zap. Validated by tests/mm_test.cpp.
 #pragma once
 
 #include <cstdint>
@@ -67,7 +66,7 @@ struct Vma {
   PageIndex start;
   PageIndex end;  ///< first page beyond
   VmFlags flags;
-  bool detached = false;      ///< no longer in the map
+  bool detached = false;                ///< no longer in the map
   std::shared_ptr<AnonVma> anon_vma{};  ///< null: no page has been faulted in yet, and a fault needs mmap_sem
   VmaLock lock{};
   std::shared_ptr<Vma> stale_next{};  ///< vm_next as it was when it was detached
@@ -138,13 +137,13 @@ class Mm {
   void extend_vma(const VmaPointer& vma, PageIndex start, PageIndex end);
   /// Takes `vma` out of the map.
   void detach_vma(const VmaPointer& vma);
-  /// anon_vma_prepare (mm/rmap.c), before the first page is faulted in: takes that of a neighbour with which `vma` could
-  /// merge, or else one of its own.
+  /// anon_vma_prepare (mm/rmap.c), before the first page is faulted in: takes that of a neighbour with which `vma`
+  /// could merge, or else one of its own.
   void anon_vma_prepare(Vma& vma) const;
 
   /// The VMAs that [start, end) could be joined with if it had these flags, and those of its pages that have been
-  /// faulted in this anon_vma (can_vma_merge_before, can_vma_merge_after). Where both could but not with each other, the
-  /// one before.
+  /// faulted in this anon_vma (can_vma_merge_before, can_vma_merge_after). Where both could but not with each other,
+  /// the one before.
   struct Neighbours {
     VmaPointer before;
     VmaPointer after;

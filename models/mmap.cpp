@@ -104,13 +104,14 @@ int do_mmap_pgoff(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFla
 }
 
 // A new mapping of what is free: joined with its neighbours, or a VMA of its own.
-VmaPointer map(Task& current, Mm& mm, PageIndex start, PageIndex end, const VmFlags& flags) {
-  const Mm::Neighbours near = mm.mergeable(start, end, flags, nullptr);
+VmaPointer map(Task& current, Mm& mm, PageIndex start, PageIndex end, const VmFlags& flags, Linear linear) {
+  const bool joins = linear == Linear::yes;
+  const Mm::Neighbours near = joins ? mm.mergeable(start, end, flags, nullptr) : Mm::Neighbours{};
   for (const VmaPointer& neighbour : {near.before, near.after}) {
     if (neighbour != nullptr) vma_start_write(current, mm, *neighbour);
   }
   current.settle();
-  const VmaPointer merged = mm.vma_merge_new(start, end, flags);
+  const VmaPointer merged = joins ? mm.vma_merge_new(start, end, flags) : nullptr;
   return merged != nullptr ? merged : mm.insert_vma(start, end, flags);
 }
 
@@ -134,7 +135,7 @@ void populate_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end) 
 
 }  // namespace
 
-int mmap_region(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags) {
+int mmap_region(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags, Linear linear) {
   assert(mm.mmap_sem.held_by(current, LockMode::write));
   const PageIndex end = start + pages;
   if (!is_free(mm, start, end)) {
@@ -142,7 +143,7 @@ int mmap_region(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags
   }
   if (mm.map_count() >= mm.max_map_count) return -ENOMEM;
   current.work(current.kernel().costs.mmap, Purpose::calls);
-  const VmaPointer vma = map(current, mm, start, end, flags);
+  const VmaPointer vma = map(current, mm, start, end, flags, linear);
   if (!flags.locked) return 0;
   // Counted before the window opens, so that an munmap in it finds them counted. The kernel adds them afterwards.
   mm.locked_vm += pages;

@@ -3,12 +3,11 @@
 // Kernel. mm/mmap.c of 2.6.28: do_mmap_pgoff and mmap_region (what is there is unmapped; the new mapping joins its
 // neighbours where it can; with MAP_LOCKED, or after mlockall(MCL_FUTURE), the limit is checked and
 // mlock_vma_pages_range populates; with MAP_POPULATE make_pages_present does, under write mode whatever the policy, and
-// since 3.9, where `grow` is drop_and_read, mm_populate after write mode has been given up), do_munmap (split; for each locked VMA munlock_vma_pages_all; detach;
-// unmap_region), all under mmap_sem for write. What the policy changes: munmap's `downgrade` zaps under read mode, as
-// since 4.20 (commit dd2283f2605e), and nobody needs write mode back; with `munlock_in_zap` the pages are munlocked as
-// they are zapped, as since 5.18.
-// Simplified. Anonymous mappings only; freeing page tables is part of the fixed cost.
-// Validated by tests/mmap_test.cpp.
+// since 3.9, where `grow` is drop_and_read, mm_populate after write mode has been given up), do_munmap (split; for each
+// locked VMA munlock_vma_pages_all; detach; unmap_region), all under mmap_sem for write. What the policy changes:
+// munmap's `downgrade` zaps under read mode, as since 4.20 (commit dd2283f2605e), and nobody needs write mode back;
+// with `munlock_in_zap` the pages are munlocked as they are zapped, as since 5.18. Simplified. Anonymous mappings only;
+// freeing page tables is part of the fixed cost. Validated by tests/mmap_test.cpp.
 #pragma once
 
 #include "models/page.h"
@@ -38,7 +37,9 @@ int sys_munmap(Task& current, Mm& mm, PageIndex start, PageCount pages);
 
 /// Unmaps what is mapped in the range and maps it anew; a VM_LOCKED mapping is populated under the policy's `grow`
 /// mode. Returns 0, -ENOMEM (too many VMAs), or -EAGAIN: the range changed in the window. mmap_sem must be held for
-/// write; it is on return. `current` must have settled.
-int mmap_region(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags);
+/// write; it is on return. `current` must have settled. `linear`: the pages are those of the object that follow on the
+/// neighbours' (vm_pgoff), so that it can be joined with them.
+enum class Linear { yes, no };
+int mmap_region(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags, Linear linear = Linear::yes);
 
 }  // namespace models

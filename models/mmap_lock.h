@@ -34,8 +34,8 @@ void vma_start_write(Task& current, Mm& mm, Vma& vma);
 /// joins (vma_prepare, mm/mmap.c). Precondition: as vma_start_write.
 void vma_start_write_to_merge(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, const VmFlags& flags);
 
-/// Takes the lock of `vma`, or returns false if somebody is changing it, it is no longer in the map, or there are no such
-/// locks: then mmap_sem it is.
+/// Takes the lock of `vma`, or returns false if somebody is changing it, it is no longer in the map, or there are no
+/// such locks: then mmap_sem it is.
 bool vma_start_read(Task& current, Mm& mm, Vma& vma);
 /// The same for a fault (lock_vma_under_rcu), which has to take mmap_sem also where there is no anon_vma yet.
 bool lock_vma_under_rcu(Task& current, Mm& mm, Vma& vma);

@@ -77,9 +77,9 @@ struct Policy {
   RwsemFlavour rwsem = RwsemFlavour::fifo;
   Hold populate;  ///< mlock: faulting the pages in. Not chunked_write.
   bool mlock_present_first =
-      false;     ///< populate with drop_and_read: pages already there are mlocked under write (5.18)
-  Hold munlock;  ///< munlock: the walk over the pages
-  bool munlock_walks_rmap = false;     ///< the walk asks all VMAs of a page's anon_vma (before 3.0)
+      false;                        ///< populate with drop_and_read: pages already there are mlocked under write (5.18)
+  Hold munlock;                     ///< munlock: the walk over the pages
+  bool munlock_walks_rmap = false;  ///< the walk asks all VMAs of a page's anon_vma (before 3.0)
   bool munlock_visits_absent = false;  ///< the walk looks at every address, populated or not (3.x to 5.17)
   Hold munmap;                         ///< munmap: write_held, or downgrade for the zap (4.20)
   bool munlock_in_zap = false;         ///< munmap: pages are munlocked as they are zapped, not in a walk before (5.18)

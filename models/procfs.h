@@ -8,14 +8,13 @@
 // since 5.11 [m] it gives mmap_sem up after a VMA if somebody waits, and goes on from there.
 // With ProcLock::per_vma (maps in 6.17; smaps, numa_maps and smaps_rollup in patches of 2026) mmap_sem is not taken:
 // each VMA is found under RCU and its own lock is held while its record is made (lock_next_vma, mm/mmap_lock.c), by way
-// of a moment of mmap_sem where somebody is changing that VMA. With ProcLock::rcu (maps in a series of April 2025 that was not merged) a VMA is copied under RCU and the copy
-// is good if nobody has changed the map since m_start; otherwise mmap_sem is taken for read for a moment, which waits
-// for the writer, and the copy made again.
-// Simplified. One page of arguments. The process cannot exit between two read()s. Records of one kind of VMA have one
-// length. A page table exists where a page is present. Finding a VMA and locking it is one moment, so that the map never
-// changes in between. The locks of VMAs cost nothing of their own; rcu_read_lock keeps
-// nobody on a CPU (CONFIG_PREEMPT_RCU, or no preemption of the kernel at all, which comes to the same).
-// Validated by tests/procfs_test.cpp.
+// of a moment of mmap_sem where somebody is changing that VMA. With ProcLock::rcu (maps in a series of April 2025 that
+// was not merged) a VMA is copied under RCU and the copy is good if nobody has changed the map since m_start; otherwise
+// mmap_sem is taken for read for a moment, which waits for the writer, and the copy made again. Simplified. One page of
+// arguments. The process cannot exit between two read()s. Records of one kind of VMA have one length. A page table
+// exists where a page is present. Finding a VMA and locking it is one moment, so that the map never changes in between.
+// The locks of VMAs cost nothing of their own; rcu_read_lock keeps nobody on a CPU (CONFIG_PREEMPT_RCU, or no
+// preemption of the kernel at all, which comes to the same). Validated by tests/procfs_test.cpp.
 #pragma once
 
 #include <cstdint>

@@ -40,7 +40,7 @@ int sys_remap_file_pages(Task& current, Mm& mm, PageIndex start, PageCount pages
   if (const VmaPointer vma = vma_with(current, mm, start, end)) {
     const VmFlags flags = vma->flags;
     locked = flags.locked;
-    error = mmap_region(current, mm, start, pages, flags);
+    error = mmap_region(current, mm, start, pages, flags, Linear::no);
   }
   mmap_write_unlock(current, mm);
   if (error == 0 && locked) mm_populate(current, mm, start, end, current.kernel().policy.grow);

@@ -49,11 +49,21 @@ void RunQueue::enqueue(SchedTask& task, Enqueue why, RunQueue& last, sim::Time n
 void RunQueue::dequeue(SchedTask& task, bool sleeps, sim::Time now) {
   update_curr(now);
   if (!task.entity.sched_delayed) count(task, -1);
-  CfsRq& queue = cfs_rq_of(task);
-  (void)queue.dequeue(task.entity, sleeps);
+  (void)cfs_rq_of(task).dequeue(task.entity, sleeps);
+  has_left(task);
+}
+
+void RunQueue::dequeue_dead(SchedTask& task, sim::Time now) {
+  dequeue(task, true, now);
+  if (!task.entity.sched_delayed) return;
+  cfs_rq_of(task).dequeue_delayed(task.entity);
+  has_left(task);
+}
+
+void RunQueue::has_left(const SchedTask& task) {
   GroupQueue* const group = group_of(task);
   if (group == nullptr) return;
-  if (queue.nr_running() == 0) dequeue_group(*group);
+  if (group->queue.nr_running() == 0) dequeue_group(*group);
   update_shares(*group);
 }
 

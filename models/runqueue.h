@@ -35,6 +35,8 @@ class RunQueue {
   void enqueue(SchedTask& task, Enqueue why, RunQueue& last, sim::Time now);
   /// Takes a task off, whether it runs or not: to sleep, or for another CPU. It may stay sched_delayed.
   void dequeue(SchedTask& task, bool sleeps, sim::Time now);
+  /// Takes off a task that ends: it does not stay.
+  void dequeue_dead(SchedTask& task, sim::Time now);
   /// A task that has stayed when it went to sleep wakes up.
   void requeue_delayed(SchedTask& task, sim::Time now);
 
@@ -99,6 +101,7 @@ class RunQueue {
   void throttle(GroupQueue& group);
   void update_shares(GroupQueue& group);
   void dequeue_group(GroupQueue& group);
+  void has_left(const SchedTask& task);
   void count(SchedTask& task, std::int64_t sign);
   [[nodiscard]] sim::Nanoseconds sched_slice(const CfsRq& queue, const SchedEntity& entity, bool of_group) const;
   [[nodiscard]] std::size_t nr_tasks() const;

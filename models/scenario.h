@@ -100,7 +100,7 @@ struct RegionSpec {
 /// Requests one after another: each `think` after the end of the one before. The task sleeps while it thinks.
 struct ClosedLoop {
   sim::Distribution think;
-  std::optional<sim::Distribution> compute{};  ///< work in user mode, after it has thought; no part of the request
+  sim::Distribution compute{};  ///< work in user mode, after it has thought; no part of the request
   bool operator==(const ClosedLoop&) const = default;
 };
 
@@ -158,6 +158,8 @@ struct ProcReaderSpec {
   File file = File::cmdline;
   std::string target;
   Arrival arrival;
+  /// Each read is that of a new process, as with `cat` in a loop of a shell. In closed loop only.
+  bool new_process = false;
   bool operator==(const ProcReaderSpec&) const = default;
 };
 
@@ -170,9 +172,9 @@ constexpr std::string_view to_string(ProcReaderSpec::File file) {
 /// unmaps, by a coin, `size` anywhere in that region, whatever is there (MAP_FIXED), as in proc-mmap_sem-test.
 struct MapperSpec {
   Bytes size{kPageSize};
-  std::optional<std::string> region;
-  bool populate = false;  ///< MAP_POPULATE
   Arrival arrival;
+  std::optional<std::string> region{};
+  bool populate = false;  ///< MAP_POPULATE
   bool operator==(const MapperSpec&) const = default;
 };
 

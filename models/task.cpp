@@ -84,6 +84,12 @@ void Task::sleep_until(sim::Time until, Cause cause) {
   actor_.park();
 }
 
+void Task::end_and_fork(sim::Time until) {
+  const sim::Time now = settle();
+  sched_.known = false;
+  sleep_until(std::max(until, now + sim::Nanoseconds{1}));
+}
+
 void Task::block(Cause cause, std::optional<sim::Time> timeout) {
   settle();
   if (timeout) timer_.schedule(*timeout);

@@ -74,6 +74,9 @@ class Task {
 
   /// Leaves the CPU until `until`; then pays for waking up. Does nothing if `until` has passed.
   void sleep_until(sim::Time until, Cause cause = Cause::sleep);
+  /// Ends, and begins anew at `until` (at least a nanosecond later): to the scheduler another task, just forked, which
+  /// owes nothing and is owed nothing. Everything else stays what it is.
+  void end_and_fork(sim::Time until);
   /// Leaves the CPU until somebody calls wake(), or until `timeout`, charging `cause` meanwhile.
   void block(Cause cause, std::optional<sim::Time> timeout = std::nullopt);
   /// Stays on the CPU until `until` or until somebody calls stop_spinning(), charging `cause` meanwhile. Returns
@@ -126,7 +129,7 @@ class Task {
     SchedTask task;
     std::vector<int> cpus;
     int last_cpu = 0;
-    bool known = false;  // it has been on a run queue
+    bool known = false;  // it has been on a run queue, and has not ended since
     bool on_cpu = false;
     bool spins = false;
     bool need_resched = false;     // somebody else should have its CPU (TIF_NEED_RESCHED)

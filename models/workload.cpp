@@ -28,7 +28,8 @@ namespace {
 // Makes requests to the process that owns `mm`, for as long as the run or that process lasts. While a request is served
 // it holds a reference: the last one may find itself unmapping a process that has exited meanwhile.
 template <class Call>
-void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& record, Call call) {
+void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& record, Call call,
+                   bool new_process = false) {
   current.ledger().remember();
   Measurement& measurement = current.kernel().measurement;
   bool served = false;
@@ -47,8 +48,13 @@ void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& r
   sim::Stream& demand = current.stream(Purpose::demand);
   if (const auto* closed = std::get_if<ClosedLoop>(&arrival)) {
     do {
-      current.sleep_until(current.settle() + closed->think.sample(demand));
-      if (closed->compute) current.work(*closed->compute, Purpose::demand);
+      const sim::Time due = current.settle() + closed->think.sample(demand);
+      if (new_process) {
+        current.end_and_fork(due);
+      } else {
+        current.sleep_until(due);
+      }
+      current.work(closed->compute, Purpose::demand);
     } while (serve(Request(current)));
   } else {
     OpenArrivals& arrivals =
@@ -279,7 +285,7 @@ void run_faulter(Task& current, Mm& mm, const FaulterSpec& spec, std::optional<R
 }
 
 void run_proc_reader(Task& current, Mm& target, const ProcReaderSpec& spec, ClassRecord& record) {
-  make_requests(current, target, spec.arrival, record, [&] {
+  const auto read = [&] {
     switch (spec.file) {
       case ProcReaderSpec::File::cmdline:
         return proc_pid_cmdline(current, target);
@@ -292,7 +298,8 @@ void run_proc_reader(Task& current, Mm& target, const ProcReaderSpec& spec, Clas
       case ProcReaderSpec::File::numa_maps:
         return proc_pid_numa_maps(current, target);
     }
-  });
+  };
+  make_requests(current, target, spec.arrival, record, read, spec.new_process);
 }
 
 void run_mapper(Task& current, Mm& mm, const MapperSpec& spec, std::optional<Region> region, ClassRecord& record) {

@@ -339,10 +339,11 @@ TEST(ProcReader, ReadsMapsAndSmapsBufferByBuffer) {
     const Result result = run(scenario);
     const auto& holds = result.locks.at(0).statistics.hold;
     EXPECT_EQ(holds.at({0, Phase::proc_read, LockMode::read}).count(), 2U);
-    EXPECT_EQ(holds.at({0, Phase::proc_read, LockMode::read}).max(), 60 * 30ns);
+    // A buffer of 4096 bytes takes 83 lines, or 5 records; the next one is formatted in vain, and again the next time.
+    EXPECT_EQ(holds.at({0, Phase::proc_read, LockMode::read}).max(), 84 * 30ns);
     EXPECT_EQ(holds.at({1, Phase::proc_read, LockMode::read}).count(), 20U);
-    EXPECT_EQ(holds.at({1, Phase::proc_read, LockMode::read}).max(), 5 * 90ns);
-    EXPECT_EQ(result.classes.at(0).total().latency().max(), 100 * 30ns);
+    EXPECT_EQ(holds.at({1, Phase::proc_read, LockMode::read}).max(), 6 * 90ns);
+    EXPECT_EQ(result.classes.at(0).total().latency().max(), 101 * 30ns);
   });
 }
 

@@ -23,7 +23,8 @@ using tests::worked;
 
 std::vector<models::Result> faults(const std::vector<models::Samples>& replications) {
   std::vector<models::Result> results;
-  for (const models::Samples& samples : replications) results.push_back(result_of({{"faulter", {{models::Phase::idle, samples}}}}));
+  for (const models::Samples& samples : replications)
+    results.push_back(result_of({{"faulter", {{models::Phase::idle, samples}}}}));
   return results;
 }
 
@@ -37,7 +38,8 @@ TEST(TailChange, IsOfTheHighestPercentileThatEveryReplicationCanTell) {
 
 TEST(TailChange, RatiosArePairedBySeed) {
   // 2 times and 8 times longer: 4 times, in the geometric mean.
-  const auto change = tail_change(faults({worked(3, 1us), worked(3, 4us)}), faults({worked(3, 2us), worked(3, 32us)}), "faulter");
+  const auto change =
+      tail_change(faults({worked(3, 1us), worked(3, 4us)}), faults({worked(3, 2us), worked(3, 32us)}), "faulter");
   ASSERT_TRUE(change);
   EXPECT_NEAR(change->ratio, 4, 0.01);
   EXPECT_NEAR(change->before, 2'500, 5);

@@ -248,7 +248,8 @@ TEST(ZapUnderVmaLock, KeepsWhoChangesTheVmaWaiting) {
     });
     world.run();
     EXPECT_EQ(tests::waits_of(writer),
-              (tests::Waits{{{0, Phase::madvise, LockMode::read, -1}, zapped - 10'000ns - kOperation}}));
+              (tests::Waits{{{0, Phase::madvise, LockMode::read, -1, Cause::cpu, -1, LockKind::vma},
+                             zapped - 10'000ns - kOperation}}));
   });
 }
 

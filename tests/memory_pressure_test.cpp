@@ -33,7 +33,7 @@ using Call = ScriptStep::Call;
 using Kind = RegionSpec::Kind;
 using Pages = RegionSpec::Pages;
 
-constexpr std::uint64_t kScenarios = 60;
+constexpr std::uint64_t kScenarios = 80;
 
 Bytes pages(std::int64_t count) { return Bytes(count * kPageSize); }
 

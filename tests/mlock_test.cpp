@@ -337,6 +337,34 @@ TEST(MlockPresentFirst, MlocksEveryPageOnce) {
   });
 }
 
+// Before 3.0 munlock looks at every other VMA of the page's anon_vma, for each page.
+TEST(MunlockRmap, AsksEveryVmaThatSharesTheAnonVma) {
+  constexpr Nanoseconds kLook = 70ns;
+  const auto time_of = [&](bool walks, bool shared) {
+    return Nanoseconds(std::stoll(tests::in_child([&] {
+      Nanoseconds took{};
+      SmallMachineSpec spec = expensive({}, false);
+      spec.costs.rmap_vma = kLook;
+      spec.policy.munlock_walks_rmap = walks;
+      SmallMachine world(spec);
+      tests::make_map(world, shared ? "10-20L 20-30L 30-40L 40-50L" : "10-20L 20-30LA 30-40L 40-50LA");
+      for (std::int64_t start = 10; start < 50; start += 10) {
+        world.mm.anon_vma_prepare(*world.mm.find_vma(PageIndex(start)));
+      }
+      world.add([&](Task& task) {
+        const sim::Time before = task.settle();
+        EXPECT_EQ(sys_munlock(task, world.mm, PageIndex(10), PageCount(40)), 0);
+        took = task.settle() - before;
+      });
+      world.run();
+      return std::to_string(took.count());
+    })));
+  };
+  // Each VMA joins the one before, as that is unlocked already, before its pages are munlocked: 3, 2, 1, 0 others.
+  EXPECT_EQ(time_of(true, true) - time_of(false, true), 10 * (3 + 2 + 1 + 0) * kLook);
+  EXPECT_EQ(time_of(true, false) - time_of(false, false), 0ns);
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // The window between up_read and down_write: a writer that queues during the walk gets in there.
 

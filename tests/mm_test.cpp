@@ -186,6 +186,81 @@ TEST_F(MmTest, NeighboursThatDoNotTouchDoNotMerge) {
   EXPECT_EQ(map(), "0-9L 10-20 21-30L");
 }
 
+// --- anon_vma ---------------------------------------------------------------------------------------------------
+
+TEST_F(MmTest, TheFirstFaultMakesAnAnonVmaAndTheNextLeavesItAlone) {
+  const VmaPointer vma = add(10, 20);
+  EXPECT_EQ(vma->anon_vma, nullptr);
+  mm_.anon_vma_prepare(*vma);
+  const auto first = vma->anon_vma;
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(first->vmas, 1);
+  mm_.anon_vma_prepare(*vma);
+  EXPECT_EQ(vma->anon_vma, first);
+}
+
+// find_mergeable_anon_vma
+TEST_F(MmTest, TheFirstFaultTakesThatOfANeighbourThatItCouldMergeWith) {
+  const VmaPointer before = add(10, 20);
+  const VmaPointer vma = add(20, 30);
+  const VmaPointer apart = add(31, 40);
+  const VmaPointer other = add(40, 50, kLocked);
+  mm_.anon_vma_prepare(*before);
+  mm_.anon_vma_prepare(*vma);
+  mm_.anon_vma_prepare(*apart);
+  mm_.anon_vma_prepare(*other);
+  EXPECT_EQ(vma->anon_vma, before->anon_vma);
+  EXPECT_EQ(vma->anon_vma->vmas, 2);
+  EXPECT_NE(apart->anon_vma, vma->anon_vma) << "they don't touch";
+  EXPECT_NE(other->anon_vma, apart->anon_vma) << "another kind of mapping";
+}
+
+// anon_vma_clone, unlink_anon_vmas
+TEST_F(MmTest, PartsOfASplitShareItUntilTheyLeaveTheMap) {
+  const VmaPointer vma = add(10, 20);
+  mm_.anon_vma_prepare(*vma);
+  ASSERT_EQ(mm_.split_vma(vma, page(15), Mm::NewVma::above), 0);
+  const VmaPointer above = mm_.find_vma(page(15));
+  EXPECT_EQ(above->anon_vma, vma->anon_vma);
+  EXPECT_EQ(vma->anon_vma->vmas, 2);
+  mm_.detach_vma(above);
+  EXPECT_EQ(vma->anon_vma->vmas, 1);
+}
+
+// is_mergeable_anon_vma: the same one, or one has none.
+TEST_F(MmTest, VmasWithAnonVmasOfTheirOwnDoNotMerge) {
+  const VmaPointer before = add(0, 10, kLocked);
+  const VmaPointer vma = add(10, 20);
+  mm_.anon_vma_prepare(*before);
+  mm_.anon_vma_prepare(*vma);
+  ASSERT_NE(before->anon_vma, vma->anon_vma);
+  EXPECT_EQ(merge(vma, 10, 20, kLocked), nullptr);
+}
+
+TEST_F(MmTest, AVmaWithoutAnAnonVmaMergesWithOneThatHasOneAndTakesIt) {
+  const VmaPointer before = add(0, 10, kLocked);
+  const VmaPointer vma = add(10, 20);
+  mm_.anon_vma_prepare(*vma);
+  const auto own = vma->anon_vma;
+  EXPECT_EQ(merge(vma, 10, 20, kLocked), before);
+  EXPECT_EQ(before->anon_vma, own);
+  EXPECT_EQ(own->vmas, 1);
+}
+
+TEST_F(MmTest, ANewMappingJoinsBothNeighboursOnlyIfTheyCouldJoinEachOther) {
+  const VmaPointer before = add(0, 10);
+  const VmaPointer after = add(20, 30);
+  mm_.anon_vma_prepare(*before);
+  mm_.anon_vma_prepare(*after);
+  EXPECT_EQ(mm_.vma_merge_new(page(10), page(20), kPlain), before);
+  EXPECT_EQ(map(), "0-20 20-30");
+  const VmaPointer far = add(40, 50);
+  add(60, 70);
+  EXPECT_EQ(mm_.vma_merge_new(page(50), page(60), kPlain), far);
+  EXPECT_EQ(map(), "0-20 20-30 40-70");
+  EXPECT_EQ(mm_.vma_merge_new(page(80), page(90), kPlain), nullptr);
+}
+
 TEST_F(MmTest, UnmappedAreasAreFreeAndNeverTouch) {
   const PageIndex first = mm_.get_unmapped_area(PageCount(10));
   const PageIndex second = mm_.get_unmapped_area(PageCount(5));

@@ -126,7 +126,7 @@ TEST(PerVmaLock, AWritersWaitIsChargedToTheLastFaultToLeave) {
     world.run();
     ASSERT_EQ(writer.ledger().lock_waits().size(), 1U);
     const LockWait& wait = writer.ledger().lock_waits().front();
-    EXPECT_EQ(wait.blame, (LockBlame{0, Phase::fault, LockMode::read, -1}));
+    EXPECT_EQ(wait.blame, (LockBlame{0, Phase::fault, LockMode::read, -1, Cause::cpu, -1, LockKind::vma}));
     EXPECT_EQ(wait.from, at(501));
     EXPECT_EQ(wait.to, at(1000));
   });

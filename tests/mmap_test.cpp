@@ -74,9 +74,7 @@ INSTANTIATE_TEST_SUITE_P(
             Munmap{"SeveralVmasAndTheHolesBetween", "10-20L 25-30L 40-50L", 0, 5, 30, "40-50L", 10, 0,
                    2 * kDrains + 15 * kMunlockPage, 15 * kZapPage},
             Munmap{"OnlyPresentPagesCost", "100-200", 30, 100, 100, "", 0, 0, 0ns, 30 * kZapPage},
-            Munmap{"APartOfPresentPages", "100-200", 30, 120, 50, "100-120 170-200", 0, 20, 2 * kSplit, 10 * kZapPage},
-            Munmap{"NothingThere", "10-20", 0, 30, 10, "10-20", 0, 0, 0ns, 0ns},
-            Munmap{"AnEmptyMap", "", 0, 30, 10, "", 0, 0, 0ns, 0ns}),
+            Munmap{"APartOfPresentPages", "100-200", 30, 120, 50, "100-120 170-200", 0, 20, 2 * kSplit, 10 * kZapPage}),
         testing::Bool()),
     [](const auto& each) {
       return std::get<0>(each.param).name + (std::get<1>(each.param) ? "Downgraded" : "WriteHeld");
@@ -109,6 +107,27 @@ TEST_P(MunmapTest, LeavesTheMapThePagesAndTheAccountsRightAndTakesItsTime) {
     const Nanoseconds operations = (downgrade ? 3 : 2) * kOperation;
     EXPECT_EQ(world.now(), at(0) + kSystemCall + kMunmap + munmap.under_write + munmap.zap + operations);
   });
+}
+
+// do_munmap: without a VMA in the range it returns at once, and has nothing to downgrade for.
+TEST(Munmap, OfAHoleOnlyLooks) {
+  for (const bool downgrade : {false, true}) {
+    for (const char* const map : {"10-20", ""}) {
+      check_in_child([&] {
+        SmallMachineSpec spec = machine(downgrade);
+        spec.costs.find_vma = 5ns;
+        SmallMachine world(spec);
+        tests::make_map(world, map);
+        world.add([&](Task& task) { EXPECT_EQ(sys_munmap(task, world.mm, PageIndex(30), PageCount(10)), 0); });
+        world.run();
+        EXPECT_EQ(map_of(world.mm), map);
+        const auto& hold = world.mm.mmap_sem.statistics().hold;
+        EXPECT_EQ(hold.at({0, Phase::munmap, LockMode::write}).max(), 5ns + kOperation);
+        EXPECT_FALSE(hold.contains({0, Phase::munmap, LockMode::read}));
+        EXPECT_EQ(world.now(), at(0) + kSystemCall + 5ns + 2 * kOperation);
+      });
+    }
+  }
 }
 
 struct Limit {
@@ -173,6 +192,106 @@ TEST(Mmap, AddsAMappingUnderTheWriteHold) {
     EXPECT_EQ(map_of(world.mm), "10-15");
     EXPECT_EQ(world.mm.mmap_sem.statistics().hold.at({0, Phase::mmap, LockMode::write}).max(), 50ns + kOperation);
     EXPECT_EQ(world.now(), at(0) + kSystemCall + 50ns + 2 * kOperation);
+  });
+}
+
+TEST(Mmap, JoinsNeighboursOfItsKind) {
+  check_in_child([] {
+    SmallMachine world(machine(false));
+    tests::make_map(world, "10-15 20-25 30-35R");
+    world.add([&](Task& task) {
+      sys_mmap(task, world.mm, PageIndex(15), PageCount(5));
+      EXPECT_EQ(map_of(world.mm), "10-25 30-35R");
+      sys_mmap(task, world.mm, PageIndex(25), PageCount(5));
+      EXPECT_EQ(map_of(world.mm), "10-30 30-35R");
+    });
+    world.run();
+  });
+}
+
+TEST(Mmap, WithoutMapFixedWhatIsMappedStays) {
+  check_in_child([] {
+    SmallMachine world(machine(false));
+    tests::make_map(world, "10-15");
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_mmap(task, world.mm, PageIndex(12), PageCount(5)), -EEXIST);
+      EXPECT_EQ(map_of(world.mm), "10-15");
+    });
+    world.run();
+  });
+}
+
+TEST(Mmap, WithMapFixedItTakesThePlaceOfWhatIsThere) {
+  check_in_child([] {
+    SmallMachine world(machine(false));
+    tests::make_map(world, "10-20R");
+    tests::make_resident(world, 10, 20);
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_mmap(task, world.mm, PageIndex(12), PageCount(3), VmFlags{}, {.fixed = true}), 0);
+      EXPECT_EQ(map_of(world.mm), "10-12R 12-15 15-20R");
+      tests::check_pages(world, PageCount(0), PageCount(7));  // what was there is gone
+    });
+    world.run();
+  });
+}
+
+// MAP_POPULATE: make_pages_present under write mode until 3.8, __mm_populate under read mode since.
+TEST(Mmap, PopulatesUnderTheModeOfItsEra) {
+  for (const HoldMode mode : {HoldMode::write_held, HoldMode::drop_and_read}) {
+    check_in_child([&] {
+      SmallMachineSpec spec = machine(false);
+      spec.policy.grow.mode = mode;
+      spec.costs.populate_page = sim::Constant{20'000ns};
+      SmallMachine world(spec);
+      world.add([&](Task& task) {
+        EXPECT_EQ(sys_mmap(task, world.mm, PageIndex(10), PageCount(5), VmFlags{}, {.populate = true}), 0);
+        tests::check_pages(world, PageCount(0), PageCount(5));
+      });
+      world.run();
+      const auto& hold = world.mm.mmap_sem.statistics().hold;
+      const Nanoseconds write = hold.at({0, Phase::mmap, LockMode::write}).max();
+      const bool read = hold.contains({0, Phase::mmap, LockMode::read});
+      EXPECT_EQ(read, mode == HoldMode::drop_and_read);
+      EXPECT_GE(read ? hold.at({0, Phase::mmap, LockMode::read}).max() : write, 5 * 20'000ns);
+      if (read) {
+        EXPECT_EQ(write, 50ns + kOperation);
+      }
+    });
+  }
+}
+
+// The test of proc-mmap_sem-test: random single pages of an area that is mapped in whole at first.
+TEST(Mmap, PagesMappedAndUnmappedAtRandomLeaveAboutHalfOfThemAndNoTwoVmasThatCouldBeOne) {
+  check_in_child([] {
+    SmallMachine world(machine(true));
+    constexpr std::int64_t kPages = 400;
+    tests::make_map(world, "0-400");
+    world.add([&](Task& task) {
+      std::uint64_t state = 1;
+      const auto draw = [&](std::uint64_t below) {
+        state = state * 6364136223846793005U + 1442695040888963407U;
+        return static_cast<std::int64_t>((state >> 33U) % below);
+      };
+      for (int call = 0; call < 8000; ++call) {
+        const PageIndex page(draw(kPages));
+        if (draw(2) == 0) {
+          sys_munmap(task, world.mm, page, PageCount(1));
+        } else {
+          sys_mmap(task, world.mm, page, PageCount(1), VmFlags{}, {.fixed = true, .populate = true});
+        }
+      }
+      std::int64_t mapped = 0;
+      for (VmaPointer vma = world.mm.find_vma(PageIndex(0)); vma != nullptr; vma = world.mm.next(*vma)) {
+        mapped += vma->pages().count();
+        const VmaPointer next = world.mm.next(*vma);
+        if (next != nullptr && next->start == vma->end) {
+          EXPECT_NE(next->anon_vma, vma->anon_vma) << "they touch, are alike and share an anon_vma";
+        }
+      }
+      EXPECT_NEAR(static_cast<double>(mapped), kPages / 2.0, 5 * 10.0);  // five standard deviations
+      EXPECT_GT(world.mm.map_count(), 60U);
+    });
+    world.run();
   });
 }
 

@@ -101,6 +101,57 @@ TEST_F(PolicyFile, ReadsWhichLockMadviseZapsUnder) {
       ElementsAre("p.yaml:6:10: madvise.zap: missing", "p.yaml:6:11: madvise.zip: unknown key (did you mean zap?)"));
 }
 
+TEST_F(PolicyFile, ReadsWhichLockProcIsReadUnder) {
+  const std::string per_vma = "fault: {lock: per_vma}\n";
+  const auto proc = [](const std::string& keys) { return std::string(kPolicy) + "proc: {" + keys + "}\n"; };
+  EXPECT_EQ(read_policy(write("p.yaml", kPolicy)).proc, models::ProcLocks{});
+  const auto read =
+      read_policy(write("p.yaml", proc("maps: per_vma, smaps_rollup: mmap_sem, rollup_gives_way: true") + per_vma));
+  EXPECT_EQ(read.proc.maps, models::ProcLock::per_vma);
+  EXPECT_EQ(read.proc.smaps, models::ProcLock::mmap_sem);
+  EXPECT_TRUE(read.proc.rollup_gives_way);
+  EXPECT_EQ(read_policy(write("p.yaml", proc("maps: rcu"))).proc.maps, models::ProcLock::rcu);
+  EXPECT_THAT(
+      policy_mistakes(proc("smaps: per_vma")),
+      ElementsAre("p.yaml:6:15: proc.smaps: VMAs have locks of their own only where faults take them: use it with "
+                  "fault: {lock: per_vma}"));
+  EXPECT_THAT(policy_mistakes(proc("smap: per_vma") + per_vma),
+              ElementsAre("p.yaml:6:8: proc.smap: unknown key (did you mean smaps?)"));
+  EXPECT_THAT(policy_mistakes(proc("maps: per_vm") + per_vma), ElementsAre(HasSubstr("(did you mean per_vma?)")));
+  EXPECT_THAT(policy_mistakes(proc("smaps: rcu")), ElementsAre(HasSubstr("p.yaml:6:15: proc.smaps: ")));
+}
+
+TEST_F(PolicyFile, ReadsWhetherMunlockWalksTheRmap) {
+  const auto munlock = [](const std::string& keys) {
+    return with("munlock: {mode: downgrade}", "munlock: {mode: downgrade, " + keys + "}", kPolicy);
+  };
+  EXPECT_FALSE(read_policy(write("p.yaml", kPolicy)).munlock_walks_rmap);
+  EXPECT_TRUE(read_policy(write("p.yaml", munlock("rmap: walk"))).munlock_walks_rmap);
+  EXPECT_THAT(policy_mistakes(munlock("rmap: wlk")),
+              ElementsAre("p.yaml:4:34: munlock.rmap: expected skip, walk, found 'wlk' (did you mean walk?)"));
+}
+
+TEST_F(PolicyFile, OnlyTheErasBefore3_0WalkTheRmap) {
+  for (const auto& entry : list_configs(ConfigKind::policies)) {
+    const models::Policy policy = read_policy(entry.path);
+    const bool later = entry.name.starts_with("linux-") && entry.name != "linux-2.6.38";
+    EXPECT_FALSE(later && policy.munlock_walks_rmap) << entry.name;
+  }
+  EXPECT_TRUE(read_policy(find_config(ConfigKind::policies, "linux-2.6.38", {})->string()).munlock_walks_rmap);
+}
+
+// maps: 6.17; smaps_rollup gives way since 5.11.
+TEST_F(PolicyFile, TheErasReadProcAsTheirKernelsDid) {
+  const auto proc_of = [](const std::string& name) {
+    return read_policy(find_config(ConfigKind::policies, name, {})->string()).proc;
+  };
+  EXPECT_FALSE(proc_of("linux-4.20").rollup_gives_way);
+  EXPECT_TRUE(proc_of("linux-5.18").rollup_gives_way);
+  EXPECT_EQ(proc_of("linux-6.4").maps, models::ProcLock::mmap_sem);
+  EXPECT_EQ(proc_of("linux-6.17").maps, models::ProcLock::per_vma);
+  EXPECT_EQ(proc_of("linux-6.17").smaps, models::ProcLock::mmap_sem);
+}
+
 TEST_F(PolicyFile, RefusesCompositionsThatMakeNoSenseAndSaysWhy) {
   EXPECT_THAT(
       policy_mistakes(with("populate: {mode: downgrade}", "populate: {mode: chunked_write, batch: 16}", kPolicy)),

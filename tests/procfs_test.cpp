@@ -251,8 +251,7 @@ sim::Time writer_gets_in(bool gives_way) {
 }
 
 TEST(ProcSmapsRollup, IsOneHoldWhereTheKernelDoesNotGiveWay) {
-  tests::check_in_child(
-      [] { EXPECT_EQ(writer_gets_in(false), at(0) + 703ns + kFindVma + 10 * kAddUp + 3ns); });
+  tests::check_in_child([] { EXPECT_EQ(writer_gets_in(false), at(0) + 703ns + kFindVma + 10 * kAddUp + 3ns); });
 }
 
 TEST(ProcSmapsRollup, GivesWayToAWriterAfterTheVmaThatItIsAt) {
@@ -307,9 +306,8 @@ sim::Nanoseconds writer_waits_for(ProcLock lock, int which, bool stepwise) {
 }
 
 TEST_P(ProcPerVma, AWriterWaitsForTheReaderOnlyWhereItReads) {
-  tests::check_in_child([] {
-    EXPECT_EQ(writer_waits_for(ProcLock::per_vma, 4, GetParam()), 600ns) << "the rest of that line";
-  });
+  tests::check_in_child(
+      [] { EXPECT_EQ(writer_waits_for(ProcLock::per_vma, 4, GetParam()), 600ns) << "the rest of that line"; });
   tests::check_in_child([] { EXPECT_EQ(writer_waits_for(ProcLock::per_vma, 5, GetParam()), 3ns); });
 }
 

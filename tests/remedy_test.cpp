@@ -57,8 +57,13 @@ class Remedies : public testing::Test {
     const models::Scenario base = scenario();
     std::vector<Diagnostic> diagnostics;
     const YamlNode root_node = load_yaml(file_, diagnostics);
-    return remedies_for({base, root_node, std::nullopt, victims, {{std::move(through), root, sim::Nanoseconds{1}}},
-                         {"faulter", "mapper", "smaps", "busy"}, std::chrono::seconds{1}});
+    return remedies_for({base,
+                         root_node,
+                         std::nullopt,
+                         victims,
+                         {{std::move(through), root, sim::Nanoseconds{1}}},
+                         {"faulter", "mapper", "smaps", "busy"},
+                         std::chrono::seconds{1}});
   }
 
   static std::vector<std::string> labels(const std::vector<Remedy>& remedies) {

@@ -73,6 +73,48 @@ TEST_F(Report, OfAComparisonIsMadeFromItsJson) {
   EXPECT_TRUE(std::filesystem::exists(folder_ / "page/report.html"));
 }
 
+// The reader's hold, the queued writer and the faults: telegraf_smaps, small.
+constexpr const char* kConvoy = R"(schema: mlocksim/1
+name: convoy
+machine: {from: machines/epyc-zen4-linux-6.18, cpus: 8}
+memory: {size: 256MiB, pressure: none}
+policy: linux-5.18
+duration: 200ms
+processes:
+  - name: db
+    regions: {heap: {size: 64MiB, kind: anon, pages: resident}}
+    threads:
+      faulter: {run: faulter, count: 2, open: {every: exponential 50us}}
+      mapper: {run: mapper, closed: {think: exponential 1ms}}
+  - name: monitoring
+    threads:
+      smaps: {run: proc_reader, file: smaps, target: db, closed: {think: constant 2ms}}
+)";
+
+TEST_F(Report, OfAnExplanationTellsTheChainAndDrawsTheRemedies) {
+  const std::string json = folder_ / "explain.json";
+  ASSERT_EQ(mlocksim({"explain", folder_.write("convoy.yaml", kConvoy), "--reps", "2", "--json", json}).code, 0);
+  const Outcome outcome = mlocksim({"report", json, "-o", folder_ / "page"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::string page = tests::text_of(folder_ / "page/report.html");
+  EXPECT_THAT(page, HasSubstr("mapper waits for smaps; faulter queues behind mapper"));
+  EXPECT_THAT(page, HasSubstr("smaps under per-VMA locks"));
+  for (const char* const kind : {".svg", ".png", ".csv"}) {
+    EXPECT_GT(std::filesystem::file_size(folder_ / ("page/figures/remedies" + std::string(kind))), 100U);
+  }
+}
+
+TEST_F(Report, OfAStudyTakesAnExplanationAsASection) {
+  const std::string json = folder_ / "explain.json";
+  ASSERT_EQ(mlocksim({"explain", folder_.write("convoy.yaml", kConvoy), "--reps", "1", "--json", json}).code, 0);
+  const Outcome outcome = mlocksim({"report", folder_ / "out", "--explain", json});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::string page = tests::text_of(folder_ / "out/report.html");
+  EXPECT_THAT(page, HasSubstr("Should the unlock path downgrade"));
+  EXPECT_THAT(page, HasSubstr("What happens, and what would help"));
+  EXPECT_EQ(mlocksim({"report", folder_ / "out", "--explain", folder_ / "tiny.yaml"}).code, 2);
+}
+
 TEST_F(Report, ADifferenceOfAStudyWithItselfIsNone) {
   const Outcome outcome = mlocksim({"report", "--diff", folder_ / "out", folder_ / "out", "-o", folder_ / "diff"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;

@@ -37,7 +37,7 @@ class ScenarioFile : public tests::ConfigFiles {};
 using Kind = models::RegionSpec::Kind;
 
 models::RegionSpec region(const std::string& name, Bytes size, int vmas = 1, Kind kind = Kind::anon) {
-  return {name, size, vmas, kind, models::RegionSpec::Pages::absent, {}};
+  return {name, size, vmas, kind, models::RegionSpec::Pages::absent, false, {}};
 }
 
 // --- what is read -------------------------------------------------------------------------------------------
@@ -207,14 +207,12 @@ TEST_F(ScenarioFile, RefusesWhatNoSchedulerKnows) {
 }
 
 TEST_F(ScenarioFile, RefusesWhatIsPlannedButNotThereYet) {
-  EXPECT_THAT(mistakes(with("policy:", "expect: {}\npolicy:")),
-              ElementsAre("s.yaml:5:1: expect: not supported by this version"));
   EXPECT_THAT(mistakes(with("kind: anon", "kind: gate")),
               ElementsAre("s.yaml:8:42: processes[0].regions.heap.kind: 'gate' is not supported by this version "
                           "(supported: anon, file, special, hugetlb, io)"));
-  EXPECT_THAT(mistakes(with("file: cmdline", "file: smaps_rollup")),
-              ElementsAre("s.yaml:14:36: processes[1].threads.ps.file: 'smaps_rollup' is not supported by this version "
-                          "(supported: cmdline, maps, smaps)"));
+  EXPECT_THAT(mistakes(with("file: cmdline", "file: environ")),
+              ElementsAre("s.yaml:14:36: processes[1].threads.ps.file: 'environ' is not supported by this version "
+                          "(supported: cmdline, maps, smaps, smaps_rollup, numa_maps)"));
 }
 
 // --- what is refused: policies --------------------------------------------------------------
@@ -366,12 +364,12 @@ TEST_F(ScenarioFile, ReadsWhereThePagesOfARegionAre) {
               text);
   using Region = models::RegionSpec;
   EXPECT_THAT(read(text).processes[0].regions,
-              ElementsAre(Region{"heap", Bytes{4096}, 1, Kind::anon, Pages::swapped, 5s},
-                          Region{"r", Bytes{4096}, 1, Kind::anon, Pages::resident, {}},
-                          Region{"f", Bytes{4096}, 1, Kind::file, Pages::absent, {}},
-                          Region{"c", Bytes{4096}, 1, Kind::file, Pages::cached, {}},
-                          Region{"m", Bytes{4096}, 1, Kind::file, Pages::resident, {}},
-                          Region{"h", Bytes{4096}, 1, Kind::hugetlb, Pages::absent, {}}));
+              ElementsAre(Region{"heap", Bytes{4096}, 1, Kind::anon, Pages::swapped, false, 5s},
+                          Region{"r", Bytes{4096}, 1, Kind::anon, Pages::resident, false, {}},
+                          Region{"f", Bytes{4096}, 1, Kind::file, Pages::absent, false, {}},
+                          Region{"c", Bytes{4096}, 1, Kind::file, Pages::cached, false, {}},
+                          Region{"m", Bytes{4096}, 1, Kind::file, Pages::resident, false, {}},
+                          Region{"h", Bytes{4096}, 1, Kind::hugetlb, Pages::absent, false, {}}));
 }
 
 TEST_F(ScenarioFile, RefusesPagesWhereThoseOfAKindOfRegionAreNever) {
@@ -511,6 +509,90 @@ TEST_F(ScenarioFile, WithoutAnyLockerLeftARunNeedsADuration) {
   EXPECT_THAT(mistakes(text), ElementsAre("s.yaml:1:1: duration: missing: with `count: 0` of every locker a run needs "
                                           "one, such as 10s"));
   EXPECT_EQ(read(with("policy:", "duration: 1s\npolicy:", text)).duration, 1s);
+}
+
+TEST_F(ScenarioFile, ReadsEveryFileOfProc) {
+  using File = models::ProcReaderSpec::File;
+  for (const File file : {File::cmdline, File::maps, File::smaps, File::smaps_rollup, File::numa_maps}) {
+    const auto threads = read(with("cmdline", std::string(to_string(file)))).processes[1].threads;
+    EXPECT_EQ(std::get<models::ProcReaderSpec>(threads[0].run).file, file);
+  }
+}
+
+TEST_F(ScenarioFile, AReaderMayBeANewProcessEachTime) {
+  const auto reader_of = [](const std::string& text) {
+    return std::get<models::ProcReaderSpec>(read(text).processes[1].threads[0].run);
+  };
+  EXPECT_FALSE(reader_of(kScenario).new_process);
+  EXPECT_TRUE(reader_of(with("target: db", "target: db, new_process: true")).new_process);
+  EXPECT_THAT(mistakes(with("target: db, closed: {think: 10ms}", "target: db, new_process: true, open: {every: 10ms}")),
+              ElementsAre("s.yaml:14:69: processes[1].threads.ps.new_process: a shell starts the next process when the "
+                          "last one has ended: expected `closed`"));
+}
+
+TEST_F(ScenarioFile, ReadsMappersOfARegion) {
+  const auto mapper_of = [](const std::string& keys) {
+    return std::get<models::MapperSpec>(
+        read(with("run: faulter, count: 2", "run: mapper" + keys)).processes[0].threads[1].run);
+  };
+  EXPECT_EQ(mapper_of("").region, std::nullopt);
+  EXPECT_FALSE(mapper_of("").populate);
+  EXPECT_EQ(mapper_of(", region: heap, populate: true").region, "heap");
+  EXPECT_TRUE(mapper_of(", region: heap, populate: true").populate);
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: mapper, region: haep")),
+              ElementsAre("s.yaml:11:37: processes[0].threads.faulter.region: expected a region of this process, found "
+                          "'haep' (did you mean heap?)"));
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: mapper, region: heap, size: 1GiB")),
+              ElementsAre(HasSubstr("threads.faulter.size: expected at most the region's 512MiB, found '1GiB'")));
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: mapper, populate: 1")),
+              ElementsAre(HasSubstr("threads.faulter.populate: expected true or false, found '1'")));
+}
+
+TEST_F(ScenarioFile, ReadsWhatAThreadComputesBetweenRequests) {
+  const auto arrival_of = [](const std::string& text) {
+    return std::get<models::ClosedLoop>(std::get<models::FaulterSpec>(read(text).processes[0].threads[1].run).arrival);
+  };
+  EXPECT_EQ(arrival_of(kScenario).compute, sim::Distribution{});
+  EXPECT_EQ(arrival_of(with("think: 50us", "think: 50us, compute: exponential 3us")).compute,
+            sim::Distribution(sim::Exponential{3us}));
+  EXPECT_THAT(mistakes(with("think: 50us", "think: 50us, compute: quick")),
+              ElementsAre(HasSubstr("s.yaml:11:66: processes[0].threads.faulter.closed.compute: ")));
+}
+
+TEST_F(ScenarioFile, ReadsThreadsPinnedToACpuEach) {
+  const auto threads = read(with("count: 2", "count: 2, pinned: true, cpus: [1, 3]")).processes[0].threads;
+  EXPECT_TRUE(threads[1].pinned);
+  EXPECT_THAT(threads[1].sched.cpus, ElementsAre(1, 3));
+  EXPECT_THAT(
+      mistakes(with("count: 2", "count: 2, pinned: true")),
+      ElementsAre("s.yaml:11:44: processes[0].threads.faulter.pinned: expected `cpus`, too: a thread is pinned to "
+                  "each in turn"));
+}
+
+TEST_F(ScenarioFile, ReadsWhetherTheVmasOfARegionShareAnAnonVma) {
+  const auto region_with = [](const std::string& keys) {
+    return read(with("kind: anon", "kind: anon" + keys)).processes[0].regions[0];
+  };
+  EXPECT_FALSE(region_with(", pages: resident").shares_anon_vma);
+  EXPECT_FALSE(region_with(", pages: resident, anon_vma: own").shares_anon_vma);
+  EXPECT_TRUE(region_with(", pages: resident, vmas: 4, anon_vma: shared").shares_anon_vma);
+  EXPECT_THAT(
+      mistakes(with("kind: anon", "kind: anon, anon_vma: shared")),
+      ElementsAre(HasSubstr("s.yaml:8:58: processes[0].regions.heap.anon_vma: only anonymous pages that have been "
+                            "faulted in have an anon_vma")));
+}
+
+TEST_F(ScenarioFile, APolicyMayBeAnotherOneWithSomeKeysChanged) {
+  const auto scenario = read(with("policy: downgrade", "policy: {from: linux-4.20, name: mine, rwsem: spin_handoff}"));
+  const models::Policy& policy = scenario.policies.front();
+  EXPECT_EQ(policy.name, "mine");
+  EXPECT_EQ(policy.rwsem, models::RwsemFlavour::spin_handoff);
+  EXPECT_EQ(policy.munmap.mode, HoldMode::downgrade) << "as 4.20";
+  EXPECT_THAT(
+      mistakes(with("policy: downgrade", "policy: {from: linux-4.20, rwsem: spin_handoff}")),
+      ElementsAre("s.yaml:5:9: policy: expected a `name` of its own beside `from`: results tell policies by it"));
+  EXPECT_THAT(mistakes(with("policy: downgrade", "policy: {from: linux-4.21, name: mine}")),
+              ElementsAre(HasSubstr("(did you mean linux-4.20?)")));
 }
 
 TEST_F(ScenarioFile, RefusesRegionsAndTargetsThatDoNotFit) {

@@ -88,10 +88,10 @@ TEST(WaitChain, EndsWithAHolderThatKeepsNoAccount) {
 
 TEST(WaitChain, ACircleIsNotFollowedRoundAndRound) {
   // The mapper waits for the faulter, who waits for the mapper.
-  const auto waits =
-      wait_chains(results_with(waited(30, 2ms, kMapperStuck), waited(30, 5ms, {kFaulter, Phase::fault, LockMode::read,
-                                                                                -1, Cause::lock_wait, -1, LockKind::vma})),
-                  kFaulter);
+  const auto waits = wait_chains(
+      results_with(waited(30, 2ms, kMapperStuck),
+                   waited(30, 5ms, {kFaulter, Phase::fault, LockMode::read, -1, Cause::lock_wait, -1, LockKind::vma})),
+      kFaulter);
   EXPECT_EQ(sum(waits), waits.total);
 }
 
@@ -124,9 +124,10 @@ TEST(WaitChain, IsToldFromTheRootToTheVictim) {
   const std::vector<std::string> classes{"faulter", "mapper", "maps", "busy"};
   LockBlame root = kBehindMapper;
   root.convoy = -1;
-  EXPECT_EQ(in_words({{kMapper}, root, 1ms}, "faulter", scenario, classes),
-            "maps (/proc/db/maps), who waits for the CPU that busy has taken, holds mmap_sem for read; mapper waits for "
-            "maps; faulter queues behind mapper");
+  EXPECT_EQ(
+      in_words({{kMapper}, root, 1ms}, "faulter", scenario, classes),
+      "maps (/proc/db/maps), who waits for the CPU that busy has taken, holds mmap_sem for read; mapper waits for "
+      "maps; faulter queues behind mapper");
   EXPECT_EQ(in_words({{}, {kMapper, Phase::munmap_zap, LockMode::write, -1}, 1ms}, "faulter", scenario, classes),
             "mapper (munmap.zap) holds mmap_sem for write; faulter waits for mapper");
 }

@@ -98,6 +98,98 @@ TEST(Mapper, MapsAndUnmapsInTurn) {
   });
 }
 
+TEST(ClosedLoop, ComputesAfterItHasThoughtAndThatIsNoPartOfTheRequest) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 1ms;
+    ClosedLoop closed{Constant{10us}};
+    closed.compute = Constant{4us};
+    add(scenario, {"faulter", 1, faulter(closed)});
+    const Result result = run(scenario);
+    // A request every 14.5 us; the first is warm-up.
+    EXPECT_EQ(result.classes.at(0).total().latency().count(), 67U);
+    EXPECT_EQ(result.classes.at(0).total().latency().max(), 500ns);
+    EXPECT_EQ(result.classes.at(0).cpu, 68 * 4500ns + 4us);  // the 69th is about to fault when the run ends
+  });
+}
+
+TEST(Mapper, InARegionMapsAndUnmapsByACoinAnywhereInIt) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 20ms;
+    scenario.processes.front().regions = {{"heap", Bytes(64 * kPageSize)}};
+    MapperSpec mapper{Bytes(kPageSize), ClosedLoop{Constant{10us}}};
+    mapper.region = "heap";
+    add(scenario, {"mapper", 1, mapper});
+    const Result result = run(scenario);
+    const auto& hold = result.locks.at(0).statistics.hold;
+    const auto maps = static_cast<double>(hold.at({0, Phase::mmap, LockMode::write}).count());
+    const auto unmaps = static_cast<double>(hold.at({0, Phase::munmap, LockMode::write}).count());
+    EXPECT_NEAR(maps / (maps + unmaps), 0.5, 5 * 0.5 / std::sqrt(maps + unmaps));
+    EXPECT_EQ(result.memory.allocated, 0U) << "without MAP_POPULATE nothing is faulted in";
+  });
+}
+
+TEST(Mapper, WithMapPopulateItFaultsInWhatItMaps) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 1ms;
+    MapperSpec mapper{Bytes(3 * kPageSize), ClosedLoop{Constant{10us}}};
+    mapper.populate = true;
+    add(scenario, {"mapper", 1, mapper});
+    const Result result = run(scenario);
+    const auto maps = result.locks.at(0).statistics.hold.at({0, Phase::mmap, LockMode::write}).count();
+    EXPECT_EQ(result.memory.allocated, 3 * maps);
+    EXPECT_GE(result.classes.at(0).total().latency().max(), 300ns + 3 * 1000ns);
+  });
+}
+
+TEST(Pinned, EachThreadHasACpuOfItsOwn) {
+  const auto cpu_of = [](int threads, bool pinned) {
+    return tests::in_child([&] {
+      Scenario scenario = machine();
+      scenario.duration = 10ms;
+      ThreadSpec busy{"busy", threads, BusySpec{}, {}, pinned};
+      busy.sched.cpus = {1, 2};
+      add(scenario, busy);
+      return std::to_string(run(scenario).classes.at(0).cpu.count());
+    });
+  };
+  EXPECT_EQ(cpu_of(1, true), "10000000");
+  EXPECT_EQ(cpu_of(2, true), "20000000");
+  EXPECT_EQ(cpu_of(3, true), "20000000") << "the third shares with the first";
+}
+
+// A task at nice 15 that has had more than its share goes on paying for it; a new process owes nothing. Alone with a
+// busy thread, it then gets far more of the CPU than 36 parts of 1060.
+TEST(ProcReader, AsANewProcessEachTimeItOwesNothing) {
+  const auto cpu_of_reader = [](bool new_process) {
+    return std::stod(tests::in_child([&] {
+      Scenario scenario = machine();
+      scenario.duration = 2s;
+      scenario.machine.scheduler = SchedulerSpec{};
+      scenario.machine.scheduler.flavour = FairFlavour::eevdf;
+      scenario.machine.scheduler.delayed_dequeue = true;
+      scenario.machine.costs.proc_open = Constant{500us};
+      ProcReaderSpec reader;
+      reader.target = "db";
+      reader.arrival = ClosedLoop{Constant{10us}};
+      reader.new_process = new_process;
+      ThreadSpec cat{"cat", 1, reader};
+      cat.sched.nice = 15;
+      cat.sched.cpus = {1};
+      add(scenario, cat);
+      ThreadSpec busy{"busy", 1, BusySpec{}};
+      busy.sched.cpus = {1};
+      add(scenario, busy);
+      return std::to_string(run(scenario).classes.at(0).cpu.count());
+    }));
+  };
+  constexpr double kShare = 2e9 * 36 / 1060;
+  EXPECT_NEAR(cpu_of_reader(false), kShare, 0.1 * kShare);
+  EXPECT_GT(cpu_of_reader(true), 2 * kShare);
+}
+
 TEST(Locker, WalksThroughItsScriptAndMapsTheRegionAgainWhereNeeded) {
   check_in_child([] {
     Scenario scenario = machine();
