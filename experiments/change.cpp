@@ -26,7 +26,9 @@ Change change_between(double before, double after, const std::optional<Interval>
 
 std::string spell_factor(double factor) {
   if (factor < 999.5) return fmt::format("{:.3g}", factor);
-  std::string digits = fmt::format("{}", std::llround(factor / 1000) * 1000);
+  double step = 1000;
+  while (factor / step >= 1000) step *= 10;
+  std::string digits = fmt::format("{:.0f}", std::round(factor / step) * step);
   for (auto place = static_cast<std::ptrdiff_t>(digits.size()) - 3; place > 0; place -= 3) {
     digits.insert(digits.begin() + place, ',');
   }

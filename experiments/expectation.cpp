@@ -108,13 +108,20 @@ std::string mistake_in(const Measure& measure, const models::Scenario& scenario,
   return fmt::format("there is no phase '{}'{}", measure.phase, or_known(measure.phase, phase_names()));
 }
 
+constexpr const char* kQuotesNeeded = " (between brackets a condition with a comma needs quotes)";
+
+/// `[max(a, policy) > 1s]` is a list of two to YAML.
+bool cut_at_a_comma(const std::string& text) {
+  return std::count(text.begin(), text.end(), '(') != std::count(text.begin(), text.end(), ')');
+}
+
 std::optional<Expectation> read_expectation(const YamlField& item, const models::Scenario& scenario,
                                             const std::vector<std::string>& policies) {
   const auto text = item.text("a condition such as p99(faulter) > 1s");
   if (!text) return std::nullopt;
   const auto condition = parse_expression(*text);
   if (!condition) {
-    item.refuse(condition.message());
+    item.refuse(condition.message() + (cut_at_a_comma(*text) ? kQuotesNeeded : ""));
     return std::nullopt;
   }
   const auto type = type_of(*condition, {}, true);

@@ -360,16 +360,22 @@ std::string sentence_about(const MainChain& main, const models::Scenario& scenar
 
 std::vector<std::string> account_of(const std::vector<Victim>& victims, const models::Scenario& scenario,
                                     const Results& results) {
-  std::vector<std::string> account;
-  std::vector<WaitChain> told;
-  for (const MainChain& main : main_chains(victims)) {
+  std::vector<MainChain> told;
+  const auto is_told = [&](const MainChain& main) {
     const models::ClassId id = id_of(results.front(), main.victim->tail.class_name);
-    if (std::any_of(told.begin(), told.end(), [&](const WaitChain& each) { return tells(each, main.chain, id); })) {
-      continue;
-    }
-    told.push_back(main.chain);
-    account.push_back(sentence_about(main, scenario, results));
+    const double share = main.victim->waits.share(main.chain.time);
+    constexpr double kAboutAsMuch = 0.1;
+    return std::any_of(told.begin(), told.end(), [&](const MainChain& each) {
+      return tells(each.chain, main.chain, id) && each.victim->waits.share(each.chain.time) > share - kAboutAsMuch;
+    });
+  };
+  for (const MainChain& main : main_chains(victims)) {
+    if (!is_told(main)) told.push_back(main);
   }
+  std::stable_sort(told.begin(), told.end(),
+                   [](const MainChain& a, const MainChain& b) { return a.victim < b.victim; });
+  std::vector<std::string> account;
+  for (const MainChain& main : told) account.push_back(sentence_about(main, scenario, results));
   for (const Victim& victim : victims) {
     if (const std::string own = own_time(victim); !own.empty()) {
       account.push_back(fmt::format("What {}'s slowest spend on their own account: {}.", victim.tail.class_name, own));

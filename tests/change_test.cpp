@@ -18,6 +18,7 @@ TEST(Change, FactorsHaveThreeDigitsAndCommas) {
   EXPECT_EQ(spell_factor(3021), "3,000");
   EXPECT_EQ(spell_factor(59'400), "59,000");
   EXPECT_EQ(spell_factor(2'000'400), "2,000,000");
+  EXPECT_EQ(spell_factor(40'456'000), "40,500,000");
 }
 
 TEST(Change, IsSaidInWords) {

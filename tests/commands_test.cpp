@@ -428,7 +428,7 @@ TEST_F(Commands, ListListsWhatIsShipped) {
 
 TEST_F(Commands, ListNamesTheNearestKind) {
   expect_bad_input(mlocksim({"list", "polices"}),
-                   "expected policies, machines, devices, scenarios or studies, found 'polices' "
+                   "expected policies, machines, devices, scenarios, incidents or studies, found 'polices' "
                    "(did you mean policies?)");
 }
 

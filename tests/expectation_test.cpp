@@ -18,6 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using models::Phase;
 using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -40,7 +41,7 @@ class ExpectationFile : public tests::ConfigFiles {
 
 TEST_F(ExpectationFile, ReadsConditionsInTheNamesOfClassesPhasesPoliciesAndCalls) {
   const auto read = read_list(
-      "[p99(faulter) < 1s, max(faulter.mlock) > 1us, mean(mapper, downgrade) < 0.3 * mean(mapper, write_held), "
+      "[p99(faulter) < 1s, max(faulter.mlock) > 1us, 'mean(mapper, downgrade) < 0.3 * mean(mapper, write_held)', "
       "max(locker.mlock) > 1us, count(ps) > 3 and p50(ps) < 1s]");
   ASSERT_THAT(read, SizeIs(5));
   EXPECT_EQ(read[0].text, "p99(faulter) < 1s");
@@ -57,7 +58,7 @@ TEST_F(ExpectationFile, AScenarioWithoutAnyExpectsNothing) {
 TEST_F(ExpectationFile, AnEmptyListIsNone) { EXPECT_THAT(read_list("[]"), IsEmpty()); }
 
 TEST_F(ExpectationFile, APolicyThatIsShippedMayBeNamedThoughItIsNotRun) {
-  EXPECT_THAT(read_list("[max(mapper, linux-6.4) < 1s]"), SizeIs(1));
+  EXPECT_THAT(read_list("['max(mapper, linux-6.4) < 1s']"), SizeIs(1));
 }
 
 TEST_F(ExpectationFile, RefusesWhatItCannotMeanWithLineAndColumn) {
@@ -65,8 +66,10 @@ TEST_F(ExpectationFile, RefusesWhatItCannotMeanWithLineAndColumn) {
               ElementsAre("s.yaml:19:10: expect[0]: there is no class 'faultr' (did you mean faulter?)"));
   EXPECT_THAT(mistakes_in("[p99(faulter.mlok) > 1s]"),
               ElementsAre("s.yaml:19:10: expect[0]: there is no phase 'mlok' (did you mean mlock?)"));
-  EXPECT_THAT(mistakes_in("[max(faulter, downgrad) > 1s]"),
+  EXPECT_THAT(mistakes_in("['max(faulter, downgrad) > 1s']"),
               ElementsAre("s.yaml:19:10: expect[0]: there is no policy 'downgrad' (did you mean downgrade?)"));
+  EXPECT_THAT(mistakes_in("[max(faulter, downgrade) > 1s]"),
+              Contains(HasSubstr("between brackets a condition with a comma needs quotes")));
   EXPECT_THAT(mistakes_in("[max(locker) > 1s]"),
               ElementsAre(AllOf(HasSubstr("s.yaml:19:10: expect[0]: locker is a locker: expected one of its calls"))));
   EXPECT_THAT(mistakes_in("[max(locker.exit) > 1s]"),
@@ -151,7 +154,7 @@ TEST_F(ExpectationCheckTest, WithoutAPolicyItIsCheckedUnderEach) {
 }
 
 TEST_F(ExpectationCheckTest, WithPoliciesItIsCheckedOnce) {
-  const std::string list = "[max(faulter, downgrade) < 0.3 * max(faulter, write_held)]";
+  const std::string list = "['max(faulter, downgrade) < 0.3 * max(faulter, write_held)']";
   const auto checks = check_expectations(read_list(list), {"write_held", "downgrade"},
                                          {{faults(worked(1, 20us))}, {faults(worked(1, 5us))}});
   ASSERT_THAT(checks, SizeIs(1));
@@ -161,7 +164,7 @@ TEST_F(ExpectationCheckTest, WithPoliciesItIsCheckedOnce) {
 }
 
 TEST_F(ExpectationCheckTest, WithoutARunUnderItsPolicyItIsNotChecked) {
-  const auto checks = check("[max(faulter, linux-6.4) < 1s]", {faults(worked(1, 20us))});
+  const auto checks = check("['max(faulter, linux-6.4) < 1s']", {faults(worked(1, 20us))});
   EXPECT_EQ(checks[0].holds, Holds::not_checked);
   EXPECT_THAT(to_text(checks), AllOf(HasSubstr("not checked"), HasSubstr("needs a run under linux-6.4")));
 }
@@ -246,9 +249,9 @@ TEST_F(ExpectationCommands, WhatCannotBeToldIsNoPass) {
 
 TEST_F(ExpectationCommands, CompareChecksPoliciesAgainstEachOther) {
   const std::string json = folder_ / "result.json";
-  const auto outcome =
-      tests::mlocksim({"compare", scenario("[max(faulter, downgrade) < 1000 * max(faulter, write_held), max(ps) < 1s]"),
-                       "--policies", "write_held,downgrade", "--json", json});
+  const auto outcome = tests::mlocksim(
+      {"compare", scenario("['max(faulter, downgrade) < 1000 * max(faulter, write_held)', max(ps) < 1s]"), "--policies",
+       "write_held,downgrade", "--json", json});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(Json::parse(tests::text_of(json))["expectations"].size(), 3u);
   EXPECT_EQ(tests::mlocksim({"compare", scenario("[max(ps) > 1s]"), "--policies", "write_held,downgrade"}).code,
@@ -264,7 +267,7 @@ TEST_F(ExpectationCommands, AMistakeIsBadInputAndNothingIsWritten) {
 }
 
 TEST_F(ExpectationCommands, SweepChecksEachPoint) {
-  scenario("[max(ps) < 1s, max(faulter, downgrade) > 1s]");
+  scenario("[max(ps) < 1s, 'max(faulter, downgrade) > 1s']");
   const std::string study = folder_.write("study.yaml", R"(schema: mlocksim/1
 name: study
 scenario: tiny.yaml

@@ -77,12 +77,12 @@ TEST_F(Report, OfAComparisonIsMadeFromItsJson) {
 constexpr const char* kConvoy = R"(schema: mlocksim/1
 name: convoy
 machine: {from: machines/epyc-zen4-linux-6.18, cpus: 8}
-memory: {size: 256MiB, pressure: none}
+memory: {size: 1GiB, pressure: none}
 policy: linux-5.18
 duration: 200ms
 processes:
   - name: db
-    regions: {heap: {size: 64MiB, kind: anon, pages: resident}}
+    regions: {heap: {size: 512MiB, kind: anon, pages: resident}}
     threads:
       faulter: {run: faulter, count: 2, open: {every: exponential 50us}}
       mapper: {run: mapper, closed: {think: exponential 1ms}}

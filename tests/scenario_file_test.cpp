@@ -526,7 +526,7 @@ TEST_F(ScenarioFile, AReaderMayBeANewProcessEachTime) {
   EXPECT_FALSE(reader_of(kScenario).new_process);
   EXPECT_TRUE(reader_of(with("target: db", "target: db, new_process: true")).new_process);
   EXPECT_THAT(mistakes(with("target: db, closed: {think: 10ms}", "target: db, new_process: true, open: {every: 10ms}")),
-              ElementsAre("s.yaml:14:69: processes[1].threads.ps.new_process: a shell starts the next process when the "
+              ElementsAre("s.yaml:14:70: processes[1].threads.ps.new_process: a shell starts the next process when the "
                           "last one has ended: expected `closed`"));
 }
 
@@ -540,7 +540,7 @@ TEST_F(ScenarioFile, ReadsMappersOfARegion) {
   EXPECT_EQ(mapper_of(", region: heap, populate: true").region, "heap");
   EXPECT_TRUE(mapper_of(", region: heap, populate: true").populate);
   EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: mapper, region: haep")),
-              ElementsAre("s.yaml:11:37: processes[0].threads.faulter.region: expected a region of this process, found "
+              ElementsAre("s.yaml:11:38: processes[0].threads.faulter.region: expected a region of this process, found "
                           "'haep' (did you mean heap?)"));
   EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: mapper, region: heap, size: 1GiB")),
               ElementsAre(HasSubstr("threads.faulter.size: expected at most the region's 512MiB, found '1GiB'")));
@@ -556,7 +556,7 @@ TEST_F(ScenarioFile, ReadsWhatAThreadComputesBetweenRequests) {
   EXPECT_EQ(arrival_of(with("think: 50us", "think: 50us, compute: exponential 3us")).compute,
             sim::Distribution(sim::Exponential{3us}));
   EXPECT_THAT(mistakes(with("think: 50us", "think: 50us, compute: quick")),
-              ElementsAre(HasSubstr("s.yaml:11:66: processes[0].threads.faulter.closed.compute: ")));
+              ElementsAre(HasSubstr("s.yaml:11:72: processes[0].threads.faulter.closed.compute: ")));
 }
 
 TEST_F(ScenarioFile, ReadsThreadsPinnedToACpuEach) {
@@ -565,7 +565,7 @@ TEST_F(ScenarioFile, ReadsThreadsPinnedToACpuEach) {
   EXPECT_THAT(threads[1].sched.cpus, ElementsAre(1, 3));
   EXPECT_THAT(
       mistakes(with("count: 2", "count: 2, pinned: true")),
-      ElementsAre("s.yaml:11:44: processes[0].threads.faulter.pinned: expected `cpus`, too: a thread is pinned to "
+      ElementsAre("s.yaml:11:49: processes[0].threads.faulter.pinned: expected `cpus`, too: a thread is pinned to "
                   "each in turn"));
 }
 
