@@ -76,7 +76,7 @@ TEST_F(MachineFile, RefusesNumbersOfCpusThatNobodyHas) {
 
 TEST_F(MachineFile, RefusesAnIncompleteInlineMachineKeyByKey) {
   const auto lines = mistakes(with("{from: machines/epyc-zen4-linux-6.18, cpus: 4}", "{form: x, costs: {fault: 1us}}"));
-  EXPECT_THAT(lines, SizeIs(1 + 3 + 30));
+  EXPECT_THAT(lines, SizeIs(1 + 3 + 33));
   EXPECT_THAT(lines, Contains("s.yaml:3:10: machine.scheduler: missing"));
   EXPECT_THAT(lines, Contains("s.yaml:3:11: machine.form: unknown key (did you mean from?)"));
   EXPECT_THAT(lines, Contains("s.yaml:3:27: machine.costs.zap_page: missing"));
