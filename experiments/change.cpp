@@ -24,15 +24,19 @@ Change change_between(double before, double after, const std::optional<Interval>
   return after > least * before ? Change::longer : Change::none;
 }
 
-std::string spell_factor(double factor) {
-  if (factor < 999.5) return fmt::format("{:.3g}", factor);
-  double step = 1000;
-  while (factor / step >= 1000) step *= 10;
-  std::string digits = fmt::format("{:.0f}", std::round(factor / step) * step);
+std::string with_commas(std::uint64_t number) {
+  std::string digits = std::to_string(number);
   for (auto place = static_cast<std::ptrdiff_t>(digits.size()) - 3; place > 0; place -= 3) {
     digits.insert(digits.begin() + place, ',');
   }
   return digits;
+}
+
+std::string spell_factor(double factor) {
+  if (factor < 999.5) return fmt::format("{:.3g}", factor);
+  double step = 1000;
+  while (factor / step >= 1000) step *= 10;
+  return with_commas(static_cast<std::uint64_t>(std::round(factor / step) * step));
 }
 
 std::string factor_text(double before, double after) {

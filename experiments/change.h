@@ -1,6 +1,7 @@
 // Whether a latency has changed, and how one says by how much.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,9 @@ enum class Change { shorter, none, longer };
 /// What became of a latency. With the interval of the difference a change has to be shown, and to be at least 5 %,
 /// large enough for anybody to care. One replication has no interval: then only a factor beyond 1.5 is called a change.
 [[nodiscard]] Change change_between(double before, double after, const std::optional<Interval>& difference);
+
+/// `1,234,567`.
+[[nodiscard]] std::string with_commas(std::uint64_t number);
 
 /// Three digits, with commas between thousands: `1.5`, `123`, `3,000`, `2,000,000`.
 [[nodiscard]] std::string spell_factor(double factor);

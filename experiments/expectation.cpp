@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "experiments/change.h"
 #include "experiments/diagnostics.h"
 #include "experiments/quantity.h"
 #include "experiments/study_results.h"
@@ -254,22 +255,14 @@ std::string amount(const MeasuredFigure& figure) {
   return text;
 }
 
-std::string thousands(std::uint64_t number) {
-  std::string text = std::to_string(number);
-  for (auto place = static_cast<std::ptrdiff_t>(text.size()) - 3; place > 0; place -= 3) {
-    text.insert(text.begin() + place, ',');
-  }
-  return text;
-}
-
 std::string found(const ExpectationCheck& check) {
   if (check.holds == Holds::not_checked) return check.reason;
   std::vector<std::string> parts;
   for (const MeasuredFigure& figure : check.figures) {
     if (check.holds == Holds::undecidable) {
       if (!figure.value) {
-        parts.push_back(fmt::format("{} needs {} samples, has {}", to_text(figure.measure), thousands(figure.needed),
-                                    thousands(figure.samples)));
+        parts.push_back(fmt::format("{} needs {} samples, has {}", to_text(figure.measure), with_commas(figure.needed),
+                                    with_commas(figure.samples)));
       }
     } else {
       parts.push_back(check.figures.size() == 1 ? amount(figure)

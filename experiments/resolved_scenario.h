@@ -18,7 +18,7 @@ namespace experiments {
 
 /// Counts up with every change of the program that changes results of unchanged scenarios: whenever a golden run does
 /// (resolved_scenario_test.cpp notices).
-inline constexpr int kResultVersion = 1;
+inline constexpr int kResultVersion = 2;
 
 /// A policy as a scenario's tree gives it, resolved.
 struct ResolvedPolicy {

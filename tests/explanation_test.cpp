@@ -8,6 +8,7 @@
 
 #include "tests/command_line.h"
 #include "tests/synthetic_result.h"
+#include "tests/tiny_scenario.h"
 
 namespace experiments {
 namespace {
@@ -70,36 +71,13 @@ TEST(Trial, OneThatFailedComesLast) {
   EXPECT_FALSE(failed.helps());
 }
 
-// A reader of smaps with a long hold, a writer that waits for it, faults that queue behind the writer.
-constexpr const char* kConvoy = R"(schema: mlocksim/1
-name: convoy
-machine: {from: machines/epyc-zen4-linux-6.18, cpus: 8}
-memory: {size: 1GiB, pressure: none}
-policy: linux-5.18
-duration: 400ms
-processes:
-  - name: db
-    regions: {heap: {size: 512MiB, kind: anon, pages: resident}}
-    threads:
-      faulter: {run: faulter, count: 2, open: {every: exponential 50us}}
-      mapper: {run: mapper, closed: {think: exponential 1ms}}
-      idler: {run: faulter, closed: {think: constant 20ms}}
-  - name: other
-    regions: {heap: {size: 4MiB, kind: anon}}
-    threads:
-      bystander: {run: faulter, open: {every: exponential 100us}}
-  - name: monitoring
-    threads:
-      smaps: {run: proc_reader, file: smaps, target: db, closed: {think: constant 2ms}}
-)";
-
 class Explained : public testing::Test {
  protected:
   static Explanation of(const std::vector<std::string>& sets) {
     ::setenv("MLOCKSIM_CONFIGS", MLOCKSIM_SOURCE_CONFIGS, 1);
     const tests::TemporaryFolder folder;
     ExplainRequest request;
-    request.file = folder.write("convoy.yaml", kConvoy);
+    request.file = folder.write("convoy.yaml", tests::kConvoyScenario);
     request.command = "mlocksim run convoy.yaml";
     request.replications = 2;
     request.workers = 2;

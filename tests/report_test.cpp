@@ -73,27 +73,11 @@ TEST_F(Report, OfAComparisonIsMadeFromItsJson) {
   EXPECT_TRUE(std::filesystem::exists(folder_ / "page/report.html"));
 }
 
-// The reader's hold, the queued writer and the faults: telegraf_smaps, small.
-constexpr const char* kConvoy = R"(schema: mlocksim/1
-name: convoy
-machine: {from: machines/epyc-zen4-linux-6.18, cpus: 8}
-memory: {size: 1GiB, pressure: none}
-policy: linux-5.18
-duration: 200ms
-processes:
-  - name: db
-    regions: {heap: {size: 512MiB, kind: anon, pages: resident}}
-    threads:
-      faulter: {run: faulter, count: 2, open: {every: exponential 50us}}
-      mapper: {run: mapper, closed: {think: exponential 1ms}}
-  - name: monitoring
-    threads:
-      smaps: {run: proc_reader, file: smaps, target: db, closed: {think: constant 2ms}}
-)";
-
 TEST_F(Report, OfAnExplanationTellsTheChainAndDrawsTheRemedies) {
   const std::string json = folder_ / "explain.json";
-  ASSERT_EQ(mlocksim({"explain", folder_.write("convoy.yaml", kConvoy), "--reps", "2", "--json", json}).code, 0);
+  ASSERT_EQ(
+      mlocksim({"explain", folder_.write("convoy.yaml", tests::kConvoyScenario), "--reps", "2", "--json", json}).code,
+      0);
   const Outcome outcome = mlocksim({"report", json, "-o", folder_ / "page"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const std::string page = tests::text_of(folder_ / "page/report.html");
@@ -106,7 +90,9 @@ TEST_F(Report, OfAnExplanationTellsTheChainAndDrawsTheRemedies) {
 
 TEST_F(Report, OfAStudyTakesAnExplanationAsASection) {
   const std::string json = folder_ / "explain.json";
-  ASSERT_EQ(mlocksim({"explain", folder_.write("convoy.yaml", kConvoy), "--reps", "1", "--json", json}).code, 0);
+  ASSERT_EQ(
+      mlocksim({"explain", folder_.write("convoy.yaml", tests::kConvoyScenario), "--reps", "1", "--json", json}).code,
+      0);
   const Outcome outcome = mlocksim({"report", folder_ / "out", "--explain", json});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const std::string page = tests::text_of(folder_ / "out/report.html");

@@ -39,8 +39,8 @@ inline void describe(std::ostream& out, const models::RwsemStatistics& statistic
     describe(out, holds);
   }
   out << "  handoffs " << statistics.handoffs << " convoys " << statistics.convoys << " " << statistics.convoy_waits
-      << " bypasses " << statistics.writer_bypasses << " largest " << statistics.largest_convoy << " longest " << statistics.longest_queue << " total "
-      << statistics.total_wait.count() << "\n";
+      << " bypasses " << statistics.writer_bypasses << " largest " << statistics.largest_convoy << " longest "
+      << statistics.longest_queue << " total " << statistics.total_wait.count() << "\n";
 }
 
 inline void describe(std::ostream& out, const sim::TimeSeries& series) {

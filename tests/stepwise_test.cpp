@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <variant>
 #include <vector>
@@ -111,17 +112,21 @@ models::Scenario in_small(models::Scenario scenario) {
   return scenario;
 }
 
-class ShippedScenarios : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(, ShippedScenarios, testing::ValuesIn([] {
-                           ::setenv("MLOCKSIM_CONFIGS", MLOCKSIM_SOURCE_CONFIGS, 1);
-                           std::vector<std::string> names;
-                           for (const auto& entry : list_configs(ConfigKind::scenarios)) names.push_back(entry.name);
-                           return names;
-                         }()),
-                         [](const auto& each) { return each.param; });
+std::vector<std::filesystem::path> shipped_scenarios() {
+  ::setenv("MLOCKSIM_CONFIGS", MLOCKSIM_SOURCE_CONFIGS, 1);
+  std::vector<std::filesystem::path> files;
+  for (const ConfigKind kind : {ConfigKind::scenarios, ConfigKind::incidents}) {
+    for (const auto& entry : list_configs(kind)) files.push_back(entry.path);
+  }
+  return files;
+}
+
+class ShippedScenarios : public testing::TestWithParam<std::filesystem::path> {};
+INSTANTIATE_TEST_SUITE_P(, ShippedScenarios, testing::ValuesIn(shipped_scenarios()),
+                         [](const auto& each) { return each.param.stem().string(); });
 
 TEST_P(ShippedScenarios, GiveTheSameBytesStepwiseUnderEveryPolicy) {
-  const models::Scenario scenario = in_small(read_scenario(configs_directory() / "scenarios" / (GetParam() + ".yaml")));
+  const models::Scenario scenario = in_small(read_scenario(GetParam()));
   for (const models::Policy& policy : shipped_policies()) expect_same_bytes(scenario, policy);
 }
 

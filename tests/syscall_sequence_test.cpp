@@ -86,6 +86,9 @@ Call munmap_of(std::int64_t start, std::int64_t pages) {
 Call mmap_of(std::int64_t start, std::int64_t pages, bool locked) {
   return [=](Task& task, Mm& mm) { return sys_mmap(task, mm, PageIndex(start), PageCount(pages), locked); };
 }
+Call mmap_with(std::int64_t start, std::int64_t pages, MmapHow how) {
+  return [=](Task& task, Mm& mm) { return sys_mmap(task, mm, PageIndex(start), PageCount(pages), VmFlags{}, how); };
+}
 // After mlockall(MCL_FUTURE).
 Call in_future(const Call& call) {
   return [=](Task& task, Mm& mm) {
@@ -298,6 +301,16 @@ INSTANTIATE_TEST_SUITE_P(
         // do_mmap_pgoff: the limit
         Row{"MapLockedBeyondTheLimit", kDowngrade, "10-30", 0, with_limit(3, mmap_of(40, 4, true)),
             "down_write up_write", -EAGAIN},
+        // do_mmap_pgoff until 3.8: make_pages_present before up_write; mm_populate since
+        Row{"MapPopulate", kWriteHeld, "10-30", 0, mmap_with(40, 4, {.populate = true}),
+            "down_write 40-44:absent>resident up_write", 0},
+        Row{"MapPopulateDropAndRead", kDropAndRead, "10-30", 0, mmap_with(40, 4, {.populate = true}),
+            "down_write up_write down_read 40-44:absent>resident up_read", 0},
+        // mmap_region unmaps what is there, without giving write mode up
+        Row{"MapFixed", kDowngrade, "10-30", 10, mmap_with(12, 4, {.fixed = true}),
+            "down_write 12-16:resident>absent up_write", 0},
+        // do_munmap: nobody to unmap, nothing to downgrade for
+        Row{"MunmapOfAHole", kDowngrade, "10-30", 0, munmap_of(40, 4), "down_write up_write", 0},
         // sys_brk, do_brk
         Row{"Brk", kDowngrade, "10-30", 0, kBrk, "down_write up_write", 0},
         Row{"BrkInFuture", kWriteHeld, "10-30", 0, in_future(kBrk),

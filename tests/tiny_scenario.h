@@ -1,4 +1,4 @@
-// A scenario with one of everything that runs in milliseconds.
+// Scenarios that run in milliseconds: one of everything, and a convoy.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -27,6 +27,29 @@ processes:
   - name: ps
     threads:
       ps: {run: proc_reader, file: cmdline, target: db, closed: {think: constant 1ms}}
+)";
+
+/// A reader of smaps with a long hold, a writer that waits for it, faults that queue behind the writer.
+inline constexpr const char* kConvoyScenario = R"(schema: mlocksim/1
+name: convoy
+machine: {from: machines/epyc-zen4-linux-6.18, cpus: 8}
+memory: {size: 1GiB, pressure: none}
+policy: linux-5.18
+duration: 400ms
+processes:
+  - name: db
+    regions: {heap: {size: 512MiB, kind: anon, pages: resident}}
+    threads:
+      faulter: {run: faulter, count: 2, open: {every: exponential 50us}}
+      mapper: {run: mapper, closed: {think: exponential 1ms}}
+      idler: {run: faulter, closed: {think: constant 20ms}}
+  - name: other
+    regions: {heap: {size: 4MiB, kind: anon}}
+    threads:
+      bystander: {run: faulter, open: {every: exponential 100us}}
+  - name: monitoring
+    threads:
+      smaps: {run: proc_reader, file: smaps, target: db, closed: {think: constant 2ms}}
 )";
 
 inline models::Scenario tiny_scenario() {
