@@ -19,6 +19,8 @@ namespace experiments {
 
 namespace {
 
+// What the command that repeats the run as it is begins with.
+constexpr std::string_view kRun = "mlocksim run ";
 // As many as can be told apart at a glance.
 constexpr std::size_t kMostDrawn = 14;
 
@@ -86,6 +88,14 @@ std::string report_html(const Json& incident) {
   return fmt::format("<h3>The report: {}</h3>\n", html_text(fmt::format("{}", fmt::join(source, "; ")))) + list(items);
 }
 
+/// What wrote the file `input`.
+std::string explain_command(const Json& explanation, const std::string& input) {
+  const std::string run = explanation.at("command").get<std::string>();
+  const std::string what = run.starts_with(kRun) ? run.substr(kRun.size()) : run;
+  return fmt::format("mlocksim explain {} --reps {} --json {}", what, explanation.at("replications").get<std::size_t>(),
+                     shell_word(input));
+}
+
 std::string best_sentence(const Json& explanation) {
   const auto trials = told(explanation);
   if (trials.empty() || !trials.front()->at("helps").get<bool>()) {
@@ -150,7 +160,7 @@ FigureOrNot remedy_figure(const Json& explanation) {
   for (const std::string& victim : victims) {
     const PolicyStyle& style = styles.at(victim);
     commands += fmt::format(
-        " DATA using 5:(strcol(3) eq {} ? $1 : NaN) with points pointsize 2.5 linewidth 2 pointtype {} linecolor rgb "
+        " DATA using 5:(strcol(3) eq {} ? $1 : NaN) with points pointsize 1.7 linewidth 2 pointtype {} linecolor rgb "
         "'{}' title {}{}",
         gnuplot_string(victim), style.mark, style.colour, gnuplot_string(victim),
         victim == victims.back() ? "\n" : ", \\\n");
@@ -207,7 +217,7 @@ std::string explanation_page(const Json& explanation, const std::vector<DrawnOrN
       "Each remedy is run alone with the same seeds, and ranked by the victim that it helps least; a difference whose "
       "95 % interval has both signs, or that is less than 5 %, is called none.</p>\n"
       "<h3>To reproduce it</h3>\n<pre tabindex=\"0\">{}\nmlocksim report {}</pre>\n</section>\n",
-      html_text(explanation.at("command").get<std::string>()), html_text(shell_word(input)));
+      html_text(explain_command(explanation, input)), html_text(shell_word(input)));
   return page_document(
       {"mlocksim explains: " + explanation.at("explains").get<std::string>(),
        fmt::format("What happens in {} under {}, and what would help?", explanation.at("explains").get<std::string>(),

@@ -83,6 +83,7 @@ TEST_F(Report, OfAnExplanationTellsTheChainAndDrawsTheRemedies) {
   const std::string page = tests::text_of(folder_ / "page/report.html");
   EXPECT_THAT(page, HasSubstr("mapper waits for smaps; faulter queues behind mapper"));
   EXPECT_THAT(page, HasSubstr("smaps under per-VMA locks"));
+  EXPECT_THAT(page, HasSubstr("--reps 2 --json"));
   for (const char* const kind : {".svg", ".png", ".csv"}) {
     EXPECT_GT(std::filesystem::file_size(folder_ / ("page/figures/remedies" + std::string(kind))), 100U);
   }
