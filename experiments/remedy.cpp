@@ -257,6 +257,8 @@ class Chooser {
       case Phase::munmap_munlock:
       case Phase::munmap_zap:
         return add_for_munmap();
+      case Phase::madvise:
+        return add_for_madvise(root);
       case Phase::fault:
         if (!policy_.retry_on_io) add_policy("faults give way to I/O", "fault_retry", {{"fault.retry_on_io", "true"}});
         return;
@@ -275,6 +277,13 @@ class Chooser {
     if (rollup && !policy_.proc.rollup_gives_way) {
       add_policy("smaps_rollup gives way to waiters", "rollup_gives_way", {{"proc.rollup_gives_way", "true"}});
     }
+  }
+
+  void add_for_madvise(const LockBlame& root) {
+    const Member* const caller = member_of(root.holder);
+    const auto* const spec = caller == nullptr ? nullptr : std::get_if<models::MadviserSpec>(&caller->thread->run);
+    if (spec == nullptr || spec->advice != models::Advice::dontneed || policy_.zap_under_vma_lock) return;
+    add_policy("madvise zaps under per-VMA locks", "madvise_per_vma", per_vma("madvise.zap"));
   }
 
   void add_for_populate() {

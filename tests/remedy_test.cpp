@@ -34,6 +34,7 @@ processes:
     threads:
       faulter: {run: faulter, count: 4, open: {every: exponential 100us}}
       mapper: {run: mapper, closed: {think: constant 1ms}}
+      recycler: {run: madviser, region: heap, closed: {think: constant 1ms}}
   - name: monitoring
     threads:
       smaps: {run: proc_reader, file: smaps, target: db, nice: 15, cpus: [1], group: small, closed: {think: constant 1ms}}
@@ -62,7 +63,7 @@ class Remedies : public testing::Test {
                          std::nullopt,
                          victims,
                          {{std::move(through), root, sim::Nanoseconds{1}}},
-                         {"faulter", "mapper", "smaps", "busy"},
+                         {"faulter", "mapper", "smaps", "busy", "recycler"},
                          std::chrono::seconds{1}});
   }
 
@@ -80,9 +81,10 @@ constexpr LockBlame kSmaps{2, Phase::proc_read, LockMode::read, -1};
 constexpr LockBlame kPreempted{2, Phase::proc_read, LockMode::read, -1, Cause::run_queue, 3};
 constexpr LockBlame kThrottled{2, Phase::proc_read, LockMode::read, -1, Cause::throttled};
 constexpr LockBlame kMunlock{1, Phase::munlock_walk, LockMode::write, -1};
+constexpr LockBlame kZap{4, Phase::madvise, LockMode::read, -1};
 
 TEST_F(Remedies, EveryOneIsAScenarioThatCanBeRead) {
-  for (const LockBlame& root : {kSmaps, kPreempted, kThrottled, kMunlock}) {
+  for (const LockBlame& root : {kSmaps, kPreempted, kThrottled, kMunlock, kZap}) {
     for (const Remedy& remedy : remedies(root, {1})) {
       SCOPED_TRACE(remedy.label);
       const auto policies = remedy.policy ? std::vector{*remedy.policy} : std::vector<std::string>{};
@@ -102,6 +104,7 @@ TEST_F(Remedies, WhatTheHolderDoesChoosesThePolicy) {
   EXPECT_THAT(labels(remedies(kSmaps)), Not(Contains("munlock downgrades for its walk")));
   EXPECT_THAT(labels(remedies(kMunlock)),
               IsSupersetOf({"munlock downgrades for its walk", "munlock gives way when somebody waits"}));
+  EXPECT_THAT(labels(remedies(kZap)), Contains("madvise zaps under per-VMA locks"));
 }
 
 TEST_F(Remedies, AChangedPolicyIsTheScenariosOwnButForTheChange) {
