@@ -4,8 +4,10 @@
 // wait_chain.h. What would help: each remedy of remedy.h is run with the same seeds, and held against the run as it is
 // by the victim that it helps least, so that helping one at the cost of another does not count as help. Figures are
 // those of single replications: the highest percentile up to p99.9 that all replications on both sides have samples
-// enough for, or else the longest. Ratios are geometric means over the replications, paired by seed; differences have
-// Student's 95 % interval (statistics.h). Validated by tests/explanation_test.cpp.
+// enough for, or else the longest. For who suffers, the runs together decide which; a class that alone has too few
+// samples for it is represented by its longest there, which is no shorter. Ratios are geometric means over the
+// replications, paired by seed; differences have Student's 95 % interval (statistics.h). Validated by
+// tests/explanation_test.cpp.
 #pragma once
 
 #include <filesystem>
