@@ -164,7 +164,7 @@ struct PublishedRow {
   bool mean_comes_out;  ///< docs/incidents.md says which do not, and why
 };
 
-// Only the row without readers was used, to set the costs of mmap and munmap. Within a factor of 2: the longest calls
+// The costs of mmap and munmap are set from the row without readers. Within a factor of 2: the longest calls
 // of all rows, and the means with up to two readers.
 TEST(ProcMmapSemTest, PredictsThePublishedRows) {
   ::setenv("MLOCKSIM_CONFIGS", MLOCKSIM_SOURCE_CONFIGS, 1);
