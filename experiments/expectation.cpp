@@ -5,12 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <set>
 
 #include "experiments/change.h"
 #include "experiments/diagnostics.h"
+#include "experiments/quantiles.h"
 #include "experiments/quantity.h"
+#include "experiments/scenario_threads.h"
 #include "experiments/study_results.h"
 #include "models/workload.h"
 
@@ -27,35 +28,19 @@ struct Sample {
 /// Those of all replications under a policy; nothing where none was run under it.
 using Lookup = std::function<std::optional<std::vector<Sample>>(const Measure&)>;
 
-const std::map<std::string, double>& quantiles() {
-  static const std::map<std::string, double> known{
-      {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}, {"p9999", 0.9999}};
-  return known;
+/// Nothing where the statistic is no percentile.
+std::optional<double> quantile_of(const std::string& statistic) {
+  const auto found = std::find_if(kQuantiles.begin(), kQuantiles.end(),
+                                  [&](const NamedQuantile& each) { return each.name == statistic; });
+  return found == kQuantiles.end() ? std::nullopt : std::optional(found->quantile);
 }
 
 std::uint64_t samples_needed(const std::string& statistic) {
-  const auto quantile = quantiles().find(statistic);
-  return quantile == quantiles().end() ? 1 : sim::Histogram::samples_needed(quantile->second);
+  const auto quantile = quantile_of(statistic);
+  return quantile ? sim::Histogram::samples_needed(*quantile) : 1;
 }
 
 // --- reading ----------------------------------------------------------------------------------------------------
-
-const models::ThreadSpec* thread_named(const models::Scenario& scenario, const std::string& name) {
-  for (const models::ProcessSpec& process : scenario.processes) {
-    for (const models::ThreadSpec& thread : process.threads) {
-      if (thread.name == name) return &thread;
-    }
-  }
-  return nullptr;
-}
-
-std::vector<std::string> class_names(const models::Scenario& scenario) {
-  std::vector<std::string> names;
-  for (const models::ProcessSpec& process : scenario.processes) {
-    for (const models::ThreadSpec& thread : process.threads) names.push_back(thread.name);
-  }
-  return names;
-}
 
 std::vector<std::string> phase_names() {
   std::vector<std::string> names{"total"};
@@ -95,7 +80,7 @@ std::string mistake_in(const Measure& measure, const models::Scenario& scenario,
   const models::ThreadSpec* const thread = thread_named(scenario, measure.class_name);
   if (thread == nullptr) {
     return fmt::format("there is no class '{}'{}", measure.class_name,
-                       or_known(measure.class_name, class_names(scenario)));
+                       or_known(measure.class_name, thread_names(scenario)));
   }
   if (!measure.policy.empty() && !contains(policies, measure.policy)) {
     return fmt::format("there is no policy '{}'{}", measure.policy, or_known(measure.policy, policies));
@@ -240,7 +225,7 @@ Sample sample_of(const models::Result& result, const Measure& measure) {
   if (histogram.empty()) return {};
   if (measure.statistic == "mean") return {histogram.mean(), count};
   if (measure.statistic == "max") return {static_cast<double>(histogram.max().count()), count};
-  const auto value = histogram.percentile(quantiles().at(measure.statistic));
+  const auto value = histogram.percentile(quantile_of(measure.statistic).value());
   return {value ? std::optional(static_cast<double>(value->count())) : std::nullopt, count};
 }
 

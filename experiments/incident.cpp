@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "experiments/config_catalogue.h"
 #include "experiments/diagnostics.h"
 #include "experiments/remedy.h"
+#include "experiments/scenario_threads.h"
 #include "experiments/yaml_values.h"
 
 namespace experiments {
@@ -28,12 +27,8 @@ std::vector<std::string> texts_of(const YamlField& field, std::string_view expec
 void read_without(const YamlField& field, const models::Scenario& scenario, Incident& incident) {
   const auto name = name_of(field);
   if (!name) return;
-  std::vector<std::string> names;
-  for (const models::ProcessSpec& process : scenario.processes) {
-    for (const models::ThreadSpec& thread : process.threads) names.push_back(thread.name);
-  }
-  if (std::find(names.begin(), names.end(), *name) == names.end()) {
-    return field.refuse_expecting("the name of a thread", did_you_mean(*name, names));
+  if (thread_named(scenario, *name) == nullptr) {
+    return field.refuse_expecting("the name of a thread", did_you_mean(*name, thread_names(scenario)));
   }
   // How long the run is to be without its last locker nobody can know.
   incident.sets_without_cause = without(scenario, *name, scenario.duration.value_or(std::chrono::seconds{1}));

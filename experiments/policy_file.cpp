@@ -43,8 +43,6 @@ std::optional<models::PageCount> batch_of(const YamlField& field) {
   return count ? std::optional(models::PageCount(*count)) : std::nullopt;
 }
 
-std::optional<bool> truth_of(const YamlField& field) { return field.boolean(); }
-
 void refuse_where_senseless(const YamlField& field, HoldMode mode, const std::vector<Senseless>& senseless) {
   for (const Senseless& each : senseless) {
     if (each.mode == mode) field.refuse(each.why);
@@ -130,11 +128,14 @@ std::optional<models::ProcLock> proc_lock_of(const YamlField& field) {
 }
 
 // The locks of VMAs are there for faults first of all.
+void refuse_without_vma_locks(const YamlField& field, models::FaultLock fault) {
+  if (fault == models::FaultLock::per_vma) return;
+  field.refuse("VMAs have locks of their own only where faults take them: use it with fault: {lock: per_vma}");
+}
+
 void read_proc_lock(const std::optional<YamlField>& field, models::ProcLock& lock, models::FaultLock fault) {
   assign(lock, field, proc_lock_of);
-  if (lock == models::ProcLock::per_vma && fault != models::FaultLock::per_vma) {
-    field->refuse("VMAs have locks of their own only where faults take them: use it with fault: {lock: per_vma}");
-  }
+  if (lock == models::ProcLock::per_vma) refuse_without_vma_locks(*field, fault);
 }
 
 void read_proc(const std::optional<YamlField>& field, models::Policy& policy) {
@@ -161,9 +162,7 @@ void read_madvise(const std::optional<YamlField>& field, models::Policy& policy)
   assign(policy.zap_under_vma_lock, zap, [](const YamlField& value) {
     return choice_of<bool>(value, {{"mmap_sem", false}, {"per_vma", true}});
   });
-  if (policy.zap_under_vma_lock && policy.fault != models::FaultLock::per_vma) {
-    zap->refuse("VMAs have locks of their own only where faults take them: use it with fault: {lock: per_vma}");
-  }
+  if (policy.zap_under_vma_lock) refuse_without_vma_locks(*zap, policy.fault);
   map.refuse_unknown();
 }
 

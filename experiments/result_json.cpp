@@ -3,20 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
+
+#include "experiments/quantiles.h"
 
 namespace experiments {
 
 namespace {
-
-struct NamedQuantile {
-  const char* key;
-  double quantile;
-};
-
-constexpr std::array<NamedQuantile, 5> kQuantiles{
-    {{"p50_ns", 0.5}, {"p90_ns", 0.9}, {"p99_ns", 0.99}, {"p999_ns", 0.999}, {"p9999_ns", 0.9999}}};
 
 Json to_json(const models::Blame& blame, const std::vector<std::string>& classes) {
   Json json;
@@ -34,9 +27,9 @@ Json to_json(const sim::Histogram& histogram) {
   json["count"] = histogram.count();
   if (histogram.empty()) return json;
   json["mean_ns"] = std::llround(histogram.mean());
-  for (const auto& [key, quantile] : kQuantiles) {
+  for (const auto& [name, quantile] : kQuantiles) {
     const auto value = histogram.percentile(quantile);
-    json[key] = value ? Json(value->count()) : Json(nullptr);
+    json[fmt::format("{}_ns", name)] = value ? Json(value->count()) : Json(nullptr);
   }
   json["max_ns"] = histogram.max().count();
   return json;

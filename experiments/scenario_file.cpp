@@ -251,7 +251,7 @@ models::MadviserSpec read_madviser(YamlMap& thread, const Regions& regions) {
 models::GetMempolicySpec read_get_mempolicy(YamlMap& thread, const Regions& regions) {
   models::GetMempolicySpec caller;
   if (const auto* region = region_of(thread.require("region"), regions)) caller.region = region->name;
-  assign(caller.node, thread.find("node"), [](const YamlField& field) { return field.boolean(); });
+  assign(caller.node, thread.find("node"), truth_of);
   caller.arrival = read_arrival(thread);
   return caller;
 }
@@ -282,7 +282,7 @@ models::MapperSpec read_mapper(YamlMap& thread, const Regions& regions) {
       refuse_larger(size, mapper.size, *region);
     }
   }
-  assign(mapper.populate, thread.find("populate"), [](const YamlField& field) { return field.boolean(); });
+  assign(mapper.populate, thread.find("populate"), truth_of);
   mapper.arrival = read_arrival(thread);
   return mapper;
 }
@@ -315,8 +315,9 @@ class ScenarioReader {
     scenario.memory = memory_.memory();
     check_targets(scenario.processes);
     read_duration(map, scenario);
-    if (const auto expect = map.find("expect"))
+    if (const auto expect = map.find("expect")) {
       file.expectations = read_expectations(*expect, scenario, known_policies(map, scenario));
+    }
     if (const auto incident = map.find("incident")) file.incident = read_incident(*incident, scenario);
     map.refuse_unknown();
     return file;
@@ -387,7 +388,7 @@ class ScenarioReader {
       return !process.name.empty() && other.name == process.name;
     });
     if (duplicate) name->refuse(fmt::format("there is a process '{}' already", process.name));
-    assign(process.cap_ipc_lock, map.find("cap_ipc_lock"), [](const YamlField& value) { return value.boolean(); });
+    assign(process.cap_ipc_lock, map.find("cap_ipc_lock"), truth_of);
     if (const auto limit = map.find("rlimit_memlock")) process.rlimit_memlock = read_limit(*limit);
     if (const auto regions = map.find("regions")) process.regions = read_regions(*regions);
     if (const auto threads = map.require("threads")) {
@@ -575,9 +576,10 @@ class ScenarioReader {
     assign(thread.count, map.find("count"), number_up_to(kMostThreads));
     thread.sched = read_sched(map);
     const auto pinned = map.find("pinned");
-    assign(thread.pinned, pinned, [](const YamlField& field) { return field.boolean(); });
-    if (thread.pinned && thread.sched.cpus.empty())
+    assign(thread.pinned, pinned, truth_of);
+    if (thread.pinned && thread.sched.cpus.empty()) {
       pinned->refuse("expected `cpus`, too: a thread is pinned to each in turn");
+    }
     locker_possible_ = locker_possible_ || run == Run::unknown || (run == Run::locker && thread.count > 0);
     locker_named_ = locker_named_ || run == Run::locker;
     if (run == Run::unknown) return thread;
@@ -636,7 +638,7 @@ class ScenarioReader {
     if (!reader.target.empty()) targets_.push_back(*target);
     reader.arrival = read_arrival(map);
     const auto new_process = map.find("new_process");
-    assign(reader.new_process, new_process, [](const YamlField& field) { return field.boolean(); });
+    assign(reader.new_process, new_process, truth_of);
     if (reader.new_process && std::holds_alternative<models::OpenLoop>(reader.arrival)) {
       new_process->refuse("a shell starts the next process when the last one has ended: expected `closed`");
     }
@@ -772,27 +774,11 @@ void apply_scenario_sets(YamlNode& root, const std::vector<std::string>& sets, D
   apply_sets(root, sets, diagnostics);
 }
 
-namespace {
-
-ScenarioFile read_tree(YamlNode root, const std::filesystem::path& folder, const Overrides& overrides,
-                       Diagnostics diagnostics) {
-  apply_sets(root, overrides.sets, diagnostics);
-  YamlMap map = open_config(root, ConfigKind::scenarios, diagnostics);
-  if (!map) throw InputError(diagnostics);
-  const YamlNode policies = policies_node(overrides.policies);
-  ScenarioFile file = ScenarioReader(folder, diagnostics).read(map, policies);
-  throw_if_any(diagnostics);
-  file.scenario.seed = overrides.seed.value_or(file.scenario.seed);
-  return file;
-}
-
-}  // namespace
-
 ScenarioFile read_scenario_file(const std::filesystem::path& file, const Overrides& overrides) {
   Diagnostics diagnostics;
   YamlNode root = load_yaml(file, diagnostics);
   if (root.kind == YamlNode::Kind::null) throw_if_any(diagnostics);
-  return read_tree(std::move(root), file.parent_path(), overrides, std::move(diagnostics));
+  return read_scenario_file(std::move(root), file.parent_path(), overrides, std::move(diagnostics));
 }
 
 models::Scenario read_scenario(const std::filesystem::path& file, const Overrides& overrides) {
@@ -801,7 +787,14 @@ models::Scenario read_scenario(const std::filesystem::path& file, const Override
 
 ScenarioFile read_scenario_file(YamlNode root, const std::filesystem::path& folder, const Overrides& overrides,
                                 Diagnostics diagnostics) {
-  return read_tree(std::move(root), folder, overrides, std::move(diagnostics));
+  apply_sets(root, overrides.sets, diagnostics);
+  YamlMap map = open_config(root, ConfigKind::scenarios, diagnostics);
+  if (!map) throw InputError(diagnostics);
+  const YamlNode policies = policies_node(overrides.policies);
+  ScenarioFile file = ScenarioReader(folder, diagnostics).read(map, policies);
+  throw_if_any(diagnostics);
+  file.scenario.seed = overrides.seed.value_or(file.scenario.seed);
+  return file;
 }
 
 models::Scenario read_scenario(YamlNode root, const std::filesystem::path& folder, const Overrides& overrides,

@@ -10,6 +10,7 @@
 
 #include "experiments/autopsy.h"
 #include "experiments/result_json.h"
+#include "experiments/scenario_threads.h"
 
 namespace experiments {
 
@@ -74,15 +75,6 @@ class Follower {
   const std::vector<models::Result>& results_;
   Times times_;
 };
-
-const models::ThreadSpec* thread_named(const models::Scenario& scenario, const std::string& name) {
-  for (const models::ProcessSpec& process : scenario.processes) {
-    for (const models::ThreadSpec& thread : process.threads) {
-      if (thread.name == name) return &thread;
-    }
-  }
-  return nullptr;
-}
 
 /// `smaps (/proc/db/smaps)` or `locker (munlock.walk)`
 std::string holder_in_words(const models::Scenario& scenario, const std::string& name,

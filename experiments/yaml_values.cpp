@@ -22,6 +22,8 @@ bool is_name(std::string_view text) {
 
 std::optional<std::string> text_of(const YamlField& field) { return field.text("a text"); }
 
+std::optional<bool> truth_of(const YamlField& field) { return field.boolean(); }
+
 std::optional<std::string> name_of(const YamlField& field) {
   auto name = field.text(kNameExpected);
   if (!name || is_name(*name)) return name;

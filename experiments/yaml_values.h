@@ -30,6 +30,9 @@ void assign(T& target, const std::optional<YamlField>& field, Read read) {
 /// Any text that is not empty.
 [[nodiscard]] std::optional<std::string> text_of(const YamlField& field);
 
+/// `true` or `false`.
+[[nodiscard]] std::optional<bool> truth_of(const YamlField& field);
+
 /// A name: letters, digits, '_', '-' and '.'.
 [[nodiscard]] std::optional<std::string> name_of(const YamlField& field);
 /// Refuses a key that is no name, in maps whose keys are names.

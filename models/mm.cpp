@@ -102,6 +102,24 @@ void take_over_anon_vma(Vma& vma, const std::shared_ptr<AnonVma>& joined) {
   ++joined->vmas;
 }
 
+// Joins neighbours over what is between them, which is free; with one of them only, over [start, end). Returns the VMA
+// that then covers it, or null without any.
+VmaPointer join(Mm& mm, const Mm::Neighbours& near, PageIndex start, PageIndex end) {
+  const auto& [before, after] = near;
+  if (before == nullptr) {
+    if (after != nullptr) mm.extend_vma(after, start, after->end);
+    return after;
+  }
+  PageIndex last = end;
+  if (after != nullptr) {
+    last = after->end;
+    take_over_anon_vma(*before, after->anon_vma);
+    mm.detach_vma(after);
+  }
+  mm.extend_vma(before, before->start, last);
+  return before;
+}
+
 }  // namespace
 
 void Mm::anon_vma_prepare(Vma& vma) const {
@@ -132,53 +150,26 @@ Mm::Neighbours Mm::mergeable(PageIndex start, PageIndex end, const VmFlags& flag
 }
 
 VmaPointer Mm::vma_merge_new(PageIndex start, PageIndex end, const VmFlags& flags) {
-  const auto [before, after] = mergeable(start, end, flags, nullptr);
-  if (before != nullptr && after != nullptr) {
-    const PageIndex last = after->end;
-    take_over_anon_vma(*before, after->anon_vma);
-    detach_vma(after);
-    resize(before, before->start, last);
-  } else if (before != nullptr) {
-    resize(before, before->start, end);
-  } else if (after != nullptr) {
-    resize(after, start, after->end);
-  }
-  return before != nullptr ? before : after;
+  return join(*this, mergeable(start, end, flags, nullptr), start, end);
 }
 
 VmaPointer Mm::vma_merge(const VmaPointer& vma, PageIndex start, PageIndex end, VmFlags flags) {
-  auto [before, after] = mergeable(start, end, flags, vma->anon_vma);
-  if (start != vma->start) before = nullptr;
-  if (end != vma->end) after = nullptr;
-  const bool joins_before = before != nullptr;
-  const bool joins_after = after != nullptr;
-  if (!joins_before && !joins_after) return nullptr;
-  const std::shared_ptr<AnonVma> anon_vma = vma->anon_vma;
+  Neighbours near = mergeable(start, end, flags, vma->anon_vma);
+  if (start != vma->start) near.before = nullptr;
+  if (end != vma->end) near.after = nullptr;
+  if (near.before == nullptr && near.after == nullptr) return nullptr;
 
+  const std::shared_ptr<AnonVma> anon_vma = vma->anon_vma;
   const bool whole = start == vma->start && end == vma->end;
-  const PageIndex old_start = vma->start;
-  const PageIndex old_end = vma->end;
   if (whole) {
     detach_vma(vma);
-  } else if (joins_before) {
-    resize(vma, end, old_end);
+  } else if (near.before != nullptr) {
+    resize(vma, end, vma->end);
   } else {
-    resize(vma, old_start, start);
+    resize(vma, vma->start, start);
   }
-  take_over_anon_vma(joins_before ? *before : *after, anon_vma);
-  if (joins_before && joins_after) {
-    const PageIndex last = after->end;
-    take_over_anon_vma(*before, after->anon_vma);
-    detach_vma(after);
-    resize(before, before->start, last);
-    return before;
-  }
-  if (joins_before) {
-    resize(before, before->start, end);
-    return before;
-  }
-  resize(after, start, after->end);
-  return after;
+  take_over_anon_vma(near.before != nullptr ? *near.before : *near.after, anon_vma);
+  return join(*this, near, start, end);
 }
 
 OwnerId Mm::owner_of(PageIndex page) const {
