@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "experiments/commands.h"
-#include "experiments/diagnostics.h"
-#include "experiments/version.h"
+#include "experiments/base/diagnostics.h"
+#include "experiments/base/installation.h"
+#include "experiments/commands/commands.h"
 
 namespace experiments {
 

@@ -1,9 +1,9 @@
 #include "models/fork.h"
 
 #include "models/kernel.h"
-#include "models/mm.h"
-#include "models/mmap_lock.h"
-#include "models/pagewalk.h"
+#include "models/mm/mm.h"
+#include "models/mm/mmap_lock.h"
+#include "models/mm/pagewalk.h"
 #include "models/task.h"
 
 namespace models {

@@ -5,7 +5,7 @@
 // since its pages become write-protected (6.5). A VM_DONTCOPY VMA is passed over. The child's mappings are not
 // VM_LOCKED. Simplified. The child is not simulated further: it takes no memory and exits at once. The parent's
 // copy-on-write faults afterwards are not modelled; they are minor faults like others. Validated by
-// tests/fork_test.cpp.
+// tests/models/fork_test.cpp.
 #pragma once
 
 namespace models {

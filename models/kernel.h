@@ -4,15 +4,15 @@
 #include <string_view>
 #include <vector>
 
-#include "models/block_device.h"
-#include "models/cpu.h"
-#include "models/machine.h"
-#include "models/measurement.h"
-#include "models/observer.h"
-#include "models/page_alloc.h"
-#include "models/policy.h"
-#include "models/swap.h"
-#include "models/vmscan.h"
+#include "models/block/block_device.h"
+#include "models/measure/measurement.h"
+#include "models/measure/observer.h"
+#include "models/mm/page_alloc.h"
+#include "models/mm/swap.h"
+#include "models/mm/vmscan.h"
+#include "models/sched/cpu.h"
+#include "models/spec/machine.h"
+#include "models/spec/policy.h"
 #include "sim/engine.h"
 
 namespace models {
@@ -30,7 +30,7 @@ constexpr std::string_view to_string(Outcome outcome) {
 }
 
 struct Kernel {
-  /// A machine at rest: all of its memory is free (models/background.h fills it).
+  /// A machine at rest: all of its memory is free (models/workload/background.h fills it).
   /// `groups`: the control groups of the tasks.
   Kernel(sim::Engine& the_engine, const Machine& machine, const Policy& the_policy, const MemorySpec& memory_spec,
          const std::vector<GroupSpec>& groups = {});

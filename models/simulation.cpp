@@ -7,11 +7,11 @@
 #include <optional>
 #include <utility>
 
-#include "models/background.h"
-#include "models/mm.h"
-#include "models/rmap.h"
+#include "models/mm/mm.h"
+#include "models/mm/rmap.h"
+#include "models/mm/vmscan.h"
 #include "models/task.h"
-#include "models/vmscan.h"
+#include "models/workload/background.h"
 #include "sim/overloaded.h"
 
 namespace models {

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "models/kernel.h"
-#include "models/recorder.h"
-#include "models/rwsem.h"
-#include "models/scenario.h"
-#include "models/workload.h"
+#include "models/locking/rwsem.h"
+#include "models/measure/recorder.h"
+#include "models/spec/scenario.h"
+#include "models/workload/workload.h"
 
 namespace models {
 
@@ -74,8 +74,8 @@ struct Result {
 };
 
 /// Runs `scenario` under `policy`. At most once in a process: SimGrid's clock cannot be set back.
-/// Throws what goes wrong inside the run. Precondition: the scenario is valid (experiments/scenario_file.h).
-/// `observer` looks on until the end of the run; not at its cool-down (models/measurement.h).
+/// Throws what goes wrong inside the run. Precondition: the scenario is valid (experiments/scenario/scenario_file.h).
+/// `observer` looks on until the end of the run; not at its cool-down (models/measure/measurement.h).
 [[nodiscard]] Result simulate(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options,
                               Observer observer = {});
 

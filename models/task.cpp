@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "models/kernel.h"
-#include "models/phase_log.h"
-#include "models/rwsem.h"
+#include "models/locking/rwsem.h"
+#include "models/measure/phase_log.h"
 
 namespace models {
 

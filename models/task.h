@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "models/blame.h"
-#include "models/cpu.h"
-#include "models/page.h"
+#include "models/measure/blame.h"
+#include "models/sched/cpu.h"
+#include "models/spec/page.h"
 #include "sim/distribution.h"
 #include "sim/engine.h"
 #include "sim/look_ahead.h"

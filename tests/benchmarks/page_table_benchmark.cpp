@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "models/page_table.h"
+#include "models/mm/page_table.h"
 #include "sim/random.h"
 
 namespace models {

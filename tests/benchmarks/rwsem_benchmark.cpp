@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "models/rwsem_fifo.h"
-#include "models/rwsem_spin_handoff.h"
+#include "models/locking/rwsem_fifo.h"
+#include "models/locking/rwsem_spin_handoff.h"
 
 namespace models {
 namespace {

@@ -228,8 +228,8 @@ class Region {
 // ---------------------------------------------------------------------------------------------------------------
 // Which requests count, and what they went through
 
-/// The rules of models/measurement.h: a warm-up that ends with the locker's first call or when every thread has been
-/// served once, and a cool-down in which the requests under way are served and later ones do not count.
+/// The rules of models/measure/measurement.h: a warm-up that ends with the locker's first call or when every thread has
+/// been served once, and a cool-down in which the requests under way are served and later ones do not count.
 class Measurement {
  public:
   explicit Measurement(int threads) : unserved_threads_(threads) {}

@@ -1,0 +1,170 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <boost/algorithm/string/classification.hpp>
+#include <boost/algorithm/string/split.hpp>
+
+#include <unistd.h>
+
+#include <chrono>
+#include <optional>
+
+#include "experiments/commands/commands.h"
+#include "experiments/compare/comparison.h"
+#include "experiments/compare/hgrm_file.h"
+#include "experiments/compare/verdict.h"
+#include "experiments/run/coarse_histogram.h"
+#include "experiments/run/execute.h"
+#include "experiments/study/study_plan.h"
+
+namespace experiments {
+
+namespace po = boost::program_options;
+
+namespace {
+
+constexpr int kMostReplications = 10000;
+
+std::vector<std::string> policies_of(const CommandLine& line) {
+  std::vector<std::string> names;
+  if (const auto list = line.find<std::string>("policies")) boost::split(names, *list, boost::is_any_of(","));
+  return names;
+}
+
+std::vector<Job> plan(const models::Scenario& scenario, int replications) {
+  std::vector<Job> jobs;
+  for (const models::Policy& policy : scenario.policies) {
+    for (int replication = 0; replication < replications; ++replication) {
+      jobs.push_back({&scenario, &policy, scenario.seed + static_cast<std::uint64_t>(replication)});
+    }
+  }
+  return jobs;
+}
+
+void show_progress(std::size_t done, std::size_t all) {
+  if (isatty(STDERR_FILENO) == 0) return;
+  fmt::print(stderr, "\r{} of {} runs{}", done, all, done == all ? "\r\033[K" : "");
+}
+
+// Policy by policy; throws with the way to reproduce it if a run failed.
+std::vector<std::vector<models::Result>> collect(const std::vector<Job>& jobs, std::vector<JobOutcome> outcomes,
+                                                 std::size_t policies, const std::string& scenario) {
+  std::vector<std::vector<models::Result>> results(policies);
+  const std::size_t replications = jobs.size() / policies;
+  for (std::size_t job = 0; job < jobs.size(); ++job) {
+    if (const auto* failure = std::get_if<Failure>(&outcomes[job])) {
+      throw std::runtime_error(fmt::format("a run failed: {}\nto see it alone: mlocksim run {} --policy {} --seed {}",
+                                           failure->reason, scenario, jobs[job].policy->name, jobs[job].seed));
+    }
+    results[job / replications].push_back(std::get<models::Result>(std::move(outcomes[job])));
+  }
+  return results;
+}
+
+/// The command line again, as a shell takes it: what all runs have in common.
+std::string options_of(const CommandLine& line) {
+  std::string text = shell_word(line.get<std::vector<std::string>>("SCENARIO").front());
+  for (const std::string& set : line.find<std::vector<std::string>>("set").value_or(std::vector<std::string>{})) {
+    text += " --set " + shell_word(set);
+  }
+  return text;
+}
+
+std::string command_of(const CommandLine& line) {
+  std::string text = "mlocksim compare " + options_of(line);
+  for (const char* const option : {"policies", "seed"}) {
+    if (const auto value = line.find<std::string>(option)) text += fmt::format(" --{} {}", option, shell_word(*value));
+  }
+  return fmt::format("{} --reps {}", text, line.get<int>("reps"));
+}
+
+/// What `report` needs of the runs besides their results: the commands that repeat them, and their distributions.
+Json json_of(const Comparison& comparison, const CommandLine& line) {
+  Json json{{"schema", "mlocksim/1"},
+            {"scenario", comparison.scenario().name},
+            {"about", comparison.scenario().about},
+            {"command", command_of(line)}};
+  Json& runs = json["runs"] = Json::array();
+  Json& commands = json["commands"] = Json::array();
+  Json& distributions = json["distributions"] = Json::array();
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    for (const models::Result& result : comparison.results(policy)) {
+      runs.push_back(to_json(result));
+      commands.push_back(fmt::format("mlocksim run {} --policy {} --seed {}", options_of(line),
+                                     shell_word(result.policy), result.seed));
+      distributions.push_back(to_json(distributions_of(result)));
+    }
+  }
+  json["verdict"] = verdict(comparison);
+  return json;
+}
+
+void print(const Comparison& comparison, std::chrono::duration<double> wall) {
+  fmt::print("{}\n{}\n", heading(comparison.scenario()), table(comparison, page_width()));
+  if (const std::string blame = blame_lines(comparison); !blame.empty()) {
+    fmt::print("{}\n{}\n", bold("What the slowest spend their time on"), blame);
+  }
+  if (const std::string differences = difference_table(comparison); !differences.empty()) {
+    fmt::print("{}\n{}\n",
+               bold(fmt::format("Differences from {}: mean over {} seeds [95 % confidence]", comparison.policy(0).name,
+                                comparison.replications())),
+               differences);
+  }
+  fmt::print("{}\n{}", bold("Verdict"), verdict(comparison));
+  const std::size_t runs = comparison.policies() * comparison.replications();
+  fmt::print("\n{} run{} in {:.1f} s.\n", runs, runs == 1 ? "" : "s", wall.count());
+}
+
+std::vector<ExpectationCheck> check(const std::vector<Expectation>& expectations, const Comparison& comparison) {
+  std::vector<std::string> policies;
+  std::vector<std::vector<models::Result>> results;
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    policies.push_back(comparison.policy(policy).name);
+    results.push_back(comparison.results(policy));
+  }
+  return check_expectations(expectations, policies, results);
+}
+
+}  // namespace
+
+int command_compare(const Arguments& arguments) {
+  CommandLine line(
+      "compare SCENARIO [OPTION]...",
+      "Runs a scenario under several policies on common random numbers (same seed: same demands at the same\n"
+      "times) and prints them side by side, with a verdict that follows from the numbers.",
+      "SCENARIO", 1);
+  line.add()("policies", po::value<std::string>()->value_name("A,B,C"),
+             "policies by name or file, or `all`; by default the scenario's")(
+      "reps", po::value<int>()->default_value(1)->value_name("N"),
+      "replications: seeds N, N+1, ...; two or more give confidence intervals");
+  add_jobs_option(line);
+  line.add()("json", po::value<std::string>()->value_name("FILE"), "write all results as JSON")(
+      "hgrm", po::value<std::string>()->value_name("DIR"),
+      "write every latency distribution, over all replications, for HdrHistogram's tools");
+  add_scenario_options(line);
+  if (!line.parse(arguments)) return kOk;
+
+  const std::string file = line.get<std::vector<std::string>>("SCENARIO").front();
+  const int replications = positive(line, "reps", kMostReplications);
+  const int workers = jobs_of(line);
+  const ScenarioFile read = read_scenario_file(scenario_file(file), overrides_of(line, policies_of(line)));
+  const models::Scenario& scenario = read.scenario;
+  std::optional<OutputFile> json;
+  if (const auto path = line.find<std::string>("json")) json.emplace(*path);
+  std::optional<OutputFolder> hgrm;
+  if (const auto path = line.find<std::string>("hgrm")) hgrm.emplace(*path);
+
+  const auto began = std::chrono::steady_clock::now();
+  const std::vector<Job> jobs = plan(scenario, replications);
+  auto outcomes =
+      execute(jobs, workers, engine_options_of(line), [&](std::size_t done) { show_progress(done, jobs.size()); });
+  const Comparison comparison(scenario, collect(jobs, std::move(outcomes), scenario.policies.size(), file));
+  print(comparison, std::chrono::steady_clock::now() - began);
+  const std::vector<ExpectationCheck> checks = check(read.expectations, comparison);
+  Json result = json_of(comparison, line);
+  if (!checks.empty()) result["expectations"] = to_json(checks);
+  if (json) json->commit(result.dump(2) + "\n");
+  if (hgrm) hgrm->commit(hgrm_files(comparison));
+  return report_expectations(checks);
+}
+
+}  // namespace experiments

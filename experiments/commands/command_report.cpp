@@ -1,0 +1,155 @@
+#include <fmt/format.h>
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+
+#include "experiments/commands/commands.h"
+#include "experiments/report/explanation_page.h"
+#include "experiments/report/figures.h"
+#include "experiments/report/report_page.h"
+#include "experiments/run/replay.h"
+#include "experiments/run/semaphore_timeline.h"
+
+namespace experiments {
+
+namespace po = boost::program_options;
+
+namespace {
+
+/// Where a report is written.
+struct Places {
+  std::filesystem::path page;
+  std::filesystem::path figures;  ///< the folder
+};
+
+Places places_of(const CommandLine& line, const std::filesystem::path& input) {
+  const auto option = line.find<std::string>("output");
+  const std::filesystem::path folder = std::filesystem::is_directory(input) ? input : input.parent_path();
+  if (!option) return {folder / "report.html", folder / "figures"};
+  const std::filesystem::path given = *option;
+  if (given.extension() == ".html") return {given, given.parent_path() / "figures"};
+  return {given / "report.html", given / "figures"};
+}
+
+std::string text_of(const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+std::vector<DrawnOrNot> draw_all(const std::vector<FigureOrNot>& figures, const std::filesystem::path& folder) {
+  std::vector<Plot> plots;
+  for (const FigureOrNot& each : figures) {
+    if (const auto* const figure = std::get_if<Figure>(&each)) plots.push_back(figure->plot);
+  }
+  draw(plots, folder);
+  std::vector<DrawnOrNot> drawn;
+  for (const FigureOrNot& each : figures) {
+    if (const auto* const omission = std::get_if<Omission>(&each)) {
+      drawn.emplace_back(*omission);
+      continue;
+    }
+    const auto& figure = std::get<Figure>(each);
+    const std::string svg = text_of(folder / (figure.plot.name + ".svg"));
+    drawn.emplace_back(DrawnFigure{figure, inline_svg(svg, figure.plot.name, figure.description)});
+  }
+  return drawn;
+}
+
+std::variant<SemaphoreTimeline, std::string> timeline_of(const RunOutcome& run, const Json& result) {
+  const auto scenario = scenario_of_command(run.command);
+  if (!scenario) return "its run cannot be repeated: " + scenario.message();
+  return semaphore_timeline(*scenario, result);
+}
+
+void write_explanation(const std::filesystem::path& input, const Places& places) {
+  const Json explanation = read_explanation(input);
+  OutputFile page(places.page);
+  const auto figures = draw_all({remedy_figure(explanation)}, places.figures);
+  page.commit(explanation_page(explanation, figures, places.figures.filename(), input.string()));
+}
+
+/// `explanation`: a file of `explain --json` that becomes a section of the page.
+void write_report(const std::filesystem::path& input, const std::optional<std::string>& explanation,
+                  const Places& places) {
+  if (std::filesystem::is_regular_file(input) && is_explanation(input)) return write_explanation(input, places);
+  const ReportData data = read_report_data(input);
+  std::string section;
+  OutputFile page(places.page);
+  const Focus focus = focus_of(data);
+  std::vector<FigureOrNot> figures = figures_of(data, focus, timeline_of);
+  if (explanation) {
+    const Json json = read_explanation(*explanation);
+    section = explanation_section(json);
+    figures.insert(figures.begin(), remedy_figure(json));
+  }
+  const auto drawn = draw_all(figures, places.figures);
+  page.commit(
+      report_page(data, focus, answer_of(data, focus), drawn, places.figures.filename(), input.string(), section));
+}
+
+void write_difference(const std::filesystem::path& before, const std::filesystem::path& after, const Places& places) {
+  const StudyDifference difference = difference_of(read_report_data(before), read_report_data(after));
+  OutputFile page(places.page);
+  const auto figures = draw_all({difference_figure(difference)}, places.figures);
+  page.commit(difference_page(difference, figures, places.figures.filename(), before.string(), after.string()));
+}
+
+/// Shows a page in the user's browser. Returns whether there is one.
+bool open_page(const std::filesystem::path& page) {
+  const char* const browser = std::getenv("BROWSER");
+  std::string program = browser != nullptr && *browser != '\0' ? browser : "xdg-open";
+  std::string file = std::filesystem::absolute(page).string();
+  char* arguments[] = {program.data(), file.data(), nullptr};
+  pid_t process = 0;
+  if (posix_spawnp(&process, program.c_str(), nullptr, nullptr, arguments, environ) != 0) return false;
+  int status = 0;
+  waitpid(process, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+}  // namespace
+
+int command_report(const Arguments& arguments) {
+  CommandLine line(
+      "report DIR [OPTION]...",
+      "Makes the page of a study: the question and its answer, figures, method, all results. DIR is the folder\n"
+      "of a study, or a file that `compare --json` or `explain --json` has written. Writes DIR/report.html, which "
+      "needs nothing else\n"
+      "to be opened, and DIR/figures with every figure as SVG and PNG, its data as CSV, and gnuplot's script.",
+      "DIR", 2);
+  line.add()("diff", "two studies, DIR_A DIR_B: what changed from the one to the other")(
+      "output,o", po::value<std::string>()->value_name("DIR|FILE.html"), "write it there")(
+      "explain", po::value<std::string>()->value_name("FILE"), "add what `explain --json FILE` has found as a section")(
+      "open", "show it in the browser: $BROWSER, or what xdg-open starts");
+  if (!line.parse(arguments)) return kOk;
+  const auto inputs = line.get<std::vector<std::string>>("DIR");
+  if (line.has("diff") != (inputs.size() == 2)) {
+    throw UsageError(line.has("diff") ? "--diff: expected two folders, DIR_A DIR_B"
+                                      : "expected one folder; two are for --diff");
+  }
+  require_gnuplot();
+  const std::filesystem::path last = inputs.back();
+  if (line.has("diff") && !line.has("output")) throw UsageError("--diff: expected -o DIR or -o FILE.html, too");
+  const Places places = places_of(line, last);
+  for (const std::string& input : inputs) {
+    if (!std::filesystem::exists(input)) throw UsageError(fmt::format("'{}': there is no such folder or file", input));
+  }
+  std::error_code error;
+  if (places.page.has_parent_path()) std::filesystem::create_directories(places.page.parent_path(), error);
+  line.has("diff") ? write_difference(inputs[0], inputs[1], places)
+                   : write_report(last, line.find<std::string>("explain"), places);
+  fmt::print("{}\n", places.page.string());
+  if (line.has("open") && !open_page(places.page)) {
+    throw std::runtime_error(fmt::format("no browser could be started; the page is {}", places.page.string()));
+  }
+  return kOk;
+}
+
+}  // namespace experiments

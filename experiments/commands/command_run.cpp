@@ -1,0 +1,123 @@
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "experiments/commands/commands.h"
+#include "experiments/compare/autopsy.h"
+#include "experiments/compare/comparison.h"
+#include "experiments/compare/hgrm_file.h"
+#include "experiments/compare/run_report.h"
+#include "experiments/run/execute.h"
+#include "experiments/run/trace_file.h"
+
+namespace experiments {
+
+namespace po = boost::program_options;
+
+namespace {
+
+void add_trace_options(CommandLine& line) {
+  line.add()("trace", po::value<std::string>()->value_name("FILE"), "write a timeline for ui.perfetto.dev")(
+      "trace-window", po::value<std::string>()->value_name("FROM..TO"),
+      "only what overlaps that time, such as 1.2s..1.3s")(
+      "trace-worst", po::value<std::size_t>()->value_name("N"),
+      "only what happens around the N longest requests (runs twice)");
+}
+
+// Where the longest requests are takes a run to find out.
+std::vector<TimeWindow> find_worst(const models::Scenario& scenario, const sim::Engine::Options& options,
+                                   std::size_t count) {
+  const Job job{&scenario, &scenario.policies.front(), scenario.seed};
+  const JobOutcome outcome = execute({job}, 1, options, [](std::size_t) {}).front();
+  if (const auto* failure = std::get_if<Failure>(&outcome)) throw std::runtime_error(failure->reason);
+  return windows_around_worst(std::get<models::Result>(outcome), count);
+}
+
+// How many of the longest requests `option` asks for, if it is there.
+std::optional<std::size_t> requests_of(const CommandLine& line, const std::string& option) {
+  const auto count = line.find<std::size_t>(option);
+  if (count && (*count < 1 || *count > kMostAutopsies)) {
+    throw UsageError(fmt::format("--{}: expected a number from 1 to {}, found {}", option, kMostAutopsies, *count));
+  }
+  return count;
+}
+
+// Before any work is done.
+void check_trace_options(const CommandLine& line) {
+  const bool window = line.has("trace-window");
+  const auto worst = requests_of(line, "trace-worst");
+  const auto file = line.find<std::string>("trace");
+  if ((window || worst) && !file) throw UsageError("--trace-window and --trace-worst need --trace FILE");
+  if (window && worst) throw UsageError("expected one of --trace-window and --trace-worst, found both");
+  if (file && file == line.find<std::string>("json")) throw UsageError("--trace and --json: expected two files");
+}
+
+std::vector<TimeWindow> trace_windows(const CommandLine& line, const models::Scenario& scenario) {
+  const auto text = line.find<std::string>("trace-window");
+  const auto worst = line.find<std::size_t>("trace-worst");
+  if (worst) return find_worst(scenario, engine_options_of(line), *worst);
+  if (!text) return {kWholeRun};
+  const auto window = parse_window(*text);
+  if (!window) throw UsageError("--trace-window: " + window.message());
+  return {*window};
+}
+
+models::Result simulate(const models::Scenario& scenario, const sim::Engine::Options& options, TraceFile* trace) {
+  const models::Policy& policy = scenario.policies.front();
+  if (trace == nullptr) return models::simulate(scenario, policy, options);
+  models::Result result = models::simulate(scenario, policy, options, trace->observer());
+  trace->finish(sim::Time{result.sim_time});
+  return result;
+}
+
+Json json_of(const models::Result& result, const std::vector<ExpectationCheck>& checks) {
+  Json json = to_json(result);
+  if (!checks.empty()) json["expectations"] = to_json(checks);
+  return json;
+}
+
+}  // namespace
+
+int command_run(const Arguments& arguments) {
+  CommandLine line("run SCENARIO [OPTION]...",
+                   "Runs a scenario under one policy and prints what everybody went through.", "SCENARIO", 1);
+  line.add()("policy", po::value<std::string>()->value_name("NAME|FILE"), "by default the scenario's first")(
+      "json", po::value<std::string>()->value_name("FILE"), "write the result as JSON");
+  line.add()("worst", po::value<std::size_t>()->value_name("N"), "explain the N longest requests, one by one");
+  line.add()("hgrm", po::value<std::string>()->value_name("DIR"),
+             "write every latency distribution for HdrHistogram's tools");
+  add_trace_options(line);
+  add_scenario_options(line);
+  if (!line.parse(arguments)) return kOk;
+
+  const auto policy = line.find<std::string>("policy");
+  if (policy == "all") throw UsageError("--policy: expected one policy, found 'all'; compare runs several");
+  ScenarioFile file =
+      read_scenario_file(scenario_file(line.get<std::vector<std::string>>("SCENARIO").front()),
+                         overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
+  models::Scenario& scenario = file.scenario;
+  scenario.policies.resize(1);
+  std::optional<OutputFile> json;
+  if (const auto path = line.find<std::string>("json")) json.emplace(*path);
+  std::optional<OutputFolder> hgrm;
+  if (const auto path = line.find<std::string>("hgrm")) hgrm.emplace(*path);
+
+  const auto worst = requests_of(line, "worst");
+  check_trace_options(line);
+  std::optional<OutputFile> trace_file;
+  if (const auto path = line.find<std::string>("trace")) trace_file.emplace(*path);
+  const std::vector<TimeWindow> windows = trace_windows(line, scenario);
+  std::optional<TraceFile> trace;
+  if (trace_file) trace.emplace(trace_file->stream(), scenario, windows);
+  const models::Result result = simulate(scenario, engine_options_of(line), trace ? &*trace : nullptr);
+  fmt::print("{}\n{}", heading(scenario), run_report(scenario, result));
+  if (worst) fmt::print("\n{}", autopsy(result, *worst));
+  const std::vector<ExpectationCheck> checks =
+      check_expectations(file.expectations, {scenario.policies.front().name}, {{result}});
+  if (trace_file) trace_file->commit();
+  if (json) json->commit(json_of(result, checks).dump(2) + "\n");
+  if (hgrm) hgrm->commit(hgrm_files(Comparison(scenario, {{result}}), result.seed));
+  return report_expectations(checks);
+}
+
+}  // namespace experiments

@@ -1,0 +1,155 @@
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+
+#include "experiments/base/quantity.h"
+#include "experiments/commands/commands.h"
+#include "experiments/scenario/expectation.h"
+#include "experiments/study/study_file.h"
+#include "experiments/study/study_results.h"
+#include "experiments/study/sweep.h"
+
+namespace experiments {
+
+namespace po = boost::program_options;
+
+namespace {
+
+Shard shard_of(const std::string& text) {
+  Shard shard;
+  const char* const end = text.data() + text.size();
+  const auto number = std::from_chars(text.data(), end, shard.number);
+  const bool slash = number.ec == std::errc{} && number.ptr != end && *number.ptr == '/';
+  const auto of = slash ? std::from_chars(number.ptr + 1, end, shard.of) : number;
+  const bool whole = slash && of.ec == std::errc{} && of.ptr == end;
+  if (whole && shard.number >= 1 && shard.number <= shard.of) return shard;
+  throw UsageError(fmt::format("--shard: expected K/N with K from 1 to N, such as 2/8, found '{}'", text));
+}
+
+SweepOptions options_of(const CommandLine& line) {
+  SweepOptions options;
+  options.workers = jobs_of(line);
+  if (const auto shard = line.find<std::string>("shard")) options.shard = shard_of(*shard);
+  if (const auto timeout = line.find<std::string>("timeout")) {
+    const auto duration = parse_duration(*timeout);
+    if (!duration) throw UsageError("--timeout: " + duration.message());
+    if (duration->count() == 0) throw UsageError("--timeout: expected a duration above zero");
+    options.timeout = *duration;
+  }
+  options.retry = line.has("retry");
+  return options;
+}
+
+/// Tells how far a sweep is: a bar on a terminal, a line at every tenth of the way elsewhere.
+class Reporter {
+ public:
+  explicit Reporter(int workers) : workers_(workers), terminal_(isatty(STDERR_FILENO) != 0) {}
+
+  void show(const SweepProgress& progress) {
+    if (!progress.failure.empty()) {
+      fmt::print(stderr, "{}failed: {}\n", terminal_ ? "\r\033[K" : "", progress.failure);
+    }
+    if (terminal_) {
+      show_bar(progress);
+    } else {
+      show_line(progress);
+    }
+  }
+
+  void end() const {
+    if (terminal_) fmt::print(stderr, "\r\033[K");
+  }
+
+ private:
+  [[nodiscard]] std::string remaining(const SweepProgress& progress) const {
+    const std::size_t run_here = progress.done - progress.before;
+    if (run_here == 0) return "?";
+    const auto each = progress.wall / static_cast<std::int64_t>(run_here) / workers_;
+    return human(each * static_cast<std::int64_t>(progress.all - progress.done));
+  }
+
+  void show_bar(const SweepProgress& progress) const {
+    constexpr std::size_t kWidth = 30;
+    const std::size_t filled = kWidth * progress.done / std::max<std::size_t>(1, progress.all);
+    fmt::print(stderr, "\r[{:#<{}}{:.<{}}] {} of {} runs, {} to go{}\033[K", "", filled, "", kWidth - filled,
+               progress.done, progress.all, remaining(progress), failures(progress));
+  }
+
+  void show_line(const SweepProgress& progress) {
+    const std::size_t tenth = 10 * progress.done / std::max<std::size_t>(1, progress.all);
+    if (tenth == tenth_) return;
+    tenth_ = tenth;
+    fmt::print(stderr, "{} of {} runs, {} to go{}\n", progress.done, progress.all, remaining(progress),
+               failures(progress));
+  }
+
+  static std::string failures(const SweepProgress& progress) {
+    return progress.failed == 0 ? "" : fmt::format(", {} failed", progress.failed);
+  }
+
+  int workers_;
+  bool terminal_;
+  std::size_t tenth_ = 0;
+};
+
+/// Checks what the scenarios of the points that have been run expect, and prints it; returns whether all of that holds.
+bool check_points(StudyPlan& plan, Store& store) {
+  std::vector<std::vector<Expectation>> expected;
+  plan.read_runs([&](PointRuns runs) { expected.push_back(std::move(runs.expectations)); });
+  if (std::all_of(expected.begin(), expected.end(), [](const auto& each) { return each.empty(); })) return true;
+  const StudyResults results = read_results(store);
+  bool all = true;
+  for (const PointOutcomes& outcomes : results.points) {
+    const std::vector<ExpectationCheck> checks = check_expectations(expected[outcomes.number], outcomes);
+    const bool none = std::all_of(checks.begin(), checks.end(),
+                                  [](const ExpectationCheck& check) { return check.holds == Holds::not_checked; });
+    if (none) continue;
+    fmt::print("\n{}. {}", title_of(results, outcomes), to_text(checks));
+    all = all_hold(checks) && all;
+  }
+  return all;
+}
+
+}  // namespace
+
+int command_sweep(const Arguments& arguments) {
+  CommandLine line(
+      "sweep STUDY -o DIR [OPTION]...",
+      "Runs every point of a study under every policy, each run in a process of its own, and keeps the results in\n"
+      "DIR/study.sqlite. May be stopped at any moment, by whatever means: started again, it goes on where it was, and\n"
+      "after an edit of the study it runs only what is new. `mlocksim results DIR` shows what has been found.",
+      "STUDY", 1);
+  line.add()("output,o", po::value<std::string>()->value_name("DIR"), "where the results are kept");
+  add_jobs_option(line);
+  line.add()("smoke", "the small size of the study")(
+      "shard", po::value<std::string>()->value_name("K/N"),
+      "the K-th of N parts of the study; `mlocksim merge` puts the parts together")(
+      "timeout", po::value<std::string>()->value_name("DURATION"), "a run that takes longer has failed")(
+      "retry", "run again what has failed");
+  if (!line.parse(arguments)) return kOk;
+  const auto output = line.find<std::string>("output");
+  if (!output) throw UsageError("missing -o DIR: where the results are kept");
+  const SweepOptions options = options_of(line);
+  const auto file = find_config(ConfigKind::studies, line.get<std::vector<std::string>>("STUDY").front(), {""});
+  if (!file) throw UsageError(file.message());
+
+  StudyPlan plan(read_study(*file, line.has("smoke")));
+  Store store(*output, Store::Mode::write);
+  Reporter reporter(options.workers);
+  const auto start = std::chrono::steady_clock::now();
+  const SweepProgress progress = sweep(plan, store, options, [&](const SweepProgress& now) { reporter.show(now); });
+  reporter.end();
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
+  fmt::print("{}: {} points, {} runs, {} of them new, {} failed; {:.1f} s. Now: mlocksim results {}\n",
+             plan.study().name, plan.points().size(), progress.all, progress.done - progress.before, progress.failed,
+             wall.count(), *output);
+  const bool all_as_expected = check_points(plan, store);
+  if (progress.failed > 0) return kRunFailed;
+  return all_as_expected ? kOk : kExpectationFailed;
+}
+
+}  // namespace experiments

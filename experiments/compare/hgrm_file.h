@@ -1,0 +1,53 @@
+// Latencies in the text format that HdrHistogram's tools read and plot (hdrhistogram.org): its percentile distribution.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "experiments/compare/comparison.h"
+#include "sim/histogram.h"
+
+namespace experiments {
+
+/// `histogram` as HdrHistogram's outputPercentileDistribution prints it with five ticks per half distance and a value
+/// unit scaling ratio of 1000: values in microseconds with three decimals, so that every nanosecond is there.
+/// Rows are what HdrHistogram's percentile iterator stops at: the first bucket at or beyond each level, where the
+/// levels are five equal steps from 0 to 50 %, five from there to 75 %, and so on, and last the maximum at 100 %.
+/// `about` becomes a comment in the first line, as the tools that write such files do.
+/// Where this knows more than HdrHistogram it tells more: mean and maximum are exact. Precondition: not empty.
+[[nodiscard]] std::string hgrm(const sim::Histogram& histogram, const std::string& about);
+
+/// The files of all that is compared, by name: CLASS.PHASE.POLICY.hgrm, or CLASS.PHASE.POLICY.SEED.hgrm with a seed.
+/// PHASE is a call of the locker, `idle`, or `total`. Replications are merged, which loses nothing.
+[[nodiscard]] std::map<std::string, std::string> hgrm_files(const Comparison& comparison,
+                                                            std::optional<std::uint64_t> seed = std::nullopt);
+
+/// A folder into which files are put that appear whole or not at all.
+class OutputFolder {
+ public:
+  /// Makes the folder if it is not there, and makes sure, before any work is done, that files can be written into it.
+  /// Throws UsageError if not, and leaves no folder behind.
+  explicit OutputFolder(const std::filesystem::path& path);
+  /// Removes what the constructor made and commit() has not filled.
+  ~OutputFolder();
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
+
+  /// Writes all files (text by name), and then puts them in place. Throws std::runtime_error if writing fails, and
+  /// leaves the folder as it was.
+  void commit(const std::map<std::string, std::string>& files);
+
+ private:
+  void make(const std::filesystem::path& path);
+  void clean_up() noexcept;
+
+  std::filesystem::path path_;
+  std::filesystem::path staging_;               // within path_, so that putting in place is a rename
+  std::vector<std::filesystem::path> folders_;  // that were made, the outermost first
+};
+
+}  // namespace experiments

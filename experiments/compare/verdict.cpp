@@ -1,0 +1,433 @@
+#include "experiments/compare/verdict.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "experiments/base/change.h"
+#include "experiments/base/quantity.h"
+#include "experiments/run/result_json.h"
+
+namespace experiments {
+
+namespace {
+
+using models::HoldMode;
+using models::Phase;
+using models::Policy;
+
+// A path whose lock mode the policies choose.
+struct Path {
+  models::Hold Policy::*hold;
+  Phase call;
+  std::array<const char*, 2> syscalls;  // that take it
+  const char* downgrade_question;
+  const char* question;
+};
+
+constexpr Path kPaths[] = {
+    {&Policy::populate,
+     Phase::mlock,
+     {"mlock", "mlockall"},
+     "Does it help to downgrade mmap_sem while mlock populates?",
+     "Does it help to populate under read mode after mlock has given up write mode?"},
+    {&Policy::munlock,
+     Phase::munlock,
+     {"munlock", "munlockall"},
+     "Should the unlock path downgrade mmap_sem, too?",
+     "Should the unlock path hold mmap_sem for write no longer than it must?"},
+    {&Policy::munmap, Phase::munmap, {"munmap", "munmap"}, "Does it help to downgrade mmap_sem while munmap zaps?", ""},
+};
+
+struct Pair {
+  std::size_t held;        // the policy that holds for write
+  std::size_t downgraded;  // the one that does not, and is the same in everything else
+};
+
+bool differ_only_in(const Policy& held, const Policy& downgraded, const Path& path) {
+  Policy changed = held;
+  changed.name = downgraded.name;
+  changed.about = downgraded.about;
+  changed.*path.hold = downgraded.*path.hold;
+  // What goes with the path: the other populaters with populate, munlock within munmap with munmap.
+  if (path.hold == &Policy::populate) changed.grow = downgraded.grow;
+  if (path.hold == &Policy::munmap) changed.munlock_in_zap = downgraded.munlock_in_zap;
+  return changed == downgraded && (held.*path.hold).mode == HoldMode::write_held &&
+         (downgraded.*path.hold).mode != HoldMode::write_held;
+}
+
+std::vector<Pair> pairs(const std::vector<Policy>& policies, const Path& path) {
+  std::vector<Pair> found;
+  for (std::size_t held = 0; held < policies.size(); ++held) {
+    for (std::size_t other = 0; other < policies.size(); ++other) {
+      if (differ_only_in(policies[held], policies[other], path)) found.push_back({held, other});
+    }
+  }
+  return found;
+}
+
+const char* question_of(const Policy& downgraded, const Path& path) {
+  return (downgraded.*path.hold).mode == HoldMode::downgrade ? path.downgrade_question : path.question;
+}
+
+// What a change does to one class.
+struct Effect {
+  std::string class_name;
+  Change kind;
+  std::string line;
+};
+
+Effect effect_on(const Comparison& comparison, const Row& row, const Pair& pair) {
+  const Statistic& statistic = comparison.best_statistic(row, pair.held, pair.downgraded);
+  const auto before = *statistic.of(comparison.pooled(pair.held, row).latency());
+  const auto after = *statistic.of(comparison.pooled(pair.downgraded, row).latency());
+  const auto interval = comparison.difference(row, statistic, pair.held, pair.downgraded);
+  const auto before_ns = static_cast<double>(before.count());
+  const auto after_ns = static_cast<double>(after.count());
+  return {row.class_name, change_between(before_ns, after_ns, interval),
+          fmt::format("    {:<15} {:<6} {:>8} -> {:>8}  ({}{})\n", row.class_name, statistic.name, human(before),
+                      human(after), factor_text(before_ns, after_ns), difference_text(interval))};
+}
+
+std::vector<Effect> effects(const Comparison& comparison, const Path& path, const Pair& pair) {
+  std::vector<Effect> found;
+  for (const Row& row : comparison.rows()) {
+    const bool both = row.call == path.call && !comparison.pooled(pair.held, row).latency().empty() &&
+                      !comparison.pooled(pair.downgraded, row).latency().empty();
+    if (both) found.push_back(effect_on(comparison, row, pair));
+  }
+  return found;
+}
+
+std::string names(const std::vector<Effect>& effects, Change kind) {
+  std::vector<std::string> found;
+  for (const Effect& effect : effects) {
+    if (effect.kind == kind) found.push_back(effect.class_name);
+  }
+  return fmt::format("{}", fmt::join(found, ", "));
+}
+
+std::string answer(const std::vector<Effect>& effects) {
+  const std::string better = names(effects, Change::shorter);
+  const std::string same = names(effects, Change::none);
+  const std::string worse = names(effects, Change::longer);
+  if (effects.empty()) return "No request fell due meanwhile: these runs cannot tell.";
+  if (better.empty() && worse.empty()) return "No: next to no difference for anybody who competes here.";
+  if (same.empty() && worse.empty()) return "Yes, for everybody who competes here.";
+  std::string text;
+  if (!better.empty()) text += fmt::format("Yes for {}. ", better);
+  if (!same.empty()) text += fmt::format("Next to no difference for {}. ", same);
+  if (!worse.empty()) text += fmt::format("Worse for {}. ", worse);
+  text.pop_back();
+  return text;
+}
+
+// Of all calls of a kind; none if there were none.
+std::optional<sim::Nanoseconds> mean_duration(const std::vector<models::Result>& results, const std::string& call) {
+  sim::Histogram all;
+  for (const models::Result& result : results) {
+    if (const auto found = result.calls.find(call); found != result.calls.end()) all.merge(found->second.duration);
+  }
+  if (all.empty()) return std::nullopt;
+  return sim::Nanoseconds{std::llround(all.mean())};
+}
+
+std::string durations(const Comparison& comparison, const Path& path, const Pair& pair) {
+  for (const std::string call : path.syscalls) {
+    const auto before = mean_duration(comparison.results(pair.held), call);
+    const auto after = mean_duration(comparison.results(pair.downgraded), call);
+    if (!before || !after) continue;
+    const std::string instead = human(*after) == human(*before) ? "as before" : "instead of " + human(*before);
+    return fmt::format("a {} takes {} {}; ", call, human(*after), instead);
+  }
+  return "";
+}
+
+std::string price(const Comparison& comparison, const Path& path, const Pair& pair) {
+  if (path.hold == &Policy::munmap) return "";  // nobody comes back for write mode
+  const std::string takes = durations(comparison, path, pair);
+  if (takes.empty()) return "";
+  std::uint64_t changed = 0;
+  std::uint64_t eagain = 0;
+  std::uint64_t missed = 0;
+  for (const models::Result& result : comparison.results(pair.downgraded)) {
+    for (const models::LockResult& lock : result.locks) {
+      changed += lock.vma_changed;
+      eagain += lock.eagain;
+      missed += lock.vma_change_missed;
+    }
+  }
+  const std::string window = changed == 0 ? "nobody changed the map in the window before write mode was back"
+                                          : fmt::format(
+                                                "in the window before write mode was back the map changed {} times\n"
+                                                "    ({} reported as -EAGAIN, {} that mattered and went unnoticed)",
+                                                changed, eagain, missed);
+  return fmt::format("    The price: {}{}.\n", takes, window);
+}
+
+// Readers that the downgrade should have let in, and that a queued writer kept out.
+std::string convoy(const Comparison& comparison, const Path& path, const Pair& pair) {
+  std::map<models::LockBlame, sim::Nanoseconds> behind;
+  sim::Nanoseconds behind_all{};
+  sim::Nanoseconds all{};
+  sim::Nanoseconds time{};
+  for (const Row& row : comparison.rows()) {
+    if (row.call != path.call) continue;
+    const models::Blame blame = comparison.pooled(pair.downgraded, row).blame();
+    time = std::accumulate(blame.causes.begin(), blame.causes.end(), time);
+    for (const auto& [lock, wait] : blame.lock_waits) {
+      all += wait;
+      if (lock.convoy < 0) continue;
+      behind_all += wait;
+      behind[{lock.holder, lock.phase, lock.mode, lock.convoy}] += wait;
+    }
+  }
+  constexpr int kWorthSaying = 20;  // a part in so many of the requests' time
+  if (behind_all * 2 < all || behind_all * kWorthSaying < time || behind_all == sim::Nanoseconds{0}) return "";
+  const auto& [most, wait] =
+      *std::max_element(behind.begin(), behind.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto classes = comparison.results(pair.downgraded).front().class_names();
+  constexpr const char* kOneWriter = "    One writer undoes the downgrade for everybody who comes after it.\n";
+  const bool downgrades = (comparison.policy(pair.downgraded).*path.hold).mode == HoldMode::downgrade;
+  return fmt::format(
+      "    The convoy: {:.0f} % of the waiting that is left is that of readers who stand behind a queued writer,\n"
+      "    most of all behind {}, which waits for the read hold of {} in {}.\n{}",
+      100 * static_cast<double>(behind_all.count()) / static_cast<double>(all.count()),
+      class_name(most.convoy, classes), class_name(most.holder, classes), to_string(most.phase),
+      downgrades ? kOneWriter : "");
+}
+
+std::string section(const Comparison& comparison, const Path& path, const Pair& pair) {
+  const std::vector<Effect> found = effects(comparison, path, pair);
+  std::string text = fmt::format(
+      "{} ({} -> {}, requests due during {})\n  {}\n", question_of(comparison.policy(pair.downgraded), path),
+      comparison.policy(pair.held).name, comparison.policy(pair.downgraded).name, to_string(path.call), answer(found));
+  for (const Effect& effect : found) text += effect.line;
+  return text + convoy(comparison, path, pair) + price(comparison, path, pair);
+}
+
+// The longest request of all under each policy.
+std::string remaining(const Comparison& comparison) {
+  std::string text = "What remains: the longest request of all\n";
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    const Row* worst = nullptr;
+    sim::Nanoseconds longest{-1};
+    for (const Row& row : comparison.rows()) {
+      const sim::Histogram& latency = comparison.pooled(policy, row).latency();
+      if (latency.empty() || latency.max() <= longest) continue;
+      longest = latency.max();
+      worst = &row;
+    }
+    if (worst == nullptr) continue;
+    text += fmt::format("    {:<18} {:>8}  {}, due during {}\n", comparison.policy(policy).name, human(longest),
+                        worst->class_name, to_string(worst->call));
+  }
+  return text;
+}
+
+bool reclaims(models::Cause cause) {
+  using models::Cause;
+  return cause == Cause::direct_reclaim || cause == Cause::reclaim_throttle || cause == Cause::device_io;
+}
+
+// How much of the time of requests is reclaim, their own and that of those who hold what they wait for: while mlock
+// takes memory.
+std::string reclaim(const Comparison& comparison) {
+  std::string text;
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    double all = 0;
+    double own = 0;
+    double others = 0;
+    for (const Row& row : comparison.rows()) {
+      if (row.call != Phase::mlock) continue;
+      const models::Blame blame = comparison.pooled(policy, row).blame();
+      for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
+        const auto time = static_cast<double>(blame.causes[cause].count());
+        all += time;
+        if (reclaims(static_cast<models::Cause>(cause))) own += time;
+      }
+      for (const auto& [lock, wait] : blame.lock_waits) {
+        if (reclaims(lock.doing)) others += static_cast<double>(wait.count());
+      }
+    }
+    constexpr double kWorthSaying = 0.005;
+    if (own + others <= kWorthSaying * all) continue;
+    text += fmt::format("    {:<18} {:>5.1f} % their own, {:>5.1f} % waiting for a holder of mmap_sem who reclaims\n",
+                        comparison.policy(policy).name, 100 * own / all, 100 * others / all);
+  }
+  return text.empty() ? ""
+                      : "How much of the time of requests due during mlock is reclaim, with its I/O\n" + text + "\n";
+}
+
+std::string unfinished_note(const models::Result& result, const models::ClassResult& each) {
+  const std::uint64_t served = each.total().latency().count();
+  // A loop that keeps up has only the requests of a moment open, however short the run.
+  constexpr std::uint64_t kOfAMoment = 20;
+  if (!each.open_loop || each.unfinished <= kOfAMoment || each.unfinished * 100 < served) return "";
+  return fmt::format(
+      "    {}, seed {}: the open loop {} is saturated: {} requests were due and not served when the run ended, {} "
+      "were;\n"
+      "    its latencies grow with the length of the run.\n",
+      result.policy, result.seed, each.name, each.unfinished, served);
+}
+
+// The loops of a process that differ in nothing but in when they ask.
+struct Loops {
+  std::string closed;
+  std::string open;
+};
+
+// Whether `closed` is a closed loop and `open` an open one that asks for the same.
+bool differ_only_in_arrival(const models::ThreadSpec& closed, const models::ThreadSpec& open) {
+  return std::visit(
+      [&](auto changed) {
+        if constexpr (requires { changed.arrival; }) {
+          const auto* other = std::get_if<decltype(changed)>(&open.run);
+          if (other == nullptr || !std::holds_alternative<models::ClosedLoop>(changed.arrival) ||
+              !std::holds_alternative<models::OpenLoop>(other->arrival)) {
+            return false;
+          }
+          changed.arrival = other->arrival;
+          return changed == *other;
+        }
+        return false;
+      },
+      closed.run);
+}
+
+std::vector<Loops> loops_of(const models::Scenario& scenario) {
+  std::vector<Loops> found;
+  for (const models::ProcessSpec& process : scenario.processes) {
+    for (const models::ThreadSpec& closed : process.threads) {
+      for (const models::ThreadSpec& open : process.threads) {
+        if (differ_only_in_arrival(closed, open)) found.push_back({closed.name, open.name});
+      }
+    }
+  }
+  return found;
+}
+
+constexpr double kGapQuantile = 0.99;
+constexpr double kGapThatMatters = 1.5;
+
+// The p99 of all requests of a class, whenever they were due.
+std::optional<sim::Nanoseconds> overall(const Comparison& comparison, std::size_t policy, const std::string& name) {
+  sim::Histogram all;
+  for (const Row& row : comparison.rows()) {
+    if (row.class_name == name) all.merge(comparison.pooled(policy, row).latency());
+  }
+  return all.percentile(kGapQuantile);
+}
+
+// Where the p99 of an open loop is longest.
+struct Worst {
+  std::size_t policy = 0;
+  Row row{};
+  sim::Nanoseconds p99{-1};
+};
+
+std::optional<Worst> worst_of(const Comparison& comparison, const std::string& name) {
+  Worst worst;
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    for (const Row& row : comparison.rows()) {
+      if (row.class_name != name) continue;
+      const auto p99 = comparison.pooled(policy, row).latency().percentile(kGapQuantile);
+      if (p99 && *p99 > worst.p99) worst = {policy, row, *p99};
+    }
+  }
+  return worst.p99 < sim::Nanoseconds{0} ? std::nullopt : std::optional(worst);
+}
+
+std::string gap(const Comparison& comparison, const Loops& loops) {
+  const auto open = worst_of(comparison, loops.open);
+  if (!open) return "";
+  const sim::Histogram& closed = comparison.pooled(open->policy, {loops.closed, open->row.call}).latency();
+  const auto closed_p99 = closed.percentile(kGapQuantile);
+  // One that was asked too little meanwhile to have a p99 is judged by all that it asked for.
+  const auto judged = closed_p99 ? closed_p99 : overall(comparison, open->policy, loops.closed);
+  if (!judged) return "";
+  if (static_cast<double>(open->p99.count()) <= kGapThatMatters * static_cast<double>(judged->count())) return "";
+  return fmt::format(
+      "    Under {}, p99 during {}: {} (closed loop, {} requests) {}, {} (open, {}) {}:\n"
+      "    a closed loop asks nothing while it waits.\n",
+      comparison.policy(open->policy).name, to_string(open->row.call), loops.closed, closed.count(),
+      closed_p99 ? human(*closed_p99) : "-", loops.open, comparison.pooled(open->policy, open->row).latency().count(),
+      human(open->p99));
+}
+
+// First of all: what such a run says about the rest is little.
+std::string out_of_memory(const Comparison& comparison) {
+  std::string text;
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    for (const models::Result& result : comparison.results(policy)) {
+      if (result.outcome != models::Outcome::out_of_memory) continue;
+      text += fmt::format("{}, seed {}: OUT OF MEMORY after {}: {}; the figures end there.\n", result.policy,
+                          result.seed, human(result.sim_time), out_of_memory_reason(result.memory));
+    }
+  }
+  return text.empty() ? "" : text + "\n";
+}
+
+std::string caveats(const Comparison& comparison) {
+  std::string text;
+  if (comparison.replications() == 1) {
+    text += "    One replication: no confidence intervals. --reps 5 runs five seeds and gives them.\n";
+  }
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    for (const models::Result& result : comparison.results(policy)) {
+      for (const models::ClassResult& each : result.classes) text += unfinished_note(result, each);
+    }
+  }
+  text +=
+      "    - in the table: fewer than ten samples lie beyond that percentile (p99.9 needs 10,000 in all).\n"
+      "    A closed loop asks nothing while it waits, so a long stall is one sample of it; an open loop counts each\n"
+      "    request that falls due meanwhile.\n";
+  return "To be known\n" + text + closed_loop_gaps(comparison);
+}
+
+}  // namespace
+
+std::string closed_loop_gaps(const Comparison& comparison) {
+  std::string text;
+  for (const Loops& loops : loops_of(comparison.scenario())) text += gap(comparison, loops);
+  return text;
+}
+
+std::string out_of_memory_reason(const models::MemoryResult& memory) {
+  const models::ZoneCounts& pages = memory.at_end;
+  const auto size = [](models::PageCount count) { return human(bytes_of(count)); };
+  return fmt::format(
+      "an allocation found nothing to reclaim in {} round{}, with {} locked, {} anonymous ({} in swap), "
+      "{} page cache",
+      memory.reclaim.futile_rounds, memory.reclaim.futile_rounds == 1 ? "" : "s", size(pages.unevictable),
+      size(pages.inactive_anon + pages.active_anon), size(memory.swap_used),
+      size(pages.inactive_file + pages.active_file));
+}
+
+std::vector<PolicyQuestion> questions_between(const std::vector<models::Policy>& policies) {
+  std::vector<PolicyQuestion> questions;
+  for (const Path& path : kPaths) {
+    for (const Pair& pair : pairs(policies, path)) {
+      questions.push_back({pair.held, pair.downgraded, path.call, question_of(policies[pair.downgraded], path)});
+    }
+  }
+  return questions;
+}
+
+std::string verdict(const Comparison& comparison) {
+  std::string text = out_of_memory(comparison);
+  for (const Path& path : kPaths) {
+    for (const Pair& pair : pairs(comparison.scenario().policies, path)) text += section(comparison, path, pair) + "\n";
+  }
+  return text + remaining(comparison) + "\n" + reclaim(comparison) + caveats(comparison);
+}
+
+}  // namespace experiments

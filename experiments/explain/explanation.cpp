@@ -1,0 +1,591 @@
+#include "experiments/explain/explanation.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <limits>
+#include <map>
+#include <stdexcept>
+#include <utility>
+
+#include "experiments/base/change.h"
+#include "experiments/base/quantity.h"
+#include "experiments/commands/commands.h"
+#include "experiments/compare/autopsy.h"
+#include "experiments/run/execute.h"
+#include "experiments/study/study_plan.h"
+
+namespace experiments {
+
+namespace {
+
+using models::Cause;
+using models::Result;
+using sim::Nanoseconds;
+using Results = std::vector<Result>;
+
+// Far above: nobody calls that noise.
+constexpr double kFarAbove = 3;
+// Of a victim's slowest requests' time, to be worth a sentence or a remedy.
+constexpr double kWorthSaying = 0.05;
+
+bool makes_requests(const models::ThreadSpec& thread) {
+  return thread.count > 0 && !std::holds_alternative<models::LockerSpec>(thread.run) &&
+         !std::holds_alternative<models::BusySpec>(thread.run);
+}
+
+/// Names of the classes that make requests, in the order of the scenario.
+std::vector<std::string> competitors(const models::Scenario& scenario) {
+  std::vector<std::string> names;
+  for (const models::ProcessSpec& process : scenario.processes) {
+    for (const models::ThreadSpec& thread : process.threads) {
+      if (makes_requests(thread)) names.push_back(thread.name);
+    }
+  }
+  return names;
+}
+
+models::ClassId id_of(const Result& result, const std::string& name) {
+  const auto found = std::find_if(result.classes.begin(), result.classes.end(),
+                                  [&](const models::ClassResult& each) { return each.name == name; });
+  return found == result.classes.end() ? -1 : static_cast<models::ClassId>(found - result.classes.begin());
+}
+
+sim::Histogram latency_of(const Result& result, const std::string& name) {
+  const models::ClassId id = id_of(result, name);
+  return id < 0 ? sim::Histogram{} : result.classes[static_cast<std::size_t>(id)].total().latency();
+}
+
+std::vector<sim::Histogram> latencies_of(const Results& results, const std::string& name) {
+  std::vector<sim::Histogram> latencies;
+  for (const Result& result : results) latencies.push_back(latency_of(result, name));
+  return latencies;
+}
+
+std::vector<double> values_of(const std::vector<sim::Histogram>& latencies, const Statistic& statistic) {
+  std::vector<double> values;
+  for (const sim::Histogram& latency : latencies) {
+    if (const auto value = statistic.of(latency)) values.push_back(static_cast<double>(value->count()));
+  }
+  return values;
+}
+
+/// The highest of the tail that every replication can tell, on both sides.
+const Statistic& best_statistic(const std::vector<sim::Histogram>& before, const std::vector<sim::Histogram>& after) {
+  const auto& statistics = all_statistics();
+  const auto all_can_tell = [](const std::vector<sim::Histogram>& latencies, const Statistic& statistic) {
+    return values_of(latencies, statistic).size() == latencies.size();
+  };
+  const auto found = std::find_if(statistics.rbegin(), statistics.rend(), [&](const Statistic& statistic) {
+    return statistic.quantile >= 0.9 && all_can_tell(before, statistic) && all_can_tell(after, statistic);
+  });
+  return found == statistics.rend() ? statistics.back() : *found;
+}
+
+double ratio_of(const std::vector<double>& before, const std::vector<double>& after) {
+  double logarithms = 0;
+  for (std::size_t each = 0; each < before.size(); ++each) {
+    if (before[each] <= 0 || after[each] <= 0)
+      return mean_of(after) <= mean_of(before) ? 1 : std::numeric_limits<double>::infinity();
+    logarithms += std::log(after[each] / before[each]);
+  }
+  return std::exp(logarithms / static_cast<double>(before.size()));
+}
+
+/// Nothing where one of them has no value for a replication.
+std::optional<TailChange> change_of(const std::string& class_name, const Statistic& statistic,
+                                    const std::vector<double>& before, const std::vector<double>& after) {
+  if (before.empty() || before.size() != after.size()) return std::nullopt;
+  return TailChange{class_name,
+                    statistic,
+                    mean_of(before),
+                    mean_of(after),
+                    ratio_of(before, after),
+                    paired_difference(before, after)};
+}
+
+Change kind_of(const TailChange& change) { return change_between(change.before, change.after, change.difference); }
+
+// --- running ----------------------------------------------------------------------------------------------------
+
+/// A variant of the scenario that is to be run.
+struct Variant {
+  std::vector<std::string> sets;
+  std::optional<std::string> policy;
+};
+
+using Outcome = std::variant<Results, std::string>;
+
+class Runner {
+ public:
+  Runner(const ExplainRequest& request, const std::function<void(std::size_t, std::size_t)>& watch)
+      : request_(request), watch_(watch) {}
+
+  /// The scenario as a variant has it, with its one policy. Throws InputError.
+  [[nodiscard]] models::Scenario scenario_of(const Variant& variant) const {
+    Overrides overrides = request_.overrides;
+    overrides.sets.insert(overrides.sets.end(), variant.sets.begin(), variant.sets.end());
+    const bool own_policy = std::any_of(variant.sets.begin(), variant.sets.end(),
+                                        [](const std::string& set) { return set.starts_with("polic"); });
+    if (own_policy) overrides.policies.clear();
+    if (variant.policy) overrides.policies = {*variant.policy};
+    models::Scenario scenario = read_scenario(request_.file, overrides);
+    scenario.policies.resize(1);
+    return scenario;
+  }
+
+  /// Runs all variants, each under every seed: the results, or why there are none.
+  std::vector<Outcome> run(const std::vector<Variant>& variants) {
+    std::deque<models::Scenario> scenarios;
+    std::vector<Outcome> outcomes(variants.size());
+    std::vector<Job> jobs;
+    std::vector<std::size_t> variant_of;
+    for (std::size_t variant = 0; variant < variants.size(); ++variant) {
+      try {
+        scenarios.push_back(scenario_of(variants[variant]));
+      } catch (const InputError& error) {
+        outcomes[variant] = std::string(error.what());
+        continue;
+      }
+      for (int replication = 0; replication < request_.replications; ++replication) {
+        const models::Scenario& scenario = scenarios.back();
+        jobs.push_back(
+            {&scenario, &scenario.policies.front(), scenario.seed + static_cast<std::uint64_t>(replication)});
+        variant_of.push_back(variant);
+      }
+    }
+    collect(jobs, variant_of, outcomes);
+    return outcomes;
+  }
+
+ private:
+  void collect(const std::vector<Job>& jobs, const std::vector<std::size_t>& variant_of,
+               std::vector<Outcome>& outcomes) {
+    all_ += jobs.size();
+    const std::size_t before = done_;
+    auto finished = execute(jobs, request_.workers, request_.options, [&](std::size_t done) {
+      done_ = before + done;
+      watch_(done_, all_);
+    });
+    for (std::size_t job = 0; job < jobs.size(); ++job) {
+      Outcome& outcome = outcomes[variant_of[job]];
+      if (auto* const failure = std::get_if<Failure>(&finished[job])) {
+        outcome = failure->reason;
+      } else if (auto* const results = std::get_if<Results>(&outcome)) {
+        results->push_back(std::get<Result>(std::move(finished[job])));
+      }
+    }
+  }
+
+  const ExplainRequest& request_;
+  const std::function<void(std::size_t, std::size_t)>& watch_;
+  std::size_t done_ = 0;
+  std::size_t all_ = 0;
+};
+
+std::string command_of(const ExplainRequest& request, const Variant& variant) {
+  std::string text = request.command;
+  for (const std::string& set : variant.sets) text += " --set " + shell_word(set);
+  if (variant.policy) text += " --policy " + *variant.policy;
+  return text;
+}
+
+// --- who suffers ------------------------------------------------------------------------------------------------
+
+/// As tail_change, but what `together` can tell decides which percentile: fewer requests alone are no reason to look
+/// away. Where they cannot tell it, their longest stands for it, which is no shorter.
+std::optional<TailChange> far_from_alone(const Results& alone_results, const Results& together,
+                                         const std::string& class_name) {
+  const std::vector<sim::Histogram> latencies = latencies_of(together, class_name);
+  const std::vector<sim::Histogram> alone_latencies = latencies_of(alone_results, class_name);
+  const Statistic& statistic = best_statistic(latencies, latencies);
+  std::vector<double> before = values_of(alone_latencies, statistic);
+  if (before.size() != alone_latencies.size()) before = values_of(alone_latencies, all_statistics().back());
+  return change_of(class_name, statistic, before, values_of(latencies, statistic));
+}
+
+std::vector<Victim> victims_of(Runner& runner, const models::Scenario& scenario, const Results& together,
+                               std::vector<std::string>& unharmed) {
+  const std::vector<std::string> names = competitors(scenario);
+  std::vector<Variant> variants;
+  for (const std::string& name : names) variants.push_back({alone(scenario, name, together.front().sim_time), {}});
+  const std::vector<Outcome> outcomes = runner.run(variants);
+  std::vector<Victim> victims;
+  for (std::size_t each = 0; each < names.size(); ++each) {
+    if (const auto* const reason = std::get_if<std::string>(&outcomes[each])) {
+      throw std::runtime_error(fmt::format("{} alone on the machine: {}", names[each], *reason));
+    }
+    const auto change = far_from_alone(std::get<Results>(outcomes[each]), together, names[each]);
+    if (change && change->ratio >= kFarAbove && kind_of(*change) == Change::longer) {
+      victims.push_back({*change, wait_chains(together, id_of(together.front(), names[each]))});
+    } else {
+      unharmed.push_back(names[each]);
+    }
+  }
+  std::stable_sort(victims.begin(), victims.end(),
+                   [](const Victim& a, const Victim& b) { return a.tail.ratio > b.tail.ratio; });
+  return victims;
+}
+
+std::vector<WaitChain> chains_that_matter(const std::vector<Victim>& victims) {
+  std::vector<WaitChain> chains;
+  for (const Victim& victim : victims) {
+    for (const WaitChain& chain : victim.waits.chains) {
+      if (victim.waits.share(chain.time) >= kWorthSaying) chains.push_back(chain);
+    }
+  }
+  return chains;
+}
+
+// --- what happened ----------------------------------------------------------------------------------------------
+
+/// The longest of the holds that a chain ends with, and the longest time that such a holder had no CPU.
+std::string longest_hold(const Results& results, const models::LockBlame& root) {
+  Nanoseconds hold{};
+  Nanoseconds off_cpu{};
+  std::uint64_t convoy = 0;
+  for (const Result& result : results) {
+    for (const models::LockResult& lock : result.locks) {
+      const models::RwsemStatistics& statistics = lock.statistics;
+      const auto found = statistics.hold.find({root.holder, call_of(root.phase), root.mode});
+      if (found == statistics.hold.end()) continue;
+      hold = std::max(hold, found->second.max());
+      const auto& away = root.mode == models::LockMode::read ? statistics.read_off_cpu : statistics.write_off_cpu;
+      for (const sim::Histogram* times : {&away.preempted, &away.granted}) {
+        if (!times->empty()) off_cpu = std::max(off_cpu, times->max());
+      }
+      convoy = std::max(convoy, statistics.largest_convoy);
+    }
+  }
+  if (hold == Nanoseconds{0}) return "";
+  std::string text = fmt::format("The longest such hold: {}", human(hold));
+  const bool waits_to_run = root.doing == Cause::run_queue || root.doing == Cause::throttled;
+  if (waits_to_run && off_cpu > Nanoseconds{0})
+    text += fmt::format(", {} of it without a CPU", human(std::min(hold, off_cpu)));
+  if (convoy > 1) text += fmt::format("; up to {} readers at a time queued behind a writer", convoy);
+  return text + ".";
+}
+
+std::string own_time(const Victim& victim) {
+  std::string text;
+  for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
+    const double share = victim.waits.share(victim.waits.own[cause]);
+    if (share < kWorthSaying || static_cast<Cause>(cause) == Cause::lock_wait) continue;
+    text += fmt::format("{}{:.0f} % {}", text.empty() ? "" : ", ", 100 * share, to_string(static_cast<Cause>(cause)));
+  }
+  return text;
+}
+
+/// The chains of a victim that differ only in what the holder was about, as one.
+struct MainChain {
+  const Victim* victim;
+  WaitChain chain;               ///< its `root` is that of the first part
+  std::vector<WaitChain> parts;  ///< the one with the most time first
+};
+
+bool alike(const WaitChain& a, const WaitChain& b) {
+  return a.through == b.through && a.root.holder == b.root.holder && a.root.mode == b.root.mode &&
+         a.root.lock == b.root.lock;
+}
+
+/// Whether a sentence about `told` has told `chain`, too: the same end, and everybody on the way.
+bool tells(const WaitChain& told, const WaitChain& chain, models::ClassId victim) {
+  if (told.root != chain.root) return false;
+  const auto on_the_way = [&](models::ClassId id) {
+    return std::find(told.through.begin(), told.through.end(), id) != told.through.end();
+  };
+  return on_the_way(victim) && std::all_of(chain.through.begin(), chain.through.end(), on_the_way);
+}
+
+/// Those that much of a victim's time goes to. The longest first: they tell the shorter ones.
+std::vector<MainChain> main_chains(const std::vector<Victim>& victims) {
+  constexpr double kMain = 0.2;
+  std::vector<MainChain> chains;
+  for (const Victim& victim : victims) {
+    const std::size_t first = chains.size();
+    for (const WaitChain& chain : victim.waits.chains) {
+      const auto known = std::find_if(chains.begin() + static_cast<std::ptrdiff_t>(first), chains.end(),
+                                      [&](const MainChain& each) { return alike(each.chain, chain); });
+      if (known == chains.end()) {
+        chains.push_back({&victim, chain, {chain}});
+      } else {
+        known->chain.time += chain.time;
+        known->parts.push_back(chain);
+      }
+    }
+  }
+  std::erase_if(chains, [&](const MainChain& each) { return each.victim->waits.share(each.chain.time) < kMain; });
+  std::stable_sort(chains.begin(), chains.end(), [](const MainChain& a, const MainChain& b) {
+    return a.chain.through.size() > b.chain.through.size();
+  });
+  return chains;
+}
+
+/// What the holder was about, where that was not always the same: `; in 46 % of that time it is one who is being
+/// woken`.
+std::string what_holders_do(const MainChain& main, const std::vector<std::string>& classes) {
+  std::map<std::string, Nanoseconds> times;
+  for (const WaitChain& part : main.parts) times[meanwhile(part.root, classes)] += part.time;
+  std::string text;
+  for (const auto& [doing, time] : times) {
+    const double share = static_cast<double>(time.count()) / static_cast<double>(main.chain.time.count());
+    if (doing.empty() || share < kWorthSaying) continue;
+    text += fmt::format("; in {:.0f} % of that time it is one{}", 100 * share, doing.substr(1));
+  }
+  return text;
+}
+
+std::string sentence_about(const MainChain& main, const models::Scenario& scenario, const Results& results) {
+  const std::vector<std::string> classes = results.front().class_names();
+  const Victim& victim = *main.victim;
+  const std::string& name = victim.tail.class_name;
+  constexpr double kNearlyAll = 0.9;
+  const WaitChain& first = main.parts.front();
+  const bool always =
+      static_cast<double>(first.time.count()) > kNearlyAll * static_cast<double>(main.chain.time.count());
+  WaitChain chain = main.chain;
+  std::vector<models::Phase> phases;
+  for (const WaitChain& part : main.parts) {
+    if (std::find(phases.begin(), phases.end(), part.root.phase) == phases.end()) phases.push_back(part.root.phase);
+  }
+  if (!always) chain.root.doing = Cause::cpu;
+  return fmt::format("{}. That is {:.0f} % of the time of {}'s slowest {} requests ({} and longer){}. {}",
+                     in_words(chain, name, scenario, classes, phases), 100 * victim.waits.share(chain.time), name,
+                     victim.waits.requests, human(victim.waits.from), always ? "" : what_holders_do(main, classes),
+                     longest_hold(results, first.root));
+}
+
+std::vector<std::string> account_of(const std::vector<Victim>& victims, const models::Scenario& scenario,
+                                    const Results& results) {
+  std::vector<MainChain> told;
+  const auto is_told = [&](const MainChain& main) {
+    const models::ClassId id = id_of(results.front(), main.victim->tail.class_name);
+    const double share = main.victim->waits.share(main.chain.time);
+    constexpr double kAboutAsMuch = 0.1;
+    return std::any_of(told.begin(), told.end(), [&](const MainChain& each) {
+      return tells(each.chain, main.chain, id) && each.victim->waits.share(each.chain.time) > share - kAboutAsMuch;
+    });
+  };
+  for (const MainChain& main : main_chains(victims)) {
+    if (!is_told(main)) told.push_back(main);
+  }
+  std::stable_sort(told.begin(), told.end(),
+                   [](const MainChain& a, const MainChain& b) { return a.victim < b.victim; });
+  std::vector<std::string> account;
+  for (const MainChain& main : told) account.push_back(sentence_about(main, scenario, results));
+  for (const Victim& victim : victims) {
+    if (const std::string own = own_time(victim); !own.empty()) {
+      account.push_back(fmt::format("What {}'s slowest spend on their own account: {}.", victim.tail.class_name, own));
+    }
+  }
+  return account;
+}
+
+// --- what would help --------------------------------------------------------------------------------------------
+
+Trial trial_of(const Remedy& remedy, const Outcome& outcome, const Results& together, const Explanation& explanation) {
+  Trial trial{remedy, {}, {}, {}, {}};
+  if (const auto* const reason = std::get_if<std::string>(&outcome)) {
+    trial.failure = *reason;
+    return trial;
+  }
+  const auto& results = std::get<Results>(outcome);
+  for (const Victim& victim : explanation.victims) {
+    const std::string& name = victim.tail.class_name;
+    if (remedy.without == name) continue;
+    if (const auto change = tail_change(together, results, name)) {
+      trial.victims.push_back(*change);
+    } else {
+      trial.failure = fmt::format("no request of {} was served", name);
+    }
+  }
+  for (const std::string& name : explanation.unharmed) {
+    if (remedy.without == name) continue;
+    const auto change = tail_change(together, results, name);
+    constexpr double kWorse = 1.5;
+    if (change && change->ratio > kWorse && kind_of(*change) == Change::longer) trial.worse.push_back(name);
+  }
+  return trial;
+}
+
+std::vector<Trial> trials_of(Runner& runner, const ExplainRequest& request, const std::vector<Remedy>& remedies,
+                             const Results& together, const Explanation& explanation) {
+  std::vector<Variant> variants;
+  for (const Remedy& remedy : remedies) variants.push_back({remedy.sets, remedy.policy});
+  const std::vector<Outcome> outcomes = runner.run(variants);
+  std::vector<Trial> trials;
+  for (std::size_t each = 0; each < remedies.size(); ++each) {
+    trials.push_back(trial_of(remedies[each], outcomes[each], together, explanation));
+    trials.back().command = command_of(request, variants[each]);
+  }
+  std::stable_sort(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) { return a.ratio() < b.ratio(); });
+  return trials;
+}
+
+// --- words ------------------------------------------------------------------------------------------------------
+
+std::string time_text(double nanoseconds) { return human(std::chrono::duration<double, std::nano>(nanoseconds)); }
+
+std::string change_line(const TailChange& change) {
+  return fmt::format("{:<15} {:<6} {:>8} -> {:>8}  ({}{})", change.class_name, change.statistic.name,
+                     time_text(change.before), time_text(change.after), factor_text(change.before, change.after),
+                     difference_text(change.difference));
+}
+
+/// The lines of one trial.
+std::string lines_of(std::size_t place, const Trial& trial) {
+  std::string text = fmt::format("{:>3}. {}\n", place, trial.remedy.label);
+  if (!trial.failure.empty()) return text + fmt::format("       cannot be told: {}\n", trial.failure);
+  for (const TailChange& change : trial.victims) text += "       " + change_line(change) + "\n";
+  if (!trial.worse.empty()) text += fmt::format("       at the cost of {}\n", fmt::join(trial.worse, ", "));
+  return text;
+}
+
+std::string report_of(const Incident& incident) {
+  std::string text = fmt::format("The report ({})\n    {}\n", fmt::join(incident.source, "; "), incident.observed);
+  if (!incident.guesses.empty()) text += fmt::format("    Not in it: {}\n", fmt::join(incident.guesses, "; "));
+  if (!incident.remedy.empty()) text += fmt::format("    What was done: {}\n", incident.remedy);
+  return text + "\n";
+}
+
+Json json_of(const Incident& incident) {
+  return {{"source", incident.source},
+          {"observed", incident.observed},
+          {"guesses", incident.guesses},
+          {"remedy", incident.remedy}};
+}
+
+Json json_of(const TailChange& change) {
+  Json json{{"class", change.class_name},
+            {"statistic", change.statistic.name},
+            {"before_ns", std::llround(change.before)},
+            {"after_ns", std::llround(change.after)},
+            {"ratio", std::isfinite(change.ratio) ? Json(change.ratio) : Json(nullptr)}};
+  if (change.difference) {
+    json["difference_ns"] = {{"mean", std::llround(change.difference->mean)},
+                             {"low", std::llround(change.difference->low)},
+                             {"high", std::llround(change.difference->high)}};
+  }
+  return json;
+}
+
+Json json_of(const Trial& trial) {
+  Json json{{"remedy", trial.remedy.label},
+            {"helps", trial.helps()},
+            {"command", trial.command},
+            {"victims", Json::array()},
+            {"worse", trial.worse}};
+  if (!trial.failure.empty()) json["failure"] = trial.failure;
+  for (const TailChange& change : trial.victims) json["victims"].push_back(json_of(change));
+  return json;
+}
+
+}  // namespace
+
+std::optional<TailChange> tail_change(const Results& before, const Results& after, const std::string& class_name) {
+  const std::vector<sim::Histogram> latencies_before = latencies_of(before, class_name);
+  const std::vector<sim::Histogram> latencies_after = latencies_of(after, class_name);
+  const Statistic& statistic = best_statistic(latencies_before, latencies_after);
+  return change_of(class_name, statistic, values_of(latencies_before, statistic),
+                   values_of(latencies_after, statistic));
+}
+
+double Trial::ratio() const {
+  if (!failure.empty() || victims.empty()) return std::numeric_limits<double>::infinity();
+  return std::max_element(victims.begin(), victims.end(),
+                          [](const TailChange& a, const TailChange& b) { return a.ratio < b.ratio; })
+      ->ratio;
+}
+
+bool Trial::helps() const {
+  return failure.empty() && !victims.empty() &&
+         std::all_of(victims.begin(), victims.end(),
+                     [](const TailChange& change) { return kind_of(change) == Change::shorter; });
+}
+
+Explanation explain(const ExplainRequest& request, const std::function<void(std::size_t, std::size_t)>& watch) {
+  Runner runner(request, watch);
+  const models::Scenario scenario = runner.scenario_of({});
+  const Outcome outcome = runner.run({Variant{}}).front();
+  if (const auto* const reason = std::get_if<std::string>(&outcome)) throw std::runtime_error(*reason);
+  const auto& together = std::get<Results>(outcome);
+
+  Explanation explanation;
+  explanation.scenario = scenario.name;
+  explanation.about = scenario.about;
+  explanation.incident = read_scenario_file(request.file, request.overrides).incident;
+  explanation.policy = scenario.policies.front().name;
+  explanation.replications = together.size();
+  explanation.command = request.command;
+  explanation.victims = victims_of(runner, scenario, together, explanation.unharmed);
+  explanation.account = account_of(explanation.victims, scenario, together);
+  if (explanation.victims.empty()) return explanation;
+
+  std::vector<Diagnostic> diagnostics;
+  YamlNode root = load_yaml(request.file, diagnostics);
+  apply_scenario_sets(root, request.overrides.sets, diagnostics);
+  std::vector<std::string> victims;
+  for (const Victim& victim : explanation.victims) victims.push_back(victim.tail.class_name);
+  const auto policy =
+      request.overrides.policies.empty() ? std::nullopt : std::optional(request.overrides.policies.front());
+  const std::vector<Remedy> remedies =
+      remedies_for({scenario, root, policy, victims, chains_that_matter(explanation.victims),
+                    together.front().class_names(), together.front().sim_time});
+  explanation.trials = trials_of(runner, request, remedies, together, explanation);
+  return explanation;
+}
+
+std::string to_text(const Explanation& explanation) {
+  const std::string report = explanation.incident ? report_of(*explanation.incident) : "";
+  if (explanation.victims.empty()) {
+    return report +
+           fmt::format(
+               "Nobody suffers: no tail is {} times what it is with one thread of that class alone on the machine.\n",
+               kFarAbove);
+  }
+  std::string text =
+      report + fmt::format("Who suffers under {}: tails, from one thread alone on the machine to all together\n",
+                           explanation.policy);
+  for (const Victim& victim : explanation.victims) text += "    " + change_line(victim.tail) + "\n";
+  if (!explanation.unharmed.empty()) text += fmt::format("    not: {}\n", fmt::join(explanation.unharmed, ", "));
+  text += "\nWhat happens\n";
+  for (const std::string& sentence : explanation.account) text += "    " + sentence + "\n";
+  text += "\nWhat would help: each change alone, by the victim that it helps least\n";
+  std::size_t place = 0;
+  std::vector<std::string> useless;
+  for (const Trial& trial : explanation.trials) {
+    if (trial.helps() || !trial.failure.empty()) {
+      text += lines_of(++place, trial);
+    } else {
+      useless.push_back(trial.remedy.label);
+    }
+  }
+  if (place == 0) text += "    Nothing that was tried helps every victim.\n";
+  if (!useless.empty()) text += fmt::format("    Does not help every victim: {}\n", fmt::join(useless, "; "));
+  text +=
+      explanation.replications == 1
+          ? "\nOne replication: no confidence intervals, and only a factor of 1.5 counts. --reps 5 runs five seeds.\n"
+          : fmt::format("\nDifferences: mean over {} seeds [95 % confidence].\n", explanation.replications);
+  return text;
+}
+
+Json to_json(const Explanation& explanation) {
+  Json json{{"schema", "mlocksim/1"},         {"explains", explanation.scenario},
+            {"about", explanation.about},     {"policy", explanation.policy},
+            {"command", explanation.command}, {"replications", explanation.replications},
+            {"victims", Json::array()},       {"unharmed", explanation.unharmed},
+            {"account", explanation.account}, {"trials", Json::array()}};
+  if (explanation.incident) json["incident"] = json_of(*explanation.incident);
+  for (const Victim& victim : explanation.victims) {
+    Json each = json_of(victim.tail);
+    each["slowest"] = {{"requests", victim.waits.requests}, {"from_ns", victim.waits.from.count()}};
+    json["victims"].push_back(each);
+  }
+  for (const Trial& trial : explanation.trials) json["trials"].push_back(json_of(trial));
+  return json;
+}
+
+}  // namespace experiments

@@ -1,0 +1,376 @@
+#include "experiments/explain/remedy.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <numeric>
+#include <utility>
+
+#include "experiments/base/quantity.h"
+#include "experiments/run/result_json.h"
+#include "experiments/scenario/config_catalogue.h"
+#include "experiments/study/study_file.h"
+#include "experiments/study/study_plan.h"
+
+namespace experiments {
+
+namespace {
+
+using models::Cause;
+using models::HoldMode;
+using models::LockBlame;
+using models::Phase;
+
+/// A thread, and where it is in the tree.
+struct Member {
+  const models::ThreadSpec* thread = nullptr;
+  std::size_t process = 0;
+
+  [[nodiscard]] std::string set(const std::string& key, const std::string& value) const {
+    return fmt::format("processes[{}].threads.{}.{}={}", process, thread->name, key, value);
+  }
+  [[nodiscard]] bool locks() const { return std::holds_alternative<models::LockerSpec>(thread->run); }
+};
+
+std::vector<Member> members_of(const models::Scenario& scenario) {
+  std::vector<Member> members;
+  for (std::size_t process = 0; process < scenario.processes.size(); ++process) {
+    for (const models::ThreadSpec& thread : scenario.processes[process].threads) {
+      if (thread.count > 0) members.push_back({&thread, process});
+    }
+  }
+  return members;
+}
+
+/// A run that was to last as long as its lockers needs a length without them.
+void add_duration(std::vector<std::string>& sets, const models::Scenario& scenario, bool locker_left,
+                  sim::Nanoseconds sim_time) {
+  if (!locker_left && !scenario.duration) sets.push_back("duration=" + spell(sim_time));
+}
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+constexpr std::string_view kKernelPrefix = "linux-";
+
+/// The first two numbers of `linux-6.17`, to be compared: 6.17 comes after 6.4.
+std::optional<std::pair<int, int>> kernel_version(const std::string& name) {
+  if (!name.starts_with(kKernelPrefix)) return std::nullopt;
+  std::pair<int, int> version{};
+  const char* const end = name.data() + name.size();
+  const auto [dot, error] = std::from_chars(name.data() + kKernelPrefix.size(), end, version.first);
+  if (error != std::errc{}) return std::nullopt;
+  if (dot != end && *dot == '.') std::from_chars(dot + 1, end, version.second);
+  return version;
+}
+
+/// Keys of a policy and what they are changed to.
+using PolicyKeys = std::vector<std::pair<std::string, std::string>>;
+
+class Chooser {
+ public:
+  explicit Chooser(const Diagnosis& diagnosis)
+      : diagnosis_(diagnosis),
+        scenario_(diagnosis.scenario),
+        policy_(diagnosis.scenario.policies.front()),
+        members_(members_of(diagnosis.scenario)) {}
+
+  std::vector<Remedy> choose() {
+    for (const Member& member : members_) add_without(member);
+    for (const Member& member : members_) add_less_often(member);
+    for (const WaitChain& chain : diagnosis_.chains) add_for_scheduling(chain.root);
+    for (const WaitChain& chain : diagnosis_.chains) add_for_phase(chain.root);
+    add_for_faults();
+    add_kernels();
+    return std::move(remedies_);
+  }
+
+ private:
+  void add(Remedy remedy) {
+    const bool known = std::any_of(remedies_.begin(), remedies_.end(),
+                                   [&](const Remedy& other) { return other.label == remedy.label; });
+    if (!known) remedies_.push_back(std::move(remedy));
+  }
+
+  // --- competitors ----------------------------------------------------------------------------------------------
+
+  void add_without(const Member& member) {
+    const std::string& name = member.thread->name;
+    const bool only_victim = diagnosis_.victims.size() == 1 && diagnosis_.victims.front() == name;
+    if (only_victim) return;
+    add({fmt::format("without {}", name), without(scenario_, name, diagnosis_.sim_time), std::nullopt, name});
+  }
+
+  /// Those that somebody waits for.
+  [[nodiscard]] bool in_the_way(const std::string& name) const {
+    return std::any_of(diagnosis_.chains.begin(), diagnosis_.chains.end(), [&](const WaitChain& chain) {
+      const auto is = [&](models::ClassId id) { return class_name(id, diagnosis_.classes) == name; };
+      return is(chain.root.holder) || std::any_of(chain.through.begin(), chain.through.end(), is);
+    });
+  }
+
+  void add_less_often(const Member& member) {
+    if (!in_the_way(member.thread->name)) return;
+    std::vector<std::string> rarely;
+    for (const char* const key : {"closed.think", "closed.compute", "open.every"}) {
+      const auto often = text_at(member, key);
+      const auto scaled_up = often ? std::optional(scaled(*often, 10)) : std::nullopt;
+      if (scaled_up && *scaled_up && **scaled_up != *often) rarely.push_back(member.set(key, **scaled_up));
+    }
+    if (!rarely.empty()) add({fmt::format("{} ten times less often", member.thread->name), rarely, {}, {}});
+    if (member.thread->count > 1) {
+      const int half = member.thread->count / 2;
+      add({fmt::format("{} with {} thread{}", member.thread->name, half, half == 1 ? "" : "s"),
+           {member.set("count", std::to_string(half))},
+           {},
+           {}});
+    }
+  }
+
+  /// What the tree has at a key of a thread, such as `closed.think`.
+  [[nodiscard]] std::optional<std::string> text_at(const Member& member, const std::string& path) const {
+    const std::size_t dot = path.find('.');
+    const YamlEntry* const processes = find_entry(diagnosis_.root, "processes");
+    if (processes == nullptr || member.process >= processes->value.entries.size()) return std::nullopt;
+    const YamlNode* node = &processes->value.entries[member.process].value;
+    for (const std::string& key :
+         {std::string("threads"), member.thread->name, path.substr(0, dot), path.substr(dot + 1)}) {
+      const YamlEntry* const entry = node->kind == YamlNode::Kind::map ? find_entry(*node, key) : nullptr;
+      if (entry == nullptr) return std::nullopt;
+      node = &entry->value;
+    }
+    return node->kind == YamlNode::Kind::scalar ? std::optional(node->scalar) : std::nullopt;
+  }
+
+  // --- scheduling -----------------------------------------------------------------------------------------------
+
+  [[nodiscard]] const Member* member_of(models::ClassId id) const {
+    const std::string name = class_name(id, diagnosis_.classes);
+    const auto found = std::find_if(members_.begin(), members_.end(),
+                                    [&](const Member& member) { return member.thread->name == name; });
+    return found == members_.end() ? nullptr : &*found;
+  }
+
+  void add_for_scheduling(const LockBlame& root) {
+    const Member* const holder = member_of(root.holder);
+    if (holder == nullptr) return;
+    if (root.doing == Cause::run_queue) {
+      add_niceness(*holder);
+      add_affinity(*holder);
+      if (const Member* const taker = member_of(root.cpu_taken_by)) add_lower_priority(*taker);
+    }
+    if (root.doing == Cause::throttled) add_quota(*holder);
+  }
+
+  void add_niceness(const Member& holder) {
+    const int nice = holder.thread->sched.nice > 0 ? 0 : -10;
+    if (holder.thread->sched.nice <= nice) return;
+    add({fmt::format("{} at nice {}", holder.thread->name, nice), {holder.set("nice", std::to_string(nice))}, {}, {}});
+  }
+
+  void add_lower_priority(const Member& taker) {
+    constexpr int kLowest = 19;
+    if (taker.thread->sched.nice == kLowest) return;
+    add({fmt::format("{} at nice {}", taker.thread->name, kLowest),
+         {taker.set("nice", std::to_string(kLowest))},
+         {},
+         {}});
+  }
+
+  void add_affinity(const Member& holder) {
+    if (holder.thread->sched.cpus.empty()) return;
+    std::vector<int> all(static_cast<std::size_t>(scenario_.machine.cpus));
+    std::iota(all.begin(), all.end(), 0);
+    if (holder.thread->sched.cpus == all) return;
+    add({fmt::format("{} on any CPU", holder.thread->name),
+         {holder.set("cpus", fmt::format("[{}]", fmt::join(all, ", ")))},
+         {},
+         {}});
+  }
+
+  void add_quota(const Member& holder) {
+    if (holder.thread->sched.group < 0) return;
+    const models::GroupSpec& group = scenario_.groups[static_cast<std::size_t>(holder.thread->sched.group)];
+    if (!group.cpu_max) return;
+    const sim::Nanoseconds enough = group.cpu_max->period * scenario_.machine.cpus;
+    for (const auto& [what, quota] : {std::pair(std::string("twice the quota"), 2 * group.cpu_max->quota),
+                                      std::pair(std::string("no quota"), enough)}) {
+      add({fmt::format("{} for group {}", what, group.name),
+           {fmt::format("groups.{}.cpu_max.quota={}", group.name, spell(quota))},
+           {},
+           {}});
+    }
+  }
+
+  // --- policies -------------------------------------------------------------------------------------------------
+
+  /// The policy as it is with some keys changed, as the tree's only one.
+  void add_policy(const std::string& label, const std::string& name, const PolicyKeys& keys) {
+    YamlNode root;
+    root.kind = YamlNode::Kind::map;
+    root.entries.push_back({"policy", {}, base_policy()});
+    std::vector<Diagnostic> ignored;
+    apply_set(root, "policy.name=" + name, ignored);
+    for (const auto& [key, value] : keys) apply_set(root, fmt::format("policy.{}={}", key, value), ignored);
+    const std::string policy = to_flow(root.entries.front().value);
+    const bool list = find_entry(diagnosis_.root, "policies") != nullptr;
+    add({label, {list ? fmt::format("policies=[{}]", policy) : "policy=" + policy}, {}, {}});
+  }
+
+  /// As a map: its own keys, or `{from: NAME}`.
+  [[nodiscard]] YamlNode base_policy() const {
+    YamlNode node;
+    if (diagnosis_.policy) {
+      node.kind = YamlNode::Kind::scalar;
+      node.scalar = *diagnosis_.policy;
+    } else if (const YamlEntry* const list = find_entry(diagnosis_.root, "policies")) {
+      node = list->value.entries.front().value;
+    } else {
+      node = find_entry(diagnosis_.root, "policy")->value;
+    }
+    if (node.kind == YamlNode::Kind::map) return node;
+    YamlNode map;
+    map.kind = YamlNode::Kind::map;
+    map.entries.push_back({"from", {}, std::move(node)});
+    return map;
+  }
+
+  /// What a lock of the VMA's own needs.
+  [[nodiscard]] PolicyKeys per_vma(const std::string& key) const {
+    PolicyKeys keys{{key, "per_vma"}};
+    if (policy_.fault != models::FaultLock::per_vma) keys.emplace_back("fault.lock", "per_vma");
+    return keys;
+  }
+
+  void add_for_phase(const LockBlame& root) {
+    if (root.lock != models::LockKind::mmap_sem) return;
+    switch (root.phase) {
+      case Phase::proc_read:
+        return add_for_proc(root);
+      case Phase::mlock_populate:
+        return add_for_populate();
+      case Phase::munlock_walk:
+        return add_for_munlock();
+      case Phase::munmap_munlock:
+      case Phase::munmap_zap:
+        return add_for_munmap();
+      case Phase::madvise:
+        return add_for_madvise(root);
+      case Phase::fault:
+        if (!policy_.retry_on_io) add_policy("faults give way to I/O", "fault_retry", {{"fault.retry_on_io", "true"}});
+        return;
+      default:
+        return;
+    }
+  }
+
+  void add_for_proc(const LockBlame& root) {
+    const Member* const reader = member_of(root.holder);
+    const auto* const spec = reader == nullptr ? nullptr : std::get_if<models::ProcReaderSpec>(&reader->thread->run);
+    if (spec == nullptr || spec->file == models::ProcReaderSpec::File::cmdline) return;
+    const std::string file(to_string(spec->file));
+    const bool rollup = spec->file == models::ProcReaderSpec::File::smaps_rollup;
+    add_policy(fmt::format("{} under per-VMA locks", file), file + "_per_vma", per_vma("proc." + file));
+    if (rollup && !policy_.proc.rollup_gives_way) {
+      add_policy("smaps_rollup gives way to waiters", "rollup_gives_way", {{"proc.rollup_gives_way", "true"}});
+    }
+  }
+
+  void add_for_madvise(const LockBlame& root) {
+    const Member* const caller = member_of(root.holder);
+    const auto* const spec = caller == nullptr ? nullptr : std::get_if<models::MadviserSpec>(&caller->thread->run);
+    if (spec == nullptr || spec->advice != models::Advice::dontneed || policy_.zap_under_vma_lock) return;
+    add_policy("madvise zaps under per-VMA locks", "madvise_per_vma", per_vma("madvise.zap"));
+  }
+
+  void add_for_populate() {
+    if (policy_.populate.mode == HoldMode::write_held) {
+      add_policy("mlock downgrades to populate", "populate_downgrade",
+                 {{"populate.mode", "downgrade"}, {"grow.mode", "downgrade"}});
+    }
+    if (policy_.populate.mode == HoldMode::drop_and_read && policy_.populate.batch > models::PageCount(0)) return;
+    add_policy("populate gives way every 512 pages", "populate_batches",
+               {{"populate.mode", "drop_and_read"},
+                {"populate.batch", "512"},
+                {"grow.mode", "drop_and_read"},
+                {"grow.batch", "512"}});
+  }
+
+  void add_for_munlock() {
+    if (policy_.munlock.mode != HoldMode::write_held) return;
+    add_policy("munlock downgrades for its walk", "munlock_downgrade", {{"munlock.mode", "downgrade"}});
+    add_policy("munlock gives way when somebody waits", "munlock_if_contended",
+               {{"munlock.mode", "chunked_write"}, {"munlock.if_contended", "true"}});
+  }
+
+  void add_for_munmap() {
+    if (policy_.munmap.mode == HoldMode::write_held) {
+      add_policy("munmap zaps under read mode", "munmap_downgrade", {{"munmap.mode", "downgrade"}});
+    }
+    if (policy_.munlock_in_zap) return;
+    add_policy("munmap munlocks and zaps under read mode", "munmap_in_zap",
+               {{"munmap.mode", "downgrade"}, {"munmap.munlock", "in_zap"}});
+  }
+
+  void add_for_faults() {
+    const bool faults = std::any_of(members_.begin(), members_.end(), [&](const Member& member) {
+      return std::holds_alternative<models::FaulterSpec>(member.thread->run) &&
+             contains(diagnosis_.victims, member.thread->name);
+    });
+    if (!faults || policy_.fault == models::FaultLock::per_vma) return;
+    add_policy("faults under per-VMA locks", "fault_per_vma", {{"fault.lock", "per_vma"}});
+  }
+
+  void add_kernels() {
+    const auto own = kernel_version(policy_.name);
+    std::vector<std::pair<std::pair<int, int>, std::string>> later;
+    for (const ConfigEntry& shipped : list_configs(ConfigKind::policies)) {
+      const auto version = kernel_version(shipped.name);
+      if (version && (!own || *version > *own)) later.emplace_back(*version, shipped.name);
+    }
+    std::sort(later.begin(), later.end());
+    for (const auto& [version, name] : later) {
+      add({fmt::format("Linux {}", name.substr(kKernelPrefix.size())), {}, name, {}});
+    }
+  }
+
+  const Diagnosis& diagnosis_;
+  const models::Scenario& scenario_;
+  const models::Policy& policy_;
+  std::vector<Member> members_;
+  std::vector<Remedy> remedies_;
+};
+
+}  // namespace
+
+std::vector<std::string> without(const models::Scenario& scenario, const std::string& class_name,
+                                 sim::Nanoseconds sim_time) {
+  std::vector<std::string> sets;
+  bool locker_left = false;
+  bool locker_gone = false;
+  for (const Member& member : members_of(scenario)) {
+    const bool meant = member.thread->name == class_name;
+    if (meant) sets.push_back(member.set("count", "0"));
+    locker_left = locker_left || (!meant && member.locks());
+    locker_gone = locker_gone || (meant && member.locks());
+  }
+  if (locker_gone) add_duration(sets, scenario, locker_left, sim_time);
+  return sets;
+}
+
+std::vector<std::string> alone(const models::Scenario& scenario, const std::string& class_name,
+                               sim::Nanoseconds sim_time) {
+  std::vector<std::string> sets;
+  for (const Member& member : members_of(scenario)) {
+    sets.push_back(member.set("count", member.thread->name == class_name ? "1" : "0"));
+  }
+  add_duration(sets, scenario, false, sim_time);
+  return sets;
+}
+
+std::vector<Remedy> remedies_for(const Diagnosis& diagnosis) { return Chooser(diagnosis).choose(); }
+
+}  // namespace experiments

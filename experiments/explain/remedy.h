@@ -1,0 +1,51 @@
+// What might help: changes to a scenario, each to be tried alone.
+//
+// A remedy is spelled as options of the command line, so that anybody can repeat it and whatever reads scenarios checks
+// it. Which ones apply follows from where the chains of waiting end (wait_chain.h): what the holder was doing chooses
+// the policy's path, why it took its time chooses niceness, CPUs or quota. Always there: without each other competitor
+// in turn, and later kernels. Validated by tests/experiments/explain/remedy_test.cpp.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "experiments/explain/wait_chain.h"
+#include "experiments/scenario/yaml_reader.h"
+#include "models/spec/scenario.h"
+
+namespace experiments {
+
+struct Remedy {
+  std::string label;                     ///< `without mapper`, `smaps under per-VMA locks`
+  std::vector<std::string> sets{};       ///< as --set takes them
+  std::optional<std::string> policy{};   ///< a shipped policy in place of the scenario's own
+  std::optional<std::string> without{};  ///< the class that is not there
+
+  bool operator==(const Remedy&) const = default;
+};
+
+/// What is known of a run that went badly.
+struct Diagnosis {
+  const models::Scenario& scenario;   ///< with the one policy that it ran under
+  const YamlNode& root;               ///< its tree
+  std::optional<std::string> policy;  ///< of the command line, in place of the tree's first one
+  std::vector<std::string> victims;   ///< classes
+  std::vector<WaitChain> chains;      ///< those of the victims that matter
+  std::vector<std::string> classes;   ///< the names that the chains refer to
+  sim::Nanoseconds sim_time{};        ///< of the run
+};
+
+/// Those that apply, each once, in the order: without competitors, who asks less often, scheduling, policies, kernels.
+[[nodiscard]] std::vector<Remedy> remedies_for(const Diagnosis& diagnosis);
+
+/// The --set that leaves `class_name` alone on the machine: one thread of it, and nobody of the others. Without the
+/// lockers the run lasts `sim_time`.
+[[nodiscard]] std::vector<std::string> alone(const models::Scenario& scenario, const std::string& class_name,
+                                             sim::Nanoseconds sim_time);
+
+/// The --set that takes a class away. `sim_time`: how long the run then lasts if it was to last as long as that class.
+[[nodiscard]] std::vector<std::string> without(const models::Scenario& scenario, const std::string& class_name,
+                                               sim::Nanoseconds sim_time);
+
+}  // namespace experiments

@@ -1,0 +1,48 @@
+// What the pages of reports have in common: the document around their sections, the answer on top, figures, tables that
+// sort.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "experiments/report/figures.h"
+
+namespace experiments {
+
+/// What stands on top of a page.
+struct PageFrame {
+  std::string kicker;
+  std::string title;
+  std::string about;
+};
+
+/// A figure as drawn.
+struct DrawnFigure {
+  Figure figure;
+  std::string svg;  ///< as inline_svg() gives it
+};
+
+using DrawnOrNot = std::variant<DrawnFigure, Omission>;
+
+/// The whole document. `main`: its sections, as HTML; those named answer, figures, method and results are linked on
+/// top.
+[[nodiscard]] std::string page_document(const PageFrame& frame, const std::string& main);
+
+/// Sentences are HTML.
+[[nodiscard]] std::string answer_section(const std::vector<std::string>& sentences,
+                                         const std::vector<std::string>& not_shown);
+
+/// `files`: the folder of the figures' files as seen from the page.
+[[nodiscard]] std::string figures_section(const std::vector<DrawnOrNot>& figures, const std::string& files);
+
+// --- tables -----------------------------------------------------------------------------------------------------
+
+/// A heading of a column. `name`: what rows are filtered by; `more`: attributes.
+[[nodiscard]] std::string column_head(const std::string& name, const std::string& html, const std::string& more = "");
+/// The field that filters the rows of the table of that id.
+[[nodiscard]] std::string table_tools(const std::string& table);
+/// Three digits, without an exponent.
+[[nodiscard]] std::string three_digits(double value);
+
+}  // namespace experiments

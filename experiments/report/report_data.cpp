@@ -1,0 +1,238 @@
+#include "experiments/report/report_data.h"
+
+#include <fmt/format.h>
+
+#include <boost/algorithm/string/replace.hpp>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+
+#include "experiments/base/diagnostics.h"
+#include "experiments/base/quantity.h"
+#include "experiments/run/replay.h"
+
+namespace experiments {
+
+namespace {
+
+InputError refusal(const std::filesystem::path& file, const std::string& message) {
+  return InputError({{file.string(), 0, 0, "", message}});
+}
+
+// --- a store --------------------------------------------------------------------------------------------------
+
+RunDetails details_in(Store& store, const std::string& run) {
+  RunDetails details;
+  Statement result(store.database(), "SELECT result FROM run WHERE key = ? AND result IS NOT NULL");
+  result.bind(1, run);
+  if (result.step()) details.result = Json::parse(result.text(0));
+  if (!store.has_distributions()) return details;
+  Statement rows(store.database(), "SELECT class, phase, histogram FROM distribution WHERE run = ?");
+  rows.bind(1, run);
+  while (rows.step()) {
+    details.distributions[{rows.text(0), rows.text(1)}] = CoarseHistogram::from_json(Json::parse(rows.text(2)));
+  }
+  return details;
+}
+
+ReportData data_of_study(const std::filesystem::path& folder) {
+  if (!std::filesystem::exists(folder / "study.sqlite")) {
+    throw refusal(folder, "there is no study in this folder: `mlocksim sweep STUDY -o DIR` makes one");
+  }
+  const auto store = std::make_shared<Store>(folder, Store::Mode::read);
+  ReportData data;
+  data.results = read_results(*store);
+  data.keeps_distributions = store->has_distributions();
+  data.details = [store](const std::string& run) { return details_in(*store, run); };
+  return data;
+}
+
+// --- a comparison -----------------------------------------------------------------------------------------------
+
+Figures figures_of(const Json& latencies) {
+  Figures figures;
+  const auto& names = statistic_names();
+  for (std::size_t place = 0; place < figures.size(); ++place) {
+    const auto found = latencies.find(names[place] == "count" ? "count" : names[place] + "_ns");
+    if (found != latencies.end() && found->is_number()) figures[place] = found->get<std::int64_t>();
+  }
+  return figures;
+}
+
+RunOutcome outcome_of(const Json& result, std::string key, std::string command) {
+  RunOutcome run;
+  run.key = std::move(key);
+  run.status = "done";
+  run.command = std::move(command);
+  run.seed = result.at("seed").get<std::uint64_t>();
+  for (const auto& [name, figures] : result.at("classes").items()) {
+    run.figures[{name, "total"}] = figures_of(figures.at("total"));
+    for (const auto& [phase, latencies] : figures.at("during").items()) {
+      run.figures[{name, phase}] = figures_of(latencies);
+    }
+  }
+  return run;
+}
+
+void add_run(StudyResults& results, const std::string& policy, RunOutcome run) {
+  auto& policies = results.points.front().policies;
+  auto place = std::find_if(policies.begin(), policies.end(), [&](const auto& each) { return each.policy == policy; });
+  if (place == policies.end()) place = policies.insert(place, {policy, {}});
+  place->replications[static_cast<int>(place->replications.size())] = std::move(run);
+}
+
+ReportData data_of_comparison(const std::filesystem::path& file) {
+  ReportData data;
+  data.is_study = false;
+  data.keeps_distributions = false;
+  const auto runs = std::make_shared<std::map<std::string, RunDetails>>();
+  try {
+    const Json json = Json::parse(std::ifstream(file));
+    data.results.name = json.at("scenario").get<std::string>();
+    data.results.about = json.value("about", "");
+    data.results.command = json.value("command", "");
+    data.results.points.resize(1);
+    for (const Json& each : json.at("runs")) {
+      const auto policy = each.at("policy").get<std::string>();
+      const std::string key = fmt::format("{} {}", policy, each.at("seed").get<std::uint64_t>());
+      const std::size_t place = runs->size();
+      RunDetails& details = (*runs)[key];
+      details.result = each;
+      details.result["engine"].erase("wall_ns");
+      if (json.contains("distributions")) details.distributions = distributions_from(json["distributions"].at(place));
+      data.keeps_distributions = data.keeps_distributions || !details.distributions.empty();
+      const std::string command =
+          json.contains("commands") ? json["commands"].at(place).get<std::string>() : std::string();
+      add_run(data.results, policy, outcome_of(each, key, command));
+    }
+  } catch (const Json::exception& error) {
+    throw refusal(file, fmt::format("this is no file of `mlocksim compare --json`: {}", error.what()));
+  }
+  data.details = [runs](const std::string& run) { return runs->at(run); };
+  return data;
+}
+
+// --- both -------------------------------------------------------------------------------------------------------
+
+std::vector<std::string> policies_of(const StudyResults& results) {
+  std::vector<std::string> names;
+  for (const PointOutcomes& point : results.points) {
+    for (const PolicyOutcomes& each : point.policies) {
+      if (std::find(names.begin(), names.end(), each.policy) == names.end()) names.push_back(each.policy);
+    }
+  }
+  return names;
+}
+
+/// A policy's rules, from the first of its runs whose command can be read.
+std::map<std::string, models::Policy> rules_of(const ReportData& data) {
+  std::map<std::string, models::Policy> rules;
+  std::set<std::string> tried;
+  for (const PointOutcomes& point : data.results.points) {
+    for (const PolicyOutcomes& each : point.policies) {
+      if (each.replications.empty() || !tried.insert(each.policy).second) continue;
+      const auto scenario = scenario_of_command(each.replications.begin()->second.command);
+      if (scenario) rules[each.policy] = scenario->policies.front();
+    }
+  }
+  return rules;
+}
+
+std::string quoted(const std::string& text) { return fmt::format("'{}'", boost::replace_all_copy(text, "'", "''")); }
+
+std::string column_of(const Measure& measure) {
+  return measure.statistic == "count" ? "count" : measure.statistic + "_ns";
+}
+
+std::string of_class(const std::string& table, const Measure& measure) {
+  return fmt::format("{0}class={1} AND {0}phase={2}", table, quoted(measure.class_name), quoted(measure.phase));
+}
+
+}  // namespace
+
+std::vector<std::string> ReportData::runs(std::size_t point, const std::string& policy) const {
+  std::vector<std::string> keys;
+  const PolicyOutcomes* const outcomes = results.points.at(point).policy(policy);
+  if (outcomes == nullptr) return keys;
+  for (const auto& [replication, run] : outcomes->replications) {
+    if (run.status == "done") keys.push_back(run.key);
+  }
+  return keys;
+}
+
+std::size_t ReportData::count_runs() const { return results.count("done"); }
+
+ReportData read_report_data(const std::filesystem::path& input) {
+  if (!std::filesystem::exists(input)) throw refusal(input, "there is no such folder or file");
+  ReportData data = std::filesystem::is_directory(input) ? data_of_study(input) : data_of_comparison(input);
+  if (data.count_runs() == 0) {
+    const std::size_t failed = data.results.count("failed");
+    throw refusal(input, failed > 0 ? fmt::format("no run of this study has succeeded, {} failed: `mlocksim results` "
+                                                  "tells why",
+                                                  failed)
+                                    : "no run of this study has ended yet: `mlocksim sweep` goes on with it");
+  }
+  data.measures = shown_measures(data.results);
+  data.policies = policies_of(data.results);
+  data.rules = rules_of(data);
+  return data;
+}
+
+std::string query_of(const ReportData& data, std::size_t point, const std::string& policy, const Measure& measure) {
+  if (!data.is_study) return {};
+  const std::string column = column_of(measure);
+  return fmt::format("SELECT {0} FROM latency WHERE point={1} AND policy={2} AND {3} AND {0} IS NOT NULL", column,
+                     point, quoted(policy), of_class("", measure));
+}
+
+std::string query_of_all_pairs(const ReportData& data, const std::string& before, const std::string& after,
+                               const Measure& measure) {
+  if (!data.is_study) return {};
+  const std::string column = column_of(measure);
+  return fmt::format(
+      "SELECT a.point, a.{0}, b.{0} FROM latency a JOIN latency b USING (point, replication, class, phase) "
+      "WHERE a.policy={1} AND b.policy={2} AND {3} AND a.{0} IS NOT NULL AND b.{0} IS NOT NULL",
+      column, quoted(before), quoted(after), of_class("a.", measure));
+}
+
+std::string query_of_pairs(const ReportData& data, std::size_t point, const std::string& before,
+                           const std::string& after, const Measure& measure) {
+  if (!data.is_study) return {};
+  return fmt::format("{} AND a.point={}", query_of_all_pairs(data, before, after, measure), point);
+}
+
+std::string query_of_result(const ReportData& data, std::size_t point, const std::string& policy,
+                            const std::string& path) {
+  if (!data.is_study) return {};
+  return fmt::format(
+      "SELECT json_extract(result, {}) FROM point_run JOIN run ON run.key = point_run.run "
+      "WHERE point={} AND point_run.policy={} AND result IS NOT NULL",
+      quoted(path), point, quoted(policy));
+}
+
+std::string time_text(double nanoseconds) {
+  std::string text = human(std::chrono::duration<double, std::nano>(nanoseconds));
+  boost::replace_all(text, " us", " µs");
+  return boost::replace_all_copy(text, " ", "\u00a0");
+}
+
+std::string amount_text(const Measure& measure, double amount) {
+  return measure.statistic == "count" ? fmt::format("{:.0f}", amount) : time_text(amount);
+}
+
+std::string measure_text(const Measure& measure) {
+  const std::string due = measure.phase == "total" ? "" : " due during " + measure.phase;
+  if (measure.statistic == "max") return fmt::format("the longest {} request{}", measure.class_name, due);
+  if (measure.statistic == "mean") return fmt::format("the mean {} request{}", measure.class_name, due);
+  if (measure.statistic == "count") return fmt::format("the number of {} requests{}", measure.class_name, due);
+  std::string percentile = measure.statistic;
+  if (percentile.size() > 3) percentile.insert(3, ".");  // p99.9
+  return fmt::format("{} of {} requests{}", percentile, measure.class_name, due);
+}
+
+std::string counted(std::size_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+}  // namespace experiments

@@ -1,0 +1,29 @@
+// Runs simulations side by side, each in a process of its own: SimGrid has room for one in a process.
+#pragma once
+
+#include <functional>
+#include <variant>
+#include <vector>
+
+#include "experiments/run/process_pool.h"
+#include "models/simulation.h"
+
+namespace experiments {
+
+/// One simulation to run.
+struct Job {
+  const models::Scenario* scenario;
+  const models::Policy* policy;
+  std::uint64_t seed;
+};
+
+using JobOutcome = std::variant<models::Result, Failure>;
+
+/// Runs all jobs, at most `workers` (>= 1) at a time; the outcomes are in the order of the jobs, whatever finished
+/// first. `finished` is told after each job how many are done. A job that crashes is a Failure and does not harm the
+/// others. Throws std::system_error if no process can be made.
+[[nodiscard]] std::vector<JobOutcome> execute(const std::vector<Job>& jobs, int workers,
+                                              const sim::Engine::Options& options,
+                                              const std::function<void(std::size_t)>& finished);
+
+}  // namespace experiments

@@ -1,0 +1,34 @@
+#include "experiments/run/replay.h"
+
+#include <boost/program_options/parsers.hpp>
+
+#include <exception>
+#include <optional>
+#include <vector>
+
+#include "experiments/commands/commands.h"
+
+namespace experiments {
+
+Expected<models::Scenario> scenario_of_command(const std::string& command) {
+  namespace po = boost::program_options;
+  try {
+    Arguments words = po::split_unix(command);
+    if (words.size() < 3 || words[0] != "mlocksim" || words[1] != "run") return Refusal{"this is no run: " + command};
+    words.erase(words.begin(), words.begin() + 2);
+    CommandLine line("run SCENARIO [OPTION]...", "", "SCENARIO", 1);
+    line.add()("policy", po::value<std::string>(), "");
+    add_scenario_options(line);
+    (void)line.parse(words);
+    const auto policy = line.find<std::string>("policy");
+    models::Scenario scenario =
+        read_named_scenario(line.get<std::vector<std::string>>("SCENARIO").front(),
+                            overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
+    scenario.policies.resize(1);
+    return scenario;
+  } catch (const std::exception& error) {
+    return Refusal{error.what()};
+  }
+}
+
+}  // namespace experiments

@@ -1,0 +1,55 @@
+// Results as JSON: the documented form for people and scripts, and a complete form that can be read back.
+//
+// The documented form (schema `mlocksim/1`), all times in whole nanoseconds:
+//   schema, scenario, policy, seed, outcome ("completed", "out_of_memory"), sim_time_ns, warm_up_ns,
+//     cool_down_ns (models/measure/measurement.h)
+//   classes.<class>: cpu_ns, involuntary_switches, open_loop, warm_up (requests left out), unfinished (when the run
+//   ended), cut_off (those of
+//     them that were never served), total, during.<phase>
+//     each: count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame, tail_blame
+//     A percentile with fewer than ten samples beyond it is null. <phase> is a call ("mlock") or a part
+//     ("mlock.populate"). blame: cpu, run_queue, throttled, wake_up, lock_wait, direct_reclaim, reclaim_throttle,
+//     device_io: sums that add up to count x mean; and lock_wait_by: what lock_wait consists of, by holder. tail_blame:
+//     the same of the slowest, from `from_ns` on; p99_blame, p999_blame: of the slowest 1 % and 0.1 %, or null.
+//   locks.mmap_sem: process, read/write {acquisitions, contended, wait}, hold.<holder>, holder_off_cpu (a holder
+//     that could run and did not: preempted, or granted the semaphore in its sleep, by mode), handoffs, convoys ...
+//   syscalls.<call>: calls, mean_ns, max_ns, pages, failed, eagain
+//   memory: watermarks_pages, pages_at_end, lowest_free_pages, allocated_pages, swap_used_pages; kswapd; direct, with
+//     the stalls' latencies; pages: what reclaim and major faults did to how many; device: requests, their latencies;
+//     series.<quantity>: its min, max and last value in each `every_ns` of the run, at most 256 of them
+//   engine: events, wall_ns (the only figure that differs from run to run), preemptions
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+#include "models/simulation.h"
+
+namespace experiments {
+
+/// Keeps the order in which keys are written.
+using Json = nlohmann::ordered_json;
+
+/// The documented form.
+[[nodiscard]] Json to_json(const models::Result& result);
+
+/// As a store keeps it: in one line, without wall time, so that the same run gives the same bytes.
+[[nodiscard]] std::string result_text(const models::Result& result);
+
+/// The class of that number, by its name; what belongs to none is the kernel's own.
+[[nodiscard]] std::string class_name(models::ClassId id, const std::vector<std::string>& classes);
+
+/// Who kept a waiter out, in words: `locker write munlock.walk`, `locker read mlock.populate, behind mapper`; and what
+/// the holder was about, if not working: `locker write mlock.populate in direct_reclaim`,
+/// `smaps read proc_read in run_queue (busy has its CPU)`; `maps read proc_read with a VMA's lock`.
+/// `classes` are the names by number; what belongs to none is the kernel's own.
+[[nodiscard]] std::string to_text(const models::LockBlame& blame, const std::vector<std::string>& classes);
+
+/// All of a result, in a form for unpack() only.
+[[nodiscard]] std::vector<std::uint8_t> pack(const models::Result& result);
+/// Throws nlohmann::json::exception if `bytes` did not come from pack().
+[[nodiscard]] models::Result unpack(const std::vector<std::uint8_t>& bytes);
+
+}  // namespace experiments

@@ -1,0 +1,128 @@
+// The complete form of a result: how it gets from the process that ran it to the one that compares.
+
+#include <nlohmann/json.hpp>
+
+#include <optional>
+
+#include "experiments/run/result_json.h"
+
+namespace nlohmann {
+
+template <>
+struct adl_serializer<sim::Nanoseconds> {
+  static void to_json(json& to, const sim::Nanoseconds& from) { to = from.count(); }
+  static void from_json(const json& from, sim::Nanoseconds& to) { to = sim::Nanoseconds{from.get<std::int64_t>()}; }
+};
+
+template <>
+struct adl_serializer<sim::Time> {
+  static void to_json(json& to, const sim::Time& from) { to = from.time_since_epoch().count(); }
+  static void from_json(const json& from, sim::Time& to) { to = sim::Time{sim::Nanoseconds{from.get<std::int64_t>()}}; }
+};
+
+// Nothing, or a list of one.
+template <typename T>
+struct adl_serializer<std::optional<T>> {
+  static void to_json(json& to, const std::optional<T>& from) {
+    to = json::array();
+    if (from) to.push_back(*from);
+  }
+  static void from_json(const json& from, std::optional<T>& to) {
+    to.reset();
+    if (!from.empty()) to = from.at(0).get<T>();
+  }
+};
+
+template <>
+struct adl_serializer<models::PageCount> {
+  static void to_json(json& to, const models::PageCount& from) { to = from.count(); }
+  static void from_json(const json& from, models::PageCount& to) { to = models::PageCount(from.get<std::int64_t>()); }
+};
+
+template <>
+struct adl_serializer<sim::Histogram> {
+  static void to_json(json& to, const sim::Histogram& from);
+  static void from_json(const json& from, sim::Histogram& to);
+};
+
+template <>
+struct adl_serializer<sim::TimeSeries> {
+  static void to_json(json& to, const sim::TimeSeries& from);
+  static void from_json(const json& from, sim::TimeSeries& to);
+};
+
+}  // namespace nlohmann
+
+namespace sim {
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Histogram::Sparse, counts, sum_high, sum_low, min, max)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TimeSeries::Bucket, min, max, last)
+}  // namespace sim
+
+namespace models {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockBlame, holder, phase, mode, convoy, doing, cpu_taken_by, lock)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Blame, count, causes, lock_waits)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorstStep, from, to, cause, lock)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorstRequest, task, due, latency, phase, steps, rest)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Mode, acquisitions, contended, wait)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Holds, holder, call, mode)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::OffCpu, preempted, granted)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics, read, write, hold, read_off_cpu, write_off_cpu, handoffs,
+                                   writer_bypasses, convoys, convoy_waits, convoy_lengths, largest_convoy, queue,
+                                   longest_queue, total_wait, steals, spins, handoffs_set, spin_time)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockResult, process, statistics, vma_changed, eagain, vma_change_missed)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CallRecord, duration, errors, pages)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Watermarks, min, low, high)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneCounts, free, per_cpu, inactive_anon, active_anon, inactive_file, active_file,
+                                   unevictable, writeback, compressed, in_flight)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneSeries, free, anon, file, unevictable)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ReclaimStatistics, kswapd_wakeups, kswapd_scanned, kswapd_reclaimed, direct_scanned,
+                                   direct_reclaimed, kept, activated, deactivated, culled, swapped_out, swapped_in,
+                                   files_written, files_read, refaults, throttled, futile_rounds, direct_stalls)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BlockDevice::Statistics::Direction, pages, latency)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BlockDevice::Statistics, read, write, room_waits, busy, congestions, longest_queue,
+                                   queue)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryResult, marks, at_end, allocated, lowest_free, swap_used, reclaim, device,
+                                   series, kswapd_runs)
+
+void to_json(nlohmann::json& to, const Samples& from) { to = {from.latency(), from.blame_by_size()}; }
+
+void from_json(const nlohmann::json& from, Samples& to) {
+  to = Samples::restore(from.at(0).get<sim::Histogram>(), from.at(1).get<std::map<int, Blame>>());
+}
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ClassResult, name, open_loop, warm_up, unfinished, cut_off, cpu,
+                                   involuntary_switches, during, worst)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Result, scenario, policy, seed, outcome, sim_time, warm_up, cool_down, classes,
+                                   locks, calls, memory, preemptions, events, wall)
+
+}  // namespace models
+
+namespace nlohmann {
+
+void adl_serializer<sim::Histogram>::to_json(json& to, const sim::Histogram& from) { to = from.sparse(); }
+
+void adl_serializer<sim::Histogram>::from_json(const json& from, sim::Histogram& to) {
+  to = sim::Histogram::from_sparse(from.get<sim::Histogram::Sparse>());
+}
+
+void adl_serializer<sim::TimeSeries>::to_json(json& to, const sim::TimeSeries& from) {
+  to = {from.capacity(), from.width(), from.buckets()};
+}
+
+void adl_serializer<sim::TimeSeries>::from_json(const json& from, sim::TimeSeries& to) {
+  to = sim::TimeSeries::restore(from.at(0).get<std::size_t>(), from.at(1).get<sim::Nanoseconds>(),
+                                from.at(2).get<std::vector<sim::TimeSeries::Bucket>>());
+}
+
+}  // namespace nlohmann
+
+namespace experiments {
+
+std::vector<std::uint8_t> pack(const models::Result& result) { return nlohmann::json::to_cbor(nlohmann::json(result)); }
+
+models::Result unpack(const std::vector<std::uint8_t>& bytes) {
+  return nlohmann::json::from_cbor(bytes).get<models::Result>();
+}
+
+}  // namespace experiments

@@ -1,0 +1,591 @@
+#include "experiments/run/trace_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "models/kernel.h"
+#include "models/task.h"
+#include "sim/overloaded.h"
+
+namespace experiments {
+
+namespace {
+
+using models::Cause;
+using models::LockMode;
+using models::LockOperation;
+using models::Phase;
+using models::Task;
+using sim::Nanoseconds;
+using sim::Time;
+
+using Json = nlohmann::ordered_json;
+
+constexpr Nanoseconds kTick{1};
+constexpr Nanoseconds kFreePagesEvery{1'000};
+constexpr std::size_t kBufferSize = 1U << 16U;
+
+/// Where an event belongs.
+struct Place {
+  int pid;
+  int tid;
+};
+
+/// A wake-up, until the woken runs.
+struct Flow {
+  std::uint64_t id;
+  Place waker;
+  Time at;
+};
+
+/// The windows, merged and in order.
+class Windows {
+ public:
+  explicit Windows(std::vector<TimeWindow> windows) {
+    std::sort(windows.begin(), windows.end(), [](const auto& a, const auto& b) { return a.from < b.from; });
+    for (const TimeWindow& window : windows) {
+      if (merged_.empty() || merged_.back().to < window.from) {
+        merged_.push_back(window);
+      } else {
+        merged_.back().to = std::max(merged_.back().to, window.to);
+      }
+    }
+  }
+
+  /// The first one that is not over at `at`, or null.
+  [[nodiscard]] const TimeWindow* not_over_at(Time at) const {
+    const auto found = std::upper_bound(merged_.begin(), merged_.end(), at,
+                                        [](Time time, const TimeWindow& window) { return time < window.to; });
+    return found == merged_.end() ? nullptr : &*found;
+  }
+  [[nodiscard]] bool contain(Time at) const {
+    const TimeWindow* window = not_over_at(at);
+    return window != nullptr && window->from <= at;
+  }
+
+ private:
+  std::vector<TimeWindow> merged_;
+};
+
+/// Events as text.
+class Events {
+ public:
+  Events(std::ostream& out, const Json& about) : out_(out) {
+    append(R"({{"displayTimeUnit":"ns","otherData":{},"traceEvents":[)", about.dump());
+  }
+
+  void metadata(const char* what, Place place, const Json& args) {
+    separate();
+    append(R"({{"ph":"M","pid":{},"tid":{},"name":"{}","args":{}}})", place.pid, place.tid, what, args.dump());
+  }
+  void process(int pid, const std::string& name) {
+    metadata("process_name", {pid, 0}, {{"name", name}});
+    metadata("process_sort_index", {pid, 0}, {{"sort_index", pid}});
+  }
+  void thread(Place place, const std::string& name) {
+    metadata("thread_name", place, {{"name", name}});
+    metadata("thread_sort_index", place, {{"sort_index", place.tid}});
+  }
+  void begin(Place place, Time at, const std::string& name, std::string_view category, std::string_view phase) {
+    event('B', place, at);
+    append(R"(,"cat":"{}","name":{})", category, Json(name).dump());
+    if (!phase.empty()) append(R"(,"args":{{"phase":"{}"}})", phase);
+    append("}}");
+  }
+  void end(Place place, Time at, bool unfinished) {
+    event('E', place, at);
+    append("{}", unfinished ? R"(,"args":{"unfinished":true}})" : "}");
+  }
+  void flow(const Flow& flow, Place woken, Time at) {
+    event('s', flow.waker, flow.at);
+    append(R"(,"cat":"wake","name":"wake","id":{}}})", flow.id);
+    event('f', woken, at);
+    append(R"(,"cat":"wake","name":"wake","id":{},"bp":"e"}})", flow.id);
+  }
+  void counter(int pid, Time at, const char* name, const char* unit, std::int64_t value) {
+    event('C', {pid, 0}, at);
+    append(R"(,"name":"{}","args":{{"{}":{}}}}})", name, unit, value);
+  }
+
+  void finish() {
+    append("\n]}}\n");
+    flush();
+  }
+
+ private:
+  // What all events with a time have; the caller closes the brace.
+  void event(char kind, Place place, Time at) {
+    separate();
+    const std::int64_t time = at.time_since_epoch().count();
+    append(R"({{"ph":"{}","ts":{}.{:03},"pid":{},"tid":{})", kind, time / 1000, time % 1000, place.pid, place.tid);
+  }
+
+  void separate() {
+    if (buffer_.size() > kBufferSize) flush();
+    append("{}", std::exchange(first_, false) ? "\n" : ",\n");
+  }
+
+  void flush() {
+    out_.write(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
+    buffer_.clear();
+  }
+
+  template <typename... Values>
+  void append(fmt::format_string<Values...> format, Values&&... values) {
+    fmt::format_to(std::back_inserter(buffer_), format, std::forward<Values>(values)...);
+  }
+
+  std::ostream& out_;
+  fmt::memory_buffer buffer_;
+  bool first_ = true;
+};
+
+/// A thread of the trace: slices one after another.
+class Track {
+ public:
+  struct Slice {
+    std::string name;
+    std::string_view category;
+    std::string_view phase{};  // empty: not said
+    bool runs = false;         // where an arrow ends
+  };
+
+  Track(Events& events, const Windows& windows, Place place) : events_(events), windows_(windows), place_(place) {}
+
+  [[nodiscard]] Place place() const { return place_; }
+  /// Precondition: none is open.
+  void begin(Time at, Slice slice) {
+    slice_ = std::move(slice);
+    open_ = true;
+    start_ = at;
+    written_until_ = at;
+  }
+  /// Precondition: none of it is in the file.
+  void rename(const char* name) { slice_.name = name; }
+  void end(Time at, bool unfinished = false) {
+    if (!open_) return;
+    write_until(at);
+    if (begun_) events_.end(place_, at, unfinished);
+    begun_ = false;
+    open_ = false;
+    if (start_ < at) last_end_ = at;
+  }
+
+  /// An arrow leaves at the end of the nanosecond that begins `at`. Returns false if nothing is there for it to leave.
+  bool leave(Time at) {
+    if (!windows_.contain(at)) return false;
+    if (!open_ || start_ > at) return last_end_ > at;
+    write_until(at + kTick);
+    return true;
+  }
+  /// An arrow ends at the next slice that runs.
+  void arrive(const Flow& flow) { arriving_ = flow; }
+
+ private:
+  // Writes what begins or ends before `now`, or is cut there by a window; one that goes on beyond stays begun.
+  void write_until(Time now) {
+    while (const TimeWindow* window = windows_.not_over_at(written_until_)) {
+      const Time from = std::max(written_until_, window->from);
+      if (from >= now) return;
+      if (!std::exchange(begun_, true)) write_begin(from);
+      if (window->to >= now) return;
+      events_.end(place_, window->to, false);
+      begun_ = false;
+      written_until_ = window->to;
+    }
+  }
+
+  void write_begin(Time at) {
+    events_.begin(place_, at, slice_.name, slice_.category, slice_.phase);
+    if (!slice_.runs || !arriving_) return;
+    if (at == start_) events_.flow(*arriving_, place_, at);
+    arriving_.reset();
+  }
+
+  Events& events_;
+  const Windows& windows_;
+  Place place_;
+  Slice slice_;
+  bool open_ = false;
+  bool begun_ = false;  // its B is in the file, its E is not
+  Time start_{};
+  Time written_until_{};
+  Time last_end_{};
+  std::optional<Flow> arriving_;
+};
+
+/// A counter of the trace. Several values at one time: the last one counts.
+class Counter {
+ public:
+  Counter(Events& events, const Windows& windows, int pid, const char* name, const char* unit)
+      : events_(events), windows_(windows), pid_(pid), name_(name), unit_(unit) {}
+
+  void set(Time at, std::int64_t value) {
+    if (value_ && *value_ == value) return;
+    if (since_ < at) write_until(at);
+    since_ = at;
+    value_ = value;
+  }
+  [[nodiscard]] std::optional<std::int64_t> value() const { return value_; }
+  [[nodiscard]] Time since() const { return since_; }
+
+  void write_until(Time now) {
+    if (!value_) return;
+    while (const TimeWindow* window = windows_.not_over_at(since_)) {
+      const Time from = std::max(since_, window->from);
+      if (from >= now) return;
+      events_.counter(pid_, from, name_, unit_, *value_);
+      since_ = window->to;
+    }
+  }
+
+ private:
+  Events& events_;
+  const Windows& windows_;
+  int pid_;
+  const char* name_;
+  const char* unit_;
+  std::optional<std::int64_t> value_;
+  Time since_{};
+};
+
+/// An mmap_sem.
+struct Lock {
+  struct Reader {
+    Track track;
+    bool busy = false;
+  };
+
+  std::string process;
+  int pid;
+  const models::Rwsem* rwsem = nullptr;  // once it has been taken
+  std::optional<Track> writer{};
+  std::deque<Reader> readers{};
+  std::optional<Counter> queue{};
+  std::optional<Counter> holding{};
+  std::int64_t held_by_readers = 0;
+};
+
+/// A task, as far as has been told of it.
+struct TaskTrack {
+  struct Change {
+    Time at;
+    Cause cause;
+  };
+
+  std::string name;
+  bool of_kernel;
+  Lock* lock;  // what it takes; null: nothing
+  Track track;
+  Phase phase = Phase::user;
+  Cause cause = Cause::sleep;
+  std::optional<Change> next{};      // told ahead of its time
+  Track* hold = nullptr;             // where its hold is shown
+  Lock::Reader* reads_on = nullptr;  // the same, if it is a reader's
+};
+
+bool runs(Cause cause) { return cause == Cause::cpu || cause == Cause::direct_reclaim; }
+
+std::string running_name(const TaskTrack& each) {
+  const bool in_a_path = each.phase != Phase::user && each.phase != Phase::idle;
+  if (in_a_path) return std::string(to_string(each.phase));
+  return each.of_kernel ? each.name : "user";
+}
+
+std::string name_of(const TaskTrack& each) {
+  switch (each.cause) {
+    case Cause::cpu:
+      return running_name(each);
+    case Cause::run_queue:
+      return "runnable";
+    case Cause::throttled:
+      return "throttled";
+    case Cause::wake_up:
+      return "waking";
+    case Cause::lock_wait:
+      return each.hold != nullptr ? "waiting for a VMA's readers" : "waiting for mmap_sem";
+    case Cause::direct_reclaim:
+      return "reclaiming";
+    case Cause::reclaim_throttle:
+      return "reclaim throttle";
+    case Cause::device_io:
+      return "I/O";
+    case Cause::sleep:
+      break;
+  }
+  return "sleep";
+}
+
+Track::Slice slice_of(const TaskTrack& each) {
+  return {name_of(each), to_string(each.cause), each.cause == Cause::cpu ? "" : to_string(each.phase),
+          runs(each.cause)};
+}
+
+/// The process whose mmap_sem a thread takes.
+const std::string& target_of(const models::ProcessSpec& process, const models::ThreadSpec& thread) {
+  return std::visit(sim::Overloaded{
+                        [](const models::ProcReaderSpec& spec) -> const std::string& { return spec.target; },
+                        [](const models::RemoteReaderSpec& spec) -> const std::string& { return spec.target; },
+                        [&](const auto&) -> const std::string& { return process.name; },
+                    },
+                    thread.run);
+}
+
+Json about(const models::Scenario& scenario) {
+  return {{"scenario", scenario.name}, {"policy", scenario.policies.front().name}, {"seed", scenario.seed}};
+}
+
+}  // namespace
+
+class TraceFile::Recording {
+ public:
+  Recording(std::ostream& out, const models::Scenario& scenario, std::vector<TimeWindow> windows)
+      : windows_(std::move(windows)),
+        events_(out, about(scenario)),
+        kernel_pid_(2 * static_cast<int>(scenario.processes.size()) + 1),
+        cpus_pid_(kernel_pid_ + 1),
+        next_tid_(cpus_pid_ + 1),
+        free_pages_(events_, windows_, kernel_pid_, "free pages", "pages") {
+    for (std::size_t index = 0; index < scenario.processes.size(); ++index) {
+      locks_.push_back({.process = scenario.processes[index].name, .pid = pid_of(index) + 1});
+    }
+    for (std::size_t index = 0; index < scenario.processes.size(); ++index) {
+      events_.process(pid_of(index), scenario.processes[index].name);
+      add_threads(scenario.processes[index], pid_of(index));
+    }
+    events_.process(kernel_pid_, "kernel");
+    events_.process(cpus_pid_, "CPUs");
+    for (int cpu = 0; cpu < scenario.machine.cpus; ++cpu) {
+      cpus_.push_back(add_track(cpus_pid_, fmt::format("CPU {}", cpu)));
+    }
+  }
+
+  void on_cause(const Task& task, Cause cause, Time at) {
+    TaskTrack& each = up_to_date(task);
+    if (each.next) change(each, *std::exchange(each.next, std::nullopt), true);
+    if (at > task.now()) {
+      each.next = {at, cause};
+    } else {
+      change(each, {at, cause}, task.on_cpu());
+    }
+    if (cause == Cause::lock_wait && each.lock != nullptr) count_queue(*each.lock, task.now());
+  }
+
+  void on_phase(const Task& task) { up_to_date(task); }
+
+  void on_cpu(int cpu, const Task* task, Time at) {
+    Track& track = cpus_[static_cast<std::size_t>(cpu)];
+    if (task == nullptr) return track.end(at);
+    track.begin(at, {.name = task->name(), .category = "on_cpu", .runs = false});
+  }
+
+  void on_lock(const Task& task, LockOperation operation, const models::Rwsem& rwsem) {
+    TaskTrack& each = up_to_date(task);
+    if (each.lock == nullptr) return;
+    Lock& lock = *each.lock;
+    if (lock.rwsem == nullptr) show(lock, rwsem);
+    const Time now = task.now();
+    if (operation != LockOperation::down_read && operation != LockOperation::down_write) end_hold(each, now);
+    if (operation == LockOperation::down_write) begin_hold(each, LockMode::write, now);
+    if (operation == LockOperation::down_read || operation == LockOperation::downgrade_write) {
+      begin_hold(each, LockMode::read, now);
+    }
+    count_queue(lock, now);
+    lock.holding->set(now, std::count_if(lock.readers.begin(), lock.readers.end(),
+                                         [](const Lock::Reader& reader) { return reader.busy; }));
+  }
+
+  void on_wake(const Task& waker, const Task& woken) {
+    const Time leaves = waker.now() - kTick;
+    Track& from = up_to_date(waker).track;
+    TaskTrack& to = up_to_date(woken);
+    const bool sleeps = !woken.on_cpu() && to.cause != Cause::run_queue;  // its timeout may have woken it before
+    if (sleeps && from.leave(leaves)) to.track.arrive({next_flow_++, from.place(), leaves});
+  }
+
+  void finish(Time end) {
+    for (TaskTrack& each : tasks_) {
+      if (each.next && each.next->at < end) change(each, *each.next, true);
+      each.track.end(end, true);
+    }
+    for (Lock& lock : locks_) {
+      if (lock.rwsem == nullptr) continue;
+      lock.writer->end(end, true);
+      for (Lock::Reader& reader : lock.readers) reader.track.end(end, true);
+      lock.queue->write_until(end);
+      lock.holding->write_until(end);
+    }
+    for (Track& cpu : cpus_) cpu.end(end, true);
+    free_pages_.write_until(end);
+    events_.finish();
+  }
+
+ private:
+  static int pid_of(std::size_t process) { return 2 * static_cast<int>(process) + 1; }
+
+  void add_threads(const models::ProcessSpec& process, int pid) {
+    for (const models::ThreadSpec& thread : process.threads) {
+      const auto lock = std::find_if(locks_.begin(), locks_.end(),
+                                     [&](const Lock& each) { return each.process == target_of(process, thread); });
+      for (int member = 0; member < thread.count; ++member) {
+        add_task(fmt::format("{}.{}", thread.name, member), pid, &*lock);
+      }
+    }
+  }
+
+  TaskTrack& add_task(const std::string& name, int pid, Lock* lock) {
+    TaskTrack& each = tasks_.emplace_back(
+        TaskTrack{.name = name, .of_kernel = pid == kernel_pid_, .lock = lock, .track = add_track(pid, name)});
+    by_name_[name] = &each;
+    return each;
+  }
+
+  Track add_track(int pid, const std::string& name) {
+    const Place place{pid, next_tid_++};
+    events_.thread(place, name);
+    return {events_, windows_, place};
+  }
+
+  TaskTrack& track_of(const Task& task) {
+    TaskTrack*& each = by_task_[&task];
+    if (each != nullptr) return *each;
+    if (task.class_id() < 0) return *(each = &add_task(task.name(), kernel_pid_, nullptr));
+    return *(each = by_name_.at(task.name()));
+  }
+
+  // Its track, with what has come about by now.
+  TaskTrack& up_to_date(const Task& task) {
+    const Time now = task.now();
+    TaskTrack& each = track_of(task);
+    if (each.next && each.next->at <= now) change(each, *std::exchange(each.next, std::nullopt), true);
+    if (each.phase != task.phase()) {
+      each.phase = task.phase();
+      if (each.cause == Cause::cpu) restart(each, now);
+    }
+    count_free_pages(task.kernel().zone.counts().free.count(), now);
+    return each;
+  }
+
+  void change(TaskTrack& each, TaskTrack::Change to, bool on_cpu) {
+    if (to.cause == each.cause) return;
+    if (each.cause == Cause::lock_wait && on_cpu) each.track.rename("spinning on mmap_sem");
+    each.cause = to.cause;
+    restart(each, to.at);
+  }
+
+  static void restart(TaskTrack& each, Time at) {
+    each.track.end(at);
+    if (each.cause != Cause::sleep) each.track.begin(at, slice_of(each));
+  }
+
+  void show(Lock& lock, const models::Rwsem& rwsem) {
+    lock.rwsem = &rwsem;
+    events_.process(lock.pid, fmt::format("{} of {}", rwsem.name(), lock.process));
+    lock.writer.emplace(add_track(lock.pid, "writer"));
+    lock.queue.emplace(events_, windows_, lock.pid, "queue length", "tasks");
+    lock.holding.emplace(events_, windows_, lock.pid, "readers holding", "tasks");
+  }
+
+  void begin_hold(TaskTrack& each, LockMode mode, Time at) {
+    each.reads_on = mode == LockMode::read ? &idle_reader(*each.lock) : nullptr;
+    if (each.reads_on != nullptr) each.reads_on->busy = true;
+    each.hold = each.reads_on != nullptr ? &each.reads_on->track : &*each.lock->writer;
+    const std::string name = fmt::format("{}: {} {}", to_string(mode), each.name, to_string(call_of(each.phase)));
+    each.hold->begin(at, {.name = name, .category = "hold"});
+  }
+
+  static void end_hold(TaskTrack& each, Time at) {
+    each.hold->end(at);
+    if (each.reads_on != nullptr) each.reads_on->busy = false;
+    each.hold = nullptr;
+    each.reads_on = nullptr;
+  }
+
+  Lock::Reader& idle_reader(Lock& lock) {
+    const auto idle =
+        std::find_if(lock.readers.begin(), lock.readers.end(), [](const Lock::Reader& reader) { return !reader.busy; });
+    if (idle != lock.readers.end()) return *idle;
+    return lock.readers.emplace_back(Lock::Reader{add_track(lock.pid, "reader")});
+  }
+
+  static void count_queue(Lock& lock, Time now) {
+    if (lock.rwsem != nullptr) lock.queue->set(now, static_cast<std::int64_t>(lock.rwsem->queue_length()));
+  }
+
+  void count_free_pages(std::int64_t pages, Time now) {
+    const bool too_soon = free_pages_.value() && now - free_pages_.since() < kFreePagesEvery;
+    if (!too_soon) free_pages_.set(now, pages);
+  }
+
+  Windows windows_;
+  Events events_;
+  int kernel_pid_;
+  int cpus_pid_;
+  int next_tid_;
+  std::uint64_t next_flow_ = 1;
+  Counter free_pages_;
+  std::deque<Lock> locks_;
+  std::deque<Track> cpus_;
+  std::deque<TaskTrack> tasks_;
+  std::unordered_map<std::string, TaskTrack*> by_name_;
+  std::unordered_map<const Task*, TaskTrack*> by_task_;
+};
+
+TraceFile::TraceFile(std::ostream& out, const models::Scenario& scenario, std::vector<TimeWindow> windows)
+    : recording_(std::make_unique<Recording>(out, scenario, std::move(windows))) {}
+
+TraceFile::~TraceFile() = default;
+
+models::Observer TraceFile::observer() {
+  Recording& recording = *recording_;
+  models::Observer observer;
+  observer.lock = [&](const Task& task, LockOperation operation, const models::Rwsem& rwsem) {
+    recording.on_lock(task, operation, rwsem);
+  };
+  observer.cause = [&](const Task& task, Cause cause, Time at) { recording.on_cause(task, cause, at); };
+  observer.wake = [&](const Task& waker, const Task& woken) { recording.on_wake(waker, woken); };
+  observer.phase = [&](const Task& task) { recording.on_phase(task); };
+  observer.cpu = [&](int cpu, const Task* task, Time at) { recording.on_cpu(cpu, task, at); };
+  return observer;
+}
+
+void TraceFile::finish(Time end) { recording_->finish(end); }
+
+Expected<TimeWindow> parse_window(std::string_view text) {
+  const auto refuse = [&](std::string_view why) {
+    return Refusal{fmt::format("expected a window such as 1.2s..1.3s, found '{}'{}", text, why)};
+  };
+  const std::size_t dots = text.find("..");
+  if (dots == std::string_view::npos) return refuse("");
+  const auto from = parse_duration(text.substr(0, dots));
+  if (!from) return Refusal{from.message()};
+  const auto to = parse_duration(text.substr(dots + 2));
+  if (!to) return Refusal{to.message()};
+  if (*from >= *to) return refuse(": it must end after it begins");
+  return TimeWindow{Time{*from}, Time{*to}};
+}
+
+std::vector<TimeWindow> windows_around_worst(const models::Result& result, std::size_t count) {
+  std::vector<models::WorstRequest> worst;
+  for (const models::ClassResult& each : result.classes) {
+    worst.insert(worst.end(), each.worst.begin(), each.worst.end());
+  }
+  std::stable_sort(worst.begin(), worst.end(), [](const auto& a, const auto& b) { return a.latency > b.latency; });
+  worst.resize(std::min(count, worst.size()));
+  std::vector<TimeWindow> windows;
+  for (const models::WorstRequest& request : worst) {
+    const Nanoseconds margin = request.latency / 10 + kTick;
+    windows.push_back({std::max(Time{}, request.due - margin), request.due + request.latency + margin});
+  }
+  return windows;
+}
+
+}  // namespace experiments

@@ -1,0 +1,214 @@
+#include "experiments/scenario/config_catalogue.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+#include "experiments/base/installation.h"
+#include "experiments/scenario/yaml_reader.h"
+#include "experiments/scenario/yaml_values.h"
+
+namespace experiments {
+
+namespace {
+
+constexpr std::string_view kSchema = "mlocksim/1";
+constexpr std::string_view kExtension = ".yaml";
+
+std::string folder_name(ConfigKind kind) {
+  switch (kind) {
+    case ConfigKind::machines:
+      return "machines";
+    case ConfigKind::policies:
+      return "policies";
+    case ConfigKind::devices:
+      return "devices";
+    case ConfigKind::scenarios:
+      return "scenarios";
+    case ConfigKind::incidents:
+      return "incidents";
+    case ConfigKind::studies:
+      return "studies";
+  }
+  return {};
+}
+
+/// Where the shipped files of a kind are. The studies of a source tree lie beside the code that runs them.
+std::filesystem::path shipped_folder(ConfigKind kind) {
+  const std::filesystem::path configs = configs_directory();
+  std::error_code ignored;
+  const std::filesystem::path beside = configs.parent_path() / "experiments" / folder_name(kind);
+  return std::filesystem::is_directory(beside, ignored) ? beside : configs / folder_name(kind);
+}
+
+/// The file that `name` means in `folder`, if there is one.
+std::optional<std::filesystem::path> find_in(const std::filesystem::path& folder, ConfigKind kind,
+                                             const std::string& name) {
+  const std::filesystem::path own = folder_name(kind);
+  std::vector<std::filesystem::path> candidates;
+  if (!name.ends_with(kExtension)) {
+    const std::string file = name + std::string(kExtension);
+    candidates = {folder / file, folder / own / file};
+  }
+  // A bare word is a name: a stray file that happens to be called so is not meant.
+  if (name.find('/') != std::string::npos || name.ends_with(kExtension)) {
+    candidates.insert(candidates.end(), {folder / name, folder / own / name});
+  }
+  for (const std::filesystem::path& candidate : candidates) {
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(candidate, ignored)) return candidate;
+  }
+  return std::nullopt;
+}
+
+bool is_config(const std::filesystem::directory_entry& entry) {
+  return entry.is_regular_file() && entry.path().extension() == kExtension;
+}
+
+std::string about_of(const std::filesystem::path& file) {
+  std::vector<Diagnostic> ignored;
+  const YamlNode root = load_yaml(file, ignored);
+  const YamlEntry* const about = find_entry(root, "about");
+  return about == nullptr ? std::string() : about->value.scalar;
+}
+
+bool has_any(const YamlNode& root, const std::vector<std::string>& keys) {
+  return std::any_of(root.entries.begin(), root.entries.end(), [&](const YamlEntry& entry) {
+    return std::find(keys.begin(), keys.end(), entry.key) != keys.end();
+  });
+}
+
+/// Every file's first key.
+void read_schema(YamlMap& map) {
+  const auto schema = map.require("schema", fmt::format(": every file starts with `schema: {}`", kSchema));
+  if (schema) (void)choice_of<bool>(*schema, {{std::string(kSchema), true}});
+}
+
+/// `{from: NAME, ...}`: the named file with keys replaced. It is read on its own first, so that its own mistakes are
+/// reported once and under its own keys.
+void read_derived(const YamlField& field, const YamlField& from, ConfigKind kind, const std::filesystem::path& scenario,
+                  std::vector<Diagnostic>& diagnostics, const std::function<void(YamlMap&)>& read) {
+  const auto file = file_of(from, kind, scenario);
+  if (!file || !read_config(*file, kind, diagnostics, read)) return;
+  std::vector<Diagnostic> reported_already;
+  const YamlNode base = without(load_yaml(*file, reported_already), "schema");
+  const YamlNode derived = overlay(base, without(field.node(), "from"));
+  std::vector<Diagnostic> found;
+  YamlMap map = YamlField(derived, field.path(), found).map();
+  read(map);
+  std::erase_if(found, [&](const Diagnostic& diagnostic) { return diagnostic.file == file->string(); });
+  diagnostics.insert(diagnostics.end(), found.begin(), found.end());
+}
+
+}  // namespace
+
+std::string singular(ConfigKind kind) {
+  switch (kind) {
+    case ConfigKind::machines:
+      return "machine";
+    case ConfigKind::policies:
+      return "policy";
+    case ConfigKind::devices:
+      return "device";
+    case ConfigKind::scenarios:
+      return "scenario";
+    case ConfigKind::incidents:
+      return "incident";
+    case ConfigKind::studies:
+      return "study";
+  }
+  return {};
+}
+
+std::filesystem::path configs_directory() {
+  const char* const chosen = std::getenv("MLOCKSIM_CONFIGS");
+  if (chosen != nullptr && *chosen != '\0') return chosen;
+  std::error_code ignored;
+  const std::filesystem::path source = source_directory() / "configs";
+  return std::filesystem::is_directory(source, ignored) ? source : data_directory();
+}
+
+Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& name,
+                                            const std::vector<std::filesystem::path>& folders) {
+  for (const std::filesystem::path& folder : folders) {
+    if (const auto file = find_in(folder, kind, name)) return *file;
+  }
+  if (const auto file = find_in(configs_directory(), kind, name)) return *file;
+  if (const auto file = find_in(shipped_folder(kind), kind, name)) return *file;
+  std::vector<std::string> names;
+  for (const ConfigEntry& shipped : list_configs(kind)) names.push_back(shipped.name);
+  if (kind == ConfigKind::scenarios) {
+    if (const auto file = find_in(shipped_folder(ConfigKind::incidents), kind, name)) return *file;
+    for (const ConfigEntry& shipped : list_configs(ConfigKind::incidents)) names.push_back(shipped.name);
+  }
+  std::string word = std::filesystem::path(name).filename().string();
+  if (word.ends_with(kExtension)) word.erase(word.size() - kExtension.size());
+  std::string hint = did_you_mean(word, names);
+  if (hint.empty()) hint = fmt::format(" (in {}: {})", configs_directory().string(), fmt::join(names, ", "));
+  return Refusal{fmt::format("there is no {} '{}'{}", singular(kind), name, hint)};
+}
+
+std::vector<ConfigEntry> list_configs(ConfigKind kind) {
+  std::vector<ConfigEntry> entries;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(shipped_folder(kind), ignored)) {
+    if (is_config(entry)) entries.push_back({entry.path().stem().string(), about_of(entry.path()), entry.path()});
+  }
+  std::sort(entries.begin(), entries.end(), [](const ConfigEntry& a, const ConfigEntry& b) { return a.name < b.name; });
+  return entries;
+}
+
+std::optional<ConfigKind> kind_of(const YamlNode& root) {
+  if (has_any(root, {"axes"})) return ConfigKind::studies;
+  if (has_any(root, {"processes", "memory", "machine", "policy", "policies"})) return ConfigKind::scenarios;
+  if (has_any(root, {"costs", "scheduler"})) return ConfigKind::machines;
+  if (has_any(root, {"populate", "munlock", "munmap"})) return ConfigKind::policies;
+  if (has_any(root, {"queue_depth", "nr_requests", "compress", "decompress"})) return ConfigKind::devices;
+  return std::nullopt;
+}
+
+YamlMap open_config(const YamlNode& root, ConfigKind kind, std::vector<Diagnostic>& diagnostics) {
+  YamlMap map = YamlField(root, "", diagnostics).map(fmt::format("the keys of a {}, first `schema`", singular(kind)));
+  read_schema(map);
+  return map;
+}
+
+bool read_config(const std::filesystem::path& file, ConfigKind kind, std::vector<Diagnostic>& diagnostics,
+                 const std::function<void(YamlMap&)>& read) {
+  std::vector<Diagnostic> unreadable;
+  const YamlNode root = load_yaml(file, unreadable);
+  const bool nothing = root.kind == YamlNode::Kind::null && !unreadable.empty();
+  diagnostics.insert(diagnostics.end(), unreadable.begin(), unreadable.end());
+  if (nothing) return false;
+  YamlMap map = open_config(root, kind, diagnostics);
+  if (!map) return false;
+  read(map);
+  return true;
+}
+
+std::optional<std::filesystem::path> file_of(const YamlField& field, ConfigKind kind,
+                                             const std::filesystem::path& scenario) {
+  const bool from_file = field.node().at.line > 0;
+  using Folders = std::vector<std::filesystem::path>;
+  const Folders folders = from_file ? Folders{field.folder()} : Folders{"", scenario};
+  return field.parsed([&](const std::string& name) { return find_config(kind, name, folders); },
+                      fmt::format("the name of a {}, or its keys as a map", singular(kind)));
+}
+
+void read_config_value(const YamlField& field, ConfigKind kind, const std::filesystem::path& scenario,
+                       std::vector<Diagnostic>& diagnostics, const std::function<void(YamlMap&)>& read) {
+  if (field.node().kind != YamlNode::Kind::map) {
+    if (const auto file = file_of(field, kind, scenario)) (void)read_config(*file, kind, diagnostics, read);
+    return;
+  }
+  YamlMap map = field.map();
+  if (const auto from = map.find("from")) {
+    read_derived(field, *from, kind, scenario, diagnostics, read);
+  } else {
+    read(map);
+  }
+}
+
+}  // namespace experiments

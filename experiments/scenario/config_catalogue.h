@@ -1,0 +1,72 @@
+// The configuration files: their kinds, where they are found by name, and what they have in common.
+//
+// Scenarios, machines, policies, devices and studies are YAML files that start with `schema: mlocksim/1`. The shipped
+// ones are in configs/, in a folder for each kind (studies in experiments/), and are found by name from everywhere.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "experiments/base/diagnostics.h"
+#include "experiments/base/quantity.h"
+
+namespace experiments {
+
+struct YamlNode;
+class YamlField;
+class YamlMap;
+
+/// The kinds of configuration files, named as their folders. Incidents are scenarios that replay a report.
+enum class ConfigKind { machines, policies, devices, scenarios, incidents, studies };
+
+/// "machine", "policy", "device", "scenario", "incident" or "study".
+[[nodiscard]] std::string singular(ConfigKind kind);
+
+/// Where the shipped files are: $MLOCKSIM_CONFIGS, else the source tree that this was built from, else
+/// /usr/share/mlocksim.
+[[nodiscard]] std::filesystem::path configs_directory();
+
+/// The file that `name` means (a scenario's may be an incident, which is one): a path or a bare name, with or without
+/// `.yaml`; looked for in each of `folders` (the folder of the file that says it; empty: the working directory), then
+/// in configs_directory(), in each also in the kind's own folder. Otherwise a refusal that knows the nearest shipped
+/// name.
+[[nodiscard]] Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& name,
+                                                          const std::vector<std::filesystem::path>& folders = {});
+
+/// A shipped file.
+struct ConfigEntry {
+  std::string name;   ///< what find_config takes: the file's name without `.yaml`
+  std::string about;  ///< the file's own words; empty when it has none
+  std::filesystem::path path;
+};
+
+/// The shipped files of a kind, sorted by name.
+[[nodiscard]] std::vector<ConfigEntry> list_configs(ConfigKind kind);
+
+// --- for the readers of each kind ---------------------------------------------------------------------------
+
+/// What a file is, by the keys that only this kind has; nothing when there are none.
+[[nodiscard]] std::optional<ConfigKind> kind_of(const YamlNode& root);
+
+/// The top of a file as a map, whose `schema` has been read. Not a map: a diagnostic, and a YamlMap that is false.
+[[nodiscard]] YamlMap open_config(const YamlNode& root, ConfigKind kind, std::vector<Diagnostic>& diagnostics);
+
+/// Loads a file and hands its top to `read`. Whether it did: not when there is no map to read.
+[[nodiscard]] bool read_config(const std::filesystem::path& file, ConfigKind kind, std::vector<Diagnostic>& diagnostics,
+                               const std::function<void(YamlMap&)>& read);
+
+/// The file that a field names. `scenario`: the folder of the scenario, for what the command line names.
+/// Returns nothing when it has reported a diagnostic.
+[[nodiscard]] std::optional<std::filesystem::path> file_of(const YamlField& field, ConfigKind kind,
+                                                           const std::filesystem::path& scenario);
+
+/// Hands to `read` what a field says of a `kind`: the file that it names, its keys, or `{from: NAME, ...}`, the named
+/// file with the keys that differ. Then `read` is called twice, and what it makes of its last map is what is meant.
+/// When there is no map to read it is not called, and a diagnostic says why. `scenario`: as for file_of.
+void read_config_value(const YamlField& field, ConfigKind kind, const std::filesystem::path& scenario,
+                       std::vector<Diagnostic>& diagnostics, const std::function<void(YamlMap&)>& read);
+
+}  // namespace experiments

@@ -1,0 +1,154 @@
+#include "experiments/scenario/machine_file.h"
+
+#include <utility>
+#include <variant>
+
+#include "experiments/scenario/config_catalogue.h"
+#include "experiments/scenario/yaml_reader.h"
+#include "experiments/scenario/yaml_values.h"
+
+namespace experiments {
+
+namespace {
+
+constexpr int kMostCpus = 4096;
+
+enum class SchedulerEra { linux_6_1, linux_6_6, linux_6_12, linux_6_18 };
+
+struct CostKey {
+  const char* key;
+  std::variant<sim::Nanoseconds models::Costs::*, sim::Distribution models::Costs::*> member;
+};
+
+const std::vector<CostKey>& cost_keys() {
+  using models::Costs;
+  static const std::vector<CostKey> keys = {
+      {"rwsem_operation", &Costs::rwsem_operation},
+      {"rwsem_wake", &Costs::rwsem_wake},
+      {"system_call", &Costs::system_call},
+      {"find_vma", &Costs::find_vma},
+      {"vma_split", &Costs::vma_split},
+      {"vma_merge", &Costs::vma_merge},
+      {"mmap", &Costs::mmap},
+      {"munmap", &Costs::munmap},
+      {"lru_add_drain_all", &Costs::lru_add_drain_all},
+      {"populate_page", &Costs::populate_page},
+      {"mlock_page", &Costs::mlock_page},
+      {"munlock_absent", &Costs::munlock_absent},
+      {"munlock_page", &Costs::munlock_page},
+      {"rmap_vma", &Costs::rmap_vma},
+      {"zap_page", &Costs::zap_page},
+      {"fault", &Costs::fault},
+      {"mprotect", &Costs::mprotect},
+      {"madvise", &Costs::madvise},
+      {"mincore_page", &Costs::mincore_page},
+      {"get_mempolicy", &Costs::get_mempolicy},
+      {"fork_vma", &Costs::fork_vma},
+      {"fork_page", &Costs::fork_page},
+      {"proc_maps_vma", &Costs::proc_maps_vma},
+      {"proc_smaps_vma", &Costs::proc_smaps_vma},
+      {"proc_smaps_page", &Costs::proc_smaps_page},
+      {"proc_numa_maps_vma", &Costs::proc_numa_maps_vma},
+      {"proc_rollup_vma", &Costs::proc_rollup_vma},
+      {"access_page", &Costs::access_page},
+      {"proc_cmdline", &Costs::proc_cmdline},
+      {"proc_open", &Costs::proc_open},
+      {"zone_lock", &Costs::zone_lock},
+      {"scan_page", &Costs::scan_page},
+      {"reclaim_page", &Costs::reclaim_page},
+      {"pageout", &Costs::pageout},
+  };
+  return keys;
+}
+
+void read_cost(const YamlField& field, sim::Nanoseconds& cost) { assign(cost, std::optional(field), duration_of); }
+void read_cost(const YamlField& field, sim::Distribution& cost) { assign(cost, std::optional(field), distribution_of); }
+
+void read_costs(const std::optional<YamlField>& field, models::Costs& costs) {
+  if (!field) return;
+  YamlMap map = field->map("a map of costs");
+  for (const CostKey& cost : cost_keys()) {
+    const auto value = map.require(cost.key);
+    if (value) std::visit([&](auto member) { read_cost(*value, costs.*member); }, cost.member);
+  }
+  map.refuse_unknown();
+}
+
+// Whose scheduler. What else differed between these kernels can be said key by key.
+void use_era(models::SchedulerSpec& scheduler, SchedulerEra era) {
+  using models::FairFlavour;
+  scheduler.flavour = era == SchedulerEra::linux_6_1 ? FairFlavour::cfs : FairFlavour::eevdf;
+  scheduler.delayed_dequeue = era >= SchedulerEra::linux_6_12;
+  if (era < SchedulerEra::linux_6_18) return;
+  scheduler.throttling = models::Throttling::at_user_return;
+  scheduler.base_slice = std::chrono::microseconds(700);
+}
+
+std::optional<SchedulerEra> era_of(const YamlField& field) {
+  return choice_of<SchedulerEra>(field, {{"linux-6.1", SchedulerEra::linux_6_1},
+                                         {"linux-6.6", SchedulerEra::linux_6_6},
+                                         {"linux-6.12", SchedulerEra::linux_6_12},
+                                         {"linux-6.18", SchedulerEra::linux_6_18}});
+}
+
+std::optional<models::Preemption> preemption_of(const YamlField& field) {
+  using models::Preemption;
+  return choice_of<Preemption>(
+      field, {{"none", Preemption::none}, {"voluntary", Preemption::voluntary}, {"full", Preemption::full}});
+}
+
+std::optional<models::Throttling> throttling_of(const YamlField& field) {
+  using models::Throttling;
+  return choice_of<Throttling>(field,
+                               {{"in_kernel", Throttling::in_kernel}, {"at_user_return", Throttling::at_user_return}});
+}
+
+void read_scheduler(const std::optional<YamlField>& field, models::SchedulerSpec& scheduler) {
+  if (!field) return;
+  YamlMap map = field->map("a map with era, preempt, context_switch and wake_up_latency");
+  auto era = SchedulerEra::linux_6_1;
+  assign(era, map.require("era"), era_of);
+  use_era(scheduler, era);
+  assign(scheduler.preempt, map.require("preempt"), preemption_of);
+  assign(scheduler.tick, map.find("tick"), positive_duration_of);
+  assign(scheduler.context_switch, map.require("context_switch"), duration_of);
+  assign(scheduler.wake_up_latency, map.require("wake_up_latency"), duration_of);
+  assign(scheduler.throttling, map.find("throttling"), throttling_of);
+  assign(scheduler.latency, map.find("latency"), positive_duration_of);
+  assign(scheduler.min_granularity, map.find("min_granularity"), positive_duration_of);
+  assign(scheduler.wakeup_granularity, map.find("wakeup_granularity"), duration_of);
+  assign(scheduler.base_slice, map.find("base_slice"), positive_duration_of);
+  assign(scheduler.bandwidth_slice, map.find("bandwidth_slice"), positive_duration_of);
+  map.refuse_unknown();
+}
+
+models::Machine read_machine_keys(YamlMap& map) {
+  models::Machine machine;
+  assign(machine.name, map.require("name"), name_of);
+  assign(machine.about, map.find("about"), text_of);
+  assign(machine.cpus, map.require("cpus"), count_up_to(kMostCpus));
+  read_scheduler(map.require("scheduler"), machine.scheduler);
+  read_costs(map.require("costs"), machine.costs);
+  map.refuse_unknown();
+  return machine;
+}
+
+}  // namespace
+
+std::optional<models::Machine> read_machine_value(const YamlField& field, const std::filesystem::path& scenario,
+                                                  std::vector<Diagnostic>& diagnostics) {
+  std::optional<models::Machine> machine;
+  read_config_value(field, ConfigKind::machines, scenario, diagnostics,
+                    [&](YamlMap& map) { machine = read_machine_keys(map); });
+  return machine;
+}
+
+models::Machine read_machine(const std::filesystem::path& file) {
+  std::vector<Diagnostic> diagnostics;
+  models::Machine machine;
+  (void)read_config(file, ConfigKind::machines, diagnostics, [&](YamlMap& map) { machine = read_machine_keys(map); });
+  if (!diagnostics.empty()) throw InputError(diagnostics);
+  return machine;
+}
+
+}  // namespace experiments

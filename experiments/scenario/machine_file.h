@@ -1,0 +1,26 @@
+// Reads machines: CPUs and what each step costs on them (models/spec/machine.h), as configs/machines/*.yaml say it.
+//
+// A reader reports all that is wrong at once.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "experiments/base/diagnostics.h"
+#include "models/spec/machine.h"
+
+namespace experiments {
+
+class YamlField;
+
+/// Throws InputError.
+[[nodiscard]] models::Machine read_machine(const std::filesystem::path& file);
+
+/// A machine as a scenario says it: a name, its keys, or `{from: NAME, ...}` with the keys that differ.
+/// `scenario`: the folder of the scenario (file_of). Nothing when there is no such file or it is no map.
+[[nodiscard]] std::optional<models::Machine> read_machine_value(const YamlField& field,
+                                                                const std::filesystem::path& scenario,
+                                                                std::vector<Diagnostic>& diagnostics);
+
+}  // namespace experiments

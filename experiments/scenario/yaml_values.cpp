@@ -1,0 +1,98 @@
+#include "experiments/scenario/yaml_values.h"
+
+#include <cstdint>
+#include <string_view>
+
+#include "experiments/base/quantity.h"
+
+namespace experiments {
+
+namespace {
+
+constexpr std::string_view kNameExpected = "a name of letters, digits, '_', '-' and '.'";
+
+bool is_name(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
+  });
+}
+
+}  // namespace
+
+std::optional<std::string> text_of(const YamlField& field) { return field.text("a text"); }
+
+std::optional<bool> truth_of(const YamlField& field) { return field.boolean(); }
+
+std::optional<std::string> name_of(const YamlField& field) {
+  auto name = field.text(kNameExpected);
+  if (!name || is_name(*name)) return name;
+  field.refuse_expecting(kNameExpected);
+  return std::nullopt;
+}
+
+void check_name(const YamlMap& map, const YamlMap::Item& item) {
+  if (!is_name(item.key)) map.refuse_key(item, fmt::format("expected {}, found '{}'", kNameExpected, item.key));
+}
+
+std::optional<sim::Nanoseconds> duration_of(const YamlField& field) {
+  return field.parsed([](const std::string& text) { return parse_duration(text); }, kDurationExpected);
+}
+
+std::optional<sim::Nanoseconds> positive_duration_of(const YamlField& field) {
+  const auto duration = duration_of(field);
+  if (!duration || duration->count() > 0) return duration;
+  field.refuse_expecting("a duration above zero");
+  return std::nullopt;
+}
+
+std::optional<sim::Distribution> distribution_of(const YamlField& field) {
+  const auto parse = [&](const std::string& text) { return parse_distribution(text, field.folder()); };
+  return field.parsed(parse, kDistributionExpected);
+}
+
+std::optional<models::Bytes> size_of(const YamlField& field) {
+  return field.parsed([](const std::string& text) { return parse_size(text); }, kSizeExpected);
+}
+
+std::optional<models::Bytes> whole_pages_of(const YamlField& field) {
+  const auto size = size_of(field);
+  if (!size) return std::nullopt;
+  const models::Bytes rounded = models::bytes_of(models::pages_of(*size));
+  if (size->count() > 0 && rounded == *size) return size;
+  const models::Bytes meant = std::max(rounded, models::Bytes{models::kPageSize});
+  field.refuse_expecting("a multiple of 4KiB above zero", fmt::format(" (did you mean {}?)", spell(meant)));
+  return std::nullopt;
+}
+
+std::optional<models::Bytes> byte_rate_of(const YamlField& field) {
+  return field.parsed([](const std::string& text) { return parse_byte_rate(text); }, kByteRateExpected);
+}
+
+std::optional<int> nice_of(const YamlField& field) {
+  constexpr int kLowest = -20;
+  constexpr int kHighest = 19;
+  const auto number = field.number(kLowest, kHighest);
+  if (!number) return std::nullopt;
+  const int nice = static_cast<int>(*number);
+  if (nice == *number) return nice;
+  field.refuse_expecting("a whole number from -20 to 19");
+  return std::nullopt;
+}
+
+namespace {
+
+std::function<std::optional<int>(const YamlField&)> whole_number_from(std::uint64_t least, int most) {
+  return [=](const YamlField& field) -> std::optional<int> {
+    const auto number = field.whole_number(least, static_cast<std::uint64_t>(most));
+    return number ? std::optional(static_cast<int>(*number)) : std::nullopt;
+  };
+}
+
+}  // namespace
+
+std::function<std::optional<int>(const YamlField&)> number_up_to(int most) { return whole_number_from(0, most); }
+
+std::function<std::optional<int>(const YamlField&)> count_up_to(int most) { return whole_number_from(1, most); }
+
+}  // namespace experiments

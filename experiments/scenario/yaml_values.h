@@ -1,0 +1,87 @@
+// The values that scenarios, machines and policies are made of, each read from one YamlField.
+//
+// Each reader returns nothing when it has reported a diagnostic, as YamlField does.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "experiments/base/diagnostics.h"
+#include "experiments/scenario/yaml_reader.h"
+#include "models/spec/page.h"
+#include "sim/distribution.h"
+#include "sim/time.h"
+
+namespace experiments {
+
+/// Sets `target` if the field is there and can be read.
+template <typename T, typename Read>
+void assign(T& target, const std::optional<YamlField>& field, Read read) {
+  if (!field) return;
+  if (auto value = read(*field)) target = std::move(*value);
+}
+
+/// Any text that is not empty.
+[[nodiscard]] std::optional<std::string> text_of(const YamlField& field);
+
+/// `true` or `false`.
+[[nodiscard]] std::optional<bool> truth_of(const YamlField& field);
+
+/// A name: letters, digits, '_', '-' and '.'.
+[[nodiscard]] std::optional<std::string> name_of(const YamlField& field);
+/// Refuses a key that is no name, in maps whose keys are names.
+void check_name(const YamlMap& map, const YamlMap::Item& item);
+
+/// 0 .. kLongestDuration.
+[[nodiscard]] std::optional<sim::Nanoseconds> duration_of(const YamlField& field);
+/// As duration_of, and not 0.
+[[nodiscard]] std::optional<sim::Nanoseconds> positive_duration_of(const YamlField& field);
+/// An empirical distribution's file is looked for beside the file that names it.
+[[nodiscard]] std::optional<sim::Distribution> distribution_of(const YamlField& field);
+
+/// 0 .. kLargestSize.
+[[nodiscard]] std::optional<models::Bytes> size_of(const YamlField& field);
+/// A size that is a multiple of kPageSize, and not 0.
+[[nodiscard]] std::optional<models::Bytes> whole_pages_of(const YamlField& field);
+/// Bytes in a second.
+[[nodiscard]] std::optional<models::Bytes> byte_rate_of(const YamlField& field);
+
+/// A niceness, -20 .. 19.
+[[nodiscard]] std::optional<int> nice_of(const YamlField& field);
+
+/// The reader of a whole number from 0 to `most`.
+[[nodiscard]] std::function<std::optional<int>(const YamlField&)> number_up_to(int most);
+/// The reader of a whole number from 1 to `most`.
+[[nodiscard]] std::function<std::optional<int>(const YamlField&)> count_up_to(int most);
+
+/// Words and what each stands for.
+template <typename T>
+using Choices = std::vector<std::pair<std::string, T>>;
+
+/// One of `choices`, whose words are the keys; `planned` are words of the design that do nothing yet.
+template <typename T>
+std::optional<T> choice_of(const YamlField& field, const Choices<T>& choices,
+                           const std::vector<std::string>& planned = {}) {
+  std::vector<std::string> words;
+  for (const auto& [word, value] : choices) words.push_back(word);
+  const std::string expected = fmt::format("{}", fmt::join(words, ", "));
+  const auto written = field.text(expected);
+  if (!written) return std::nullopt;
+  for (const auto& [word, value] : choices) {
+    if (word == *written) return value;
+  }
+  if (std::find(planned.begin(), planned.end(), *written) != planned.end()) {
+    field.refuse(fmt::format("'{}' is not supported by this version (supported: {})", *written, expected));
+  } else {
+    field.refuse_expecting(expected, did_you_mean(*written, words));
+  }
+  return std::nullopt;
+}
+
+}  // namespace experiments

@@ -1,0 +1,227 @@
+#include "experiments/study/sweep.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "experiments/run/coarse_histogram.h"
+#include "models/simulation.h"
+
+namespace experiments {
+
+namespace {
+
+constexpr std::chrono::milliseconds kBetweenLooks{100};
+constexpr std::chrono::seconds kBetweenHeartbeats{30};
+
+/// A run with what it takes to do it.
+struct PendingRun {
+  StoredRun stored;
+  const PointRuns* runs = nullptr;
+  std::size_t policy = 0;
+};
+
+ProcessPool::Bytes result_of(const PendingRun& pending) {
+  models::Scenario scenario = pending.runs->scenario;
+  scenario.seed = pending.stored.seed;
+  const models::Result result = models::simulate(scenario, scenario.policies[pending.policy], {});
+  // Two lines: neither text has a line break of its own.
+  const std::string text = result_text(result) + "\n" + to_json(distributions_of(result)).dump();
+  return {text.begin(), text.end()};
+}
+
+RunEnd end_of(const ProcessPool::Finished& finished, const std::string& key) {
+  RunEnd end{key, std::string(), finished.wall, {}};
+  if (const auto* const failure = std::get_if<Failure>(&finished.outcome)) {
+    end.outcome = *failure;
+  } else {
+    const auto& bytes = std::get<ProcessPool::Bytes>(finished.outcome);
+    const auto line_end = std::find(bytes.begin(), bytes.end(), '\n');
+    end.outcome = std::string(bytes.begin(), line_end);
+    if (line_end != bytes.end()) end.distributions = std::string(std::next(line_end), bytes.end());
+  }
+  return end;
+}
+
+class Sweep {
+ public:
+  Sweep(StudyPlan& plan, Store& store, const SweepOptions& options, const Watch& watch)
+      : plan_(plan), store_(store), options_(options), watch_(watch), pool_(options.workers, options.timeout) {}
+
+  SweepProgress run() {
+    read_points();
+    store_.write_plan(plan_, {});
+    for (bool first = true;; first = false) {
+      const std::deque<PendingRun> pending = plan_round(first);
+      if (!pending.empty()) run_all(pending);
+      if (pending.empty() || !is_adaptive(plan_.study())) return progress_;
+    }
+  }
+
+ private:
+  /// All of them first: a study with a mistake in its last point fails at once, not after a night.
+  void read_points() {
+    plan_.read_runs([this](PointRuns runs) { points_.push_back(std::move(runs)); });
+  }
+
+  /// Adds what is wanted by now to the plan; returns those runs that have not ended.
+  std::deque<PendingRun> plan_round(bool first) {
+    const StudyResults results = is_adaptive(plan_.study()) ? read_results(store_) : StudyResults{};
+    const std::vector<int> wanted = wanted_replications(plan_, results, options_.shard);
+    std::vector<PointRun> planned;
+    std::vector<PendingRun> runs;
+    for (std::size_t point = 0; point < wanted.size(); ++point) {
+      for (std::size_t policy = 0; policy < points_[point].scenario.policies.size(); ++policy) {
+        for (int replication = 0; replication < wanted[point]; ++replication) {
+          PendingRun run = run_at(point, policy, replication);
+          planned.push_back({point, policy, run.stored.policy, replication, run.stored.key});
+          if (keys_.insert(run.stored.key).second) runs.push_back(std::move(run));
+        }
+      }
+    }
+    store_.add_runs(planned);
+    progress_.all = keys_.size();
+    return without_finished(runs, first);
+  }
+
+  PendingRun run_at(std::size_t point, std::size_t policy, int replication) const {
+    const PointRuns& runs = points_[point];
+    const std::uint64_t seed = plan_.study().seed + static_cast<std::uint64_t>(replication);
+    return {{run_key(runs.digests[policy], seed), runs.scenario.name, runs.scenario.policies[policy].name, seed,
+             fmt::format("{} --seed {}", runs.commands[policy], seed)},
+            &runs,
+            policy};
+  }
+
+  /// An adaptive study sees the results of what is in the plan only: after a restart it goes through its earlier rounds
+  /// once more, without running anything.
+  std::deque<PendingRun> without_finished(const std::vector<PendingRun>& runs, bool first) {
+    if (first && options_.retry) {
+      std::vector<std::string> keys;
+      keys.reserve(runs.size());
+      for (const PendingRun& run : runs) keys.push_back(run.stored.key);
+      store_.forget_failed(keys);
+    }
+    std::deque<PendingRun> pending;
+    Statement find(store_.database(), "SELECT status, reason FROM run WHERE key = ?");
+    for (const PendingRun& run : runs) {
+      find.bind(1, run.stored.key);
+      const bool there = find.step();
+      const std::string status = there ? find.text(0) : std::string();
+      const std::string reason = there ? find.text(1) : std::string();
+      find.reset();
+      if (status != "done" && status != "failed") {
+        pending.push_back(run);
+        continue;
+      }
+      ++progress_.done;
+      ++progress_.before;
+      if (status == "failed") ++progress_.failed;
+    }
+    if (pending.empty() && !runs.empty() && is_adaptive(plan_.study())) return plan_round(false);
+    return pending;
+  }
+
+  void run_all(std::deque<PendingRun> pending) {
+    std::deque<PendingRun> elsewhere;
+    while (!pending.empty() || !claimed_.empty() || !running_.empty() || !elsewhere.empty() || !ended_.empty()) {
+      if (pending.empty() && claimed_.empty() && running_.empty()) std::swap(pending, elsewhere);
+      start_claimed();
+      store_and_claim(pending, elsewhere);
+      start_claimed();
+      if (!running_.empty()) {
+        collect(pool_.wait(kBetweenHeartbeats));
+      } else if (pending.empty() && !elsewhere.empty()) {
+        std::this_thread::sleep_for(kBetweenLooks);
+      }
+      if (std::chrono::steady_clock::now() - last_word_ > kBetweenHeartbeats) store(std::vector<StoredRun>{}, 0);
+    }
+  }
+
+  void start_claimed() {
+    for (; !claimed_.empty() && pool_.room() > 0; claimed_.pop_front()) {
+      const auto place = running_.emplace(next_id_, std::move(claimed_.front())).first;
+      pool_.start(next_id_++, [&] { return result_of(place->second); });
+    }
+  }
+
+  /// Stores what has ended and claims what comes next, one run ahead for each worker: nobody waits for the disk.
+  void store_and_claim(std::deque<PendingRun>& pending, std::deque<PendingRun>& elsewhere) {
+    const std::size_t workers = static_cast<std::size_t>(options_.workers);
+    const std::size_t most = pool_.room() + workers - std::min(claimed_.size(), workers);
+    const bool may_claim = !pending.empty() && claimed_.size() < workers;
+    if (ended_.empty() && !may_claim) return;
+    std::vector<StoredRun> wanted;
+    // Some may be done or taken: a few more than there is room for are looked at.
+    for (std::size_t index = 0; index < std::min(pending.size(), most * 4); ++index) {
+      wanted.push_back(pending[index].stored);
+    }
+    for (const Claim claim : store(wanted, most)) {
+      PendingRun run = std::move(pending.front());
+      pending.pop_front();
+      if (claim == Claim::elsewhere) {
+        elsewhere.push_back(std::move(run));
+      } else if (claim == Claim::granted) {
+        claimed_.push_back(std::move(run));
+      } else {
+        ++progress_.done;
+        progress_.failure.clear();
+        watch_(progress_);
+      }
+    }
+  }
+
+  std::vector<Claim> store(const std::vector<StoredRun>& wanted, std::size_t most) {
+    std::vector<Claim> claims = store_.advance(ended_, wanted, most);
+    ended_.clear();
+    last_word_ = std::chrono::steady_clock::now();
+    return claims;
+  }
+
+  void collect(const std::vector<ProcessPool::Finished>& all) {
+    for (const ProcessPool::Finished& finished : all) {
+      const auto run = running_.find(finished.id);
+      ended_.push_back(end_of(finished, run->second.stored.key));
+      count(finished, run->second.stored);
+      running_.erase(run);
+    }
+  }
+
+  void count(const ProcessPool::Finished& finished, const StoredRun& run) {
+    ++progress_.done;
+    progress_.wall += finished.wall;
+    progress_.failure.clear();
+    if (const auto* const failure = std::get_if<Failure>(&finished.outcome)) {
+      ++progress_.failed;
+      progress_.failure = fmt::format("{}\n  {}", failure->reason, run.command);
+    }
+    watch_(progress_);
+  }
+
+  StudyPlan& plan_;
+  Store& store_;
+  const SweepOptions& options_;
+  const Watch& watch_;
+  ProcessPool pool_;
+  std::vector<PointRuns> points_;
+  std::set<std::string> keys_;      ///< wanted so far
+  std::deque<PendingRun> claimed_;  ///< and not started yet
+  std::map<std::size_t, PendingRun> running_;
+  std::vector<RunEnd> ended_;  ///< and not stored yet
+  std::size_t next_id_ = 0;
+  std::chrono::steady_clock::time_point last_word_ = std::chrono::steady_clock::now();
+  SweepProgress progress_;
+};
+
+}  // namespace
+
+SweepProgress sweep(StudyPlan& plan, Store& store, const SweepOptions& options, const Watch& watch) {
+  return Sweep(plan, store, options, watch).run();
+}
+
+}  // namespace experiments

@@ -1,0 +1,109 @@
+// The state machine of the readers-writer semaphore of Linux 2.6.28: who holds, who queues, who is let in.
+//
+// Models lib/rwsem.c of 2.6.28 (down_read, down_write, up_read, up_write, downgrade_write, __rwsem_do_wake): one
+// FIFO queue and nobody overtakes. Free of time, costs and tasks, so that all its histories can be explored.
+// Simplified. Each operation is atomic; in the kernel the fast path and the queue can race, and the slow path
+// re-checks for it, with the same outcome.
+// Validated by tests/models/locking/rwsem_fifo_test.cpp: all interleavings of up to four tasks against a specification.
+#pragma once
+
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "models/measure/blame.h"
+
+namespace models {
+
+/// `Waiter` is whatever the caller knows its waiters by. Calls that can let waiters in append them to `granted`
+/// in the order in which they are to be woken; they hold the semaphore from that moment.
+template <class Waiter>
+class FifoRwsem {
+ public:
+  /// Takes it if nobody is in the way; otherwise queues `waiter` and returns false.
+  bool down(LockMode mode, Waiter waiter) { return mode == LockMode::read ? down_read(waiter) : down_write(waiter); }
+
+  bool down_read(Waiter waiter) {
+    if (writer_ || !queue_.empty()) {
+      queue_.push_back({waiter, LockMode::read});
+      return false;
+    }
+    ++readers_;
+    return true;
+  }
+
+  bool down_write(Waiter waiter) {
+    if (writer_ || readers_ > 0 || !queue_.empty()) {
+      queue_.push_back({waiter, LockMode::write});
+      return false;
+    }
+    writer_ = true;
+    return true;
+  }
+
+  /// The last reader lets in the head of the queue. Precondition: held for read.
+  void up_read(std::vector<Waiter>& granted) {
+    assert(readers_ > 0);
+    if (--readers_ == 0) let_head_in(granted);
+  }
+
+  /// Lets in the writer at the head, or the readers up to the first writer. Precondition: held for write.
+  void up_write(std::vector<Waiter>& granted) {
+    assert(writer_);
+    writer_ = false;
+    let_head_in(granted);
+  }
+
+  /// Becomes a reader and lets in the readers at the head, up to the first writer. Precondition: held for write.
+  void downgrade_write(std::vector<Waiter>& granted) {
+    assert(writer_);
+    writer_ = false;
+    readers_ = 1;
+    let_readers_in(granted);
+  }
+
+  [[nodiscard]] std::size_t readers() const { return readers_; }
+  [[nodiscard]] bool write_held() const { return writer_; }
+  [[nodiscard]] std::size_t queue_length() const { return queue_.size(); }
+  /// The longest-waiting writer.
+  [[nodiscard]] std::optional<Waiter> first_writer() const {
+    const auto found =
+        std::find_if(queue_.begin(), queue_.end(), [](const Queued& each) { return each.mode == LockMode::write; });
+    return found == queue_.end() ? std::nullopt : std::optional(found->waiter);
+  }
+  /// The longest-waiting of all.
+  [[nodiscard]] std::optional<Waiter> head() const {
+    return queue_.empty() ? std::nullopt : std::optional(queue_.front().waiter);
+  }
+
+ private:
+  struct Queued {
+    Waiter waiter;
+    LockMode mode;
+  };
+
+  void let_head_in(std::vector<Waiter>& granted) {
+    if (queue_.empty()) return;
+    if (queue_.front().mode == LockMode::read) return let_readers_in(granted);
+    writer_ = true;
+    granted.push_back(queue_.front().waiter);
+    queue_.pop_front();
+  }
+
+  void let_readers_in(std::vector<Waiter>& granted) {
+    while (!queue_.empty() && queue_.front().mode == LockMode::read) {
+      ++readers_;
+      granted.push_back(queue_.front().waiter);
+      queue_.pop_front();
+    }
+  }
+
+  std::deque<Queued> queue_;
+  std::size_t readers_ = 0;
+  bool writer_ = false;
+};
+
+}  // namespace models

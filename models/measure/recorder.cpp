@@ -1,0 +1,185 @@
+#include "models/measure/recorder.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <numeric>
+
+#include "models/kernel.h"
+
+namespace models {
+
+namespace {
+
+// Eight sizes to each power of two: the width in bits, and the three bits behind the first.
+int size_of(sim::Nanoseconds latency) {
+  const auto value = static_cast<std::uint64_t>(latency.count());
+  const auto width = static_cast<int>(std::bit_width(value));
+  const std::uint64_t behind_first = width > 3 ? value >> (width - 4) : value << (4 - width);
+  return width * 8 + static_cast<int>(behind_first & 7U);
+}
+
+// The stretch [from, to) of waiting for a semaphore, by whom it was for. A request that is long overdue has thousands
+// of stretches and of waits, which are in the order of time: not each with each.
+void add_lock_waits(std::vector<WorstStep>& steps, const std::deque<LockWait>& waits, sim::Time from, sim::Time to) {
+  sim::Time known = from;
+  auto wait = std::partition_point(waits.begin(), waits.end(), [&](const LockWait& each) { return each.to <= from; });
+  for (; wait != waits.end() && wait->from < to; ++wait) {
+    const sim::Time begin = std::max(known, wait->from);
+    const sim::Time end = std::min(to, wait->to);
+    if (begin >= end) continue;
+    if (known < begin) steps.push_back({known, begin, Cause::lock_wait, std::nullopt});
+    steps.push_back({begin, end, Cause::lock_wait, wait->blame});
+    known = end;
+  }
+  if (known < to) steps.push_back({known, to, Cause::lock_wait, std::nullopt});
+}
+
+// What happened between `due` and `now`, piece by piece.
+std::vector<WorstStep> steps_of(const Ledger& ledger, sim::Time due, sim::Time now) {
+  std::vector<WorstStep> steps;
+  ledger.for_each_between(due, now, [&](sim::Time from, sim::Time to, Cause cause) {
+    if (cause == Cause::lock_wait) {
+      add_lock_waits(steps, ledger.lock_waits(), from, to);
+    } else {
+      steps.push_back({from, to, cause, std::nullopt});
+    }
+  });
+  return steps;
+}
+
+// Neighbours that are alike are one step.
+void join_alike(std::vector<WorstStep>& steps) {
+  std::vector<WorstStep> joined;
+  for (const WorstStep& step : steps) {
+    if (!joined.empty() && joined.back().cause == step.cause && joined.back().lock == step.lock) {
+      joined.back().to = step.to;
+    } else {
+      joined.push_back(step);
+    }
+  }
+  steps = std::move(joined);
+}
+
+// Leaves the steps that are worth a line; what the others come to by cause.
+TimeByCause take_short_ones(std::vector<WorstStep>& steps, sim::Nanoseconds latency) {
+  TimeByCause rest{};
+  std::erase_if(steps, [&](const WorstStep& step) {
+    if ((step.to - step.from) * 100 >= latency) return false;
+    rest[static_cast<std::size_t>(step.cause)] += step.to - step.from;
+    return true;
+  });
+  return rest;
+}
+
+}  // namespace
+
+void Blame::add(const Blame& other) {
+  count += other.count;
+  for (std::size_t cause = 0; cause < kCauseCount; ++cause) causes[cause] += other.causes[cause];
+  for (const auto& [blame, wait] : other.lock_waits) lock_waits[blame] += wait;
+}
+
+void Samples::record(sim::Nanoseconds latency, const TimeByCause& parts, const LockTimes& lock_times) {
+  assert(std::accumulate(parts.begin(), parts.end(), sim::Nanoseconds{0}) == latency);
+  latency_.record(latency);
+  Blame& blame = blame_by_size_[size_of(latency)];
+  ++blame.count;
+  for (std::size_t cause = 0; cause < kCauseCount; ++cause) blame.causes[cause] += parts[cause];
+  for (const auto& [lock, time] : lock_times) blame.lock_waits[lock] += time;
+}
+
+void Samples::merge(const Samples& other) {
+  latency_.merge(other.latency_);
+  for (const auto& [size, blame] : other.blame_by_size_) blame_by_size_[size].add(blame);
+}
+
+Blame Samples::blame_from(sim::Nanoseconds latency) const {
+  Blame sum;
+  for (auto size = blame_by_size_.lower_bound(size_of(latency)); size != blame_by_size_.end(); ++size) {
+    sum.add(size->second);
+  }
+  return sum;
+}
+
+sim::Nanoseconds Samples::tail_start() const {
+  for (const double quantile : {0.999, 0.99, 0.9, 0.5}) {
+    if (const auto value = latency_.percentile(quantile)) return *value;
+  }
+  return latency_.max();
+}
+
+Samples Samples::restore(sim::Histogram latency, std::map<int, Blame> blame_by_size) {
+  Samples samples;
+  samples.latency_ = std::move(latency);
+  samples.blame_by_size_ = std::move(blame_by_size);
+  return samples;
+}
+
+std::uint64_t OpenArrivals::left_until(sim::Time end) const {
+  if (stopped_) return 0;
+  OpenArrivals rest = *this;
+  std::uint64_t count = 0;
+  while (rest.next() <= end) ++count;
+  return count;
+}
+
+std::uint64_t ClassRecord::unfinished(sim::Time end) const {
+  return std::accumulate(open_arrivals.begin(), open_arrivals.end(), in_service,
+                         [&](std::uint64_t sum, const OpenArrivals& arrivals) {
+                           return sum + arrivals.left_until(end) + (arrivals.waking(end) ? 1 : 0);
+                         });
+}
+
+void ClassRecord::take_off(Measurement& measurement, std::uint64_t count) {
+  left -= count;
+  measurement.take_off(count);
+}
+
+Request::Request(Task& task, sim::Time due, const TimeByCause& before) : task_(task), due_(due), before_(before) {
+  task.ledger().forget_before(due);
+}
+
+Request::Request(Task& task) : task_(task), due_(task.settle()), before_(task.ledger().read(due_)) {
+  task.ledger().forget_before(due_);
+}
+
+Request Request::overdue(Task& task, sim::Time due) {
+  task.settle();
+  return {task, due, task.ledger().read(due)};
+}
+
+Request Request::sleep_until(Task& task, sim::Time due) {
+  task.settle();
+  // Read before sleeping: what comes on top until `due` is sleep, which is no part of a request.
+  const TimeByCause before = task.ledger().read(task.now());
+  task.sleep_until(due);
+  return {task, due, before};
+}
+
+void WorstRequests::add(WorstRequest request) {
+  const auto place =
+      std::upper_bound(requests_.begin(), requests_.end(), request.latency,
+                       [](sim::Nanoseconds latency, const WorstRequest& other) { return latency > other.latency; });
+  requests_.insert(place, std::move(request));
+  if (requests_.size() > kMost) requests_.pop_back();
+}
+
+void Request::end(ClassRecord& record, const PhaseLog& phases) {
+  const sim::Time now = task_.settle();
+  const Measurement& measurement = task_.kernel().measurement;
+  if (measurement.in_warm_up(due_)) ++record.warm_up;
+  if (!measurement.counts(due_)) return;
+  TimeByCause parts = task_.ledger().read(now);
+  for (std::size_t cause = 0; cause < kCauseCount; ++cause) parts[cause] -= before_[cause];
+  parts[static_cast<std::size_t>(Cause::sleep)] = sim::Nanoseconds{0};
+  const Phase phase = phases.at(due_);
+  record.during[static_cast<std::size_t>(phase)].record(now - due_, parts, task_.ledger().lock_times_since(due_));
+  if (!record.worst.admits(now - due_)) return;
+  WorstRequest worst{task_.name(), due_, now - due_, phase, steps_of(task_.ledger(), due_, now), {}};
+  join_alike(worst.steps);
+  worst.rest = take_short_ones(worst.steps, worst.latency);
+  record.worst.add(std::move(worst));
+}
+
+}  // namespace models

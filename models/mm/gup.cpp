@@ -1,0 +1,56 @@
+#include "models/mm/gup.h"
+
+#include <boost/container/static_vector.hpp>
+
+#include "models/kernel.h"
+#include "models/mm/memory.h"
+#include "models/mm/mm.h"
+#include "models/mm/rmap.h"
+#include "models/task.h"
+
+namespace models {
+
+namespace {
+
+// Anonymous pages that nobody has touched yet, taken and mapped together.
+void populate_absent(Task& current, Mm& mm, PageIndex start, PageIndex end, PageState to) {
+  Kernel& kernel = current.kernel();
+  constexpr std::size_t kAtOnce = 64;
+  const PageCount pages = end - start;
+  for (std::int64_t left = pages.count(); left > 0;) {
+    boost::container::static_vector<sim::Nanoseconds, kAtOnce> costs;
+    for (; left > 0 && costs.size() < kAtOnce; --left) {
+      costs.push_back(kernel.costs.populate_page.sample(current.stream(Purpose::pages)));
+    }
+    alloc_pages(current, {costs.data(), costs.size()});
+  }
+  current.settle();
+  // Where a fault of another thread was faster, do_anonymous_page finds the entry present and frees its page.
+  const PageCount mapped = change_pages(kernel, mm, start, end, PageState::absent, to);
+  kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages - mapped, current.now());
+}
+
+}  // namespace
+
+PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io,
+                         NewPages new_pages) {
+  const bool file = is_file_backed(current.kernel(), mm, start);
+  const bool mlocks = vma.flags.locked && new_pages == NewPages::as_vma_has_it;
+  for (PageIndex page = start; page < end;) {
+    current.cond_resched();
+    const PageTable::Run run = mm.page_table.run_at(page, end);
+    if (is_present(run.state)) {
+      page = run.end;
+    } else if (run.state == PageState::absent && !file) {
+      // And looks again: it may have been taken away meanwhile.
+      populate_absent(current, mm, page, run.end, mlocks ? PageState::mlocked : PageState::resident);
+      mm.anon_vma_prepare(vma);
+    } else {
+      if (handle_mm_fault(current, mm, vma, page, io, current.kernel().costs.fault) == FaultOutcome::retry) return page;
+      page = page + PageCount(1);
+    }
+  }
+  return end;
+}
+
+}  // namespace models

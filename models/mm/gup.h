@@ -1,0 +1,30 @@
+// Making pages of an address space present from inside the kernel.
+//
+// Kernel. get_user_pages (mm/memory.c of 2.6.28, mm/gup.c today): what is absent goes through handle_mm_fault, with
+// nobody's page fault around it. Simplified. A page that is there costs nothing: the callers' own costs for a page
+// include finding it. Validated by tests/models/mm/mlock_test.cpp, tests/models/mm/access_remote_vm_test.cpp and
+// tests/models/mm/madvise_test.cpp.
+#pragma once
+
+#include "models/mm/memory.h"
+#include "models/spec/page.h"
+
+namespace models {
+
+class Mm;
+class Task;
+struct Vma;
+
+/// What a page that nobody has touched yet becomes in a VM_LOCKED VMA.
+enum class NewPages {
+  evictable,      ///< for mlock, which mlocks by and by what it has got
+  as_vma_has_it,  ///< mlocked from the beginning (mlock_vma_newpage), as with a page fault
+};
+
+/// Pages of [start, end) in `vma` that are not present are allocated and cleared, or read, and mapped. Returns `end`,
+/// or with IoWait::retry the page that has to be read first (wait_for_page, with mmap_sem given up). mmap_sem must be
+/// held, in either mode.
+PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end,
+                         IoWait io = IoWait::under_lock, NewPages new_pages = NewPages::evictable);
+
+}  // namespace models

@@ -1,0 +1,166 @@
+#include "models/mm/memory.h"
+
+#include <algorithm>
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include "models/kernel.h"
+#include "models/mm/mm.h"
+#include "models/mm/rmap.h"
+#include "models/task.h"
+
+namespace models {
+
+namespace {
+
+PageState state_of(const Mm& mm, PageIndex page) { return mm.page_table.run_at(page, page + PageCount(1)).state; }
+
+struct Range {
+  PageIndex start;
+  PageIndex end;
+};
+
+// The aligned window of `size` pages around `page`, as far as it lies in [start, end).
+Range window(PageIndex page, PageCount size, PageIndex start, PageIndex end) {
+  const PageIndex aligned(page.index() / size.count() * size.count());
+  return {std::max(start, aligned), std::min(end, aligned + size)};
+}
+
+// mlock_vma_newpage: a new page of a locked VMA is mlocked from the beginning.
+PageState mapped_in(const Vma& vma) { return vma.flags.locked ? PageState::mlocked : PageState::resident; }
+
+PageCount size_of(std::span<const Range> ranges) {
+  return std::accumulate(ranges.begin(), ranges.end(), PageCount(0),
+                         [](PageCount sum, const Range& range) { return sum + (range.end - range.start); });
+}
+
+// Pages taken for `ranges` find their places there, where it is still in `from`; those that come too late are freed.
+PageCount fill(Kernel& kernel, Mm& mm, std::span<const Range> ranges, PageState from, PageState to) {
+  PageCount used;
+  for (const Range& range : ranges) used += change_pages(kernel, mm, range.start, range.end, from, to);
+  kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, size_of(ranges) - used, kernel.engine.now());
+  return used;
+}
+
+void do_anonymous_page(Task& current, Mm& mm, Vma& vma, PageIndex page, const sim::Distribution& cost) {
+  Kernel& kernel = current.kernel();
+  alloc_page(current);
+  current.work(cost, Purpose::fault);
+  current.settle();
+  const Range self{page, page + PageCount(1)};
+  fill(kernel, mm, {&self, 1}, PageState::absent, mapped_in(vma));
+}
+
+// As mapped_in, for a page that is on a list already: 2.6.28 leaves it there for mlock or reclaim to find.
+PageState mapped_from_cache(const Kernel& kernel, const Vma& vma) {
+  return kernel.era() == ReclaimEra::linux_2_6_28 ? PageState::resident : mapped_in(vma);
+}
+
+// What is cached is mapped: of a file with its neighbours (do_fault_around), of swap alone.
+void map_cached(Task& current, Mm& mm, const Vma& vma, PageIndex page, const sim::Distribution& cost) {
+  Kernel& kernel = current.kernel();
+  current.work(cost, Purpose::fault);
+  current.settle();
+  const PageCount size = is_file_backed(kernel, mm, page) ? kernel.memory.fault_around : PageCount(1);
+  const Range around = window(page, size, vma.start, vma.end);
+  change_pages(kernel, mm, around.start, around.end, PageState::cached, mapped_from_cache(kernel, vma));
+}
+
+// The pages to read together with `page`, which are where it is: in a file from there on, up to the first that is in
+// memory; in swap all around it.
+std::vector<Range> readahead(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page) {
+  // Without the lock `vma` may have shrunk.
+  const Range area{std::min(page, vma.start), std::max(page + PageCount(1), vma.end)};
+  if (is_file_backed(kernel, mm, page)) {
+    const bool alone = vma.flags.read_ahead == ReadAhead::random;
+    const PageIndex last = std::min(area.end, page + (alone ? PageCount(1) : kernel.memory.readahead));
+    return {{page, mm.page_table.run_at(page, last).end}};
+  }
+  const Range cluster = window(page, kernel.memory.swap->readahead, area.start, area.end);
+  std::vector<Range> swapped;
+  for (PageIndex next = cluster.start; next < cluster.end;) {
+    const PageTable::Run run = mm.page_table.run_at(next, cluster.end);
+    if (run.state == PageState::swapped) swapped.push_back({next, run.end});
+    next = run.end;
+  }
+  return swapped;
+}
+
+bool needs_io(const Task& current, const Mm& mm, PageIndex page, PageState state) {
+  return state == PageState::swapped || (state == PageState::absent && is_file_backed(current.kernel(), mm, page));
+}
+
+void read_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
+  Kernel& kernel = current.kernel();
+  const PageState from = state_of(mm, page);
+  const bool file = from == PageState::absent;
+  const std::vector<Range> ranges = readahead(kernel, mm, vma, page);
+  const PageCount pages = size_of(ranges);
+  for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_page(current);
+  if (file) {
+    kernel.device.read(current, pages);
+  } else {
+    swap_readpage(current, pages);
+  }
+  const PageCount read = fill(kernel, mm, ranges, from, PageState::cached);
+  auto& statistics = kernel.reclaim.statistics;
+  (file ? statistics.files_read : statistics.swapped_in) += static_cast<std::uint64_t>(read.count());
+}
+
+// Neighbours that are absent, read in one request.
+void read_ahead(Task& current, Mm& mm, const Range& range) {
+  Kernel& kernel = current.kernel();
+  const PageCount pages = range.end - range.start;
+  for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_page(current);
+  kernel.device.read_ahead(current, pages, [&kernel, &mm, range] {
+    const PageCount read = fill(kernel, mm, {&range, 1}, PageState::absent, PageState::cached);
+    kernel.reclaim.statistics.files_read += static_cast<std::uint64_t>(read.count());
+  });
+}
+
+}  // namespace
+
+void force_page_cache_readahead(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  const PageIndex last = std::min(end, start + current.kernel().memory.readahead);
+  for (PageIndex page = start; page < last;) {
+    current.settle();
+    const PageTable::Run run = mm.page_table.run_at(page, last);
+    if (run.state == PageState::absent) read_ahead(current, mm, {page, run.end});
+    page = run.end;
+  }
+}
+
+void wait_for_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
+  current.settle();
+  if (!needs_io(current, mm, page, state_of(mm, page))) return;
+  read_page(current, mm, vma, page);
+}
+
+FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io,
+                             const sim::Distribution& cost) {
+  PageState state = state_of(mm, page);
+  do {
+    for (; needs_io(current, mm, page, state); state = state_of(mm, page)) {
+      if (io == IoWait::retry) return FaultOutcome::retry;
+      read_page(current, mm, vma, page);
+    }
+    switch (state) {
+      case PageState::absent:
+        do_anonymous_page(current, mm, vma, page, cost);
+        break;
+      case PageState::cached:
+        map_cached(current, mm, vma, page, cost);
+        break;
+      default:
+        current.work(cost, Purpose::fault);
+        current.settle();
+    }
+    // Again where reclaim has taken it back before it was mapped: the kernel's reference to it would not have let it.
+    state = state_of(mm, page);
+  } while (!is_present(state));
+  mm.anon_vma_prepare(vma);
+  return FaultOutcome::done;
+}
+
+}  // namespace models

@@ -1,0 +1,42 @@
+// What a page fault does once it has its VMA and its lock: where the page comes from.
+//
+// Kernel. mm/memory.c: handle_mm_fault with do_anonymous_page, do_swap_page (and swapin_readahead), do_fault_around;
+// mm/filemap.c: filemap_fault; mm/readahead.c: force_page_cache_readahead. A page that is on the device is read with
+// its neighbours, while the caller holds its lock, or, where the policy's kernel knows VM_FAULT_RETRY, after having
+// given it up (fault: retry_on_io). Simplified. Two tasks that need the same page from the device both read it; the
+// slower one's copy is freed. Readahead does not adapt: a window of fixed size from the page on (files; the page alone
+// where madvise has said MADV_RANDOM), or around it (swap). What is being read ahead counts as absent until it is
+// there: a fault in it reads it a second time instead of waiting for the rest. Validated by
+// tests/models/mm/memory_test.cpp.
+#pragma once
+
+#include "models/spec/page.h"
+#include "sim/distribution.h"
+
+namespace models {
+
+class Mm;
+class Task;
+struct Vma;
+
+/// Gives up the lock that the fault is under, before it sleeps for the device.
+enum class IoWait {
+  under_lock,  ///< waits with the lock held
+  retry,  ///< VM_FAULT_RETRY: returns with the page still to be read (wait_for_page); then it is to be called again
+};
+
+enum class FaultOutcome { done, retry };
+
+/// Makes `page` present. `cost` is what a fault costs in CPU time, drawn from `current`'s stream for faults.
+/// Precondition: `vma` covers it, `current` has settled.
+FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io, const sim::Distribution& cost);
+
+/// What a fault that is to be retried does first, with no lock held: reads `page` and its neighbours in `vma` into
+/// memory, if nobody else has meanwhile.
+void wait_for_page(Task& current, Mm& mm, const Vma& vma, PageIndex page);
+
+/// Begins to read what is absent of [start, end), a readahead window of it at most, and does not wait for it (only for
+/// room in the device's queue). Precondition: the pages are a file's.
+void force_page_cache_readahead(Task& current, Mm& mm, PageIndex start, PageIndex end);
+
+}  // namespace models

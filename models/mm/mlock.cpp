@@ -1,0 +1,405 @@
+#include "models/mm/mlock.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+
+#include "models/kernel.h"
+#include "models/mm/gup.h"
+#include "models/mm/mmap_lock.h"
+#include "models/mm/pagewalk.h"
+#include "models/task.h"
+
+namespace models {
+
+namespace {
+
+// get_user_pages takes this many at a time in __mlock_vma_pages_range.
+constexpr PageCount kPagesPerBatch{16};
+
+const Policy& policy_of(Task& current) { return current.kernel().policy; }
+
+// mm/swap.c: a work item on every CPU, and the wait for all of them.
+void lru_add_drain_all(Task& current) {
+  const Kernel& kernel = current.kernel();
+  current.work(kernel.costs.lru_add_drain_all * kernel.cpus.count());
+}
+
+void drain(Task& current, LruDrain place) {
+  if (policy_of(current).lru_drain == place) lru_add_drain_all(current);
+}
+
+// mlock_vma_page for the pages of [start, end) that are there.
+void mlock_present_pages(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  walk_page_range(current, mm, start, end, {PageState::mlocked, &current.kernel().costs.mlock_page});
+}
+
+// After a window in which mmap_sem was not held for write: the check of the patch. -EAGAIN if the VMA at `start` no
+// longer reaches to `end`. find_vma's answer may begin after `start`: then the range is gone and the check does not
+// notice.
+int recheck_vma(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, PageIndex end, std::uint64_t version) {
+  current.work(current.kernel().costs.find_vma);
+  current.settle();
+  const VmaPointer found = mm.find_vma(start);
+  const bool noticed = found == nullptr || end > found->end;
+  const bool intact = !vma->detached && vma->start <= start && end <= vma->end;
+  mm.vma_changed += mm.map_version() != version ? 1 : 0;
+  mm.eagain += noticed ? 1 : 0;
+  mm.vma_change_missed += !noticed && !intact ? 1 : 0;
+  return noticed ? -EAGAIN : 0;
+}
+
+// The patch's window: read mode is given up and write mode, which all callers expect, taken again.
+int reacquire_write(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, PageIndex end) {
+  const std::uint64_t version = mm.map_version();
+  mm.mmap_sem.up_read(current);
+  mmap_write_lock(current, mm);
+  return recheck_vma(current, mm, vma, start, end, version);
+}
+
+// Whether a chunked walk that began its hold at `since` and has done `done` pages since gives way now.
+bool gives_way(Task& current, const Mm& mm, const Hold& hold, PageCount done, sim::Time since) {
+  const bool by_pages = hold.batch > PageCount(0) && done >= hold.batch;
+  const bool by_time = hold.max_hold > sim::Nanoseconds{0} && current.settle() - since >= hold.max_hold;
+  if (!by_pages && !by_time) return false;
+  return !hold.if_contended || mm.mmap_sem.is_contended();
+}
+
+// try_to_munlock before 3.0 (commit 3d470fc385de): asks all VMAs that share the page's anon_vma whether they have it
+// mlocked, too. That of the page itself is part of munlock_page.
+sim::Nanoseconds rmap_cost(Task& current, const Vma& vma) {
+  if (!policy_of(current).munlock_walks_rmap || vma.anon_vma == nullptr) return {};
+  return current.kernel().costs.rmap_vma * (vma.anon_vma->vmas - 1);
+}
+
+PageStep munlock_step(Task& current, const Vma& vma) {
+  const Costs& costs = current.kernel().costs;
+  return {PageState::resident, &costs.munlock_page, nullptr,
+          policy_of(current).munlock_visits_absent ? &costs.munlock_absent : nullptr, rmap_cost(current, vma)};
+}
+
+// __munlock_vma_pages_range for chunked_write: looks up every so often, gives write mode away and takes it again.
+int munlock_in_chunks(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, PageIndex end) {
+  const Hold& hold = policy_of(current).munlock;
+  // A bound in time is looked at as often as the kernel looks at need_resched: once for each page table.
+  const PageCount chunk = hold.batch > PageCount(0) ? std::min(hold.batch, kPagesPerTable) : kPagesPerTable;
+  drain(current, LruDrain::under_lock);
+  PageCount done;
+  sim::Time since = current.settle();
+  for (PageIndex page = start; page < end;) {
+    const PageIndex chunk_end = std::min(end, page + chunk);
+    walk_page_range(current, mm, page, chunk_end, munlock_step(current, *vma));
+    done += chunk_end - page;
+    page = chunk_end;
+    if (page == end || !gives_way(current, mm, hold, done, since)) continue;
+    const std::uint64_t version = mm.map_version();
+    mmap_write_unlock(current, mm);
+    mmap_write_lock(current, mm);
+    if (const int error = recheck_vma(current, mm, vma, start, end, version)) return error;
+    vma_start_write(current, mm, *vma);
+    done = PageCount(0);
+    since = current.settle();
+  }
+  drain(current, LruDrain::under_lock);
+  return 0;
+}
+
+// The lock branch of mlock_fixup, after the flags have been set.
+int populate_locked(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, PageIndex end, HoldMode mode) {
+  if (mode == HoldMode::drop_and_read) {
+    if (policy_of(current).mlock_present_first) {
+      current.enter(Phase::mlock_populate);
+      mlock_present_pages(current, mm, start, end);
+      current.enter(Phase::mlock);
+    }
+    return 0;
+  }
+  if (mode == HoldMode::downgrade) mmap_write_downgrade(current, mm);
+  current.enter(Phase::mlock_populate);
+  populate_vma_pages_range(current, mm, *vma, start, end, IoWait::under_lock);
+  current.enter(Phase::mlock);
+  return mode == HoldMode::downgrade ? reacquire_write(current, mm, vma, start, end) : 0;
+}
+
+// The unlock branch: the patch's open question.
+int walk_unlocked(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, PageIndex end) {
+  const HoldMode mode = policy_of(current).munlock.mode;
+  if (mode == HoldMode::drop_and_read) return 0;
+  if (mode == HoldMode::downgrade) mmap_write_downgrade(current, mm);
+  current.enter(Phase::munlock_walk);
+  int ret = 0;
+  if (mode == HoldMode::chunked_write) {
+    ret = munlock_in_chunks(current, mm, vma, start, end);
+  } else {
+    munlock_vma_pages_range(current, mm, *vma, start, end);
+  }
+  current.enter(Phase::munlock);
+  return mode == HoldMode::downgrade ? reacquire_write(current, mm, vma, start, end) : ret;
+}
+
+// Changes VM_LOCKED on [start, end) of `vma`. mmap_sem must be held for write; it is on return, but may have been given
+// up in between. `prev` is left at the VMA that now covers the range, for the caller to go on from.
+int mlock_fixup(Task& current, Mm& mm, VmaPointer vma, VmaPointer& prev, PageIndex start, PageIndex end,
+                VmFlags newflags) {
+  assert(mm.mmap_sem.held_by(current, LockMode::write));
+  const Costs& costs = current.kernel().costs;
+  const bool lock = newflags.locked;
+  int ret = 0;
+
+  if (newflags == vma->flags || vma->flags.io_pfnmap) {
+    prev = vma;
+    return ret;  // don't set VM_LOCKED, don't count
+  }
+
+  if (vma->flags.is_special()) {
+    if (lock) {
+      current.enter(Phase::mlock_populate);
+      get_user_pages(current, mm, *vma, start, end);  // make_pages_present
+      current.enter(Phase::mlock);
+    }
+    prev = vma;
+    return ret;  // don't set VM_LOCKED, don't count
+  }
+
+  vma_start_write_to_merge(current, mm, *vma, start, end, newflags);
+  if (const VmaPointer merged = mm.vma_merge(vma, start, end, newflags)) {
+    current.work(costs.vma_merge);
+    vma = merged;
+  } else {
+    prev = nullptr;  // as vma_merge returned it
+    if (start != vma->start) {
+      current.work(costs.vma_split);
+      ret = mm.split_vma(vma, start, Mm::NewVma::below);
+    }
+    if (ret == 0 && end != vma->end) {
+      current.work(costs.vma_split);
+      ret = mm.split_vma(vma, end, Mm::NewVma::above);
+    }
+    if (ret != 0) {
+      prev = vma;
+      return ret;
+    }
+  }
+
+  const PageCount pages = end - start;
+  if (lock) {
+    mm.locked_vm += pages;
+  } else {
+    mm.locked_vm -= pages;
+  }
+  vma->flags = newflags;
+
+  ret = lock ? populate_locked(current, mm, vma, start, end, policy_of(current).populate.mode)
+             : walk_unlocked(current, mm, vma, start, end);
+
+  // Also after a window, when `vma` may be gone: the caller goes on from a stale pointer.
+  prev = vma;
+  return ret;
+}
+
+// prev->vm_next, for the caller to go on from. After a window `prev` may be stale, and the VMA it points to gone as
+// well: the kernel then reads freed memory. Here that is the end of the map.
+VmaPointer next_in_walk(const Mm& mm, const Vma& prev) {
+  const VmaPointer next = mm.next(prev);
+  return next == nullptr || next->detached ? nullptr : next;
+}
+
+// mmap_sem must be held for write.
+int do_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages, bool on) {
+  const PageIndex end = start + pages;
+  if (end == start) return 0;
+  current.work(current.kernel().costs.find_vma);
+  VmaPointer vma = mm.find_vma(start);
+  if (vma == nullptr || vma->start > start) return -ENOMEM;
+  VmaPointer prev = start > vma->start ? vma : mm.previous(*vma);
+
+  for (PageIndex nstart = start;;) {
+    VmFlags newflags = vma->flags;
+    newflags.locked = on;
+    const PageIndex piece_end = std::min(vma->end, end);
+    const int error = mlock_fixup(current, mm, vma, prev, nstart, piece_end, newflags);
+    if (error != 0) return error;
+    nstart = std::max(piece_end, prev->end);
+    if (nstart >= end) return 0;
+    vma = next_in_walk(mm, *prev);
+    if (vma == nullptr || vma->start != nstart) return -ENOMEM;
+  }
+}
+
+// do_mlockall's loop. Errors of single VMAs are ignored. mmap_sem must be held for write.
+void fixup_all(Task& current, Mm& mm, bool on) {
+  VmaPointer prev;
+  for (VmaPointer vma = mm.find_vma(PageIndex(0)); vma != nullptr; vma = next_in_walk(mm, *prev)) {
+    VmFlags newflags = vma->flags;
+    newflags.locked = on;
+    (void)mlock_fixup(current, mm, vma, prev, vma->start, vma->end, newflags);
+  }
+}
+
+// can_do_mlock: the right to lock anything at all.
+bool can_do_mlock(const Mm& mm) { return mm.cap_ipc_lock || !mm.rlimit_memlock || mm.rlimit_memlock->count() != 0; }
+
+// Populates the VM_LOCKED VMAs of [start, end), or walks the others of them after munlock, under read mode that is
+// given up and taken again every `hold.batch` pages, and where `walk` says that a page must be read first, by returning
+// it instead of the end. mmap_sem must not be held.
+template <class Walk>
+void walk_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end, const Hold& hold, bool locked, Walk walk) {
+  mm.mmap_sem.down_read(current);
+  PageCount done;
+  for (PageIndex page = start; page < end;) {
+    current.work(current.kernel().costs.find_vma);
+    current.settle();
+    const VmaPointer vma = mm.find_vma(page);
+    if (vma == nullptr || vma->start >= end) break;
+    page = std::max(page, vma->start);
+    const PageIndex left = std::min(end, vma->end);
+    const PageIndex stop = hold.batch > PageCount(0) ? std::min(left, page + (hold.batch - done)) : left;
+    if (vma->flags.locked == locked && !vma->flags.io_pfnmap) {
+      const PageIndex reached = walk(*vma, page, stop);
+      if (reached < stop) {  // a page has to be read: not under the lock
+        mm.mmap_sem.up_read(current);
+        wait_for_page(current, mm, *vma, reached);
+        mm.mmap_sem.down_read(current);
+        done = PageCount(0);
+        page = reached;
+        continue;
+      }
+    }
+    done += stop - page;
+    page = stop;
+    if (page >= end || hold.batch == PageCount(0) || done < hold.batch) continue;
+    mm.mmap_sem.up_read(current);
+    mm.mmap_sem.down_read(current);
+    done = PageCount(0);
+  }
+  mm.mmap_sem.up_read(current);
+}
+
+void munlock_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  const Hold& hold = policy_of(current).munlock;
+  if (hold.mode != HoldMode::drop_and_read) return;
+  current.enter(Phase::munlock_walk);
+  drain(current, LruDrain::under_lock);
+  walk_under_read(current, mm, start, end, hold, false, [&](const Vma& vma, PageIndex from, PageIndex to) {
+    walk_page_range(current, mm, from, to, munlock_step(current, vma));
+    return to;
+  });
+  current.enter(Phase::munlock);
+}
+
+// The ends of an address space's map.
+constexpr PageIndex kFirstPage{0};
+constexpr PageIndex kLastPage{std::int64_t{1} << 51};  // 2^63 / PAGE_SIZE: beyond any address
+
+}  // namespace
+
+PageIndex populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io) {
+  drain(current, LruDrain::under_lock);
+  PageIndex page = start;
+  while (page < end) {
+    const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
+    const PageIndex reached = get_user_pages(current, mm, vma, page, batch_end, io);
+    mlock_present_pages(current, mm, page, reached);
+    page = reached;
+    if (reached < batch_end) break;
+  }
+  drain(current, LruDrain::under_lock);
+  return page;
+}
+
+void mm_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, const Hold& hold) {
+  if (hold.mode != HoldMode::drop_and_read) return;
+  const Phase before = current.phase();
+  current.enter(before == Phase::mlock ? Phase::mlock_populate : before);
+  const IoWait io = policy_of(current).retry_on_io ? IoWait::retry : IoWait::under_lock;
+  walk_under_read(current, mm, start, end, hold, true, [&](Vma& vma, PageIndex from, PageIndex to) {
+    return populate_vma_pages_range(current, mm, vma, from, to, io);
+  });
+  current.enter(before);
+}
+
+void munlock_vma_pages_range(Task& current, Mm& mm, const Vma& vma, PageIndex start, PageIndex end) {
+  drain(current, LruDrain::under_lock);
+  walk_page_range(current, mm, start, end, munlock_step(current, vma));
+  drain(current, LruDrain::under_lock);
+}
+
+// Pages that are locked already count a second time here, as in the kernel.
+bool within_memlock_limit(const Mm& mm, PageCount more) {
+  if (mm.cap_ipc_lock || !mm.rlimit_memlock) return true;
+  return mm.locked_vm + more <= PageCount(mm.rlimit_memlock->count() / kPageSize);
+}
+
+std::int64_t mlock_vma_pages_range(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, PageIndex end) {
+  assert(mm.mmap_sem.held_by(current, LockMode::write) && vma->flags.locked);
+  const std::int64_t pages = (end - start).count();
+  if (vma->flags.io_pfnmap) {
+    vma->flags.locked = false;
+    return pages;
+  }
+  if (vma->flags.is_special()) {
+    get_user_pages(current, mm, *vma, start, end);  // make_pages_present
+    vma->flags.locked = false;
+    return pages;
+  }
+  const HoldMode mode = policy_of(current).grow.mode;
+  if (mode == HoldMode::drop_and_read) return 0;  // mm_populate, once the caller has given up write mode
+  if (mode == HoldMode::downgrade) mmap_write_downgrade(current, mm);
+  populate_vma_pages_range(current, mm, *vma, start, end, IoWait::under_lock);
+  return mode == HoldMode::downgrade ? reacquire_write(current, mm, vma, start, end) : 0;
+}
+
+int sys_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages) {
+  current.enter(Phase::mlock);
+  current.work(current.kernel().costs.system_call);
+  if (!can_do_mlock(mm)) return -EPERM;
+  drain(current, LruDrain::before_lock);
+  mmap_write_lock(current, mm);
+  const int error = within_memlock_limit(mm, pages) ? do_mlock(current, mm, start, pages, true) : -ENOMEM;
+  mmap_write_unlock(current, mm);
+  if (error == 0) mm_populate(current, mm, start, start + pages, policy_of(current).populate);
+  return error;
+}
+
+int sys_munlock(Task& current, Mm& mm, PageIndex start, PageCount pages) {
+  current.enter(Phase::munlock);
+  current.work(current.kernel().costs.system_call);
+  mmap_write_lock(current, mm);
+  const int error = do_mlock(current, mm, start, pages, false);
+  mmap_write_unlock(current, mm);
+  if (error == 0) munlock_under_read(current, mm, start, start + pages);
+  return error;
+}
+
+int sys_mlockall(Task& current, Mm& mm, MlockallFlags flags) {
+  current.enter(Phase::mlock);
+  current.work(current.kernel().costs.system_call);
+  if (!flags.current && !flags.future) return -EINVAL;
+  if (!can_do_mlock(mm)) return -EPERM;
+  drain(current, LruDrain::before_lock);
+  mmap_write_lock(current, mm);
+  const bool limited = !mm.cap_ipc_lock && mm.rlimit_memlock;
+  // MCL_FUTURE alone is not held against the limit: there is nothing to lock yet.
+  const bool allowed = !limited || !flags.current || mm.total_vm() <= PageCount(mm.rlimit_memlock->count() / kPageSize);
+  if (allowed) {
+    mm.locks_future_mappings = flags.future;
+    if (flags.current) fixup_all(current, mm, true);
+  }
+  mmap_write_unlock(current, mm);
+  if (!allowed) return -ENOMEM;
+  if (flags.current) mm_populate(current, mm, kFirstPage, kLastPage, policy_of(current).populate);
+  return 0;
+}
+
+int sys_munlockall(Task& current, Mm& mm) {
+  current.enter(Phase::munlock);
+  current.work(current.kernel().costs.system_call);
+  mmap_write_lock(current, mm);
+  mm.locks_future_mappings = false;
+  fixup_all(current, mm, false);
+  mmap_write_unlock(current, mm);
+  munlock_under_read(current, mm, kFirstPage, kLastPage);
+  return 0;
+}
+
+}  // namespace models

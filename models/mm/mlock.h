@@ -1,0 +1,62 @@
+// mlock and munlock: the paths that the patch of 2008 changed, function by function.
+//
+// Kernel. mm/mlock.c of 2.6.28-rc, to be read beside it: same functions, same order, same branches. The policy chooses
+// the mode of mmap_sem over the two page walks, populate and munlock, as the eras since have done (Hold,
+// models/spec/policy.h):
+//   write_held     before the patch; downgrade  the patch, with its window and its check;
+//   drop_and_read  since 2.6.38: do_mlock only sets flags, mm_populate walks the pages under read mode afterwards;
+//   chunked_write  a what-if for munlock: write mode is given up and taken again every so often, and re-checked.
+// Simplified. lock_page never waits (nobody else locks these pages); populate cannot fail (no file ends inside a
+// region); migration entries do not occur.
+// Validated by tests/models/mm/mlock_test.cpp: for each branch the sequence of lock operations, pages and return value.
+#pragma once
+
+#include "models/mm/memory.h"
+#include "models/mm/mm.h"
+#include "models/spec/page.h"
+#include "models/spec/policy.h"
+
+namespace models {
+
+class Task;
+
+/// mlock(2) on [start, start + pages). Returns 0, -EPERM, -ENOMEM or -EAGAIN as the kernel does.
+/// Takes and releases mmap_sem.
+int sys_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages);
+
+/// munlock(2). Returns 0, -ENOMEM, or -EAGAIN where the policy opens a window. Takes and releases mmap_sem.
+int sys_munlock(Task& current, Mm& mm, PageIndex start, PageCount pages);
+
+/// mlockall(2): MCL_CURRENT locks all there is, MCL_FUTURE all that will come. Errors of single VMAs are ignored.
+/// Returns 0, -EINVAL (neither), -EPERM or -ENOMEM (the limit is below total_vm). Takes and releases mmap_sem.
+struct MlockallFlags {
+  bool current = false;
+  bool future = false;
+};
+int sys_mlockall(Task& current, Mm& mm, MlockallFlags flags);
+
+/// munlockall(2): the same loop without VM_LOCKED. Returns 0. Takes and releases mmap_sem.
+int sys_munlockall(Task& current, Mm& mm);
+
+/// mlock_vma_pages_range, for those who have added [start, end) of a VM_LOCKED `vma`: mmap(MAP_LOCKED), brk, stack
+/// growth, remap_file_pages. Populates under the policy's `grow` mode. Returns the pages that turned out not to be
+/// locked, or -EAGAIN if the range changed in the window. mmap_sem must be held for write; it is on return.
+std::int64_t mlock_vma_pages_range(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, PageIndex end);
+
+/// The end of a call whose policy populates after write mode was given up (drop_and_read): populates what is VM_LOCKED
+/// in [start, end) under read mode. Takes and releases mmap_sem. Does nothing under other modes of `hold`.
+void mm_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, const Hold& hold);
+
+/// __mlock_vma_pages_range, a name that C++ reserves: makes the pages of [start, end) in `vma` present and mlocks them.
+/// mmap_sem must be held, in either mode. Returns `end`, or with IoWait::retry a page that must be read first
+/// (wait_for_page, with mmap_sem given up).
+PageIndex populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io);
+
+/// The walk over the pages of [start, end) in `vma`: clears Mlocked and puts them back on their evictable lists.
+/// mmap_sem must be held, in either mode.
+void munlock_vma_pages_range(Task& current, Mm& mm, const Vma& vma, PageIndex start, PageIndex end);
+
+/// Whether the caller may lock `more` pages on top of what is locked.
+[[nodiscard]] bool within_memlock_limit(const Mm& mm, PageCount more);
+
+}  // namespace models

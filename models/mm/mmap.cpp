@@ -1,0 +1,189 @@
+#include "models/mm/mmap.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstdint>
+#include <vector>
+
+#include "models/kernel.h"
+#include "models/mm/gup.h"
+#include "models/mm/mlock.h"
+#include "models/mm/mm.h"
+#include "models/mm/mmap_lock.h"
+#include "models/mm/pagewalk.h"
+#include "models/task.h"
+
+namespace models {
+
+namespace {
+
+// Enters a part of munmap. Within other calls, which unmap what they replace, the call itself stays the phase.
+void enter_part(Task& current, Phase part) {
+  if (call_of(current.phase()) == Phase::munmap) current.enter(part);
+}
+
+bool is_free(const Mm& mm, PageIndex start, PageIndex end) {
+  const VmaPointer vma = mm.find_vma(start);
+  return vma == nullptr || vma->start >= end;
+}
+
+// Makes the borders of [start, end) borders of VMAs. mmap_sem must be held for write.
+int split_at_borders(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  for (const PageIndex border : {start, end}) {
+    const VmaPointer vma = mm.find_vma(border);
+    if (vma == nullptr || vma->start >= border) continue;
+    current.work(current.kernel().costs.vma_split);
+    vma_start_write(current, mm, *vma);
+    if (const int error = mm.split_vma(vma, border, border == start ? Mm::NewVma::above : Mm::NewVma::below))
+      return error;
+  }
+  return 0;
+}
+
+std::vector<VmaPointer> vmas_in(const Mm& mm, PageIndex start, PageIndex end) {
+  std::vector<VmaPointer> vmas;
+  for (VmaPointer vma = mm.find_vma(start); vma != nullptr && vma->start < end; vma = mm.next(*vma)) {
+    vmas.push_back(vma);
+  }
+  return vmas;
+}
+
+// The locked VMAs' accounts and, unless the zap does it, their pages (munlock_vma_pages_all). mmap_sem must be held for
+// write.
+void munlock_vmas(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
+  const bool walk = !current.kernel().policy.munlock_in_zap;
+  if (walk) enter_part(current, Phase::munmap_munlock);
+  for (const VmaPointer& vma : vmas) {
+    if (!vma->flags.locked) continue;
+    mm.locked_vm -= vma->pages();
+    vma->flags.locked = false;
+    if (walk) munlock_vma_pages_range(current, mm, *vma, vma->start, vma->end);
+  }
+}
+
+// unmap_region. mmap_sem must be held, in either mode: the VMAs are out of the map already.
+void unmap_region(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
+  const Costs& costs = current.kernel().costs;
+  enter_part(current, Phase::munmap_zap);
+  for (const VmaPointer& vma : vmas) {
+    walk_page_range(current, mm, vma->start, vma->end, {PageState::absent, &costs.zap_page, &costs.munlock_page});
+  }
+}
+
+// What do_munmap returns besides errors.
+constexpr int kDowngraded = 1;
+
+// do_munmap. Returns kDowngraded with mmap_sem held for read if `downgrade` and there was anything to unmap; else it is
+// held for write as before.
+int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgrade) {
+  if (is_free(mm, start, end)) {
+    current.work(current.kernel().costs.find_vma);
+    return 0;
+  }
+  current.work(current.kernel().costs.munmap, Purpose::calls);
+  current.settle();
+  if (const int error = split_at_borders(current, mm, start, end)) return error;
+  const std::vector<VmaPointer> vmas = vmas_in(mm, start, end);
+  for (const VmaPointer& vma : vmas) vma_start_write(current, mm, *vma);
+  munlock_vmas(current, mm, vmas);
+  current.settle();
+  for (const VmaPointer& vma : vmas) mm.detach_vma(vma);
+  if (downgrade) mmap_write_downgrade(current, mm);
+  unmap_region(current, mm, vmas);
+  enter_part(current, Phase::munmap);
+  return downgrade ? kDowngraded : 0;
+}
+
+// do_mmap_pgoff: what is checked before anything is mapped. mmap_sem must be held for write.
+int do_mmap_pgoff(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags, MmapHow how) {
+  if (flags.locked && !within_memlock_limit(mm, pages)) return -EAGAIN;
+  if (!how.fixed && !is_free(mm, start, start + pages)) return -EEXIST;
+  const int error = mmap_region(current, mm, start, pages, flags);
+  return error == -EAGAIN ? 0 : error;  // only remap_file_pages cares when the range changed in the window
+}
+
+// A new mapping of what is free: joined with its neighbours, or a VMA of its own.
+VmaPointer map(Task& current, Mm& mm, PageIndex start, PageIndex end, const VmFlags& flags, Linear linear) {
+  const bool joins = linear == Linear::yes;
+  const Mm::Neighbours near = joins ? mm.mergeable(start, end, flags, nullptr) : Mm::Neighbours{};
+  for (const VmaPointer& neighbour : {near.before, near.after}) {
+    if (neighbour != nullptr) vma_start_write(current, mm, *neighbour);
+  }
+  current.settle();
+  const VmaPointer merged = joins ? mm.vma_merge_new(start, end, flags) : nullptr;
+  return merged != nullptr ? merged : mm.insert_vma(start, end, flags);
+}
+
+// make_pages_present. mmap_sem must be held, in either mode.
+void make_pages_present(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  current.settle();
+  const VmaPointer vma = mm.find_vma(start);
+  if (vma == nullptr || vma->start > start || vma->flags.io_pfnmap) return;
+  (void)get_user_pages(current, mm, *vma, start, std::min(end, vma->end));
+}
+
+bool populates_under_read(Task& current) { return current.kernel().policy.grow.mode == HoldMode::drop_and_read; }
+
+// The end of mmap(MAP_POPULATE) since 3.9: __mm_populate.
+void populate_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  mm.mmap_sem.down_read(current);
+  current.work(current.kernel().costs.find_vma);
+  make_pages_present(current, mm, start, end);
+  mm.mmap_sem.up_read(current);
+}
+
+}  // namespace
+
+int mmap_region(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags, Linear linear) {
+  assert(mm.mmap_sem.held_by(current, LockMode::write));
+  const PageIndex end = start + pages;
+  if (!is_free(mm, start, end)) {
+    if (const int error = do_munmap(current, mm, start, end, false)) return error;
+  }
+  if (mm.map_count() >= mm.max_map_count) return -ENOMEM;
+  current.work(current.kernel().costs.mmap, Purpose::calls);
+  const VmaPointer vma = map(current, mm, start, end, flags, linear);
+  if (!flags.locked) return 0;
+  // Counted before the window opens, so that an munmap in it finds them counted. The kernel adds them afterwards.
+  mm.locked_vm += pages;
+  const std::int64_t not_locked = mlock_vma_pages_range(current, mm, vma, start, end);
+  if (not_locked > 0) mm.locked_vm -= PageCount(not_locked);
+  return not_locked < 0 ? static_cast<int>(not_locked) : 0;
+}
+
+int sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages, bool locked) {
+  VmFlags flags;
+  flags.locked = locked;
+  return sys_mmap(current, mm, start, pages, flags);
+}
+
+int sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags, MmapHow how) {
+  current.enter(Phase::mmap);
+  current.work(current.kernel().costs.system_call);
+  mmap_write_lock(current, mm);
+  flags.locked = flags.locked || mm.locks_future_mappings;
+  const int error = do_mmap_pgoff(current, mm, start, pages, flags, how);
+  const bool populate = error == 0 && how.populate && !flags.locked;
+  if (populate && !populates_under_read(current)) make_pages_present(current, mm, start, start + pages);
+  mmap_write_unlock(current, mm);
+  if (populate && populates_under_read(current)) populate_under_read(current, mm, start, start + pages);
+  if (error == 0 && flags.locked) mm_populate(current, mm, start, start + pages, current.kernel().policy.grow);
+  return error;
+}
+
+int sys_munmap(Task& current, Mm& mm, PageIndex start, PageCount pages) {
+  const bool downgrade = current.kernel().policy.munmap.mode == HoldMode::downgrade;
+  current.enter(Phase::munmap);
+  current.work(current.kernel().costs.system_call);
+  mmap_write_lock(current, mm);
+  const int result = do_munmap(current, mm, start, start + pages, downgrade);
+  if (result == kDowngraded) {
+    mm.mmap_sem.up_read(current);
+    return 0;
+  }
+  mmap_write_unlock(current, mm);
+  return result;
+}
+
+}  // namespace models

@@ -1,0 +1,44 @@
+// mmap_sem and the locks of single VMAs, taken together as a path needs them.
+//
+// Models how the write mode of mmap_sem and the per-VMA locks belong together, and which lock a fault takes; readers of
+// /proc take the same ones (models/proc/procfs.h).
+// Kernel. include/linux/mmap_lock.h, vma_start_write, lock_vma_under_rcu (include/linux/mm.h, mm/memory.c) of 6.4 and
+// later: whoever changes a VMA under mmap_sem marks it with the mm's sequence number, after the faults in it have left;
+// giving up write mode, downgrading included, moves the sequence number on and so unmarks all VMAs at once. Policies
+// without per-VMA locks pass through to mmap_sem.
+// Simplified. Taking and giving up a VMA's lock costs nothing of its own next to the fault; readers of one VMA's lock
+// never block each other.
+// Validated by tests/models/mm/mmap_lock_test.cpp.
+#pragma once
+
+#include "models/spec/page.h"
+
+namespace models {
+
+class Mm;
+class Task;
+struct Vma;
+struct VmFlags;
+
+void mmap_write_lock(Task& current, Mm& mm);
+/// Unmarks every VMA. Precondition: `current` holds mmap_sem for write.
+void mmap_write_unlock(Task& current, Mm& mm);
+/// Unmarks every VMA. Precondition: as above; afterwards `current` holds it for read.
+void mmap_write_downgrade(Task& current, Mm& mm);
+
+/// Waits until no fault uses `vma` and keeps new ones out until write mode is given up. Does nothing if faults take
+/// mmap_sem. Precondition: `current` holds mmap_sem for write.
+void vma_start_write(Task& current, Mm& mm, Vma& vma);
+
+/// vma_start_write of all that Mm::vma_merge with these arguments is going to change: `vma`, and the neighbours that it
+/// joins (vma_prepare, mm/mmap.c). Precondition: as vma_start_write.
+void vma_start_write_to_merge(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, const VmFlags& flags);
+
+/// Takes the lock of `vma`, or returns false if somebody is changing it, it is no longer in the map, or there are no
+/// such locks: then mmap_sem it is.
+bool vma_start_read(Task& current, Mm& mm, Vma& vma);
+/// The same for a fault (lock_vma_under_rcu), which has to take mmap_sem also where there is no anon_vma yet.
+bool lock_vma_under_rcu(Task& current, Mm& mm, Vma& vma);
+void vma_end_read(Task& current, Vma& vma);
+
+}  // namespace models

@@ -1,0 +1,46 @@
+#include "models/mm/mprotect.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "models/kernel.h"
+#include "models/mm/mm.h"
+#include "models/mm/mmap_lock.h"
+#include "models/mm/vma_modify.h"
+#include "models/task.h"
+
+namespace models {
+
+namespace {
+
+// sys_mprotect's loop. mmap_sem must be held for write.
+int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool readonly) {
+  current.work(current.kernel().costs.mprotect, Purpose::calls);
+  current.settle();
+  VmaPointer vma = mm.find_vma(start);
+  if (vma == nullptr || vma->start > start) return -ENOMEM;
+  for (PageIndex nstart = start;;) {
+    VmFlags newflags = vma->flags;
+    newflags.readonly = readonly;
+    const PageIndex tmp = std::min(vma->end, end);
+    if (const int error = vma_modify(current, mm, vma, nstart, tmp, newflags)) return error;
+    nstart = std::max(tmp, vma->end);
+    if (nstart >= end) return 0;
+    vma = mm.next(*vma);
+    if (vma == nullptr || vma->start != nstart) return -ENOMEM;
+  }
+}
+
+}  // namespace
+
+int sys_mprotect(Task& current, Mm& mm, PageIndex start, PageCount pages, bool readonly) {
+  current.enter(Phase::mprotect);
+  current.work(current.kernel().costs.system_call);
+  if (pages == PageCount(0)) return 0;
+  mmap_write_lock(current, mm);
+  const int error = do_mprotect(current, mm, start, start + pages, readonly);
+  mmap_write_unlock(current, mm);
+  return error;
+}
+
+}  // namespace models

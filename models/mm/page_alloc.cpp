@@ -1,0 +1,238 @@
+#include "models/mm/page_alloc.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+#include <cmath>
+
+#include "models/kernel.h"
+#include "models/mm/vmscan.h"
+#include "models/task.h"
+
+namespace models {
+
+namespace {
+
+constexpr std::int64_t kKibibyte = 1024;
+
+// zone->lock is a queue of those who refill: each burns CPU until the one before is done.
+void lock_zone(Task& current) {
+  Zone& zone = current.kernel().zone;
+  const sim::Time now = current.now();
+  const sim::Time begin = std::max(now, zone.lock_free_at);
+  zone.lock_free_at = begin + current.kernel().costs.zone_lock;
+  if (begin == now) return;
+  current.work(begin - now);
+  current.settle();
+}
+
+// rmqueue, where the watermark `is_met`; it is not looked at again under zone->lock. Returns whether there was a page.
+bool take_page(Task& current, bool (Zone::*is_met)() const) {
+  Zone& zone = current.kernel().zone;
+  if (!(zone.*is_met)()) return false;
+  if (!zone.has_per_cpu_page(current.cpu())) {
+    lock_zone(current);
+    if (zone.counts().free == PageCount(0)) return false;
+    zone.refill(current.cpu(), current.now());
+  }
+  zone.take(current.cpu());
+  return true;
+}
+
+// The second try of __alloc_pages_direct_reclaim after a round that found something: free pages may be on other CPUs'
+// lists. 2.6.28 drains these for higher orders only.
+bool drain_and_take_page(Task& current) {
+  Kernel& kernel = current.kernel();
+  if (kernel.era() == ReclaimEra::linux_2_6_28) return false;
+  kernel.zone.drain_per_cpu_lists(current.now());
+  return take_page(current, &Zone::above_min);
+}
+
+// should_reclaim_retry: whether to try again after a round in which reclaim found nothing. 2.6.28 forgives none.
+bool should_retry(const Kernel& kernel, int futile_rounds) {
+  if (kernel.era() == ReclaimEra::linux_2_6_28) return false;
+  if (futile_rounds > kMaxReclaimRetries) return false;
+  return kernel.zone.counts().free + reclaimable_pages(kernel) > kernel.zone.marks().min;
+}
+
+// The part of __alloc_pages_slowpath that reclaims: until there is a page.
+void reclaim_a_page(Task& current) {
+  Kernel& kernel = current.kernel();
+  for (int futile_rounds = 0;;) {
+    const PageCount reclaimed = try_to_free_pages(current);
+    if (take_page(current, &Zone::above_min)) return;
+    if (reclaimed > PageCount(0)) {
+      if (drain_and_take_page(current)) return;
+      futile_rounds = 0;
+    } else if (!should_retry(kernel, ++futile_rounds)) {
+      kernel.reclaim.statistics.futile_rounds = futile_rounds;
+      kernel.out_of_memory(current);
+    }
+  }
+}
+
+// __alloc_pages_slowpath.
+void alloc_slowly(Task& current) {
+  wakeup_kswapd(current);
+  if (take_page(current, &Zone::above_min)) return;
+  const DirectReclaim stall = begin_direct_reclaim(current);
+  reclaim_a_page(current);
+  end_direct_reclaim(current, stall);
+}
+
+}  // namespace
+
+Bytes min_free(Bytes memory, ReclaimEra era) {
+  const auto kilobytes = static_cast<double>(memory.count() / kKibibyte);
+  const auto root = static_cast<std::int64_t>(std::sqrt(16.0 * kilobytes));
+  return Bytes(std::clamp<std::int64_t>(root, 128, era == ReclaimEra::linux_2_6_28 ? 65536 : 262144) * kKibibyte);
+}
+
+Watermarks watermarks(const MemorySpec& memory) {
+  const Bytes reserve = memory.min_free.value_or(min_free(memory.size, memory.era));
+  const std::int64_t min = reserve.count() / kPageSize;
+  if (memory.era == ReclaimEra::linux_2_6_28)
+    return {PageCount(min), PageCount(min + min / 4), PageCount(min + min / 2)};
+  const std::int64_t distance =
+      std::max(min / 4, pages_of(memory.size).count() * memory.watermark_scale_factor / 10'000);
+  return {PageCount(min), PageCount(min + distance), PageCount(min + 2 * distance)};
+}
+
+PageCount zone_batchsize(Bytes memory, ReclaimEra era) {
+  const std::int64_t most = (era == ReclaimEra::linux_2_6_28 ? 512 : 1024) * kKibibyte / kPageSize;
+  const std::int64_t quarter = std::max<std::int64_t>(std::min(pages_of(memory).count() / 1024, most) / 4, 1);
+  const auto power = std::bit_floor(static_cast<std::uint64_t>(quarter + quarter / 2));
+  return PageCount(std::max<std::int64_t>(static_cast<std::int64_t>(power) - 1, 1));
+}
+
+PageList counted_on(LruList list) {
+  constexpr std::array<PageList, kLruLists> lists{&ZoneCounts::inactive_anon, &ZoneCounts::active_anon,
+                                                  &ZoneCounts::inactive_file, &ZoneCounts::active_file};
+  return lists[static_cast<std::size_t>(list)];
+}
+
+Zone::Zone(const MemorySpec& memory, int cpus)
+    : marks_(watermarks(memory)),
+      batch_(zone_batchsize(memory.size, memory.era)),
+      size_(pages_of(memory.size)),
+      lowest_free_(size_),
+      per_cpu_(static_cast<std::size_t>(cpus)) {
+  counts_.free = size_;
+}
+
+void Zone::begin() {
+  lowest_free_ = counts_.free;
+  series_ = ZoneSeries();
+  changed(sim::Time{});
+}
+
+OwnerId Zone::add_owner(const PageOwner& owner) {
+  owners_.push_back(owner);
+  return static_cast<OwnerId>(owners_.size() - 1);
+}
+
+void Zone::changed(sim::Time now) {
+  assert(counts_.total() == size_);
+  lowest_free_ = std::min(lowest_free_, counts_.free);
+  if (!above_low()) cut_look_ahead();
+  series_.free.record(now, counts_.free.count());
+  series_.anon.record(now, (counts_.inactive_anon + counts_.active_anon).count());
+  series_.file.record(now, (counts_.inactive_file + counts_.active_file).count());
+  series_.unevictable.record(now, counts_.unevictable.count());
+}
+
+void Zone::move(PageList from, PageList to, PageCount pages, sim::Time now) {
+  counts_.*from -= pages;
+  counts_.*to += pages;
+  assert(counts_.*from >= PageCount(0));
+  changed(now);
+}
+
+void Zone::add_to_lru(LruList list, const LruRun& run, sim::Time now) {
+  lru_.add(list, run);
+  move(&ZoneCounts::in_flight, counted_on(list), run.pages, now);
+  assert(counts_.*counted_on(list) == lru_.size(list));
+}
+
+void Zone::add_to_lru_tail(LruList list, const LruRun& run, sim::Time now) {
+  lru_.add_tail(list, run);
+  move(&ZoneCounts::in_flight, counted_on(list), run.pages, now);
+}
+
+LruRun Zone::isolate(LruList list, PageCount most, sim::Time now) {
+  const LruRun run = lru_.isolate(list, most);
+  move(counted_on(list), &ZoneCounts::in_flight, run.pages, now);
+  assert(counts_.*counted_on(list) == lru_.size(list));
+  return run;
+}
+
+PageCount Zone::remove_from_lru(OwnerId owner, PageIndex start, PageIndex end, sim::Time now) {
+  const auto removed = lru_.remove(owner, start, end);
+  PageCount all;
+  for (std::size_t list = 0; list < kLruLists; ++list) {
+    if (removed[list] == PageCount(0)) continue;
+    move(counted_on(static_cast<LruList>(list)), &ZoneCounts::in_flight, removed[list], now);
+    all += removed[list];
+  }
+  return all;
+}
+
+void Zone::refill(int cpu, sim::Time now) {
+  const PageCount pages = std::min(batch_, counts_.free);
+  assert(pages > PageCount(0));
+  per_cpu_[static_cast<std::size_t>(cpu)] += pages;
+  move(&ZoneCounts::free, &ZoneCounts::per_cpu, pages, now);
+}
+
+void Zone::take(int cpu, PageCount pages) {
+  assert(per_cpu(cpu) >= pages);
+  per_cpu_[static_cast<std::size_t>(cpu)] -= pages;
+  counts_.per_cpu -= pages;
+  counts_.in_flight += pages;
+  allocated_ += static_cast<std::uint64_t>(pages.count());
+}
+
+// Commutes with all that others do: the list is that of its CPU, which it has, and per_cpu and in_flight are looked at
+// by drain_per_cpu_lists only, and when the run has ended.
+std::size_t Zone::take_ahead(Task& current, std::span<const sim::Nanoseconds> steps) {
+  assert(above_low() && current.may_look_ahead());
+  ahead_.push_back(&current.look_ahead());
+  const std::size_t taken = current.look_ahead().run(steps, [this, cpu = current.cpu()](std::size_t pages) {
+    take(cpu, PageCount(static_cast<std::int64_t>(pages)));
+  });
+  std::erase(ahead_, &current.look_ahead());
+  return taken;
+}
+
+void Zone::cut_look_ahead() {
+  for (sim::LookAhead* ahead : ahead_) ahead->cut();
+}
+
+void Zone::drain_per_cpu_lists(sim::Time now) {
+  cut_look_ahead();
+  move(&ZoneCounts::per_cpu, &ZoneCounts::free, counts_.per_cpu, now);
+  std::fill(per_cpu_.begin(), per_cpu_.end(), PageCount(0));
+}
+
+void alloc_page(Task& current) {
+  current.settle();
+  if (!take_page(current, &Zone::above_low)) alloc_slowly(current);
+}
+
+void alloc_pages(Task& current, std::span<const sim::Nanoseconds> steps) {
+  Zone& zone = current.kernel().zone;
+  while (!steps.empty()) {
+    current.settle();
+    const auto there = static_cast<std::size_t>(zone.per_cpu(current.cpu()).count());
+    if (there > 1 && zone.above_low() && current.may_look_ahead()) {
+      steps = steps.subspan(zone.take_ahead(current, steps.first(std::min(there, steps.size()))));
+    } else {
+      if (!take_page(current, &Zone::above_low)) alloc_slowly(current);
+      current.work(steps.front());
+      steps = steps.subspan(1);
+    }
+  }
+}
+
+}  // namespace models

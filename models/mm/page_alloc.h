@@ -1,0 +1,174 @@
+// One zone of physical memory: where its pages are, and when an allocation has to wait for reclaim.
+//
+// Kernel. mm/page_alloc.c: get_page_from_freelist (watermarks, looked at for every page, also one that comes from a
+// per-CPU list), rmqueue_bulk (per-CPU lists refill under zone->lock), __alloc_pages_slowpath (kswapd, direct reclaim,
+// should_reclaim_retry, OOM), setup_per_zone_wmarks, init_per_zone_wmark_min, zone_batchsize. Where 2.6.28 and 6.1
+// differ, ReclaimEra says which (models/spec/scenario.h).
+// Simplified. One zone, order 0, no reserves below min for atomic or dying callers. Pages are freed to the zone at
+// once, not through the per-CPU lists. zone->lock costs time only where it is contended: what an uncontended refill
+// takes is part of what a page costs.
+// Validated by tests/models/mm/page_alloc_test.cpp: formulas, conservation of pages, where direct reclaim and OOM
+// begin.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "models/mm/lru.h"
+#include "models/spec/page.h"
+#include "models/spec/scenario.h"
+#include "sim/histogram.h"
+#include "sim/look_ahead.h"
+#include "sim/time_series.h"
+
+namespace models {
+
+class Mm;
+class Task;
+struct Kernel;
+
+struct Watermarks {
+  PageCount min;   ///< at or below: an allocation reclaims for itself first
+  PageCount low;   ///< at or below: kswapd is woken
+  PageCount high;  ///< kswapd goes back to sleep
+
+  bool operator==(const Watermarks&) const = default;
+};
+
+/// min_free_kbytes, init_per_zone_wmark_min: sqrt(16 x kbytes of low memory), within 128 KiB and 64 MiB (2.6.28) or
+/// 256 MiB (6.1).
+[[nodiscard]] Bytes min_free(Bytes memory, ReclaimEra era);
+
+/// 2.6.28, setup_per_zone_pages_min: low = min * 5/4, high = min * 3/2. 6.1, __setup_per_zone_wmarks: low = min + d,
+/// high = low + d, with d = max(min / 4, memory x watermark_scale_factor / 10000).
+[[nodiscard]] Watermarks watermarks(const MemorySpec& memory);
+
+/// zone_batchsize: pages that a per-CPU list takes from the zone at a time. A thousandth of the zone, at most 512 KiB
+/// (2.6.28) or 1 MiB (6.1), a quarter of that, rounded to a power of two less one.
+[[nodiscard]] PageCount zone_batchsize(Bytes memory, ReclaimEra era);
+
+/// Where the zone's pages are. They always add up to the zone's size.
+struct ZoneCounts {
+  PageCount free{};
+  PageCount per_cpu{};  ///< on the CPUs' own free lists
+  PageCount inactive_anon{};
+  PageCount active_anon{};
+  PageCount inactive_file{};
+  PageCount active_file{};
+  PageCount unevictable{};  ///< locked by mlock
+  PageCount writeback{};    ///< on their way to the device; then free to take
+  PageCount compressed{};   ///< what zram keeps the others in
+  PageCount in_flight{};    ///< taken from free and not yet mapped, or from a list and not yet back
+
+  /// What is on the lists that reclaim scans.
+  [[nodiscard]] PageCount evictable() const { return inactive_anon + active_anon + inactive_file + active_file; }
+  [[nodiscard]] PageCount total() const {
+    return free + per_cpu + evictable() + unevictable + writeback + compressed + in_flight;
+  }
+  bool operator==(const ZoneCounts&) const = default;
+};
+
+/// How the zone's pages moved over the run.
+struct ZoneSeries {
+  sim::TimeSeries free;
+  sim::TimeSeries anon;  ///< both lists
+  sim::TimeSeries file;
+  sim::TimeSeries unevictable;
+
+  bool operator==(const ZoneSeries&) const = default;
+};
+
+/// The kind of place that a page goes to or comes from.
+using PageList = PageCount ZoneCounts::*;
+
+[[nodiscard]] PageList counted_on(LruList list);
+
+/// Pages that are alike to reclaim: those of a region, or of the background.
+struct PageOwner {
+  Mm* mm = nullptr;  ///< whose page table maps them, by address; null: nobody's, their addresses do not matter
+  bool file = false;
+  std::optional<sim::Nanoseconds> touched_every{};  ///< mean time between two touches of one of them; none: never again
+  double dirty = 0;                                 ///< file pages: share that must be written before it can be freed
+  PageCount evicted{};                              ///< without addresses: taken by reclaim and not yet read again
+};
+
+class Zone {
+ public:
+  Zone(const MemorySpec& memory, int cpus);
+
+  [[nodiscard]] const ZoneCounts& counts() const { return counts_; }
+  [[nodiscard]] const Watermarks& marks() const { return marks_; }
+  [[nodiscard]] const ZoneSeries& series() const { return series_; }
+  [[nodiscard]] PageCount lowest_free() const { return lowest_free_; }
+  [[nodiscard]] std::uint64_t allocated() const { return allocated_; }
+  [[nodiscard]] PageCount size() const { return size_; }
+
+  // zone_watermark_ok, for one page.
+  [[nodiscard]] bool above_low() const { return counts_.free > marks_.low; }
+  [[nodiscard]] bool above_min() const { return counts_.free > marks_.min; }
+  [[nodiscard]] bool above_high() const { return counts_.free > marks_.high; }
+  /// allow_direct_reclaim (6.1): free pages are above half of min.
+  [[nodiscard]] bool reserve_is_sound() const { return counts_.free > PageCount(marks_.min.count() / 2); }
+
+  /// The run begins with the pages where they are now.
+  void begin();
+
+  OwnerId add_owner(const PageOwner& owner);
+  [[nodiscard]] PageOwner& owner(OwnerId id) { return owners_[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] const PageOwner& owner(OwnerId id) const { return owners_[static_cast<std::size_t>(id)]; }
+
+  /// Moves `pages` from one place to another, neither of them an LRU list. Precondition: there are that many.
+  void move(PageList from, PageList to, PageCount pages, sim::Time now);
+  /// Pages in flight come to a list, at its young or its old end.
+  void add_to_lru(LruList list, const LruRun& run, sim::Time now);
+  void add_to_lru_tail(LruList list, const LruRun& run, sim::Time now);
+  /// Pages of a list are in flight (models/mm/lru.h).
+  LruRun isolate(LruList list, PageCount most, sim::Time now);
+  PageCount remove_from_lru(OwnerId owner, PageIndex start, PageIndex end, sim::Time now);
+
+  /// Whether the list of `cpu` has a page.
+  [[nodiscard]] bool has_per_cpu_page(int cpu) const { return per_cpu(cpu) > PageCount(0); }
+  [[nodiscard]] PageCount per_cpu(int cpu) const { return per_cpu_[static_cast<std::size_t>(cpu)]; }
+  /// rmqueue_bulk: fills the list of `cpu`. Precondition: there are free pages.
+  void refill(int cpu, sim::Time now);
+  /// Takes pages from the list of `cpu`, in flight then. Precondition: they are there.
+  void take(int cpu, PageCount pages = PageCount(1));
+  /// Takes one page before each of these steps of `current`, ahead of the clock; returns how many. Preconditions: they
+  /// are on its CPU's list, the low watermark is met, and the task may look ahead.
+  std::size_t take_ahead(Task& current, std::span<const sim::Nanoseconds> steps);
+  /// Ends all look-ahead that rests on these lists and on the low watermark.
+  void cut_look_ahead();
+  /// drain_all_pages: the lists of all CPUs go back to the zone.
+  void drain_per_cpu_lists(sim::Time now);
+
+  /// Until when somebody holds zone->lock.
+  sim::Time lock_free_at{};
+
+  /// The number of runs on the lists: what the simulator itself takes memory for.
+  [[nodiscard]] const Lru& lru() const { return lru_; }
+
+ private:
+  void changed(sim::Time now);
+
+  Watermarks marks_;
+  PageCount batch_;
+  ZoneCounts counts_;
+  PageCount size_;
+  PageCount lowest_free_;
+  std::uint64_t allocated_ = 0;
+  std::vector<PageCount> per_cpu_;
+  std::vector<PageOwner> owners_;
+  Lru lru_;
+  ZoneSeries series_;
+  std::vector<sim::LookAhead*> ahead_;
+};
+
+/// Takes one free page for `current`, reclaiming for it where the watermarks say so. The page is then in flight.
+/// When nothing can be reclaimed the run ends with the outcome `out of memory`, and this does not return.
+void alloc_page(Task& current);
+/// The same, a page before each of these steps of CPU time.
+void alloc_pages(Task& current, std::span<const sim::Nanoseconds> steps);
+
+}  // namespace models

@@ -1,0 +1,86 @@
+#include "models/mm/rmap.h"
+
+#include <cassert>
+
+#include "models/kernel.h"
+#include "models/mm/mm.h"
+
+namespace models {
+
+namespace {
+
+bool on_a_list(PageState state) { return state == PageState::resident || state == PageState::cached; }
+bool in_memory(PageState state) { return on_a_list(state) || state == PageState::mlocked; }
+
+// A cached page of an owner without a file is in the swap cache: it has a slot.
+bool has_slot(PageState state, bool file) {
+  return state == PageState::swapped || (state == PageState::cached && !file);
+}
+
+struct Pages {
+  OwnerId owner;
+  PageIndex start;
+  PageIndex end;
+
+  [[nodiscard]] PageCount count() const { return end - start; }
+};
+
+void take_from(Kernel& kernel, const Pages& pages, PageState state) {
+  const sim::Time now = kernel.engine.now();
+  if (on_a_list(state)) {
+    const PageCount taken = kernel.zone.remove_from_lru(pages.owner, pages.start, pages.end, now);
+    assert(taken == pages.count());
+    (void)taken;
+  } else if (state == PageState::mlocked) {
+    kernel.zone.move(&ZoneCounts::unevictable, &ZoneCounts::in_flight, pages.count(), now);
+  }
+}
+
+void put_to(Kernel& kernel, const Pages& pages, PageState state, bool was_in_memory) {
+  const sim::Time now = kernel.engine.now();
+  if (on_a_list(state)) {
+    LruRun run{.owner = pages.owner, .addressed = true, .start = pages.start, .pages = pages.count(), .since = now};
+    run.young = state == PageState::resident;
+    kernel.zone.add_to_lru(list_of_new_page(kernel, pages.owner), run, now);
+  } else if (state == PageState::mlocked) {
+    kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::unevictable, pages.count(), now);
+  } else if (was_in_memory) {
+    kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages.count(), now);
+  }
+}
+
+}  // namespace
+
+bool is_file_backed(const Kernel& kernel, const Mm& mm, PageIndex page) {
+  return kernel.zone.owner(mm.owner_of(page)).file;
+}
+
+LruList list_of_new_page(const Kernel& kernel, OwnerId owner) {
+  if (kernel.zone.owner(owner).file) return LruList::inactive_file;
+  return kernel.era() == ReclaimEra::linux_2_6_28 ? LruList::active_anon : LruList::inactive_anon;
+}
+
+PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, PageState from, PageState to) {
+  const OwnerId owner = mm.owner_of(start);
+  const bool file = is_file_backed(kernel, mm, start);
+  if (file && to == PageState::absent && from != PageState::cached) to = PageState::cached;
+  PageCount changed;
+  for (PageIndex page = start; page < end;) {
+    const PageTable::Run run = mm.page_table.run_at(page, end);
+    if (run.state == from) {
+      const Pages pages{owner, page, run.end};
+      if (!on_a_list(from) || !on_a_list(to)) {
+        take_from(kernel, pages, from);
+        put_to(kernel, pages, to, in_memory(from));
+      }
+      mm.page_table.set(page, run.end, to);
+      if (kernel.observer.pages) kernel.observer.pages(mm, page, run.end, from, to);
+      if (has_slot(from, file) && !has_slot(to, file)) swap_free(kernel, pages.count());
+      changed += pages.count();
+    }
+    page = run.end;
+  }
+  return changed;
+}
+
+}  // namespace models

@@ -1,0 +1,29 @@
+// What becomes of a page in memory when the page table says something else about it: its list and its swap slot.
+//
+// Kernel. The page-flag and list side of mm/rmap.c, mm/swap.c and mm/mlock.c: lru_cache_add_lru, mlock_vma_page,
+// munlock_vma_page, page_remove_rmap with free_pages_and_swap_cache, swap_free. Simplified. A page has one mapping at
+// most. Validated by tests/models/mm/rmap_test.cpp: for each pair of states, where the pages are afterwards.
+#pragma once
+
+#include "models/mm/lru.h"
+#include "models/mm/page_table.h"
+#include "models/spec/page.h"
+
+namespace models {
+
+class Mm;
+struct Kernel;
+
+/// Brings those pages of [start, end) that are in `from` to `to`; returns how many these were. Pages that were not in
+/// memory (absent, swapped) must have been allocated before, and be in flight; those that go out of memory are free. A
+/// page of a file that is to be absent stays in the page cache. Precondition: one owner (Mm::owner_of) for all.
+PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, PageState from, PageState to);
+
+/// Whether a page there is a file's.
+[[nodiscard]] bool is_file_backed(const Kernel& kernel, const Mm& mm, PageIndex page);
+
+/// The list that a new page of an owner comes to: anonymous pages to the active list in 2.6.28, to the inactive one in
+/// 6.1 (workingset protection for anonymous pages, 5.9); file pages to the inactive list.
+[[nodiscard]] LruList list_of_new_page(const Kernel& kernel, OwnerId owner);
+
+}  // namespace models

@@ -1,0 +1,564 @@
+#include "models/mm/vmscan.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include <boost/random/binomial_distribution.hpp>
+
+#include "models/kernel.h"
+#include "models/mm/mm.h"
+#include "models/task.h"
+
+namespace models {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// reclaim_throttle: HZ / 10 for write-back (2.6.28: congestion_wait likewise), a tick of HZ = 250 for no progress.
+constexpr sim::Nanoseconds kWritebackTimeout = milliseconds{100};
+constexpr sim::Nanoseconds kNoProgressTimeout = milliseconds{4};
+
+struct ScanControl {
+  bool by_kswapd = false;
+  PageCount to_reclaim;
+  int priority = kDefPriority;
+  PageCount scanned{};
+  PageCount reclaimed{};
+};
+
+ReclaimStatistics& statistics_of(Kernel& kernel) { return kernel.reclaim.statistics; }
+
+std::uint64_t number(PageCount pages) { return static_cast<std::uint64_t>(pages.count()); }
+
+// ---------------------------------------------------------------------------------------------------------------
+// Waiting for others to make progress.
+
+void wake_all(std::deque<Task*>& waiters) {
+  for (Task* task : std::exchange(waiters, {})) task->wake();
+}
+
+void sleep_among(Task& current, std::deque<Task*>& waiters, Cause cause, sim::Nanoseconds timeout) {
+  current.settle();
+  waiters.push_back(&current);
+  ++statistics_of(current.kernel()).throttled;
+  current.block(cause, current.now() + timeout);
+  std::erase(waiters, &current);
+}
+
+// reclaim_throttle(VMSCAN_THROTTLE_WRITEBACK). 2.6.28: congestion_wait(WRITE, HZ / 10).
+void wait_for_writeback(Task& current) {
+  sleep_among(current, current.kernel().reclaim.writeback_waiters, Cause::device_io, kWritebackTimeout);
+}
+
+// skip_throttle_noprogress.
+bool skips_throttle(const Kernel& kernel) {
+  if (kernel.reclaim.kswapd_failures >= kMaxReclaimRetries) return true;
+  return 2 * kernel.zone.counts().writeback.count() > reclaimable_pages(kernel).count();
+}
+
+// consider_reclaim_throttle.
+void consider_throttle(Task& current, const ScanControl& sc) {
+  Reclaim& reclaim = current.kernel().reclaim;
+  if (sc.reclaimed.count() > sc.scanned.count() / 8) return wake_all(reclaim.progress_waiters);
+  if (sc.by_kswapd || sc.priority != 1 || sc.reclaimed > PageCount(0) || skips_throttle(current.kernel())) return;
+  sleep_among(current, reclaim.progress_waiters, Cause::reclaim_throttle, kNoProgressTimeout);
+}
+
+// Between two priorities.
+void wait_between_rounds(Task& current, const ScanControl& sc) {
+  const Kernel& kernel = current.kernel();
+  if (kernel.era() == ReclaimEra::linux_2_6_28) {
+    if (sc.scanned > PageCount(0) && sc.priority < kDefPriority - 2) wait_for_writeback(current);
+    return;
+  }
+  consider_throttle(current, sc);
+  if (sc.reclaimed == PageCount(0) && kernel.zone.counts().writeback > PageCount(0)) wait_for_writeback(current);
+}
+
+// __acct_reclaim_writeback: those who wait for write-back go on when 32 pages for each of them have been written. In
+// 2.6.28 they go on when the device's queue is no longer congested (clear_bdi_congested).
+void wake_after_writes(Kernel& kernel, PageCount written) {
+  Reclaim& reclaim = kernel.reclaim;
+  const bool was_congested = std::exchange(reclaim.device_congested, kernel.device.congested());
+  if (kernel.era() == ReclaimEra::linux_2_6_28) {
+    if (was_congested && !reclaim.device_congested) wake_all(reclaim.writeback_waiters);
+    return;
+  }
+  if (reclaim.writeback_waiters.empty()) {
+    reclaim.written_while_throttled = 0;
+    return;
+  }
+  reclaim.written_while_throttled += written.count();
+  const auto enough = kSwapClusterMax.count() * static_cast<std::int64_t>(reclaim.writeback_waiters.size());
+  if (reclaim.written_while_throttled <= enough && kernel.zone.counts().writeback > PageCount(0)) return;
+  reclaim.written_while_throttled = 0;
+  wake_all(reclaim.writeback_waiters);
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Write-back.
+
+// The pages are clean now, and the next to be looked at (rotate_reclaimable_page).
+void end_writeback(Kernel& kernel, bool file, PageCount pages) {
+  const sim::Time now = kernel.engine.now();
+  kernel.zone.move(&ZoneCounts::writeback, &ZoneCounts::in_flight, pages, now);
+  LruRun run{.owner = file ? kernel.written_file : kernel.written_anon, .clean = true, .pages = pages, .since = now};
+  kernel.zone.add_to_lru_tail(inactive_of(file), run, now);
+  wake_after_writes(kernel, pages);
+}
+
+void write_back(Task& current, bool file, PageCount pages) {
+  Kernel& kernel = current.kernel();
+  current.work_for_each(pages, kernel.costs.pageout, Purpose::reclaim);
+  current.settle();
+  kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::writeback, pages, current.now());
+  kernel.device.write(current, pages, [&kernel, file, pages] { end_writeback(kernel, file, pages); });
+  kernel.reclaim.device_congested = kernel.device.congested();
+}
+
+void swap_out_to_zram(Task& current, const ZramSpec& zram, PageCount pages) {
+  Kernel& kernel = current.kernel();
+  current.work(zram.compress * pages.count());
+  current.settle();
+  kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages, current.now());
+  account_compressed(kernel);
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// shrink_folio_list: what becomes of the pages that have been taken off an inactive list.
+
+struct Shrunk {
+  PageCount freed;     // still in flight: what freeing costs is yet to be paid
+  PageCount to_swap;   // likewise, with a slot each
+  PageCount to_write;  // of files
+  PageCount written() const { return to_swap + to_write; }
+};
+
+class InactivePages {
+ public:
+  InactivePages(Task& current, bool file, bool may_write_files)
+      : current_(current), kernel_(current.kernel()), file_(file), may_write_files_(may_write_files) {}
+
+  void look_at(LruRun run) {
+    PageCount locked = cull(run);
+    if (locked > PageCount(0)) return;
+    const PageCount touched = draw_touched(run);
+    if (touched > PageCount(0)) keep(front_of(run, touched));
+    if (run.pages > touched) take(behind(run, touched));
+  }
+
+  [[nodiscard]] const Shrunk& result() const { return result_; }
+
+ private:
+  static LruRun front_of(LruRun run, PageCount pages) {
+    run.pages = pages;
+    return run;
+  }
+  static LruRun behind(LruRun run, PageCount pages) {
+    run.start = run.start + pages;
+    run.pages -= pages;
+    return run;
+  }
+
+  // Pages of a VM_LOCKED VMA that mlock has not come to yet (try_to_unmap finds VM_LOCKED). `run` lies in one VMA.
+  PageCount cull(const LruRun& run) {
+    if (!run.addressed) return PageCount(0);
+    Mm& mm = *kernel_.zone.owner(run.owner).mm;
+    const VmaPointer vma = mm.find_vma(run.start);
+    const bool mapped = mm.page_table.run_at(run.start, run.start + PageCount(1)).state == PageState::resident;
+    if (!mapped || vma == nullptr || vma->start > run.start || !vma->flags.locked) return PageCount(0);
+    mm.page_table.set(run.start, run.start + run.pages, PageState::mlocked);
+    kernel_.zone.move(&ZoneCounts::in_flight, &ZoneCounts::unevictable, run.pages, current_.now());
+    statistics_of(kernel_).culled += number(run.pages);
+    return run.pages;
+  }
+
+  PageCount draw_touched(const LruRun& run) {
+    if (run.young) return run.pages;
+    const auto& every = kernel_.zone.owner(run.owner).touched_every;
+    if (!every) return PageCount(0);
+    const double ages = static_cast<double>((current_.now() - run.since).count()) / static_cast<double>(every->count());
+    boost::random::binomial_distribution<int, double> touched(static_cast<int>(run.pages.count()), 1 - std::exp(-ages));
+    return PageCount(touched(current_.stream(Purpose::reclaim)));
+  }
+
+  // page_check_references: touched once, it goes round once more; touched twice, it is active. In 2.6.28 once will do.
+  void keep(LruRun run) {
+    const bool activate = run.referenced || kernel_.era() == ReclaimEra::linux_2_6_28;
+    (activate ? statistics_of(kernel_).activated : statistics_of(kernel_).kept) += number(run.pages);
+    run.young = false;
+    run.referenced = !activate;
+    run.since = current_.now();
+    kernel_.zone.add_to_lru(activate ? active_of(file_) : inactive_of(file_), run, current_.now());
+  }
+
+  void activate(LruRun run) {
+    statistics_of(kernel_).activated += number(run.pages);
+    run.since = current_.now();
+    kernel_.zone.add_to_lru(active_of(file_), run, current_.now());
+  }
+
+  void take(const LruRun& run) {
+    if (run.clean) {
+      result_.freed += run.pages;
+    } else if (file_) {
+      take_file(run);
+    } else {
+      take_anon(run);
+    }
+  }
+
+  // add_to_swap: without a slot the page is activated. What is cached in memory has one, and is clean.
+  void take_anon(const LruRun& run) {
+    if (is_cached(run)) {
+      forget(run, PageState::swapped);
+      result_.freed += run.pages;
+      return;
+    }
+    const PageCount slots = kernel_.swap.get(run.pages);
+    if (slots > PageCount(0)) {
+      forget(front_of(run, slots), PageState::swapped);
+      result_.to_swap += slots;
+    }
+    if (run.pages > slots) activate(behind(run, slots));
+  }
+
+  void take_file(const LruRun& run) {
+    const double share = kernel_.zone.owner(run.owner).dirty;
+    PageCount dirty;
+    if (share > 0) {
+      boost::random::binomial_distribution<int, double> draw(static_cast<int>(run.pages.count()), share);
+      dirty = PageCount(draw(current_.stream(Purpose::reclaim)));
+    }
+    if (dirty > PageCount(0) && !may_write_files_) {
+      activate(front_of(run, dirty));
+    } else if (dirty > PageCount(0)) {
+      forget(front_of(run, dirty), PageState::absent);
+      result_.to_write += dirty;
+    }
+    if (run.pages == dirty) return;
+    forget(behind(run, dirty), PageState::absent);
+    result_.freed += run.pages - dirty;
+  }
+
+  [[nodiscard]] bool is_cached(const LruRun& run) const {
+    if (!run.addressed) return false;
+    const PageTable& table = kernel_.zone.owner(run.owner).mm->page_table;
+    return table.run_at(run.start, run.start + PageCount(1)).state == PageState::cached;
+  }
+
+  // try_to_unmap, or the removal from the page cache.
+  void forget(const LruRun& run, PageState state) {
+    PageOwner& owner = kernel_.zone.owner(run.owner);
+    if (run.addressed) {
+      owner.mm->page_table.set(run.start, run.start + run.pages, state);
+    } else {
+      owner.evicted += run.pages;
+    }
+  }
+
+  Task& current_;
+  Kernel& kernel_;
+  bool file_;
+  bool may_write_files_;
+  Shrunk result_{};
+};
+
+// The part of `run`, from its start, that lies in one VMA and whose pages are all mapped, or none.
+PageCount uniform_part(const Kernel& kernel, const LruRun& run) {
+  if (!run.addressed) return run.pages;
+  const Mm& mm = *kernel.zone.owner(run.owner).mm;
+  const PageIndex end = mm.page_table.run_at(run.start, run.start + run.pages).end;
+  const VmaPointer vma = mm.find_vma(run.start);
+  if (vma == nullptr) return end - run.start;
+  return std::min(end, vma->start > run.start ? vma->start : vma->end) - run.start;
+}
+
+void look_at_all(const Kernel& kernel, InactivePages& pages, LruRun run) {
+  while (run.pages > PageCount(0)) {
+    LruRun part = run;
+    part.pages = uniform_part(kernel, run);
+    pages.look_at(part);
+    run.start = run.start + part.pages;
+    run.pages -= part.pages;
+  }
+}
+
+// lru_note_cost: the older half of what it has cost counts half.
+void note_cost(Kernel& kernel, bool file, PageCount pages) {
+  Reclaim& reclaim = kernel.reclaim;
+  (file ? reclaim.file_cost : reclaim.anon_cost) += pages.count();
+  if (reclaim.file_cost + reclaim.anon_cost <= kernel.zone.counts().evictable().count() / 4) return;
+  reclaim.file_cost /= 2;
+  reclaim.anon_cost /= 2;
+}
+
+// What taking the pages costs, and where they go.
+void pay_for(Task& current, const Shrunk& shrunk) {
+  Kernel& kernel = current.kernel();
+  current.work_for_each(shrunk.freed + shrunk.written(), kernel.costs.reclaim_page, Purpose::reclaim);
+  current.settle();
+  if (shrunk.freed > PageCount(0)) {
+    kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, shrunk.freed, current.now());
+  }
+  statistics_of(kernel).swapped_out += number(shrunk.to_swap);
+  statistics_of(kernel).files_written += number(shrunk.to_write);
+  if (shrunk.to_swap > PageCount(0) && kernel.swap.zram()) {
+    swap_out_to_zram(current, *kernel.swap.zram(), shrunk.to_swap);
+  } else if (shrunk.to_swap > PageCount(0)) {
+    write_back(current, false, shrunk.to_swap);
+  }
+  if (shrunk.to_write > PageCount(0)) write_back(current, true, shrunk.to_write);
+}
+
+// The pages of zram are free at once.
+PageCount freed_at_once(const Kernel& kernel, const Shrunk& shrunk) {
+  return kernel.swap.zram() ? shrunk.freed + shrunk.to_swap : shrunk.freed;
+}
+
+void shrink_inactive_list(Task& current, ScanControl& sc, LruList list, PageCount pages) {
+  Kernel& kernel = current.kernel();
+  current.work_for_each(std::min(pages, kernel.zone.lru().size(list)), kernel.costs.scan_page, Purpose::reclaim);
+  current.cond_resched();
+  const bool file = is_file(list);
+  // Since 3.2 only kswapd writes pages of files (mm: vmscan: do not writeback filesystem pages in direct reclaim).
+  InactivePages inactive(current, file, sc.by_kswapd || kernel.era() == ReclaimEra::linux_2_6_28);
+  std::vector<LruRun> isolated;
+  PageCount taken;
+  while (taken < pages && kernel.zone.lru().size(list) > PageCount(0)) {
+    isolated.push_back(kernel.zone.isolate(list, pages - taken, current.now()));
+    taken += isolated.back().pages;
+  }
+  for (const LruRun& run : isolated) look_at_all(kernel, inactive, run);
+  const Shrunk& shrunk = inactive.result();
+  note_cost(kernel, file, shrunk.written());
+  sc.scanned += taken;
+  sc.reclaimed += freed_at_once(kernel, shrunk);
+  pay_for(current, shrunk);
+}
+
+// shrink_active_list: all go to the inactive list, touched or not; the accessed bits are cleared.
+void shrink_active_list(Task& current, LruList list, PageCount pages) {
+  Kernel& kernel = current.kernel();
+  current.work_for_each(std::min(pages, kernel.zone.lru().size(list)), kernel.costs.scan_page, Purpose::reclaim);
+  current.cond_resched();
+  for (PageCount taken; taken < pages && kernel.zone.lru().size(list) > PageCount(0);) {
+    LruRun run = kernel.zone.isolate(list, pages - taken, current.now());
+    run.young = false;
+    run.referenced = false;
+    run.since = current.now();
+    taken += run.pages;
+    statistics_of(kernel).deactivated += number(run.pages);
+    kernel.zone.add_to_lru(inactive_of(is_file(list)), run, current.now());
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// How much to look at.
+
+bool can_reclaim_anon(const Kernel& kernel) { return kernel.swap.left() > PageCount(0); }
+
+// inactive_is_low: the larger the memory, the smaller the share of it that is inactive.
+bool inactive_is_low(const Kernel& kernel, bool file) {
+  const std::int64_t inactive = kernel.zone.lru().size(inactive_of(file)).count();
+  const std::int64_t active = kernel.zone.lru().size(active_of(file)).count();
+  const std::int64_t gibibytes = (inactive + active) * kPageSize >> 30;
+  const auto ratio = gibibytes > 0 ? static_cast<std::int64_t>(std::sqrt(10.0 * static_cast<double>(gibibytes))) : 1;
+  return inactive * ratio < active;
+}
+
+// What get_scan_count decides: in which proportion anonymous and file pages are looked at.
+struct Balance {
+  std::int64_t anon;
+  std::int64_t file;
+};
+
+Balance scan_balance(const Kernel& kernel, const ScanControl& sc) {
+  constexpr Balance kFileOnly{0, 1};
+  constexpr Balance kAnonOnly{1, 0};
+  constexpr Balance kEqual{-1, -1};
+  const ZoneCounts& counts = kernel.zone.counts();
+  const std::int64_t swappiness = kernel.memory.swappiness;
+  if (!can_reclaim_anon(kernel) || swappiness == 0) return kFileOnly;
+  if (sc.priority == 0) return kEqual;
+  const bool ages_anon = inactive_is_low(kernel, false);
+  const bool file_is_tiny = counts.inactive_file + counts.active_file + counts.free <= kernel.zone.marks().high;
+  if (file_is_tiny && !ages_anon && counts.inactive_anon.count() >> sc.priority > 0) return kAnonOnly;
+  if (counts.inactive_file.count() >> sc.priority > 0 && !inactive_is_low(kernel, true)) return kFileOnly;
+  const std::int64_t total = kernel.reclaim.anon_cost + kernel.reclaim.file_cost;
+  const std::int64_t anon = total + kernel.reclaim.anon_cost;
+  const std::int64_t file = total + kernel.reclaim.file_cost;
+  return {swappiness * (anon + file + 1) / (anon + 1), (200 - swappiness) * (anon + file + 1) / (file + 1)};
+}
+
+std::array<PageCount, kLruLists> get_scan_count(const Kernel& kernel, const ScanControl& sc) {
+  const Balance balance = scan_balance(kernel, sc);
+  std::array<PageCount, kLruLists> scan{};
+  for (std::size_t index = 0; index < kLruLists; ++index) {
+    const auto list = static_cast<LruList>(index);
+    const std::int64_t part = kernel.zone.lru().size(list).count() >> sc.priority;
+    const std::int64_t share = is_file(list) ? balance.file : balance.anon;
+    scan[index] = PageCount(share < 0 ? part : part * share / (balance.anon + balance.file));
+  }
+  return scan;
+}
+
+void shrink_list(Task& current, ScanControl& sc, LruList list, PageCount pages) {
+  if (!is_active(list)) {
+    shrink_inactive_list(current, sc, list, pages);
+  } else if (inactive_is_low(current.kernel(), is_file(list))) {
+    shrink_active_list(current, list, pages);
+  }
+}
+
+// shrink_zone of 2.6.28: a list of which fewer than 32 pages are to be looked at has its turn when it comes to 32.
+void save_up(Kernel& kernel, std::array<PageCount, kLruLists>& scan) {
+  if (kernel.era() != ReclaimEra::linux_2_6_28) return;
+  for (std::size_t index = 0; index < kLruLists; ++index) {
+    PageCount& saved = kernel.reclaim.nr_scan[index];
+    scan[index] += std::exchange(saved, PageCount(0));
+    if (scan[index] < kSwapClusterMax) saved = std::exchange(scan[index], PageCount(0));
+  }
+}
+
+void shrink_lruvec(Task& current, ScanControl& sc) {
+  Kernel& kernel = current.kernel();
+  auto scan = get_scan_count(kernel, sc);
+  save_up(kernel, scan);
+  const auto left = [&](LruList list) { return scan[static_cast<std::size_t>(list)] > PageCount(0); };
+  while (left(LruList::inactive_anon) || left(LruList::active_file) || left(LruList::inactive_file)) {
+    for (std::size_t index = 0; index < kLruLists; ++index) {
+      const PageCount batch = std::min(scan[index], kSwapClusterMax);
+      if (batch == PageCount(0)) continue;
+      scan[index] -= batch;
+      shrink_list(current, sc, static_cast<LruList>(index), batch);
+    }
+    if (sc.reclaimed >= sc.to_reclaim) break;
+  }
+  if (can_reclaim_anon(kernel) && inactive_is_low(kernel, false)) {
+    shrink_active_list(current, LruList::active_anon, kSwapClusterMax);
+  }
+}
+
+void shrink_node(Task& current, ScanControl& sc) {
+  ReclaimStatistics& statistics = statistics_of(current.kernel());
+  const ScanControl before = sc;
+  shrink_lruvec(current, sc);
+  const PageCount scanned = sc.scanned - before.scanned;
+  const PageCount reclaimed = sc.reclaimed - before.reclaimed;
+  (sc.by_kswapd ? statistics.kswapd_scanned : statistics.direct_scanned) += number(scanned);
+  (sc.by_kswapd ? statistics.kswapd_reclaimed : statistics.direct_reclaimed) += number(reclaimed);
+  if (reclaimed > PageCount(0)) current.kernel().reclaim.kswapd_failures = 0;
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Direct reclaim and kswapd.
+
+bool kswapd_has_given_up(const Kernel& kernel) { return kernel.reclaim.kswapd_failures >= kMaxReclaimRetries; }
+
+// throttle_direct_reclaim (since 3.6): while half of the reserve is gone only kswapd works.
+void throttle_direct_reclaim(Task& current) {
+  Kernel& kernel = current.kernel();
+  if (kernel.era() == ReclaimEra::linux_2_6_28) return;
+  while (!kernel.zone.reserve_is_sound() && !kswapd_has_given_up(kernel) && kernel.reclaim.kswapd != nullptr) {
+    wakeup_kswapd(current);
+    current.settle();
+    if (kernel.zone.reserve_is_sound() || kswapd_has_given_up(kernel)) return;
+    kernel.reclaim.reserve_waiters.push_back(&current);
+    ++statistics_of(kernel).throttled;
+    current.block(Cause::reclaim_throttle);
+  }
+}
+
+void let_reserve_waiters_go(Kernel& kernel) {
+  if (kernel.zone.reserve_is_sound() || kswapd_has_given_up(kernel)) wake_all(kernel.reclaim.reserve_waiters);
+}
+
+void balance_pgdat(Task& current) {
+  Kernel& kernel = current.kernel();
+  ScanControl sc{.by_kswapd = true, .to_reclaim = std::max(kernel.zone.marks().high, kSwapClusterMax)};
+  PageCount freed;
+  while (sc.priority >= 1 && !kernel.zone.above_high()) {
+    sc.scanned = PageCount(0);
+    sc.reclaimed = PageCount(0);
+    shrink_node(current, sc);
+    freed += sc.reclaimed;
+    current.settle();
+    let_reserve_waiters_go(kernel);
+    wait_between_rounds(current, sc);
+    // 2.6.28 looks deeper every time, and begins anew when it has found something.
+    if (kernel.era() == ReclaimEra::linux_2_6_28 && freed >= kSwapClusterMax) break;
+    if (kernel.era() == ReclaimEra::linux_2_6_28 || sc.scanned < sc.to_reclaim || sc.reclaimed == PageCount(0)) {
+      --sc.priority;
+    }
+  }
+  if (freed == PageCount(0) && !kernel.zone.above_high()) ++kernel.reclaim.kswapd_failures;
+  let_reserve_waiters_go(kernel);
+}
+
+}  // namespace
+
+PageCount reclaimable_pages(const Kernel& kernel) {
+  const ZoneCounts& counts = kernel.zone.counts();
+  const PageCount files = counts.inactive_file + counts.active_file + counts.writeback;
+  return can_reclaim_anon(kernel) ? files + counts.inactive_anon + counts.active_anon : files;
+}
+
+void wakeup_kswapd(Task& current) {
+  Kernel& kernel = current.kernel();
+  Reclaim& reclaim = kernel.reclaim;
+  if (!reclaim.kswapd_sleeps || kswapd_has_given_up(kernel)) return;
+  reclaim.kswapd_sleeps = false;
+  ++reclaim.statistics.kswapd_wakeups;
+  current.work(kernel.costs.rwsem_wake);
+  current.settle();
+  reclaim.kswapd_runs.record(current.now(), 1);
+  reclaim.kswapd->wake(current);
+}
+
+DirectReclaim begin_direct_reclaim(Task& current) {
+  const Cause before = current.charge_work_to(Cause::direct_reclaim);
+  return {before, current.now()};
+}
+
+void end_direct_reclaim(Task& current, const DirectReclaim& stall) {
+  current.charge_work_to(stall.before);
+  statistics_of(current.kernel()).direct_stalls.record(current.now() - stall.began);
+}
+
+PageCount try_to_free_pages(Task& current) {
+  throttle_direct_reclaim(current);
+  ScanControl sc{.to_reclaim = kSwapClusterMax};
+  for (;; --sc.priority) {
+    sc.scanned = PageCount(0);
+    shrink_node(current, sc);
+    if (sc.reclaimed >= sc.to_reclaim) break;
+    wait_between_rounds(current, sc);
+    if (sc.priority == 0) break;
+  }
+  current.settle();
+  return sc.reclaimed;
+}
+
+void kswapd(Task& current) {
+  Kernel& kernel = current.kernel();
+  for (;;) {
+    while (!kernel.zone.above_high() && !kswapd_has_given_up(kernel)) balance_pgdat(current);
+    current.settle();
+    if (!kernel.zone.above_high() && !kswapd_has_given_up(kernel)) continue;
+    kernel.reclaim.kswapd_sleeps = true;
+    kernel.reclaim.kswapd_runs.record(current.now(), 0);
+    current.block(Cause::sleep);
+  }
+}
+
+void note_refault(Kernel& kernel, bool file, PageCount pages) {
+  kernel.reclaim.statistics.refaults += number(pages);
+  note_cost(kernel, file, pages);
+}
+
+}  // namespace models

@@ -1,0 +1,109 @@
+// Reclaim: kswapd in the background, and tasks that must reclaim for their own allocation.
+//
+// Kernel. mm/vmscan.c of 6.1, to be read beside it: balance_pgdat, do_try_to_free_pages, shrink_lruvec, get_scan_count,
+// shrink_inactive_list, shrink_active_list, reclaim_throttle, throttle_direct_reclaim. ReclaimEra::linux_2_6_28 waits
+// as 2.6.28 does: congestion_wait between rounds, no guard of the reserve; it shares the balance of the scan.
+// Simplified.
+// - Whether a page of the working set was touched is drawn when reclaim looks at it: with one touch in T on average,
+//   1 - exp(-age / T).
+// - Pages under write-back leave their list and come back to its old end when they are written; the kernel leaves them
+//   and passes over them. A round that frees nothing while there are such pages waits for them (reclaim_throttle with
+//   VMSCAN_THROTTLE_WRITEBACK), as the kernel does on finding them at the end of the list.
+// - What is looked at is decided upon at once, so that pages are never isolated for others to see, and there are never
+//   too many of them isolated (VMSCAN_THROTTLE_ISOLATED).
+// - A direct reclaimer stops when it has its 32 pages. At DEF_PRIORITY 6.1 goes on to the end of its share of the
+//   lists ("proportional reclaim").
+// - Every anonymous page that is swapped out is written; an executable's pages are like any other file's.
+// Validated by tests/models/mm/vmscan_test.cpp.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+
+#include "models/measure/blame.h"
+#include "models/mm/lru.h"
+#include "models/spec/page.h"
+#include "models/spec/scenario.h"
+#include "sim/histogram.h"
+#include "sim/time_series.h"
+
+namespace models {
+
+class Task;
+struct Kernel;
+
+/// SWAP_CLUSTER_MAX (include/linux/swap.h).
+inline constexpr PageCount kSwapClusterMax{32};
+
+/// MAX_RECLAIM_RETRIES (mm/internal.h of 6.1): futile rounds that an allocation is forgiven, and runs that kswapd is.
+inline constexpr int kMaxReclaimRetries = 16;
+
+/// DEF_PRIORITY (include/linux/mmzone.h): a round looks at size >> priority of each list.
+inline constexpr int kDefPriority = 12;
+
+/// Pages, unless it says otherwise.
+struct ReclaimStatistics {
+  std::uint64_t kswapd_wakeups = 0;  ///< times
+  std::uint64_t kswapd_scanned = 0;
+  std::uint64_t kswapd_reclaimed = 0;
+  std::uint64_t direct_scanned = 0;
+  std::uint64_t direct_reclaimed = 0;
+  std::uint64_t kept = 0;         ///< touched: once more round the inactive list
+  std::uint64_t activated = 0;    ///< touched twice, or nowhere to be written to
+  std::uint64_t deactivated = 0;  ///< moved from an active list
+  std::uint64_t culled = 0;       ///< found in a VM_LOCKED VMA: moved to the unevictable list
+  std::uint64_t swapped_out = 0;
+  std::uint64_t swapped_in = 0;
+  std::uint64_t files_written = 0;
+  std::uint64_t files_read = 0;  ///< by major faults
+  std::uint64_t refaults = 0;    ///< of the background's working set
+  std::uint64_t throttled = 0;   ///< times that somebody slept in reclaim for others to make progress
+  int futile_rounds = 0;         ///< of the allocation that ended in OOM
+  sim::Histogram direct_stalls;  ///< allocations that had to reclaim: how long it took them
+
+  bool operator==(const ReclaimStatistics&) const = default;
+};
+
+/// What reclaim remembers between rounds: the parts of pglist_data and lruvec that it works with.
+struct Reclaim {
+  Task* kswapd = nullptr;
+  bool kswapd_sleeps = false;
+  int kswapd_failures = 0;     ///< runs in a row that freed nothing; it gives up at kMaxReclaimRetries
+  std::int64_t anon_cost = 0;  ///< lruvec->anon_cost: pages written or read back, decaying
+  std::int64_t file_cost = 0;
+  std::array<PageCount, kLruLists> nr_scan{};  ///< 2.6.28: too few to look at yet
+  std::deque<Task*> reserve_waiters;           ///< pfmemalloc_wait
+  std::deque<Task*> progress_waiters;          ///< reclaim_wait[VMSCAN_THROTTLE_NOPROGRESS]
+  std::deque<Task*> writeback_waiters;         ///< reclaim_wait[VMSCAN_THROTTLE_WRITEBACK]; 2.6.28: congestion_wait
+  std::int64_t written_while_throttled = 0;
+  bool device_congested = false;  ///< when it was last looked at
+  ReclaimStatistics statistics;
+  sim::TimeSeries kswapd_runs;  ///< 1 while it is awake
+};
+
+/// Wakes kswapd if it sleeps and has not given up; `current` pays for the wake-up.
+void wakeup_kswapd(Task& current);
+
+/// The pages that an allocation could still hope for (zone_reclaimable_pages): those on their way to the device too.
+[[nodiscard]] PageCount reclaimable_pages(const Kernel& kernel);
+
+/// What an allocation has to do itself before it gets a page: charged to Cause::direct_reclaim, recorded as one stall.
+struct DirectReclaim {
+  Cause before;
+  sim::Time began;
+};
+[[nodiscard]] DirectReclaim begin_direct_reclaim(Task& current);
+void end_direct_reclaim(Task& current, const DirectReclaim& stall);
+
+/// One round of direct reclaim for `current`, through all priorities if need be; returns how many pages it freed. They
+/// are free for anybody to take.
+PageCount try_to_free_pages(Task& current);
+
+/// The body of the kswapd task: sleeps until woken, then reclaims up to the high watermark.
+void kswapd(Task& current);
+
+/// workingset_refault: a page that reclaim had taken is read again.
+void note_refault(Kernel& kernel, bool file, PageCount pages);
+
+}  // namespace models

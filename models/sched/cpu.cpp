@@ -1,0 +1,300 @@
+#include "models/sched/cpu.h"
+
+#include <algorithm>
+#include <cassert>
+#include <iterator>
+#include <utility>
+
+#include "models/kernel.h"
+#include "models/task.h"
+
+namespace models {
+
+Cpus::Cpu::Cpu(int number, sim::Engine& engine, Cpus& cpus)
+    : index(number),
+      queue(cpus.rules_, cpus.spec_, cpus.groups_),
+      tick(engine.calendar(), [this, &cpus] { cpus.tick(*this); }),
+      resched(engine.calendar(), [this, &cpus] { cpus.resched(*this); }) {}
+
+Cpus::Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std::vector<GroupSpec>& groups)
+    : engine_(engine), spec_(spec), rules_(fair_rules(spec, count)) {
+  for (const GroupSpec& group : groups) {
+    const int index = static_cast<int>(groups_.size());
+    groups_.emplace_back(engine, group, [this, index] { refilled(index); });
+  }
+  for (int index = 0; index < count; ++index) cpus_.emplace_back(index, engine, *this);
+}
+
+Cpus::Cpu& Cpus::cpu_of(const Task& task) { return cpu(task.sched_.last_cpu); }
+
+// Whether it can lose its CPU at this moment, wherever it is.
+bool Cpus::preemptible(const Task& task) const { return spec_.preempt == Preemption::full || task.in_user_mode(); }
+
+void Cpus::run(Task& task, sim::Nanoseconds duration) {
+  assert(task.sched_.on_cpu && "a task worked without a CPU");
+  if (task.sched_.need_resched && preemptible(task)) give_way(task);
+  task.actor_.pass_time_until(engine_.now() + duration);
+}
+
+bool Cpus::spin(Task& task, std::optional<sim::Time> until) {
+  assert(task.sched_.on_cpu && "a task spun without a CPU");
+  if (task.sched_.need_resched) return true;
+  task.sched_.spins = true;
+  if (until) task.actor_.resume_at(*until);
+  task.actor_.park();
+  task.sched_.spins = false;
+  return task.sched_.need_resched;
+}
+
+void Cpus::stop_spinning(Task& task) {
+  assert(task.sched_.spins);
+  task.actor_.resume_at(engine_.now());
+}
+
+void Cpus::cond_resched(Task& task) {
+  if (task.sched_.need_resched) give_way(task);
+}
+
+void Cpus::return_to_user(Task& task) {
+  cond_resched(task);
+  if (task.sched_.task.group < 0) return;
+  Cpu& cpu = cpu_of(task);
+  if (!must_stop(cpu, task)) return;
+  stop(cpu, task);
+  vacate(cpu, true);
+  fill(cpu, Cause::run_queue);
+  task.actor_.park();
+}
+
+void Cpus::leave(Task& task) {
+  assert(task.sched_.on_cpu);
+  Cpu& cpu = cpu_of(task);
+  if (task.sched_.known) {
+    cpu.queue.dequeue(task.sched_.task, true, engine_.now());
+  } else {
+    cpu.queue.dequeue_dead(task.sched_.task, engine_.now());
+  }
+  vacate(cpu, false);
+  fill(cpu, Cause::run_queue);
+}
+
+void Cpus::wake(Task& task) {
+  assert(!task.sched_.on_cpu);
+  const bool first_time = !std::exchange(task.sched_.known, true);
+  if (task.sched_.task.entity.sched_delayed) {
+    cpu_of(task).queue.requeue_delayed(task.sched_.task, engine_.now());
+    return enqueued(cpu_of(task), task);
+  }
+  Cpu& cpu = select(task);
+  RunQueue& last = cpu_of(task).queue;
+  task.sched_.last_cpu = cpu.index;
+  cpu.queue.enqueue(task.sched_.task, first_time ? Enqueue::initial : Enqueue::wakeup, last, engine_.now());
+  enqueued(cpu, task);
+}
+
+// select_task_rq: of the CPUs that it may run on.
+Cpus::Cpu& Cpus::select(const Task& task) {
+  Cpu& last = cpu_of(task);
+  const bool may_stay = task.sched_.may_run_on(last.index);
+  if (may_stay && last.running == nullptr) return last;
+  Cpu* best = nullptr;
+  for (Cpu& each : cpus_) {
+    if (!task.sched_.may_run_on(each.index)) continue;
+    if (each.running == nullptr) return each;
+    const bool less = best == nullptr || each.queue.load() < best->queue.load();
+    const bool as_little_and_last = best != nullptr && &each == &last && each.queue.load() == best->queue.load();
+    if (less || as_little_and_last) best = &each;
+  }
+  assert(best != nullptr && "a task may run nowhere");
+  return *best;
+}
+
+// It is on the queue: it may run at once, or make the one that runs give way.
+void Cpus::enqueued(Cpu& cpu, Task& task) {
+  const sim::Time now = engine_.now();
+  ++waiting_;
+  task.sched_.waits_since = now;
+  if (cpu.running == nullptr) {
+    fill(cpu, Cause::wake_up);
+    if (cpu.running != &task) await_cpu(cpu, task, cpu.running);
+    return;
+  }
+  await_cpu(cpu, task, cpu.running);
+  if (!cpu.running->sched_.need_resched && cpu.queue.wakeup_preempts(task.sched_.task, now)) resched(cpu);
+  watch(cpu);
+}
+
+// It is runnable and does not run, as `other` does (null: nobody).
+void Cpus::await_cpu(const Cpu& cpu, Task& task, const Task* other) const {
+  const bool off_the_queue = spec_.throttling == Throttling::in_kernel && cpu.queue.throttled(task.sched_.task.group);
+  task.charge(off_the_queue ? Cause::throttled : Cause::run_queue, engine_.now());
+  task.sched_.cpu_taken_by = other == nullptr ? -1 : other->class_id();
+}
+
+// resched_curr: the one that runs should give way, at once if it can.
+void Cpus::resched(Cpu& cpu) {
+  if (cpu.running == nullptr) return;
+  Task& task = *cpu.running;
+  if (engine_.now() < cpu.started) return cpu.resched.schedule(cpu.started);
+  task.sched_.need_resched = true;
+  if (task.sched_.spins) return stop_spinning(task);
+  const bool runs = task.actor_.resumption().has_value();  // if not, this is its turn: it looks when it goes on
+  if (runs && preemptible(task)) schedule(cpu);
+}
+
+// __schedule, of one that could go on.
+void Cpus::schedule(Cpu& cpu) {
+  Task& task = *cpu.running;
+  task.sched_.need_resched = false;
+  Task* const next = pick(cpu);
+  if (next == &task) return;
+  const bool stopped = !task.sched_.task.entity.on_rq;
+  const sim::Time now = engine_.now();
+  task.look_ahead_.cut();
+  const auto resumption = task.actor_.resumption();
+  task.sched_.remaining = resumption ? *resumption - now : sim::Nanoseconds{0};
+  task.actor_.cancel_resumption();
+  if (!stopped) {
+    ++waiting_;
+    task.sched_.waits_since = now;
+    await_cpu(cpu, task, next);
+  }
+  vacate(cpu, true);
+  if (next != nullptr) {
+    dispatch(cpu, *next, now + spec_.context_switch);
+  } else {
+    fill(cpu, Cause::run_queue);
+  }
+}
+
+// The same in the turn of the task itself.
+void Cpus::give_way(Task& task) {
+  schedule(cpu_of(task));
+  if (!task.sched_.on_cpu) task.actor_.park();
+}
+
+// The next to run, if anybody is there.
+Task* Cpus::pick(Cpu& cpu) {
+  for (;;) {
+    SchedEntity* const entity = cpu.queue.pick_next(engine_.now());
+    while (const auto group = cpu.queue.take_throttled()) note_throttled(cpu, *group);
+    if (entity == nullptr) return nullptr;
+    if (!must_stop(cpu, *entity->task)) return entity->task;
+    stop(cpu, *entity->task);
+  }
+}
+
+// Whether it is on its way to user mode, or there, and its group is out of quota (throttle_cfs_rq_work).
+bool Cpus::must_stop(const Cpu& cpu, const Task& task) const {
+  return spec_.throttling == Throttling::at_user_return && task.in_user_mode() &&
+         cpu.queue.throttled(task.sched_.task.group);
+}
+
+void Cpus::stop(Cpu& cpu, Task& task) {
+  if (cpu.running != &task) --waiting_;
+  cpu.queue.dequeue(task.sched_.task, false, engine_.now());
+  cpu.stopped.push_back(&task);
+  task.charge(Cause::throttled, engine_.now());
+}
+
+// Those that are off the queue with their group.
+void Cpus::note_throttled(Cpu& cpu, int group) {
+  if (spec_.throttling != Throttling::in_kernel) return;
+  for (Task* task : cpu.queue.waiting(group)) {
+    if (task != cpu.running) task->charge(Cause::throttled, engine_.now());
+  }
+}
+
+void Cpus::refilled(int group) {
+  const sim::Time now = engine_.now();
+  for (Cpu& cpu : cpus_) {
+    if (!cpu.queue.unthrottle(group, now)) continue;
+    const auto stopped = std::stable_partition(cpu.stopped.begin(), cpu.stopped.end(),
+                                               [&](const Task* task) { return task->sched_.task.group != group; });
+    for (auto task = stopped; task != cpu.stopped.end(); ++task) {
+      cpu.queue.enqueue((*task)->sched_.task, Enqueue::wakeup, cpu.queue, now);
+      ++waiting_;
+    }
+    cpu.stopped.erase(stopped, cpu.stopped.end());
+    for (Task* task : cpu.queue.waiting(group)) {
+      if (task->sched_.on_cpu) continue;
+      task->sched_.waits_since = now;
+      await_cpu(cpu, *task, cpu.running);
+    }
+    if (cpu.running == nullptr) fill(cpu, Cause::wake_up);
+    watch(cpu);
+  }
+}
+
+void Cpus::dispatch(Cpu& cpu, Task& task, sim::Time start) {
+  assert(cpu.running == nullptr);
+  --waiting_;
+  cpu.running = &task;
+  cpu.started = start;
+  cpu.queue.set_next(task.sched_.task, start);
+  task.sched_.on_cpu = true;
+  task.charge(task.work_cause_, start);
+  task.got_cpu(start);
+  task.actor_.resume_at(start + std::exchange(task.sched_.remaining, sim::Nanoseconds{0}));
+  if (task.kernel_.observer.cpu) task.kernel_.observer.cpu(cpu.index, &task, start);
+  watch(cpu);
+}
+
+void Cpus::vacate(Cpu& cpu, bool involuntary) {
+  Task& task = *std::exchange(cpu.running, nullptr);
+  task.sched_.need_resched = false;
+  cpu.resched.cancel();
+  task.sched_.on_cpu = false;
+  if (involuntary) {
+    ++preemptions_;
+    ++task.sched_.involuntary_switches;
+  }
+  task.lost_cpu(involuntary);
+  if (task.kernel_.observer.cpu) task.kernel_.observer.cpu(cpu.index, nullptr, engine_.now());
+}
+
+// The CPU is free: for one of its own, or one that waits elsewhere (newidle_balance).
+void Cpus::fill(Cpu& cpu, Cause arrival) {
+  Task* next = pick(cpu);
+  if (next == nullptr && pull(cpu)) next = pick(cpu);
+  if (next == nullptr) return;
+  const sim::Time now = engine_.now();
+  const bool wakes = arrival == Cause::wake_up;
+  if (wakes) next->charge(Cause::wake_up, now);
+  dispatch(cpu, *next, now + (wakes ? spec_.wake_up_latency : spec_.context_switch));
+}
+
+// Takes over the one that has waited longest at the CPU with the most load. Returns whether there was one.
+bool Cpus::pull(Cpu& cpu) {
+  if (waiting_ == 0) return false;
+  Cpu* busiest = nullptr;
+  Task* longest = nullptr;
+  for (Cpu& other : cpus_) {
+    if (busiest != nullptr && other.queue.load() <= busiest->queue.load()) continue;
+    for (Task* task : other.queue.waiting()) {
+      if (!task->sched_.may_run_on(cpu.index) || cpu.queue.throttled(task->sched_.task.group)) continue;
+      if (busiest == &other && task->sched_.waits_since >= longest->sched_.waits_since) continue;
+      busiest = &other;
+      longest = task;
+    }
+  }
+  if (longest == nullptr) return false;
+  busiest->queue.dequeue(longest->sched_.task, false, engine_.now());
+  longest->sched_.last_cpu = cpu.index;
+  cpu.queue.enqueue(longest->sched_.task, Enqueue::migrated, busiest->queue, engine_.now());
+  return true;
+}
+
+void Cpus::tick(Cpu& cpu) {
+  if (cpu.running == nullptr) return;
+  if (engine_.now() >= cpu.started && cpu.queue.tick(engine_.now())) resched(cpu);
+  watch(cpu);
+}
+
+// The tick comes at multiples of its interval, while it can make a difference.
+void Cpus::watch(Cpu& cpu) {
+  if (cpu.tick.due() || cpu.running == nullptr || !cpu.queue.needs_tick()) return;
+  cpu.tick.schedule(sim::next_multiple(spec_.tick, engine_.now()));
+}
+
+}  // namespace models

@@ -1,0 +1,73 @@
+// The machine: its CPUs and what each step of the modelled kernel paths costs on it.
+#pragma once
+
+#include <string>
+
+#include "models/spec/sched.h"
+#include "sim/distribution.h"
+#include "sim/time.h"
+
+namespace models {
+
+/// What the steps cost, in CPU time of the task that takes them. Sources are in configs/machines/*.yaml.
+struct Costs {
+  // lib/rwsem.c
+  sim::Nanoseconds rwsem_operation{};  ///< one uncontended down_*, up_* or downgrade_write
+  sim::Nanoseconds rwsem_wake{};       ///< try_to_wake_up, paid by the waker for each task it wakes, one after another
+
+  // mm/mmap.c
+  sim::Nanoseconds system_call{};  ///< entry, exit and checks outside mmap_sem
+  sim::Nanoseconds find_vma{};     ///< one look-up in the VMA tree
+  sim::Nanoseconds vma_split{};    ///< one split_vma
+  sim::Nanoseconds vma_merge{};    ///< one vma_merge that merges
+  sim::Distribution mmap{};        ///< mmap of a small region: the part under mmap_sem
+  sim::Distribution munmap{};      ///< munmap: the part under mmap_sem that does not depend on pages
+
+  // mm/mlock.c, mm/memory.c
+  sim::Nanoseconds lru_add_drain_all{};  ///< for each CPU: queue the work item there and wait for it
+  sim::Distribution populate_page{};     ///< absent page: allocate, clear, map (get_user_pages -> handle_mm_fault)
+  sim::Distribution mlock_page{};        ///< present page: find it, lock it, move it to the unevictable list
+  sim::Distribution munlock_absent{};    ///< absent page, where the walk looks at every address (3.x to 5.17)
+  sim::Distribution munlock_page{};      ///< present page: isolate, try_to_munlock, put back on its list
+  sim::Nanoseconds rmap_vma{};           ///< one VMA of a page's anon_vma, where munlock asks them all (before 3.0)
+  sim::Distribution zap_page{};          ///< present page: unmap and free
+  sim::Distribution fault{};             ///< a first-touch fault from trap to return, less mmap_sem's operations
+
+  // mm/mprotect.c, mm/madvise.c, mm/mincore.c, mm/mempolicy.c, kernel/fork.c
+  sim::Distribution mprotect{};       ///< the part under mmap_sem, splits and merges apart
+  sim::Distribution madvise{};        ///< the part under mmap_sem that does not depend on pages
+  sim::Nanoseconds mincore_page{};    ///< mincore: look at one page, mapped or not
+  sim::Distribution get_mempolicy{};  ///< get_mempolicy: the part under mmap_sem, a fault apart
+  sim::Nanoseconds fork_vma{};        ///< dup_mmap: copy one VMA
+  sim::Nanoseconds fork_page{};       ///< dup_mmap: copy the entry of one present page
+
+  // fs/proc, mm/memory.c
+  sim::Nanoseconds proc_maps_vma{};       ///< format one line of maps
+  sim::Nanoseconds proc_smaps_vma{};      ///< format one record of smaps
+  sim::Nanoseconds proc_smaps_page{};     ///< look at one page table entry for smaps, smaps_rollup or numa_maps
+  sim::Nanoseconds proc_numa_maps_vma{};  ///< format one line of numa_maps
+  sim::Nanoseconds proc_rollup_vma{};     ///< add one VMA up for smaps_rollup
+  sim::Distribution access_page{};        ///< access_process_vm: find one present page, copy it
+  sim::Distribution proc_cmdline{};       ///< access_process_vm under mmap_sem
+  sim::Distribution proc_open{};          ///< open, copy and close around it, outside mmap_sem
+
+  // mm/page_alloc.c, mm/vmscan.c
+  sim::Nanoseconds zone_lock{};      ///< zone->lock: how long one refill of a per-CPU list holds it
+  sim::Distribution scan_page{};     ///< a page that reclaim looks at: isolate, page_referenced, put back
+  sim::Distribution reclaim_page{};  ///< on top, for a page that it takes: try_to_unmap and free
+  sim::Distribution pageout{};       ///< on top, for a page that it writes: add_to_swap, submit
+
+  bool operator==(const Costs&) const = default;
+};
+
+struct Machine {
+  std::string name;
+  std::string about;
+  int cpus = 1;  ///< 1 .. 4096
+  SchedulerSpec scheduler;
+  Costs costs;
+
+  bool operator==(const Machine&) const = default;
+};
+
+}  // namespace models

@@ -1,0 +1,96 @@
+// A lock policy: which mode of mmap_sem is held over which phase of which path.
+//
+// A policy is a composition, not a class: each path asks for the mode of its own phase. The kernels that
+// stand behind the shipped compositions are named in configs/policies/*.yaml.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "models/spec/page.h"
+#include "sim/time.h"
+
+namespace models {
+
+/// Which implementation of the semaphore (models/locking/rwsem.h).
+enum class RwsemFlavour {
+  fifo,          ///< Linux 2.6.28: one queue, nobody overtakes
+  spin_handoff,  ///< Linux 6.1: writers spin, newcomers may steal, until the first in the queue has waited too long
+};
+
+constexpr std::string_view to_string(RwsemFlavour flavour) {
+  return flavour == RwsemFlavour::fifo ? "fifo" : "spin_handoff";
+}
+
+/// How a long page walk holds mmap_sem.
+enum class HoldMode {
+  write_held,     ///< for write from beginning to end
+  downgrade,      ///< downgraded to read for the walk; then dropped, taken for write again and re-checked
+  drop_and_read,  ///< flags under write for the whole call; then write is given up and the pages are walked under read
+  chunked_write,  ///< for write, given up and taken again (and re-checked) every so often
+};
+
+/// How one path holds it.
+struct Hold {
+  HoldMode mode = HoldMode::write_held;
+  PageCount batch{};            ///< drop_and_read, chunked_write: pages from one release to the next; 0: no bound
+  sim::Nanoseconds max_hold{};  ///< chunked_write: time from one release to the next; 0: no bound
+  bool if_contended = false;    ///< chunked_write: give way only when somebody waits
+
+  bool operator==(const Hold&) const = default;
+};
+
+/// Which lock a page fault takes.
+enum class FaultLock {
+  mmap_sem,  ///< for read, up to Linux 6.3
+  per_vma,   ///< the VMA's own, if nobody changes the VMA; otherwise mmap_sem as before (Linux 6.4)
+};
+
+/// Where mlock and munlock flush the per-CPU lists of pages on their way to the LRU lists.
+enum class LruDrain {
+  under_lock,   ///< on every CPU, under mmap_sem, before and after each walk (2.6.28)
+  before_lock,  ///< on every CPU, once, before mmap_sem is taken
+  local,        ///< on this CPU only: no cost to speak of (5.18)
+};
+
+/// Which lock a reader of a file in /proc/PID holds while it looks at a VMA.
+enum class ProcLock {
+  mmap_sem,  ///< for read, for as many VMAs as fit into seq_file's buffer
+  rcu,       ///< none, as long as nobody changes the map: otherwise mmap_sem for read for a moment, and again
+  per_vma,   ///< that VMA's own; mmap_sem for a moment where somebody changes the VMA
+};
+
+/// The same for each file. rcu: maps only.
+struct ProcLocks {
+  ProcLock maps = ProcLock::mmap_sem;
+  ProcLock smaps = ProcLock::mmap_sem;
+  ProcLock numa_maps = ProcLock::mmap_sem;
+  ProcLock smaps_rollup = ProcLock::mmap_sem;
+  bool rollup_gives_way = false;  ///< smaps_rollup gives mmap_sem up after a VMA if somebody waits (5.11)
+
+  bool operator==(const ProcLocks&) const = default;
+};
+
+struct Policy {
+  std::string name;
+  std::string about;
+  RwsemFlavour rwsem = RwsemFlavour::fifo;
+  Hold populate;  ///< mlock: faulting the pages in. Not chunked_write.
+  bool mlock_present_first =
+      false;                        ///< populate with drop_and_read: pages already there are mlocked under write (5.18)
+  Hold munlock;                     ///< munlock: the walk over the pages
+  bool munlock_walks_rmap = false;  ///< the walk asks all VMAs of a page's anon_vma (before 3.0)
+  bool munlock_visits_absent = false;  ///< the walk looks at every address, populated or not (3.x to 5.17)
+  Hold munmap;                         ///< munmap: write_held, or downgrade for the zap (4.20)
+  bool munlock_in_zap = false;         ///< munmap: pages are munlocked as they are zapped, not in a walk before (5.18)
+  Hold grow;  ///< populating what brk, stack growth, mmap(MAP_LOCKED) and remap_file_pages add: not chunked_write
+  FaultLock fault = FaultLock::mmap_sem;
+  bool retry_on_io = false;  ///< a fault that has to wait for the device gives its lock up and begins again (2.6.37)
+  ProcLocks proc;
+  LruDrain lru_drain = LruDrain::under_lock;
+  bool zap_under_vma_lock = false;  ///< madvise(DONTNEED) within one VMA: under that VMA's lock (6.17); needs per_vma
+
+  bool operator==(const Policy&) const = default;
+};
+
+}  // namespace models

@@ -1,0 +1,136 @@
+// Who suffers, why, and what helps: on results that nobody simulated, and on a scenario with a known answer.
+#include "experiments/explain/explanation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/support/command_line.h"
+#include "tests/support/places.h"
+#include "tests/support/synthetic_result.h"
+#include "tests/support/tiny_scenario.h"
+
+namespace experiments {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using tests::both;
+using tests::result_of;
+using tests::worked;
+
+std::vector<models::Result> faults(const std::vector<models::Samples>& replications) {
+  std::vector<models::Result> results;
+  for (const models::Samples& samples : replications)
+    results.push_back(result_of({{"faulter", {{models::Phase::idle, samples}}}}));
+  return results;
+}
+
+TEST(TailChange, IsOfTheHighestPercentileThatEveryReplicationCanTell) {
+  const auto many = faults({worked(20'000, 1us), worked(20'000, 1us)});
+  const auto fewer = faults({worked(20'000, 10us), worked(2'000, 10us)});
+  EXPECT_EQ(tail_change(many, many, "faulter")->statistic.name, "p99.9");
+  EXPECT_EQ(tail_change(many, fewer, "faulter")->statistic.name, "p99");
+  EXPECT_EQ(tail_change(many, faults({worked(3, 1us), worked(3, 1us)}), "faulter")->statistic.name, "max");
+}
+
+TEST(TailChange, RatiosArePairedBySeed) {
+  // 2 times and 8 times longer: 4 times, in the geometric mean.
+  const auto change =
+      tail_change(faults({worked(3, 1us), worked(3, 4us)}), faults({worked(3, 2us), worked(3, 32us)}), "faulter");
+  ASSERT_TRUE(change);
+  EXPECT_NEAR(change->ratio, 4, 0.01);
+  EXPECT_NEAR(change->before, 2'500, 5);
+  EXPECT_NEAR(change->after, 17'000, 20);
+  ASSERT_TRUE(change->difference);
+  EXPECT_LT(change->difference->low, 0) << "two seeds that differ that much show nothing";
+}
+
+TEST(TailChange, ThereIsNoneWithoutSamples) {
+  EXPECT_FALSE(tail_change(faults({worked(3, 1us)}), faults({{}}), "faulter"));
+  EXPECT_FALSE(tail_change(faults({worked(3, 1us)}), faults({worked(3, 1us)}), "nobody"));
+}
+
+TailChange changed(const std::string& name, double before, double after) {
+  return {name, all_statistics().back(), before, after, after / before, std::nullopt};
+}
+
+TEST(Trial, IsRankedByTheVictimThatItHelpsLeast) {
+  const Trial trial{{"r"}, {changed("a", 1000, 10), changed("b", 1000, 900)}, {}, {}, {}};
+  EXPECT_DOUBLE_EQ(trial.ratio(), 0.9);
+  EXPECT_FALSE(trial.helps()) << "without an interval a tenth is no change";
+  EXPECT_TRUE((Trial{{"r"}, {changed("a", 1000, 10), changed("b", 1000, 200)}, {}, {}, {}}.helps()));
+}
+
+TEST(Trial, OneThatFailedComesLast) {
+  const Trial failed{{"r"}, {}, {}, "it crashed", {}};
+  EXPECT_GT(failed.ratio(), 1e300);
+  EXPECT_FALSE(failed.helps());
+}
+
+class Explained : public testing::Test {
+ protected:
+  static Explanation of(const std::vector<std::string>& sets) {
+    tests::use_source_configs();
+    const tests::TemporaryFolder folder;
+    ExplainRequest request;
+    request.file = folder.write("convoy.yaml", tests::kConvoyScenario);
+    request.command = "mlocksim run convoy.yaml";
+    request.replications = 2;
+    request.workers = 2;
+    request.overrides.sets = sets;
+    return explain(request, [](std::size_t, std::size_t) {});
+  }
+  static std::vector<std::string> names(const std::vector<Victim>& victims) {
+    std::vector<std::string> all;
+    for (const Victim& victim : victims) all.push_back(victim.tail.class_name);
+    return all;
+  }
+  static std::size_t place(const Explanation& explanation, const std::string& remedy) {
+    const auto found = std::find_if(explanation.trials.begin(), explanation.trials.end(),
+                                    [&](const Trial& trial) { return trial.remedy.label == remedy; });
+    return static_cast<std::size_t>(found - explanation.trials.begin());
+  }
+};
+
+TEST_F(Explained, TheConvoyIsFollowedFromTheReaderByWayOfTheWriterToTheFaults) {
+  const Explanation explanation = of({});
+  EXPECT_THAT(names(explanation.victims), Contains("faulter"));
+  EXPECT_THAT(names(explanation.victims), Contains("mapper"));
+  EXPECT_THAT(explanation.unharmed, Contains("bystander"));
+  ASSERT_FALSE(explanation.account.empty());
+  EXPECT_THAT(explanation.account.front(),
+              HasSubstr("smaps (/proc/db/smaps) holds mmap_sem for read; mapper waits for smaps; faulter queues behind "
+                        "mapper"));
+  for (const char* const remedy : {"without mapper", "without smaps", "smaps under per-VMA locks"}) {
+    EXPECT_LT(place(explanation, remedy), 3U) << remedy;
+  }
+  EXPECT_FALSE(explanation.trials[place(explanation, "without bystander")].helps());
+}
+
+TEST_F(Explained, WithAnyOfTheThreeMissingNobodySuffers) {
+  for (const char* const nobody : {"processes[0].threads.mapper.count=0", "processes[2].threads.smaps.count=0"}) {
+    EXPECT_THAT(of({nobody}).victims, testing::IsEmpty()) << nobody;
+  }
+}
+
+TEST_F(Explained, TheSameAgainIsTheSameToTheByte) {
+  EXPECT_EQ(to_json(of({})).dump(), to_json(of({})).dump());
+  EXPECT_EQ(to_text(of({})), to_text(of({})));
+}
+
+TEST_F(Explained, TheJsonHasACommandForEachRemedy) {
+  const Json json = to_json(of({}));
+  EXPECT_EQ(json.at("explains"), "convoy");
+  for (const Json& trial : json.at("trials")) {
+    EXPECT_THAT(trial.at("command").get<std::string>(), HasSubstr("mlocksim run convoy.yaml --"));
+  }
+  EXPECT_THAT(json.at("victims").at(0).at("difference_ns").at("low").get<std::int64_t>(), testing::Gt(0));
+}
+
+}  // namespace
+}  // namespace experiments

@@ -1,0 +1,172 @@
+// Which remedies apply follows from the chains, and each is something that the command line takes.
+#include "experiments/explain/remedy.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "experiments/scenario/scenario_file.h"
+#include "tests/support/command_line.h"
+#include "tests/support/places.h"
+
+namespace experiments {
+namespace {
+
+using models::Cause;
+using models::LockBlame;
+using models::LockMode;
+using models::Phase;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsSupersetOf;
+using testing::Not;
+
+constexpr const char* kScenario = R"(schema: mlocksim/1
+name: watched
+machine: {from: machines/epyc-zen4-linux-6.18, cpus: 4}
+memory: {size: 64MiB, pressure: none}
+policy: linux-5.18
+duration: 1s
+groups: {small: {cpu_max: {quota: 10ms, period: 100ms}}}
+processes:
+  - name: db
+    regions: {heap: {size: 4MiB, kind: anon}}
+    threads:
+      faulter: {run: faulter, count: 4, open: {every: exponential 100us}}
+      mapper: {run: mapper, closed: {think: constant 1ms}}
+      recycler: {run: madviser, region: heap, closed: {think: constant 1ms}}
+  - name: monitoring
+    threads:
+      smaps: {run: proc_reader, file: smaps, target: db, nice: 15, cpus: [1], group: small, closed: {think: constant 1ms}}
+      busy: {run: busy, cpus: [1]}
+)";
+
+class Remedies : public testing::Test {
+ protected:
+  Remedies() { tests::use_source_configs(); }
+
+  [[nodiscard]] models::Scenario scenario(const std::vector<std::string>& sets = {},
+                                          const std::vector<std::string>& policies = {}) const {
+    Overrides overrides;
+    overrides.sets = sets;
+    overrides.policies = policies;
+    return read_scenario(file_, overrides);
+  }
+
+  [[nodiscard]] std::vector<Remedy> remedies(const LockBlame& root, std::vector<models::ClassId> through = {},
+                                             const std::vector<std::string>& victims = {"faulter", "mapper"}) const {
+    const models::Scenario base = scenario();
+    std::vector<Diagnostic> diagnostics;
+    const YamlNode root_node = load_yaml(file_, diagnostics);
+    return remedies_for({base,
+                         root_node,
+                         std::nullopt,
+                         victims,
+                         {{std::move(through), root, sim::Nanoseconds{1}}},
+                         {"faulter", "mapper", "smaps", "busy", "recycler"},
+                         std::chrono::seconds{1}});
+  }
+
+  static std::vector<std::string> labels(const std::vector<Remedy>& remedies) {
+    std::vector<std::string> all;
+    for (const Remedy& remedy : remedies) all.push_back(remedy.label);
+    return all;
+  }
+
+  tests::TemporaryFolder folder_;
+  std::filesystem::path file_ = folder_.write("watched.yaml", kScenario);
+};
+
+constexpr LockBlame kSmaps{2, Phase::proc_read, LockMode::read, -1};
+constexpr LockBlame kPreempted{2, Phase::proc_read, LockMode::read, -1, Cause::run_queue, 3};
+constexpr LockBlame kThrottled{2, Phase::proc_read, LockMode::read, -1, Cause::throttled};
+constexpr LockBlame kMunlock{1, Phase::munlock_walk, LockMode::write, -1};
+constexpr LockBlame kZap{4, Phase::madvise, LockMode::read, -1};
+
+TEST_F(Remedies, EveryOneIsAScenarioThatCanBeRead) {
+  for (const LockBlame& root : {kSmaps, kPreempted, kThrottled, kMunlock, kZap}) {
+    for (const Remedy& remedy : remedies(root, {1})) {
+      SCOPED_TRACE(remedy.label);
+      const auto policies = remedy.policy ? std::vector{*remedy.policy} : std::vector<std::string>{};
+      EXPECT_NO_THROW((void)scenario(remedy.sets, policies));
+    }
+  }
+}
+
+TEST_F(Remedies, EachCompetitorIsTakenAwayInTurn) {
+  EXPECT_THAT(labels(remedies(kSmaps)),
+              IsSupersetOf({"without faulter", "without mapper", "without smaps", "without busy"}));
+  EXPECT_THAT(labels(remedies(kSmaps, {}, {"mapper"})), Not(Contains("without mapper"))) << "the only victim";
+}
+
+TEST_F(Remedies, WhatTheHolderDoesChoosesThePolicy) {
+  EXPECT_THAT(labels(remedies(kSmaps)), Contains("smaps under per-VMA locks"));
+  EXPECT_THAT(labels(remedies(kSmaps)), Not(Contains("munlock downgrades for its walk")));
+  EXPECT_THAT(labels(remedies(kMunlock)),
+              IsSupersetOf({"munlock downgrades for its walk", "munlock gives way when somebody waits"}));
+  EXPECT_THAT(labels(remedies(kZap)), Contains("madvise zaps under per-VMA locks"));
+}
+
+TEST_F(Remedies, AChangedPolicyIsTheScenariosOwnButForTheChange) {
+  const auto all = remedies(kSmaps);
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [](const Remedy& remedy) { return remedy.label == "smaps under per-VMA locks"; });
+  ASSERT_NE(found, all.end());
+  models::Policy expected = scenario().policies.front();
+  expected.name = "smaps_per_vma";
+  expected.proc.smaps = models::ProcLock::per_vma;
+  expected.fault = models::FaultLock::per_vma;
+  EXPECT_EQ(scenario(found->sets).policies.front(), expected);
+}
+
+TEST_F(Remedies, WhyItTakesItsTimeChoosesNicenessCpusAndQuota) {
+  EXPECT_THAT(labels(remedies(kPreempted)), IsSupersetOf({"smaps at nice 0", "smaps on any CPU", "busy at nice 19"}));
+  EXPECT_THAT(labels(remedies(kPreempted)), Not(Contains("no quota for group small")));
+  EXPECT_THAT(labels(remedies(kThrottled)),
+              IsSupersetOf({"twice the quota for group small", "no quota for group small"}));
+  EXPECT_THAT(labels(remedies(kSmaps)), Not(Contains("smaps at nice 0")));
+}
+
+TEST_F(Remedies, WhoIsInTheWayCanAskLessOften) {
+  const auto all = remedies(kSmaps, {1});
+  EXPECT_THAT(labels(all), IsSupersetOf({"smaps ten times less often", "mapper ten times less often"}));
+  EXPECT_THAT(labels(all), Not(Contains("faulter ten times less often")));
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [](const Remedy& remedy) { return remedy.label == "mapper ten times less often"; });
+  EXPECT_THAT(found->sets, ElementsAre("processes[0].threads.mapper.closed.think=constant 10ms"));
+}
+
+TEST_F(Remedies, OnlyLaterKernelsAreTried) {
+  EXPECT_THAT(labels(remedies(kSmaps)), IsSupersetOf({"Linux 6.4", "Linux 6.17"}));
+  EXPECT_THAT(labels(remedies(kSmaps)), Not(Contains("Linux 4.20")));
+}
+
+TEST_F(Remedies, NoneIsThereTwice) {
+  auto all = labels(remedies(kPreempted, {1}));
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(std::adjacent_find(all.begin(), all.end()), all.end());
+}
+
+TEST_F(Remedies, AloneMeansOneThreadAndNobodyElse) {
+  const models::Scenario base = scenario(alone(scenario(), "faulter", std::chrono::seconds{1}));
+  EXPECT_EQ(base.processes[0].threads[0].count, 1);
+  EXPECT_EQ(base.processes[0].threads[1].count, 0);
+  EXPECT_EQ(base.processes[1].threads[0].count, 0);
+}
+
+TEST_F(Remedies, WithoutTheLastLockerTheRunLastsAsLongAsItDid) {
+  models::Scenario locked = scenario();
+  locked.duration.reset();
+  models::ThreadSpec locker;
+  locker.name = "locker";
+  locker.run = models::LockerSpec{"heap", {}, 1};
+  locked.processes[0].threads.push_back(locker);
+  EXPECT_THAT(without(locked, "locker", std::chrono::milliseconds{20}),
+              ElementsAre("processes[0].threads.locker.count=0", "duration=20ms"));
+  EXPECT_THAT(without(locked, "mapper", std::chrono::milliseconds{20}),
+              ElementsAre("processes[0].threads.mapper.count=0"));
+}
+
+}  // namespace
+}  // namespace experiments

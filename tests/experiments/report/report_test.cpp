@@ -1,0 +1,126 @@
+// `mlocksim report` from outside: what it writes, and what it says when it cannot.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/support/command_line.h"
+#include "tests/support/tiny_scenario.h"
+
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using tests::mlocksim;
+using tests::Outcome;
+
+constexpr const char* kStudy = R"(schema: mlocksim/1
+name: tiny_study
+scenario: tiny
+policies: [downgrade, unlock_downgrade]
+axes:
+  region: {set: "processes[0].regions.heap.size", values: [1MiB, 2MiB]}
+replications: 2
+measure: max(faulter.munlock)
+)";
+
+class Report : public testing::Test {
+ protected:
+  Report() {
+    if (tests::run_program({"/usr/bin/env", "sh", "-c", "command -v gnuplot"}).code != 0) return;
+    has_gnuplot_ = true;
+    (void)folder_.write("tiny.yaml", tests::kTinyScenario);
+    const Outcome sweep = mlocksim({"sweep", folder_.write("study.yaml", kStudy), "-o", folder_ / "out"});
+    EXPECT_EQ(sweep.code, 0) << sweep.err;
+  }
+
+  void SetUp() override {
+    if (!has_gnuplot_) GTEST_SKIP() << "gnuplot is not installed";
+  }
+
+  tests::TemporaryFolder folder_;
+  bool has_gnuplot_ = false;
+};
+
+TEST_F(Report, WritesThePageAndEveryFigureThreeTimes) {
+  const Outcome outcome = mlocksim({"report", folder_ / "out"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, folder_ / "out/report.html" + "\n");
+  const std::string page = tests::text_of(folder_ / "out/report.html");
+  EXPECT_THAT(page, HasSubstr("Should the unlock path downgrade"));
+  EXPECT_THAT(page, HasSubstr("mlocksim sweep"));
+  for (const char* figure : {"percentiles", "ccdf", "blame", "side_by_side"}) {
+    for (const char* kind : {".svg", ".png", ".csv"}) {
+      EXPECT_GT(std::filesystem::file_size(folder_ / ("out/figures/" + std::string(figure) + kind)), 100U) << figure;
+    }
+  }
+}
+
+TEST_F(Report, TheSameStoreGivesTheSameBytes) {
+  ASSERT_EQ(mlocksim({"report", folder_ / "out"}).code, 0);
+  const std::string first = tests::text_of(folder_ / "out/report.html");
+  ASSERT_EQ(mlocksim({"report", folder_ / "out"}).code, 0);
+  EXPECT_EQ(tests::text_of(folder_ / "out/report.html"), first);
+}
+
+TEST_F(Report, OfAComparisonIsMadeFromItsJson) {
+  const std::string json = folder_ / "comparison.json";
+  ASSERT_EQ(mlocksim({"compare", folder_ / "tiny.yaml", "--reps", "3", "--json", json}).code, 0);
+  const Outcome outcome = mlocksim({"report", json, "-o", folder_ / "page"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "page/report.html"));
+}
+
+TEST_F(Report, OfAnExplanationTellsTheChainAndDrawsTheRemedies) {
+  const std::string json = folder_ / "explain.json";
+  ASSERT_EQ(
+      mlocksim({"explain", folder_.write("convoy.yaml", tests::kConvoyScenario), "--reps", "2", "--json", json}).code,
+      0);
+  const Outcome outcome = mlocksim({"report", json, "-o", folder_ / "page"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::string page = tests::text_of(folder_ / "page/report.html");
+  EXPECT_THAT(page, HasSubstr("mapper waits for smaps; faulter queues behind mapper"));
+  EXPECT_THAT(page, HasSubstr("smaps under per-VMA locks"));
+  EXPECT_THAT(page, HasSubstr("--reps 2 --json"));
+  for (const char* const kind : {".svg", ".png", ".csv"}) {
+    EXPECT_GT(std::filesystem::file_size(folder_ / ("page/figures/remedies" + std::string(kind))), 100U);
+  }
+}
+
+TEST_F(Report, OfAStudyTakesAnExplanationAsASection) {
+  const std::string json = folder_ / "explain.json";
+  ASSERT_EQ(
+      mlocksim({"explain", folder_.write("convoy.yaml", tests::kConvoyScenario), "--reps", "1", "--json", json}).code,
+      0);
+  const Outcome outcome = mlocksim({"report", folder_ / "out", "--explain", json});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::string page = tests::text_of(folder_ / "out/report.html");
+  EXPECT_THAT(page, HasSubstr("Should the unlock path downgrade"));
+  EXPECT_THAT(page, HasSubstr("What happens, and what would help"));
+  EXPECT_EQ(mlocksim({"report", folder_ / "out", "--explain", folder_ / "tiny.yaml"}).code, 2);
+}
+
+TEST_F(Report, ADifferenceOfAStudyWithItselfIsNone) {
+  const Outcome outcome = mlocksim({"report", "--diff", folder_ / "out", folder_ / "out", "-o", folder_ / "diff"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(tests::text_of(folder_ / "diff/report.html"), Not(HasSubstr("times shorter")));
+}
+
+TEST_F(Report, SaysWhatIsWrongAndWritesNothing) {
+  const auto refused = [&](const std::vector<std::string>& words, const std::string& why) {
+    const Outcome outcome = mlocksim(words);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(why));
+  };
+  refused({"report", folder_ / "nowhere"}, "there is no such folder or file");
+  std::filesystem::create_directory(folder_ / "empty");
+  refused({"report", folder_ / "empty"}, "there is no study in this folder");
+  refused({"report", folder_ / "tiny.yaml"}, "tiny.yaml");
+  refused({"report", folder_ / "out", folder_ / "out"}, "--diff");
+  refused({"report", "--diff", folder_ / "out"}, "expected two folders");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "empty/report.html"));
+}
+
+}  // namespace

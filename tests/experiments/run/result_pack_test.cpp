@@ -1,0 +1,107 @@
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "experiments/run/result_json.h"
+#include "tests/support/in_child.h"
+#include "tests/support/synthetic_result.h"
+#include "tests/support/tiny_scenario.h"
+
+namespace experiments {
+namespace {
+
+using models::Phase;
+using namespace std::chrono_literals;
+
+// What the documented form leaves out is compared piece by piece.
+void expect_equal(const models::Result& restored, const models::Result& original) {
+  EXPECT_EQ(to_json(restored).dump(1), to_json(original).dump(1));
+  EXPECT_EQ(restored.wall, original.wall);
+  ASSERT_EQ(restored.classes.size(), original.classes.size());
+  for (std::size_t index = 0; index < original.classes.size(); ++index) {
+    EXPECT_EQ(restored.classes[index].name, original.classes[index].name);
+    EXPECT_EQ(restored.classes[index].cpu, original.classes[index].cpu);
+    EXPECT_TRUE(restored.classes[index].during == original.classes[index].during) << original.classes[index].name;
+  }
+  ASSERT_EQ(restored.locks.size(), original.locks.size());
+  for (std::size_t index = 0; index < original.locks.size(); ++index) {
+    EXPECT_TRUE(restored.locks[index].statistics.read == original.locks[index].statistics.read);
+    EXPECT_TRUE(restored.locks[index].statistics.write == original.locks[index].statistics.write);
+    EXPECT_TRUE(restored.locks[index].statistics.hold == original.locks[index].statistics.hold);
+  }
+  ASSERT_EQ(restored.calls.size(), original.calls.size());
+  for (const auto& [name, call] : original.calls) {
+    EXPECT_TRUE(restored.calls.at(name).duration == call.duration) << name;
+    EXPECT_EQ(restored.calls.at(name).errors, call.errors) << name;
+  }
+  EXPECT_TRUE(restored.memory.reclaim == original.memory.reclaim);
+  EXPECT_TRUE(restored.memory.device == original.memory.device);
+  EXPECT_TRUE(restored.memory.series == original.memory.series);
+  EXPECT_EQ(pack(restored), pack(original));
+}
+
+TEST(ResultPack, BringsBackARealResultUnderEveryPolicy) {
+  const models::Scenario scenario = tests::tiny_scenario();
+  for (const models::Policy& policy : scenario.policies) {
+    tests::check_in_child([&] {
+      const models::Result result = models::simulate(scenario, policy, {});
+      EXPECT_GT(result.classes[1].total().latency().count(), 100u);
+      expect_equal(unpack(pack(result)), result);
+    });
+  }
+}
+
+TEST(ResultPack, BringsBackAnEmptyResult) { expect_equal(unpack(pack(models::Result())), models::Result()); }
+
+TEST(ResultPack, BringsBackAClassWithoutSamples) {
+  const auto result = tests::result_of({{"locker", {}}});
+  const models::Result restored = unpack(pack(result));
+  ASSERT_EQ(restored.classes.size(), 1u);
+  EXPECT_EQ(restored.classes[0].name, "locker");
+  EXPECT_TRUE(restored.classes[0].during.empty());
+}
+
+TEST(ResultPack, BringsBackWhoKeptWhomOut) {
+  const models::LockBlame convoy{0, Phase::mlock_populate, models::LockMode::read, 2};
+  const auto samples = tests::both(tests::waited(3, 1ms, convoy), tests::worked(2, 0ns));
+  const auto result = tests::result_of({{"a", {{Phase::mlock, samples}}}, {"b", {}}, {"c", {}}});
+  const auto restored = unpack(pack(result));
+  EXPECT_TRUE(restored.classes.at(0).during.at(Phase::mlock) == samples);
+  EXPECT_EQ(restored.classes.at(0).total().blame().lock_waits.at(convoy), 3ms);
+}
+
+TEST(ResultPack, BringsBackTheLargestFigures) {
+  auto result = tests::result_of({{"a", {{Phase::idle, tests::worked(2, sim::Histogram::kLargest)}}}},
+                                 std::numeric_limits<std::uint64_t>::max());
+  result.sim_time = sim::Nanoseconds::max();
+  result.events = std::numeric_limits<std::uint64_t>::max();
+  const models::Result restored = unpack(pack(result));
+  EXPECT_EQ(restored.seed, result.seed);
+  EXPECT_EQ(restored.events, result.events);
+  EXPECT_EQ(restored.sim_time, result.sim_time);
+  EXPECT_TRUE(restored.classes[0].during.at(Phase::idle).latency() ==
+              result.classes[0].during.at(Phase::idle).latency());
+}
+
+TEST(ResultPack, BringsBackFailedCallsAndTheOutcome) {
+  models::Result result;
+  result.outcome = models::Outcome::out_of_memory;
+  result.calls["mlock"].errors = {{EAGAIN, 2}, {ENOMEM, 5}};
+  result.calls["mlock"].duration.record(1us);
+  const models::Result restored = unpack(pack(result));
+  EXPECT_EQ(restored.outcome, models::Outcome::out_of_memory);
+  EXPECT_EQ(restored.calls.at("mlock").errors, result.calls.at("mlock").errors);
+  EXPECT_EQ(to_json(restored).at("syscalls").at("mlock").at("failed"), 7);
+  EXPECT_EQ(to_json(restored).at("syscalls").at("mlock").at("eagain"), 2);
+}
+
+TEST(ResultPack, RefusesBytesThatItDidNotMake) {
+  auto bytes = pack(tests::result_of({{"a", {{Phase::idle, tests::worked(20, 1us)}}}}));
+  bytes.resize(bytes.size() / 2);
+  EXPECT_THROW((void)unpack(bytes), nlohmann::json::exception);
+  EXPECT_THROW((void)unpack({}), nlohmann::json::exception);
+  EXPECT_THROW((void)unpack({0xa0}), nlohmann::json::exception) << "an empty map";
+}
+
+}  // namespace
+}  // namespace experiments

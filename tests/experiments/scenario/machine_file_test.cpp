@@ -1,0 +1,138 @@
+#include "experiments/scenario/machine_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+#include "experiments/scenario/config_catalogue.h"
+#include "tests/support/config_files.h"
+
+namespace experiments {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+using testing::StartsWith;
+using tests::machine_mistakes;
+using tests::mistakes;
+using tests::read;
+using tests::shipped_machine;
+using tests::with;
+using tests::write;
+using namespace std::chrono_literals;
+
+class MachineFile : public tests::ConfigFiles {};
+
+TEST_F(MachineFile, OverridesSingleCostsOfANamedMachine) {
+  const auto scenario = read(with("cpus: 4}", "name: faster, costs: {munlock_page: 10ns, fault: uniform 1us 2us}}"));
+  auto expected = read_machine(*find_config(ConfigKind::machines, "epyc-zen4-linux-6.18"));
+  expected.name = "faster";
+  expected.costs.munlock_page = sim::Constant{10ns};
+  expected.costs.fault = sim::Uniform{1us, 2us};
+  EXPECT_EQ(scenario.machine, expected);
+}
+
+TEST_F(MachineFile, ReadsWhatReclaimCosts) {
+  const auto machine = read(with("cpus: 4}",
+                                 "costs: {zone_lock: 1us, scan_page: uniform 1ns 2ns, reclaim_page: 3ns, pageout: "
+                                 "exponential 4ns}}"))
+                           .machine;
+  EXPECT_EQ(machine.costs.zone_lock, 1us);
+  EXPECT_EQ(machine.costs.scan_page, sim::Distribution(sim::Uniform{1ns, 2ns}));
+  EXPECT_EQ(machine.costs.reclaim_page, sim::Distribution(sim::Constant{3ns}));
+  EXPECT_EQ(machine.costs.pageout, sim::Distribution(sim::Exponential{4ns}));
+  EXPECT_THAT(machine_mistakes(with("zone_lock: 2us", "zone_lock: uniform 1us 2us", shipped_machine())),
+              ElementsAre(HasSubstr("costs.zone_lock: expected a duration such as")));
+}
+
+TEST_F(MachineFile, ReadsWhatThoseCostWhoAskWhereMemoryIs) {
+  const auto machine = read(with("cpus: 4}", "costs: {mincore_page: 7ns, get_mempolicy: uniform 1ns 2ns}}")).machine;
+  EXPECT_EQ(machine.costs.mincore_page, 7ns);
+  EXPECT_EQ(machine.costs.get_mempolicy, sim::Distribution(sim::Uniform{1ns, 2ns}));
+  EXPECT_THAT(machine_mistakes(with("mincore_page: 5ns", "mincore_page: uniform 1ns 2ns", shipped_machine())),
+              ElementsAre(HasSubstr("costs.mincore_page: expected a duration such as")));
+  EXPECT_THAT(machine_mistakes(with("get_mempolicy: 300ns", "get_mempolicy: 300", shipped_machine())),
+              ElementsAre(HasSubstr("costs.get_mempolicy: expected a duration")));
+}
+
+TEST_F(MachineFile, RefusesAnUnknownMachineWithTheNearest) {
+  EXPECT_THAT(mistakes(with("machines/epyc-zen4-linux-6.18", "machines/epyc-zen5")),
+              ElementsAre(StartsWith("s.yaml:3:17: machine.from: there is no machine 'machines/epyc-zen5'")));
+  EXPECT_THAT(mistakes(with("{from: machines/epyc-zen4-linux-6.18, cpus: 4}", "epyc")),
+              ElementsAre("s.yaml:3:10: machine: there is no machine 'epyc' (did you mean epyc-zen4-linux-6.18?)"));
+}
+
+TEST_F(MachineFile, RefusesNumbersOfCpusThatNobodyHas) {
+  EXPECT_THAT(mistakes(with("cpus: 4", "cpus: 0")),
+              ElementsAre("s.yaml:3:54: machine.cpus: expected a whole number from 1 to 4096, found '0'"));
+  EXPECT_THAT(mistakes(with("cpus: 4", "cpus: 4097")),
+              ElementsAre("s.yaml:3:54: machine.cpus: expected a whole number from 1 to 4096, found '4097'"));
+}
+
+TEST_F(MachineFile, RefusesAnIncompleteInlineMachineKeyByKey) {
+  const auto lines = mistakes(with("{from: machines/epyc-zen4-linux-6.18, cpus: 4}", "{form: x, costs: {fault: 1us}}"));
+  EXPECT_THAT(lines, SizeIs(1 + 3 + 33));
+  EXPECT_THAT(lines, Contains("s.yaml:3:10: machine.scheduler: missing"));
+  EXPECT_THAT(lines, Contains("s.yaml:3:11: machine.form: unknown key (did you mean from?)"));
+  EXPECT_THAT(lines, Contains("s.yaml:3:27: machine.costs.zap_page: missing"));
+}
+
+TEST_F(MachineFile, NamesTheMachineFileForTheMistakesInIt) {
+  write("machines/broken.yaml", with("cpus: 2 ", "cpus: two", shipped_machine()));
+  EXPECT_THAT(mistakes(with("machines/epyc-zen4-linux-6.18, cpus: 4", "broken, costs: {fault: 5}")),
+              ElementsAre(AllOf(StartsWith("machines/broken.yaml:"),
+                                HasSubstr(": cpus: expected a whole number from 1 to 4096, found 'two")),
+                          StartsWith("s.yaml:3:40: machine.costs.fault: expected a duration")));
+}
+
+TEST_F(MachineFile, RefusesMachinesWithImpossibleCosts) {
+  auto text = with("tick: 4ms", "tick: 0ms", shipped_machine());
+  text = with("find_vma: 100ns", "find_vma: exponential 100ns", text);
+  text = with("zap_page: 210ns", "zap_pge: 210ns", text);
+  EXPECT_THAT(
+      machine_mistakes(text),
+      ElementsAre(HasSubstr("scheduler.tick: expected a duration above zero, found '0ms'"),
+                  HasSubstr("costs.zap_page: missing"), HasSubstr("costs.find_vma: expected a duration such as"),
+                  HasSubstr("costs.zap_pge: unknown key (did you mean zap_page?)")));
+}
+
+// Each kernel's scheduler, and any of its keys on top.
+TEST_F(MachineFile, AnEraSaysWhoseRulesTheSchedulerHas) {
+  const auto scheduler = [&](const std::string& keys) {
+    return read(with("cpus: 4", "cpus: 4, scheduler: {" + keys + "}")).machine.scheduler;
+  };
+  const std::string rest = ", preempt: full, context_switch: 1us, wake_up_latency: 2us";
+  using models::FairFlavour;
+  using models::Throttling;
+  EXPECT_EQ(scheduler("era: linux-6.1" + rest).flavour, FairFlavour::cfs);
+  EXPECT_EQ(scheduler("era: linux-6.1" + rest).throttling, Throttling::in_kernel);
+  EXPECT_EQ(scheduler("era: linux-6.6" + rest).flavour, FairFlavour::eevdf);
+  EXPECT_FALSE(scheduler("era: linux-6.6" + rest).delayed_dequeue);
+  EXPECT_EQ(scheduler("era: linux-6.6" + rest).base_slice, 750us);
+  EXPECT_TRUE(scheduler("era: linux-6.12" + rest).delayed_dequeue);
+  EXPECT_EQ(scheduler("era: linux-6.12" + rest).throttling, Throttling::in_kernel);
+  EXPECT_EQ(scheduler("era: linux-6.18" + rest).throttling, Throttling::at_user_return);
+  EXPECT_EQ(scheduler("era: linux-6.18" + rest).base_slice, 700us);
+  EXPECT_EQ(scheduler("era: linux-6.18" + rest).preempt, models::Preemption::full);
+  EXPECT_EQ(scheduler("era: linux-6.18, throttling: in_kernel" + rest).throttling, Throttling::in_kernel);
+  EXPECT_EQ(scheduler("era: linux-6.1, latency: 20ms, tick: 1ms" + rest).latency, 20ms);
+}
+
+TEST_F(MachineFile, RefusesASchedulerThatNobodyHas) {
+  const auto refused = [&](const std::string& keys) {
+    return mistakes(with("cpus: 4", "cpus: 4, scheduler: {" + keys + "}"));
+  };
+  EXPECT_THAT(refused("era: linux-6.2"), Contains(HasSubstr("scheduler.era: expected linux-6.1, linux-6.6")));
+  EXPECT_THAT(refused("preempt: fully"),
+              Contains(HasSubstr("expected none, voluntary, full, found 'fully' (did you mean "
+                                 "full?)")));
+  EXPECT_THAT(refused("timeslice: 4ms"), Contains(HasSubstr("scheduler.timeslice: unknown key")));
+}
+
+}  // namespace
+}  // namespace experiments

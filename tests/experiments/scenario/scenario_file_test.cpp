@@ -1,0 +1,745 @@
+#include "experiments/scenario/scenario_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <variant>
+
+#include "tests/support/config_files.h"
+
+namespace experiments {
+namespace {
+
+using models::Bytes;
+using models::HoldMode;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::StartsWith;
+using tests::kDevice;
+using tests::kPolicy;
+using tests::kScenario;
+using tests::kZram;
+using tests::mistakes;
+using tests::mistakes_of;
+using tests::read;
+using tests::shipped_machine;
+using tests::with;
+using tests::write;
+using namespace std::chrono_literals;
+
+class ScenarioFile : public tests::ConfigFiles {};
+
+using Kind = models::RegionSpec::Kind;
+
+models::RegionSpec region(const std::string& name, Bytes size, int vmas = 1, Kind kind = Kind::anon) {
+  return {name, size, vmas, kind, models::RegionSpec::Pages::absent, false, {}};
+}
+
+// --- what is read -------------------------------------------------------------------------------------------
+
+TEST_F(ScenarioFile, ReadsAScenario) {
+  const models::Scenario scenario = read(kScenario);
+  EXPECT_EQ(scenario.name, "small");
+  EXPECT_EQ(scenario.machine.name, "epyc-zen4-linux-6.18");
+  EXPECT_EQ(scenario.machine.cpus, 4);
+  EXPECT_EQ(scenario.memory.size, Bytes{1 << 30});
+  ASSERT_THAT(scenario.policies, SizeIs(1));
+  EXPECT_EQ(scenario.policies[0].name, "downgrade");
+  EXPECT_EQ(scenario.seed, 1u);
+  EXPECT_EQ(scenario.duration, std::nullopt);
+  ASSERT_THAT(scenario.processes, SizeIs(2));
+  const models::ProcessSpec& db = scenario.processes[0];
+  EXPECT_TRUE(db.cap_ipc_lock);
+  EXPECT_EQ(db.rlimit_memlock, std::nullopt);
+  EXPECT_THAT(db.regions, ElementsAre(region("heap", Bytes{512 << 20})));
+  ASSERT_THAT(db.threads, SizeIs(2));
+  using Step = models::ScriptStep;
+  EXPECT_EQ(db.threads[0],
+            (models::ThreadSpec{"locker", 1,
+                                models::LockerSpec{"heap",
+                                                   {Step{Step::Call::mlock, {}}, Step{Step::Call::hold, 100ms},
+                                                    Step{Step::Call::munlock, {}}},
+                                                   1}}));
+  models::FaulterSpec faulter;
+  faulter.arrival = models::ClosedLoop{sim::Constant{50us}};
+  EXPECT_EQ(db.threads[1], (models::ThreadSpec{"faulter", 2, faulter}));
+  const models::ProcReaderSpec ps{models::ProcReaderSpec::File::cmdline, "db", models::ClosedLoop{sim::Constant{10ms}}};
+  EXPECT_EQ(scenario.processes[1].threads[0], (models::ThreadSpec{"ps", 1, ps}));
+}
+
+TEST_F(ScenarioFile, KeepsTheOrderOfRegionsAndThreads) {
+  const auto scenario =
+      read(with("{heap: {size: 512MiB, kind: anon}}", "{z: {size: 4KiB}, heap: {size: 4KiB}, a: {size: 4KiB}}"));
+  std::string order;
+  for (const auto& each : scenario.processes[0].regions) order += each.name + " ";
+  EXPECT_EQ(order, "z heap a ");
+}
+
+TEST_F(ScenarioFile, ReadsOptionalKeys) {
+  auto text = with("policy: downgrade", "about: hello\nseed: 7\nduration: 2s\npolicies: [downgrade, write_held]");
+  text = with("- name: db", "- name: db\n    cap_ipc_lock: false\n    rlimit_memlock: 64KiB", text);
+  text = with("munlock]}", "munmap], repeat: 3}\n      m: {run: mapper, size: 8KiB, open: {every: 1ms}}", text);
+  const auto scenario = read(text);
+  EXPECT_EQ(scenario.about, "hello");
+  EXPECT_EQ(scenario.seed, 7u);
+  EXPECT_EQ(scenario.duration, 2s);
+  EXPECT_THAT(scenario.policies, SizeIs(2));
+  const auto& db = scenario.processes[0];
+  EXPECT_FALSE(db.cap_ipc_lock);
+  EXPECT_EQ(db.rlimit_memlock, Bytes{64 << 10});
+  EXPECT_EQ(std::get<models::LockerSpec>(db.threads[0].run).repeat, 3);
+  const models::MapperSpec mapper{Bytes{8192}, models::OpenLoop{sim::Constant{1ms}}};
+  EXPECT_EQ(db.threads[1], (models::ThreadSpec{"m", 1, mapper}));
+}
+
+TEST_F(ScenarioFile, TakesUnlimitedForNoLimit) {
+  const auto scenario = read(with("- name: db", "- name: db\n    rlimit_memlock: unlimited"));
+  EXPECT_EQ(scenario.processes[0].rlimit_memlock, std::nullopt);
+}
+
+TEST_F(ScenarioFile, ReadsAMachineAndAPolicyInline) {
+  auto machine = with("schema: mlocksim/1\n", "", shipped_machine());
+  boost::algorithm::replace_all(machine, "\n", "\n  ");
+  auto text = with("{from: machines/epyc-zen4-linux-6.18, cpus: 4}", "\n  " + machine);
+  text = with(
+      "policy: downgrade",
+      "policy: {name: mine, populate: {mode: downgrade}, munlock: {mode: downgrade}, munmap: {mode: downgrade}}", text);
+  const auto scenario = read(text);
+  EXPECT_EQ(scenario.machine, read_machine(*find_config(ConfigKind::machines, "epyc-zen4-linux-6.18")));
+  EXPECT_EQ(scenario.policies[0].munmap.mode, HoldMode::downgrade);
+}
+
+// --- what is refused: the file as a whole -------------------------------------------------------------------
+
+TEST_F(ScenarioFile, SaysEverythingThatIsWrongAtOnce) {
+  auto text = with("name: small", "name: so small");
+  text = with("size: 1GiB", "size: 1GB", text);
+  text = with("policy: downgrade", "policy: downgrad", text);
+  text = with("count: 2", "count: -1", text);
+  text = with("target: db", "target: bd", text);
+  text = with("size: 512MiB", "sise: 512MiB", text);
+  EXPECT_THAT(
+      mistakes(text),
+      ElementsAre(
+          "s.yaml:2:7: name: expected a name of letters, digits, '_', '-' and '.', found 'so small'",
+          "s.yaml:4:16: memory.size: expected a size such as 4GiB or 512MiB, found '1GB' (did you mean 1GiB?)",
+          "s.yaml:5:9: policy: there is no policy 'downgrad' (did you mean downgrade?)",
+          "s.yaml:8:21: processes[0].regions.heap.size: missing",
+          "s.yaml:8:22: processes[0].regions.heap.sise: unknown key (did you mean size?)",
+          "s.yaml:11:38: processes[0].threads.faulter.count: expected a whole number from 0 to 10000, found '-1'",
+          "s.yaml:14:53: processes[1].threads.ps.target: expected the name of a process, found 'bd' "
+          "(did you mean db?)"));
+}
+
+TEST_F(ScenarioFile, NamesAllThatIsMissing) {
+  EXPECT_THAT(mistakes("schema: mlocksim/1\n"),
+              ElementsAre("s.yaml:1:1: name: missing", "s.yaml:1:1: machine: missing", "s.yaml:1:1: memory: missing",
+                          "s.yaml:1:1: expected `policy: NAME`, or `policies: [NAME, ...]` to compare",
+                          "s.yaml:1:1: processes: missing",
+                          "s.yaml:1:1: duration: missing: without a locker a run needs one, such as 10s"));
+}
+
+TEST_F(ScenarioFile, RefusesUnknownKeysEverywhereWithTheNearest) {
+  EXPECT_THAT(mistakes(with("policy:", "polcy:")),
+              ElementsAre("s.yaml:1:1: expected `policy: NAME`, or `policies: [NAME, ...]` to compare",
+                          "s.yaml:5:1: polcy: unknown key (did you mean policy?)"));
+  EXPECT_THAT(mistakes(with("cpus: 4", "cpu: 4")),
+              ElementsAre("s.yaml:3:48: machine.cpu: unknown key (did you mean cpus?)"));
+  EXPECT_THAT(mistakes(with("1GiB}", "1GiB, presure: light}")),
+              ElementsAre("s.yaml:4:22: memory.presure: unknown key (did you mean pressure?)"));
+  EXPECT_THAT(mistakes(with("- name: db", "- name: db\n    region: {}")),
+              ElementsAre("s.yaml:8:5: processes[0].region: unknown key (did you mean regions?)"));
+  EXPECT_THAT(mistakes(with("count: 2", "cuont: 2")),
+              ElementsAre("s.yaml:11:31: processes[0].threads.faulter.cuont: unknown key (did you mean count?)"));
+  EXPECT_THAT(mistakes(with("think: 50us", "think: 50us, thnk: 5us")),
+              ElementsAre("s.yaml:11:63: processes[0].threads.faulter.closed.thnk: unknown key (did you mean think?)"));
+}
+
+TEST_F(ScenarioFile, RefusesDuplicateKeys) {
+  EXPECT_THAT(mistakes(with("policy:", "name: other\npolicy:")),
+              ElementsAre("s.yaml:5:1: name: duplicate key, first in line 2"));
+}
+
+// --- how threads are scheduled
+
+TEST_F(ScenarioFile, ReadsNicenessAffinityAndGroup) {
+  const auto scenario =
+      read(with("count: 2", "count: 2, nice: -5, cpus: [3, 0, 3], group: few",
+                with("policy:", "groups: {many: {cpu_weight: 400}, few: {cpu_max: {quota: 20ms}}}\npolicy:")));
+  ASSERT_THAT(scenario.groups, SizeIs(2));
+  EXPECT_EQ(scenario.groups[0], (models::GroupSpec{"many", 400, {}}));
+  EXPECT_EQ(scenario.groups[1], (models::GroupSpec{"few", 100, models::CpuMax{20ms, 100ms}}));
+  const models::SchedSpec& sched = scenario.processes[0].threads[1].sched;
+  EXPECT_EQ(sched.nice, -5);
+  EXPECT_THAT(sched.cpus, ElementsAre(0, 3));
+  EXPECT_EQ(sched.group, 1);
+  EXPECT_EQ(scenario.processes[0].threads[0].sched, models::SchedSpec{});
+}
+
+TEST_F(ScenarioFile, ReadsBusyThreads) {
+  const auto busy = [&](const std::string& keys) {
+    const auto scenario = read(with("      ps: {run", "      busy: {run: busy" + keys + "}\n      ps: {run"));
+    return std::get<models::BusySpec>(scenario.processes[1].threads[0].run);
+  };
+  EXPECT_EQ(busy("").sleep, std::nullopt);
+  EXPECT_EQ(busy(", spin: 2ms, sleep: 1ms"), (models::BusySpec{sim::Constant{2ms}, sim::Constant{1ms}}));
+}
+
+TEST_F(ScenarioFile, RefusesWhatNoSchedulerKnows) {
+  const auto refused = [&](const std::string& keys) { return mistakes(with("count: 2", keys)); };
+  EXPECT_THAT(refused("nice: 20"), ElementsAre(HasSubstr("threads.faulter.nice: expected a number from -20 to 19")));
+  EXPECT_THAT(refused("nice: 1.5"),
+              ElementsAre(HasSubstr("nice: expected a whole number from -20 to 19, found '1.5'")));
+  EXPECT_THAT(refused("cpus: [4]"), ElementsAre(HasSubstr("cpus[0]: expected a whole number from 0 to 3, found '4'")));
+  EXPECT_THAT(refused("cpus: []"), ElementsAre(HasSubstr("cpus: expected a list of CPUs")));
+  EXPECT_THAT(refused("group: few"), ElementsAre(HasSubstr("group: expected one of the scenario's `groups`")));
+  EXPECT_THAT(mistakes(with("policy:", "groups: {g: {cpu_max: {qouta: 1ms}, cpu_weight: 0}}\npolicy:")),
+              ElementsAre(HasSubstr("groups.g.cpu_max.quota: missing"),
+                          HasSubstr("groups.g.cpu_max.qouta: unknown key (did you mean quota?)"),
+                          HasSubstr("groups.g.cpu_weight: expected a whole number from 1 to 10000")));
+  EXPECT_THAT(mistakes(with("run: faulter", "run: busy, sleep: 1ms")),
+              Contains(HasSubstr("threads.faulter.spin: missing: what it does between two sleeps")));
+}
+
+TEST_F(ScenarioFile, RefusesWhatIsPlannedButNotThereYet) {
+  EXPECT_THAT(mistakes(with("kind: anon", "kind: gate")),
+              ElementsAre("s.yaml:8:42: processes[0].regions.heap.kind: 'gate' is not supported by this version "
+                          "(supported: anon, file, special, hugetlb, io)"));
+  EXPECT_THAT(mistakes(with("file: cmdline", "file: environ")),
+              ElementsAre("s.yaml:14:36: processes[1].threads.ps.file: 'environ' is not supported by this version "
+                          "(supported: cmdline, maps, smaps, smaps_rollup, numa_maps)"));
+}
+
+// --- what is refused: policies --------------------------------------------------------------
+
+TEST_F(ScenarioFile, RefusesBothPolicyAndPoliciesAndNeither) {
+  EXPECT_THAT(mistakes(with("policy: downgrade", "policy: downgrade\npolicies: [write_held]")),
+              ElementsAre("s.yaml:6:11: policies: expected either `policy` or `policies`, found both"));
+  EXPECT_THAT(mistakes(with("policy: downgrade\n", "")),
+              ElementsAre("s.yaml:1:1: expected `policy: NAME`, or `policies: [NAME, ...]` to compare"));
+  EXPECT_THAT(mistakes(with("policy: downgrade", "policies: []")),
+              ElementsAre("s.yaml:5:11: policies: expected a list of policies such as [write_held, downgrade], found "
+                          "an empty list"));
+}
+
+TEST_F(ScenarioFile, RefusesAPolicyTwice) {
+  EXPECT_THAT(mistakes(with("policy: downgrade", "policies: [downgrade, write_held, downgrade]")),
+              ElementsAre("s.yaml:5:35: policies[2]: the policy 'downgrade' is there already"));
+}
+
+TEST_F(ScenarioFile, RefusesSeedsThatAreNoNumbers) {
+  EXPECT_THAT(mistakes(with("policy:", "seed: -1\npolicy:")),
+              ElementsAre("s.yaml:5:7: seed: expected a whole number from 0 to 18446744073709551615, found '-1'"));
+}
+
+// --- what is refused: processes and threads ------------------------------------------------------------------
+
+TEST_F(ScenarioFile, RefusesAScenarioWithoutProcesses) {
+  auto text = std::string(kScenario);
+  text = text.substr(0, text.find("processes:"));
+  EXPECT_THAT(mistakes(text + "processes: []\n"),
+              ElementsAre("s.yaml:6:12: processes: expected a list of processes, found an empty list"));
+  EXPECT_THAT(mistakes(text + "processes: {a: 1}\n"),
+              ElementsAre("s.yaml:6:12: processes: expected a list of processes, found a map"));
+}
+
+TEST_F(ScenarioFile, RefusesAProcessWithoutThreads) {
+  EXPECT_THAT(mistakes(with("ps: {run: proc_reader, file: cmdline, target: db, closed: {think: 10ms}}", "{}")),
+              ElementsAre("s.yaml:14:7: processes[1].threads: expected at least one thread, found none"));
+}
+
+TEST_F(ScenarioFile, RefusesTwoProcessesOfOneName) {
+  EXPECT_THAT(mistakes(with("- name: ps", "- name: db")),
+              ElementsAre("s.yaml:12:11: processes[1].name: there is a process 'db' already"));
+}
+
+TEST_F(ScenarioFile, RefusesTwoThreadsOfOneNameInDifferentProcesses) {
+  EXPECT_THAT(mistakes(with("      ps: {", "      faulter: {")),
+              ElementsAre("s.yaml:14:7: processes[1].threads.faulter: another process has a thread of this name "
+                          "(line 11): it names a class of the results"));
+}
+
+TEST_F(ScenarioFile, RefusesAThreadThatRunsNothingKnown) {
+  EXPECT_THAT(
+      mistakes(with("run: faulter", "run: fualter")),
+      ElementsAre("s.yaml:11:22: processes[0].threads.faulter.run: expected locker, faulter, proc_reader, "
+                  "mapper, recycler, madviser, mincore, get_mempolicy, protector, forker, remote_reader, busy, found "
+                  "'fualter' (did you mean faulter?)"));
+  EXPECT_THAT(mistakes(with("run: faulter, ", "")),
+              ElementsAre("s.yaml:11:16: processes[0].threads.faulter.run: missing"));
+}
+
+TEST_F(ScenarioFile, RefusesALockerOfAnUnknownRegion) {
+  EXPECT_THAT(mistakes(with("region: heap", "region: haep")),
+              ElementsAre("s.yaml:10:37: processes[0].threads.locker.region: expected a region of this process, found "
+                          "'haep' (did you mean heap?)"));
+}
+
+TEST_F(ScenarioFile, RefusesAnEmptyScriptAndUnknownSteps) {
+  EXPECT_THAT(mistakes(with("[mlock, hold 100ms, munlock]", "[]")),
+              ElementsAre("s.yaml:10:51: processes[0].threads.locker.script: expected a list of steps such as [mlock, "
+                          "hold 100ms, munlock], found an empty list"));
+  EXPECT_THAT(
+      mistakes(with("[mlock, hold 100ms, munlock]", "[mlok, hold, hold 5, {a: 1}, sleep 5s]")),
+      ElementsAre(
+          "s.yaml:10:52: processes[0].threads.locker.script[0]: expected mlock, munlock, munmap, mlockall, mlockall "
+          "future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION, found "
+          "'mlok' (did you mean mlock?)",
+          "s.yaml:10:58: processes[0].threads.locker.script[1]: in 'hold': expected a duration such as "
+          "250ns, 1.5us, 10ms or 3s, found ''",
+          "s.yaml:10:64: processes[0].threads.locker.script[2]: in 'hold 5': expected a duration such "
+          "as 250ns, 1.5us, 10ms or 3s, found '5' (the unit is missing: ns, us, ms, s)",
+          "s.yaml:10:72: processes[0].threads.locker.script[3]: expected mlock, munlock, munmap, mlockall, mlockall "
+          "future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION, found a map",
+          "s.yaml:10:80: processes[0].threads.locker.script[4]: expected mlock, munlock, munmap, mlockall, mlockall "
+          "future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION, found "
+          "'sleep 5s'"));
+}
+
+TEST_F(ScenarioFile, RefusesALockerThatNeverRepeats) {
+  EXPECT_THAT(mistakes(with("munlock]}", "munlock], repeat: 0}")),
+              ElementsAre("s.yaml:10:89: processes[0].threads.locker.repeat: expected a whole number from 1 to "
+                          "2147483647, found '0'"));
+}
+
+TEST_F(ScenarioFile, RefusesStepsAfterExitAndToRepeatIt) {
+  EXPECT_THAT(mistakes(with("hold 100ms, munlock]", "exit, munlock]")),
+              ElementsAre("s.yaml:10:65: processes[0].threads.locker.script[2]: nothing can come after exit"));
+  EXPECT_THAT(mistakes(with("hold 100ms, munlock]", "exit], repeat: 2")),
+              ElementsAre("s.yaml:10:74: processes[0].threads.locker.repeat: expected 1, as the script ends with exit, "
+                          "found '2'"));
+}
+
+TEST_F(ScenarioFile, RefusesGrowthByNoWholePages) {
+  EXPECT_THAT(
+      mistakes(with("hold 100ms, munlock]", "brk, stack 1KiB]")),
+      ElementsAre(StartsWith("s.yaml:10:59: processes[0].threads.locker.script[1]: in 'brk': expected a size"),
+                  "s.yaml:10:64: processes[0].threads.locker.script[2]: in 'stack 1KiB': expected a multiple of "
+                  "4KiB above zero"));
+}
+
+TEST_F(ScenarioFile, ReadsEveryStepOfALocker) {
+  using Step = models::ScriptStep;
+  const auto scenario =
+      read(with("[mlock, hold 100ms, munlock]",
+                "[mlockall, mlockall future, munlockall, mmap locked, brk 1MiB, stack 64KiB, remap_file_pages, exit]"));
+  EXPECT_THAT(std::get<models::LockerSpec>(scenario.processes[0].threads[0].run).script,
+              ElementsAre(Step{Step::Call::mlockall}, Step{Step::Call::mlockall_future}, Step{Step::Call::munlockall},
+                          Step{Step::Call::mmap_locked}, Step{Step::Call::brk, {}, Bytes{1 << 20}},
+                          Step{Step::Call::stack, {}, Bytes{64 << 10}}, Step{Step::Call::remap_file_pages},
+                          Step{Step::Call::exit}));
+}
+
+TEST_F(ScenarioFile, ReadsSeveralLockersInAProcess) {
+  const auto scenario =
+      read(with("munlock]}", "munlock], count: 3}\n      l2: {run: locker, region: heap, script: [mlock]}"));
+  EXPECT_EQ(scenario.processes[0].threads[0].count, 3);
+  EXPECT_TRUE(std::holds_alternative<models::LockerSpec>(scenario.processes[0].threads[1].run));
+}
+
+TEST_F(ScenarioFile, ReadsKindsOfRegionsCutIntoVmas) {
+  const auto regions = read(with("{heap: {size: 512MiB, kind: anon}}",
+                                 "{heap: {size: 1MiB, vmas: 256}, s: {size: 1MiB, kind: special}, h: {size: 1MiB, "
+                                 "kind: hugetlb}, io: {size: 1MiB, kind: io}}"))
+                           .processes[0]
+                           .regions;
+  EXPECT_THAT(
+      regions,
+      ElementsAre(region("heap", Bytes{1 << 20}, 256, Kind::anon), region("s", Bytes{1 << 20}, 1, Kind::special),
+                  region("h", Bytes{1 << 20}, 1, Kind::hugetlb), region("io", Bytes{1 << 20}, 1, Kind::io)));
+}
+
+TEST_F(ScenarioFile, ReadsWhereThePagesOfARegionAre) {
+  using Pages = models::RegionSpec::Pages;
+  auto text = with("1GiB}", "1GiB, swap: {size: 1GiB}}");
+  text = with("{heap: {size: 512MiB, kind: anon}}",
+              "{heap: {size: 4KiB, pages: swapped, touched_every: 5s}, r: {size: 4KiB, pages: resident}, f: {size: "
+              "4KiB, kind: file}, c: {size: 4KiB, kind: file, pages: cached}, m: {size: 4KiB, kind: file, pages: "
+              "resident}, h: {size: 4KiB, kind: hugetlb, pages: absent}}",
+              text);
+  using Region = models::RegionSpec;
+  EXPECT_THAT(read(text).processes[0].regions,
+              ElementsAre(Region{"heap", Bytes{4096}, 1, Kind::anon, Pages::swapped, false, 5s},
+                          Region{"r", Bytes{4096}, 1, Kind::anon, Pages::resident, false, {}},
+                          Region{"f", Bytes{4096}, 1, Kind::file, Pages::absent, false, {}},
+                          Region{"c", Bytes{4096}, 1, Kind::file, Pages::cached, false, {}},
+                          Region{"m", Bytes{4096}, 1, Kind::file, Pages::resident, false, {}},
+                          Region{"h", Bytes{4096}, 1, Kind::hugetlb, Pages::absent, false, {}}));
+}
+
+TEST_F(ScenarioFile, RefusesPagesWhereThoseOfAKindOfRegionAreNever) {
+  const auto region_mistakes = [](const std::string& keys) {
+    return mistakes(with("size: 512MiB, kind: anon", "size: 4KiB, " + keys));
+  };
+  EXPECT_THAT(
+      region_mistakes("pages: cached"),
+      ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent, resident or swapped: only the "
+                  "pages of files are in the page cache, found 'cached'"));
+  EXPECT_THAT(
+      region_mistakes("pages: swapped, kind: file"),
+      ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent, resident or cached: the pages "
+                  "of a file are never in swap, found 'swapped'"));
+  for (const std::string kind : {"special", "hugetlb", "io"}) {
+    for (const std::string pages : {"resident", "cached", "swapped"}) {
+      EXPECT_THAT(region_mistakes("pages: " + pages + ", kind: " + kind),
+                  ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent: only the pages of anon "
+                              "and file regions can be anywhere at the start, found '" +
+                              pages + "'"));
+    }
+  }
+  EXPECT_THAT(region_mistakes("pages: swaped"),
+              ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent, resident, cached, swapped, "
+                          "found 'swaped' (did you mean swapped?)"));
+  EXPECT_THAT(
+      region_mistakes("pages: cached, kind: fil"),
+      ElementsAre("s.yaml:8:55: processes[0].regions.heap.kind: expected anon, file, special, hugetlb, io, found "
+                  "'fil' (did you mean file?)"));
+  EXPECT_THAT(region_mistakes("touched_every: 0s"),
+              ElementsAre("s.yaml:8:49: processes[0].regions.heap.touched_every: expected a duration above zero, found "
+                          "'0s'"));
+}
+
+TEST_F(ScenarioFile, RefusesMoreVmasThanPages) {
+  EXPECT_THAT(mistakes(with("size: 512MiB", "size: 8KiB, vmas: 3")),
+              ElementsAre("s.yaml:8:40: processes[0].regions.heap.vmas: expected at most the region's 2 pages, found "
+                          "'3'"));
+}
+
+TEST_F(ScenarioFile, ReadsRecyclersProtectorsForkersAndRemoteReaders) {
+  const models::Arrival arrival = models::ClosedLoop{sim::Constant{1ms}};
+  auto text = with("      faulter:", R"(      r: {run: recycler, region: heap, size: 1MiB, closed: {think: 1ms}}
+      p: {run: protector, region: heap, closed: {think: 1ms}}
+      f: {run: forker, closed: {think: 1ms}}
+      faulter:)");
+  text =
+      with("      ps:", "      d: {run: remote_reader, target: db, pages: 16, closed: {think: 1ms}}\n      ps:", text);
+  text = with("file: cmdline", "file: smaps", text);
+  const auto scenario = read(text);
+  const auto& db = scenario.processes[0].threads;
+  EXPECT_EQ(db[1], (models::ThreadSpec{
+                       "r", 1, models::MadviserSpec{"heap", models::Advice::dontneed, Bytes{1 << 20}, arrival}}));
+  EXPECT_EQ(db[2], (models::ThreadSpec{"p", 1, models::ProtectorSpec{"heap", Bytes{4096}, arrival}}));
+  EXPECT_EQ(db[3], (models::ThreadSpec{"f", 1, models::ForkerSpec{arrival}}));
+  const auto& ps = scenario.processes[1].threads;
+  EXPECT_EQ(ps[0], (models::ThreadSpec{"d", 1, models::RemoteReaderSpec{"db", models::PageCount{16}, arrival}}));
+  EXPECT_EQ(std::get<models::ProcReaderSpec>(ps[1].run).file, models::ProcReaderSpec::File::smaps);
+}
+
+TEST_F(ScenarioFile, ReadsMadvisersAndThoseWhoAskWhereMemoryIs) {
+  const models::Arrival arrival = models::ClosedLoop{sim::Constant{1ms}};
+  const auto db = read(with("      faulter:", R"(      d: {run: madviser, region: heap, closed: {think: 1ms}}
+      s: {run: madviser, region: heap, advice: sequential, size: 1MiB, closed: {think: 1ms}}
+      m: {run: mincore, region: heap, size: 1MiB, closed: {think: 1ms}}
+      n: {run: get_mempolicy, region: heap, closed: {think: 1ms}}
+      a: {run: get_mempolicy, region: heap, node: false, closed: {think: 1ms}}
+      faulter:)"))
+                      .processes[0]
+                      .threads;
+  using models::Advice;
+  using models::ThreadSpec;
+  EXPECT_EQ(db[1], (ThreadSpec{"d", 1, models::MadviserSpec{"heap", Advice::dontneed, Bytes{4096}, arrival}}));
+  EXPECT_EQ(db[2], (ThreadSpec{"s", 1, models::MadviserSpec{"heap", Advice::sequential, Bytes{1 << 20}, arrival}}));
+  EXPECT_EQ(db[3], (ThreadSpec{"m", 1, models::MincoreSpec{"heap", Bytes{1 << 20}, arrival}}));
+  EXPECT_EQ(db[4], (ThreadSpec{"n", 1, models::GetMempolicySpec{"heap", true, arrival}}));
+  EXPECT_EQ(db[5], (ThreadSpec{"a", 1, models::GetMempolicySpec{"heap", false, arrival}}));
+}
+
+TEST_F(ScenarioFile, ReadsEveryAdvice) {
+  using models::Advice;
+  const auto advice_of = [](const std::string& word, const std::string& kind) {
+    const auto text = with("kind: anon", "kind: " + kind);
+    const auto run = "run: madviser, region: heap, advice: " + word;
+    const auto threads = read(with("run: faulter, count: 2", run, text)).processes[0].threads;
+    return std::get<models::MadviserSpec>(threads[1].run).advice;
+  };
+  EXPECT_EQ(advice_of("normal", "anon"), Advice::normal);
+  EXPECT_EQ(advice_of("random", "anon"), Advice::random);
+  EXPECT_EQ(advice_of("sequential", "anon"), Advice::sequential);
+  EXPECT_EQ(advice_of("dontfork", "anon"), Advice::dontfork);
+  EXPECT_EQ(advice_of("dofork", "anon"), Advice::dofork);
+  EXPECT_EQ(advice_of("willneed", "file"), Advice::willneed);
+  EXPECT_EQ(advice_of("dontneed", "anon"), Advice::dontneed);
+  EXPECT_EQ(advice_of("populate_read", "file"), Advice::populate_read);
+  EXPECT_EQ(advice_of("populate_write", "anon"), Advice::populate_write);
+}
+
+TEST_F(ScenarioFile, RefusesAdviceThatItDoesNotKnowOrThatFitsNoPageOfTheRegion) {
+  const auto advice_mistakes = [](const std::string& word, const std::string& kind = "anon") {
+    const auto text = with("kind: anon", "kind: " + kind);
+    return mistakes(with("run: faulter, count: 2", "run: madviser, region: heap, advice: " + word, text));
+  };
+  const std::string where = "s.yaml:11:54: processes[0].threads.faulter.advice: ";
+  const std::string known =
+      "normal, random, sequential, dontfork, dofork, willneed, dontneed, populate_read, populate_write";
+  EXPECT_THAT(advice_mistakes("sequental"),
+              ElementsAre(where + "expected " + known + ", found 'sequental' (did you mean sequential?)"));
+  EXPECT_THAT(advice_mistakes("free"),
+              ElementsAre(where + "'free' is not supported by this version (supported: " + known + ")"));
+  EXPECT_THAT(advice_mistakes("willneed"),
+              ElementsAre(where + "expected another advice: only files are read ahead, and the region is of another "
+                                  "kind, found 'willneed'"));
+  EXPECT_THAT(advice_mistakes("populate_write", "file"),
+              ElementsAre(where + "expected populate_read, as files are mapped to be read, found 'populate_write'"));
+}
+
+TEST_F(ScenarioFile, RefusesToAskForMemoryThatIsNotThere) {
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: mincore, region: heap, size: 1GiB")),
+              ElementsAre("s.yaml:11:51: processes[0].threads.faulter.size: expected at most the region's 512MiB, "
+                          "found '1GiB'"));
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: get_mempolicy, region: haep")),
+              ElementsAre("s.yaml:11:45: processes[0].threads.faulter.region: expected a region of this process, found "
+                          "'haep' (did you mean heap?)"));
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: get_mempolicy, region: heap, node: 1")),
+              ElementsAre("s.yaml:11:57: processes[0].threads.faulter.node: expected true or false, found '1'"));
+}
+
+TEST_F(ScenarioFile, ReadsThreadsOfWhichThereIsNone) {
+  const auto scenario = read(with("count: 2", "count: 0"));
+  EXPECT_EQ(scenario.processes[0].threads[1].count, 0);
+  EXPECT_EQ(scenario.duration, std::nullopt);
+}
+
+TEST_F(ScenarioFile, WithoutAnyLockerLeftARunNeedsADuration) {
+  const auto text = with("munlock]}", "munlock], count: 0}");
+  EXPECT_THAT(mistakes(text), ElementsAre("s.yaml:1:1: duration: missing: with `count: 0` of every locker a run needs "
+                                          "one, such as 10s"));
+  EXPECT_EQ(read(with("policy:", "duration: 1s\npolicy:", text)).duration, 1s);
+}
+
+TEST_F(ScenarioFile, ReadsEveryFileOfProc) {
+  using File = models::ProcReaderSpec::File;
+  for (const File file : {File::cmdline, File::maps, File::smaps, File::smaps_rollup, File::numa_maps}) {
+    const auto threads = read(with("cmdline", std::string(to_string(file)))).processes[1].threads;
+    EXPECT_EQ(std::get<models::ProcReaderSpec>(threads[0].run).file, file);
+  }
+}
+
+TEST_F(ScenarioFile, AReaderMayBeANewProcessEachTime) {
+  const auto reader_of = [](const std::string& text) {
+    return std::get<models::ProcReaderSpec>(read(text).processes[1].threads[0].run);
+  };
+  EXPECT_FALSE(reader_of(kScenario).new_process);
+  EXPECT_TRUE(reader_of(with("target: db", "target: db, new_process: true")).new_process);
+  EXPECT_THAT(mistakes(with("target: db, closed: {think: 10ms}", "target: db, new_process: true, open: {every: 10ms}")),
+              ElementsAre("s.yaml:14:70: processes[1].threads.ps.new_process: a shell starts the next process when the "
+                          "last one has ended: expected `closed`"));
+}
+
+TEST_F(ScenarioFile, ReadsMappersOfARegion) {
+  const auto mapper_of = [](const std::string& keys) {
+    return std::get<models::MapperSpec>(
+        read(with("run: faulter, count: 2", "run: mapper" + keys)).processes[0].threads[1].run);
+  };
+  EXPECT_EQ(mapper_of("").region, std::nullopt);
+  EXPECT_FALSE(mapper_of("").populate);
+  EXPECT_EQ(mapper_of(", region: heap, populate: true").region, "heap");
+  EXPECT_TRUE(mapper_of(", region: heap, populate: true").populate);
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: mapper, region: haep")),
+              ElementsAre("s.yaml:11:38: processes[0].threads.faulter.region: expected a region of this process, found "
+                          "'haep' (did you mean heap?)"));
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: mapper, region: heap, size: 1GiB")),
+              ElementsAre(HasSubstr("threads.faulter.size: expected at most the region's 512MiB, found '1GiB'")));
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: mapper, populate: 1")),
+              ElementsAre(HasSubstr("threads.faulter.populate: expected true or false, found '1'")));
+}
+
+TEST_F(ScenarioFile, ReadsWhatAThreadComputesBetweenRequests) {
+  const auto arrival_of = [](const std::string& text) {
+    return std::get<models::ClosedLoop>(std::get<models::FaulterSpec>(read(text).processes[0].threads[1].run).arrival);
+  };
+  EXPECT_EQ(arrival_of(kScenario).compute, sim::Distribution{});
+  EXPECT_EQ(arrival_of(with("think: 50us", "think: 50us, compute: exponential 3us")).compute,
+            sim::Distribution(sim::Exponential{3us}));
+  EXPECT_THAT(mistakes(with("think: 50us", "think: 50us, compute: quick")),
+              ElementsAre(HasSubstr("s.yaml:11:72: processes[0].threads.faulter.closed.compute: ")));
+}
+
+TEST_F(ScenarioFile, ReadsThreadsPinnedToACpuEach) {
+  const auto threads = read(with("count: 2", "count: 2, pinned: true, cpus: [1, 3]")).processes[0].threads;
+  EXPECT_TRUE(threads[1].pinned);
+  EXPECT_THAT(threads[1].sched.cpus, ElementsAre(1, 3));
+  EXPECT_THAT(
+      mistakes(with("count: 2", "count: 2, pinned: true")),
+      ElementsAre("s.yaml:11:49: processes[0].threads.faulter.pinned: expected `cpus`, too: a thread is pinned to "
+                  "each in turn"));
+}
+
+TEST_F(ScenarioFile, ReadsWhetherTheVmasOfARegionShareAnAnonVma) {
+  const auto region_with = [](const std::string& keys) {
+    return read(with("kind: anon", "kind: anon" + keys)).processes[0].regions[0];
+  };
+  EXPECT_FALSE(region_with(", pages: resident").shares_anon_vma);
+  EXPECT_FALSE(region_with(", pages: resident, anon_vma: own").shares_anon_vma);
+  EXPECT_TRUE(region_with(", pages: resident, vmas: 4, anon_vma: shared").shares_anon_vma);
+  EXPECT_THAT(
+      mistakes(with("kind: anon", "kind: anon, anon_vma: shared")),
+      ElementsAre(HasSubstr("s.yaml:8:58: processes[0].regions.heap.anon_vma: only anonymous pages that have been "
+                            "faulted in have an anon_vma")));
+}
+
+TEST_F(ScenarioFile, APolicyMayBeAnotherOneWithSomeKeysChanged) {
+  const auto scenario = read(with("policy: downgrade", "policy: {from: linux-4.20, name: mine, rwsem: spin_handoff}"));
+  const models::Policy& policy = scenario.policies.front();
+  EXPECT_EQ(policy.name, "mine");
+  EXPECT_EQ(policy.rwsem, models::RwsemFlavour::spin_handoff);
+  EXPECT_EQ(policy.munmap.mode, HoldMode::downgrade) << "as 4.20";
+  EXPECT_THAT(
+      mistakes(with("policy: downgrade", "policy: {from: linux-4.20, rwsem: spin_handoff}")),
+      ElementsAre("s.yaml:5:9: policy: expected a `name` of its own beside `from`: results tell policies by it"));
+  EXPECT_THAT(mistakes(with("policy: downgrade", "policy: {from: linux-4.21, name: mine}")),
+              ElementsAre(HasSubstr("(did you mean linux-4.20?)")));
+}
+
+TEST_F(ScenarioFile, RefusesRegionsAndTargetsThatDoNotFit) {
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: recycler, region: haep")),
+              ElementsAre("s.yaml:11:40: processes[0].threads.faulter.region: expected a region of this process, found "
+                          "'haep' (did you mean heap?)"));
+  EXPECT_THAT(
+      mistakes(with("run: faulter, count: 2", "run: protector, region: heap, size: 1GiB")),
+      ElementsAre("s.yaml:11:53: processes[0].threads.faulter.size: expected at most the region's 512MiB, found "
+                  "'1GiB'"));
+  EXPECT_THAT(mistakes(with("run: proc_reader, file: cmdline, target: db", "run: remote_reader, target: ps")),
+              ElementsAre("s.yaml:14:40: processes[1].threads.ps.target: expected a process with a region to read "
+                          "from, found 'ps'"));
+}
+
+TEST_F(ScenarioFile, RefusesThreadsThatAreNeitherOrBothClosedAndOpen) {
+  EXPECT_THAT(mistakes(with(", closed: {think: 50us}", "")),
+              ElementsAre("s.yaml:11:16: processes[0].threads.faulter: expected `closed: {think: DISTRIBUTION}` or "
+                          "`open: {every: DISTRIBUTION}`"));
+  EXPECT_THAT(mistakes(with("think: 50us}", "think: 50us}, open: {every: 1ms}")),
+              ElementsAre("s.yaml:11:70: processes[0].threads.faulter.open: expected either `closed` or `open`, found "
+                          "both"));
+  EXPECT_THAT(mistakes(with("closed: {think: 50us}", "closed: 50us")),
+              ElementsAre("s.yaml:11:49: processes[0].threads.faulter.closed: expected a map such as {think: "
+                          "exponential 50us}, found '50us'"));
+}
+
+TEST_F(ScenarioFile, RefusesAnOpenLoopThatNeverMovesOn) {
+  for (const char* every : {"0ns", "constant 0us", "uniform 0ns 0ns", "empirical zeros.txt"}) {
+    write("zeros.txt", "0ns\n0ns\n");
+    EXPECT_THAT(mistakes(with("closed: {think: 50us}", std::string("open: {every: ") + every + "}")),
+                ElementsAre(StartsWith("s.yaml:11:55: processes[0].threads.faulter.open.every: expected a distribution "
+                                       "with a mean above zero, found '")));
+  }
+  EXPECT_THAT(mistakes(with("closed: {think: 50us}", "open: {every: uniform 0ns 1ns}")), IsEmpty());
+}
+
+TEST_F(ScenarioFile, NeedsADurationWithoutALocker) {
+  const auto text = with("locker, region: heap, script: [mlock, hold 100ms, munlock]", "mapper, closed: {think: 1ms}");
+  EXPECT_THAT(mistakes(text),
+              ElementsAre("s.yaml:1:1: duration: missing: without a locker a run needs one, such as 10s"));
+  EXPECT_THAT(mistakes(with("policy:", "duration: 10s\npolicy:", text)), IsEmpty());
+}
+
+TEST_F(ScenarioFile, RefusesLimitsThatAreNoSize) {
+  EXPECT_THAT(mistakes(with("- name: db", "- name: db\n    cap_ipc_lock: no\n    rlimit_memlock: none")),
+              ElementsAre("s.yaml:8:19: processes[0].cap_ipc_lock: expected true or false, found 'no'",
+                          "s.yaml:9:21: processes[0].rlimit_memlock: expected unlimited or a size such as 64KiB, found "
+                          "'none'"));
+}
+
+// --- the command line ---------------------------------------------------------------------------------------
+
+TEST_F(ScenarioFile, SetReachesEveryKey) {
+  const auto scenario = read(kScenario, {{"processes[0].regions.heap.size=1GiB", "memory.size=2TiB", "machine.cpus=64",
+                                          "machine.costs.munlock_page=1ns", "processes[1].threads.ps.target=ps",
+                                          "processes[0].threads.locker.script=[mlock, munmap]", "seed=9"},
+                                         {},
+                                         {}});
+  EXPECT_EQ(scenario.memory.size, Bytes{std::int64_t{2} << 40});
+  EXPECT_EQ(scenario.processes[0].regions[0].size, Bytes{1 << 30});
+  EXPECT_EQ(scenario.machine.cpus, 64);
+  EXPECT_EQ(scenario.machine.costs.munlock_page, sim::Distribution(sim::Constant{1ns}));
+  EXPECT_EQ(std::get<models::LockerSpec>(scenario.processes[0].threads[0].run).script.size(), 2u);
+  EXPECT_EQ(scenario.seed, 9u);
+}
+
+TEST_F(ScenarioFile, SetReachesIntoDevicesThatAreOnlyNamed) {
+  const auto memory = read(with("1GiB}", "1GiB, device: disk, swap: {size: 1GiB, device: zram}}"),
+                           {{"memory.device.queue_depth=4", "memory.swap.device.ratio=2"}, {}, {}})
+                          .memory;
+  EXPECT_EQ(memory.device.name, "disk");
+  EXPECT_EQ(memory.device.queue_depth, 4);
+  EXPECT_EQ(memory.device.nr_requests, 128);
+  EXPECT_EQ(memory.swap->zram->ratio, 2);
+  EXPECT_EQ(memory.swap->zram->compress, 4us);
+  const auto by_default = read(kScenario, {{"memory.device.queue_depth=4"}, {}, {}}).memory.device;
+  EXPECT_EQ(by_default.name, "nvme");
+  EXPECT_EQ(by_default.queue_depth, 4);
+}
+
+TEST_F(ScenarioFile, SetReachesIntoAMachineThatIsOnlyNamed) {
+  const auto text = with("{from: machines/epyc-zen4-linux-6.18, cpus: 4}", "machines/epyc-zen4-linux-6.18");
+  EXPECT_EQ(read(text).machine.cpus, 2);
+  EXPECT_EQ(read(text, {{"machine.cpus=64"}, {}, {}}).machine.cpus, 64);
+}
+
+TEST_F(ScenarioFile, MistakesInSetNameTheOptionAndThePath) {
+  EXPECT_THAT(mistakes(kScenario, {{"memory.size=4GB", "memory.sise=1GiB", "processes[2].name=x"}, {}, {}}),
+              ElementsAre("--set memory.sise=1GiB: memory.sise: unknown key (did you mean size?)",
+                          "--set memory.size=4GB: memory.size: expected a size such as 4GiB or 512MiB, found '4GB' "
+                          "(did you mean 4GiB?)",
+                          "--set processes[2].name=x: processes[2].name: index 2 is out of range: 'processes' has 2 "
+                          "items, counted from 0"));
+}
+
+TEST_F(ScenarioFile, TheCommandLinesSeedWins) {
+  EXPECT_EQ(read(with("policy:", "seed: 3\npolicy:"), {{}, 0, {}}).seed, 0u);
+}
+
+TEST_F(ScenarioFile, TheCommandLinesPoliciesReplaceThoseOfTheScenario) {
+  const auto scenario = read(kScenario, {{}, {}, {"unlock_downgrade", write("mine.yaml", kPolicy).string()}});
+  ASSERT_THAT(scenario.policies, SizeIs(2));
+  EXPECT_EQ(scenario.policies[0].name, "unlock_downgrade");
+  EXPECT_EQ(scenario.policies[1].name, "mine");
+  EXPECT_THAT(mistakes(with("policy: downgrade\n", ""), {{}, {}, {"downgrade"}}), IsEmpty());
+}
+
+TEST_F(ScenarioFile, AllMeansEveryShippedPolicy) {
+  const auto scenario = read(kScenario, {{}, {}, {"all"}});
+  EXPECT_EQ(scenario.policies.size(), list_configs(ConfigKind::policies).size());
+}
+
+TEST_F(ScenarioFile, RefusesUnknownPoliciesOfTheCommandLine) {
+  EXPECT_THAT(mistakes(kScenario, {{}, {}, {"donwgrade", "write_held", "write_held"}}),
+              ElementsAre("command line: policies[0]: there is no policy 'donwgrade' (did you mean downgrade?)",
+                          "command line: policies[2]: the policy 'write_held' is there already"));
+}
+
+// --- finding files ------------------------------------------------------------------------------------------
+
+TEST_F(ScenarioFile, TheFlagshipComparesThePatchAndItsQuestion) {
+  const auto scenario = read_scenario(*find_config(ConfigKind::scenarios, "unlock_question"));
+  ASSERT_THAT(scenario.policies, SizeIs(3));
+  EXPECT_EQ(scenario.policies[0].populate.mode, HoldMode::write_held);
+  EXPECT_EQ(scenario.policies[1].populate.mode, HoldMode::downgrade);
+  EXPECT_EQ(scenario.policies[1].munlock.mode, HoldMode::write_held);
+  EXPECT_EQ(scenario.policies[2].munlock.mode, HoldMode::downgrade);
+  EXPECT_EQ(scenario.policies[2].munmap.mode, HoldMode::write_held);
+  EXPECT_EQ(scenario.machine.cpus, 16);
+}
+
+TEST_F(ScenarioFile, CheckTellsWhatAFileIs) {
+  EXPECT_EQ(check_file(write("x.yaml", kScenario)), ConfigKind::scenarios);
+  EXPECT_EQ(check_file(write("x.yaml", kPolicy)), ConfigKind::policies);
+  EXPECT_EQ(check_file(write("x.yaml", shipped_machine())), ConfigKind::machines);
+  EXPECT_EQ(check_file(write("x.yaml", kDevice)), ConfigKind::devices);
+  EXPECT_EQ(check_file(write("x.yaml", kZram)), ConfigKind::devices);
+}
+
+TEST_F(ScenarioFile, CheckRefusesBadFilesAndFilesOfNoKind) {
+  EXPECT_THAT(mistakes_of([] { check_file(write("x.yaml", with("name: mine", "nam: mine", kPolicy))); }), SizeIs(2));
+  EXPECT_THAT(mistakes_of([] { check_file(write("x.yaml", "schema: mlocksim/1\n")); }),
+              ElementsAre(StartsWith("x.yaml:1:1: expected a scenario (with `processes`), a machine")));
+  EXPECT_THAT(mistakes_of([] { check_file(write("x.yaml", with("read: 2ms", "red: 2ms", kDevice))); }), SizeIs(2));
+  EXPECT_THAT(mistakes_of([] { check_file("nowhere.yaml"); }), SizeIs(1));
+}
+
+}  // namespace
+}  // namespace experiments

@@ -1,0 +1,520 @@
+// The semaphore of 6.1 as tasks on CPUs take it: who spins, sleeps, steals and is woken, for how long, and on whose
+// account. tests/models/locking/rwsem_spin_handoff_test.cpp has its rules.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <numeric>
+#include <string>
+
+#include "models/locking/rwsem.h"
+#include "sim/random.h"
+#include "tests/support/in_child.h"
+#include "tests/support/lock_waits.h"
+#include "tests/support/random_scheduler.h"
+#include "tests/support/small_machine.h"
+
+namespace models {
+namespace {
+
+using namespace std::chrono_literals;
+using sim::Nanoseconds;
+using sim::Time;
+using tests::at;
+using tests::check_in_child;
+using tests::SmallMachine;
+using tests::SmallMachineSpec;
+using tests::work_in_steps;
+
+constexpr Nanoseconds kOperation = 3ns;
+constexpr Nanoseconds kWake = 11ns;
+constexpr Nanoseconds kLatency = 30ns;
+constexpr Nanoseconds kSwitch = 7ns;
+
+SmallMachineSpec machine(bool stepwise) {
+  SmallMachineSpec spec;
+  spec.scheduler.wake_up_latency = kLatency;
+  spec.scheduler.context_switch = kSwitch;
+  spec.costs.rwsem_operation = kOperation;
+  spec.costs.rwsem_wake = kWake;
+  spec.policy.rwsem = RwsemFlavour::spin_handoff;
+  spec.stepwise = stepwise;
+  return spec;
+}
+
+using tests::Waits;
+using tests::waits_of;
+
+LockBlame by(ClassId holder, LockMode mode) { return {holder, Phase::user, mode, -1}; }
+
+// What became of one critical section.
+struct Entry {
+  Time asked{};
+  Time got{};
+  Time left{};
+};
+
+class SpinHandoffTest : public testing::TestWithParam<bool> {
+ protected:
+  static SmallMachineSpec machine() { return models::machine(GetParam()); }
+
+  // Asks at `when` and holds it over `hold` of work.
+  static Task& add(SmallMachine& world, LockMode mode, std::int64_t when, Nanoseconds hold, Entry& entry) {
+    return world.add_at(when, [&world, &entry, mode, hold](Task& task) {
+      Rwsem& semaphore = world.mm.mmap_sem;
+      task.ledger().remember();
+      entry.asked = task.now();
+      mode == LockMode::read ? semaphore.down_read(task) : semaphore.down_write(task);
+      entry.got = task.now();
+      work_in_steps(task, hold);
+      mode == LockMode::read ? semaphore.up_read(task) : semaphore.up_write(task);
+      entry.left = task.now();
+    });
+  }
+
+  // Asks for write at 1000 and sleeps over `hold` with it; returns the time of its release.
+  static Time add_sleeping_owner(SmallMachine& world, Nanoseconds hold) {
+    world.add_at(1000, [&world, hold](Task& task) {
+      world.mm.mmap_sem.down_write(task);
+      task.sleep_until(task.now() + hold);
+      world.mm.mmap_sem.up_write(task);
+    });
+    return at(1000) + kOperation + hold + kLatency + kOperation;
+  }
+
+  // For two tasks with a CPU each, and a third.
+  static SmallMachineSpec two_cpus() {
+    SmallMachineSpec spec = machine();
+    spec.cpus = 2;
+    spec.scheduler.tick = 1030ns;
+    return spec;
+  }
+  // Wants the CPU of that number, and gets it at the tick.
+  static void add_third(SmallMachine& world, int cpu, Nanoseconds duration) {
+    const auto body = [duration](Task& task) {
+      EXPECT_EQ(task.now(), at(1030) + kSwitch);
+      work_in_steps(task, duration);
+    };
+    world.add(body, {0, {cpu}, -1});
+  }
+};
+INSTANTIATE_TEST_SUITE_P(, SpinHandoffTest, testing::Bool(),
+                         [](const auto& mode) { return std::string(mode.param ? "Stepwise" : "Default"); });
+
+TEST_P(SpinHandoffTest, ASpinningWriterHasItAtTheMomentOfTheRelease) {
+  check_in_child([&] {
+    SmallMachine world(machine());
+    Entry first;
+    Entry second;
+    add(world, LockMode::write, 1000, 500ns, first);
+    const Task& writer = add(world, LockMode::write, 1200, 100ns, second);
+    world.run();
+    EXPECT_EQ(first.left, at(1000) + 2 * kOperation + 500ns);
+    EXPECT_EQ(second.got, first.left);
+    EXPECT_EQ(second.left, first.left + 100ns + kOperation);
+    EXPECT_EQ(waits_of(writer), (Waits{{by(0, LockMode::write), first.left - at(1200) - kOperation}}));
+    EXPECT_EQ(world.spent(writer, Cause::lock_wait), first.left - at(1200) - kOperation);
+    EXPECT_EQ(world.spent(writer, Cause::cpu), 2 * kOperation + 100ns);
+    const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+    EXPECT_EQ(statistics.spins, 1U);
+    EXPECT_EQ(statistics.handoffs, 0U);
+    EXPECT_EQ(statistics.steals, 0U);
+    EXPECT_EQ(statistics.spin_time, first.left - at(1200) - kOperation);
+    EXPECT_EQ(statistics.write.contended, 1U);
+    EXPECT_EQ(statistics.write.wait.max(), statistics.spin_time);
+  });
+}
+
+TEST_P(SpinHandoffTest, SpinnersStandInLine) {
+  check_in_child([&] {
+    SmallMachine world(machine());
+    std::array<Entry, 4> entries;
+    for (std::size_t number = 0; number < entries.size(); ++number) {
+      add(world, LockMode::write, 1000 + 20 * static_cast<std::int64_t>(number), 300ns, entries[number]);
+    }
+    world.run();
+    for (std::size_t number = 1; number < entries.size(); ++number) {
+      EXPECT_EQ(entries[number].got, entries[number - 1].left);
+    }
+    EXPECT_EQ(world.mm.mmap_sem.statistics().spins, 3U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().longest_queue, 3U);
+  });
+}
+
+// The owner sleeps with the semaphore: the waiter does, too, and pays for waking up.
+TEST_P(SpinHandoffTest, NobodySpinsOnAnOwnerThatSleeps) {
+  check_in_child([&] {
+    SmallMachine world(machine());
+    Entry second;
+    world.add_at(1000, [&](Task& task) {
+      world.mm.mmap_sem.down_write(task);
+      work_in_steps(task, 400ns);
+      task.sleep_until(at(5000));
+      world.mm.mmap_sem.up_write(task);
+    });
+    const Time released = at(5000) + kLatency + kOperation;
+    const Task& writer = add(world, LockMode::write, 1100, 100ns, second);
+    world.run();
+    EXPECT_EQ(second.got, released + kWake + kLatency);
+    EXPECT_EQ(waits_of(writer), (Waits{{by(0, LockMode::write), released - at(1100) - kOperation}}));
+    EXPECT_EQ(world.spent(writer, Cause::lock_wait), released - at(1100) - kOperation);
+    EXPECT_EQ(world.spent(writer, Cause::wake_up), 2 * kLatency + kWake + kLatency);
+    const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+    // It did while the owner ran.
+    EXPECT_EQ(statistics.spin_time, at(1000) + kOperation + 400ns - at(1100) - kOperation);
+    EXPECT_EQ(statistics.spins, 0U);
+    EXPECT_EQ(statistics.handoffs, 1U);
+  });
+}
+
+// The third gets the owner's CPU at 1030.
+// The spinner stops and sleeps, so its own CPU goes to the owner.
+TEST_P(SpinHandoffTest, NobodySpinsOnAnOwnerThatHasLostItsCpu) {
+  check_in_child([&] {
+    SmallMachine world(two_cpus());
+    Time released;
+    const Task& owner = world.add([&](Task& task) {
+      world.mm.mmap_sem.down_write(task);
+      work_in_steps(task, 1400ns);
+      world.mm.mmap_sem.up_write(task);
+      released = task.now();
+    });
+    Entry second;
+    const Task& writer = add(world, LockMode::write, 530, 0ns, second);
+    add_third(world, 0, 2000ns);
+    world.run();
+    EXPECT_EQ(world.spent(owner, Cause::run_queue), kSwitch);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().spin_time, at(1030) - at(530) - kOperation);
+    EXPECT_EQ(released, at(30) + 1400ns + 2 * kOperation + kSwitch + kWake);
+    // Both CPUs are busy until the owner ends.
+    EXPECT_EQ(second.got, released + kSwitch);
+    EXPECT_EQ(waits_of(writer), (Waits{{by(0, LockMode::write), released - kWake - at(530) - kOperation}}));
+    EXPECT_EQ(world.kernel.cpus.preemptions(), 1U);
+  });
+}
+
+// The third wants the spinner's CPU.
+TEST_P(SpinHandoffTest, ASpinnerThatShouldGiveWaySleepsInTheQueue) {
+  check_in_child([&] {
+    SmallMachine world(two_cpus());
+    Entry owner;
+    add(world, LockMode::write, 530, 2000ns, owner);
+    Time got;
+    const Task& writer = world.add([&](Task& task) {
+      task.work(670ns);
+      world.mm.mmap_sem.down_write(task);
+      got = task.now();
+      world.mm.mmap_sem.up_write(task);
+    });
+    add_third(world, 1, 300ns);
+    world.run();
+    EXPECT_EQ(world.mm.mmap_sem.statistics().spin_time, at(1030) - at(700) - kOperation);
+    EXPECT_EQ(owner.left, at(530) + 2000ns + 2 * kOperation + kWake);
+    EXPECT_EQ(got, owner.left + kLatency);
+    EXPECT_EQ(world.spent(writer, Cause::lock_wait), owner.left - kWake - at(700) - kOperation);
+    EXPECT_EQ(world.spent(writer, Cause::run_queue), 0ns);
+    EXPECT_EQ(world.kernel.cpus.preemptions(), 0U);
+  });
+}
+
+// Held by one reader: (20 + 1) / 2 us.
+TEST_P(SpinHandoffTest, SpinningOnReadersEndsAtItsLimitAndNobodyBeginsAfterwards) {
+  check_in_child([&] {
+    SmallMachine world(machine());
+    Entry reader;
+    Entry second;
+    Entry third;
+    add(world, LockMode::read, 1000, 50us, reader);
+    const Task& spinner = add(world, LockMode::write, 2000, 100ns, second);
+    add(world, LockMode::write, 20'000, 100ns, third);
+    world.run();
+    EXPECT_EQ(reader.left, at(1000) + kOperation + 50us + kOperation + kWake);
+    EXPECT_EQ(second.got, reader.left + kLatency);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().spin_time, 10'500ns);
+    EXPECT_EQ(waits_of(spinner), (Waits{{by(0, LockMode::read), reader.left - kWake - at(2000) - kOperation}}));
+    // No spinner is there when the second leaves: the third has to be woken, too.
+    EXPECT_EQ(third.got, second.left + kLatency);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().spins, 0U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().handoffs, 2U);
+  });
+}
+
+TEST_P(SpinHandoffTest, AWriterThatSpinsOnAShortReaderHasItAtOnce) {
+  check_in_child([&] {
+    SmallMachine world(machine());
+    Entry reader;
+    Entry writer;
+    add(world, LockMode::read, 1000, 5us, reader);
+    add(world, LockMode::write, 2000, 100ns, writer);
+    world.run();
+    EXPECT_EQ(writer.got, reader.left);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().spins, 1U);
+  });
+}
+
+// The limit counts from the downgrade.
+TEST_P(SpinHandoffTest, ADowngradeTurnsSpinningOnAWriterIntoSpinningOnReaders) {
+  check_in_child([&] {
+    SmallMachine world(machine());
+    world.add_at(1000, [&](Task& task) {
+      world.mm.mmap_sem.down_write(task);
+      work_in_steps(task, 20us);
+      world.mm.mmap_sem.downgrade_write(task);
+      work_in_steps(task, 30us);
+      world.mm.mmap_sem.up_read(task);
+    });
+    Entry writer;
+    add(world, LockMode::write, 2000, 100ns, writer);
+    world.run();
+    const Time downgraded = at(1000) + kOperation + 20us + kOperation;
+    EXPECT_EQ(world.mm.mmap_sem.statistics().spin_time, downgraded + 10'500ns - at(2000) - kOperation);
+    EXPECT_EQ(writer.got, downgraded + 30us + kOperation + kWake + kLatency);
+  });
+}
+
+TEST_P(SpinHandoffTest, QueuedReadersAreGrantedItPastWriters) {
+  check_in_child([&] {
+    SmallMachine world(machine());
+    std::array<Entry, 2> readers;
+    Entry writer;
+    const Time granted = add_sleeping_owner(world, 5us);
+    const Task& before = add(world, LockMode::read, 2000, 300ns, readers[0]);
+    add(world, LockMode::write, 3000, 300ns, writer);
+    const Task& behind = add(world, LockMode::read, 4000, 300ns, readers[1]);
+    world.run();
+    EXPECT_EQ(readers[0].got, granted + kWake + kLatency);
+    EXPECT_EQ(readers[1].got, granted + 2 * kWake + kLatency);
+    EXPECT_EQ(waits_of(before), (Waits{{by(0, LockMode::write), granted - at(2000) - kOperation}}));
+    EXPECT_EQ(waits_of(behind), (Waits{{by(0, LockMode::write), granted - at(4000) - kOperation}}));
+    EXPECT_EQ(writer.got, readers[1].left + kLatency);
+  });
+}
+
+// Between the release and the try nobody holds it: what others wait is on account of the writer that is being woken.
+TEST_P(SpinHandoffTest, WhileAWriterIsBeingWokenOthersWaitForIt) {
+  check_in_child([&] {
+    SmallMachine world(machine());
+    Entry second;
+    Entry third;
+    const Time released = add_sleeping_owner(world, 5us);
+    const Task& woken = add(world, LockMode::write, 2000, 300ns, second);
+    const Task& next = add(world, LockMode::write, 3000, 300ns, third);
+    world.run();
+    EXPECT_EQ(second.got, released + kWake + kLatency);
+    EXPECT_EQ(waits_of(woken), (Waits{{by(0, LockMode::write), released - at(2000) - kOperation}}));
+    EXPECT_EQ(waits_of(next), (Waits{{by(0, LockMode::write), released - at(3000) - kOperation},
+                                     {by(1, LockMode::write), second.left - kWake - released}}));
+  });
+}
+
+TEST_P(SpinHandoffTest, AReaderStealsItFromAWriterThatIsBeingWoken) {
+  check_in_child([&] {
+    SmallMachine world(machine());
+    Entry second;
+    Entry thief;
+    const Time released = add_sleeping_owner(world, 5us);
+    const Task& woken = add(world, LockMode::write, 2000, 300ns, second);
+    add(world, LockMode::read, (released - at(0)).count() + 5, 700ns, thief);
+    world.run();
+    const Time tried = released + kWake + kLatency;
+    EXPECT_EQ(thief.got, thief.asked + kOperation);
+    EXPECT_LT(thief.got, tried);
+    EXPECT_EQ(second.got, thief.left + kLatency);
+    EXPECT_EQ(waits_of(woken), (Waits{{by(0, LockMode::write), released - at(2000) - kOperation},
+                                      {by(2, LockMode::read), thief.left - kWake - tried}}));
+    EXPECT_EQ(world.mm.mmap_sem.statistics().steals, 1U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().read.contended, 0U);
+  });
+}
+
+// One sleeps in the queue; three, of which at least one spins at any time, pass it over for 4 ms. Then it gets its
+// turn.
+TEST_P(SpinHandoffTest, SpinnersPassAQueuedWriterOverUntilItAsksForTheHandoff) {
+  check_in_child([&] {
+    constexpr Nanoseconds kHold = 20us;
+    SmallMachine world(machine());
+    Entry queued;
+    add_sleeping_owner(world, 10us);
+    const Task& waiter = add(world, LockMode::write, 2000, 1us, queued);
+    for (int spinner = 0; spinner < 3; ++spinner) {
+      // When the first owner is back on its CPU and about to leave.
+      world.add_at(11'005, [&](Task& task) {
+        while (task.now() < at(8'000'000)) {
+          world.mm.mmap_sem.down_write(task);
+          task.work(kHold);
+          world.mm.mmap_sem.up_write(task);
+        }
+      });
+    }
+    world.run();
+    const Time asked = at(2000) + kOperation;
+    EXPECT_GT(queued.got, asked + kRwsemWaitTimeout);
+    // One hold until it is woken and fails for the last time, one that it then spins through.
+    EXPECT_LT(queued.got, asked + kRwsemWaitTimeout + 2 * (kHold + 2 * kOperation + kWake + kLatency));
+    const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+    EXPECT_EQ(statistics.handoffs_set, 1U);
+    EXPECT_GT(statistics.steals, 100U);
+    Nanoseconds blamed{};
+    for (const auto& [blame, time] : waits_of(waiter)) blamed += time;
+    EXPECT_EQ(blamed, world.spent(waiter, Cause::lock_wait));
+  });
+}
+
+TEST_P(SpinHandoffTest, TheFifoFlavourHasNoSpinners) {
+  check_in_child([&] {
+    SmallMachineSpec spec = machine();
+    spec.policy.rwsem = RwsemFlavour::fifo;
+    SmallMachine world(spec);
+    Entry first;
+    Entry second;
+    add(world, LockMode::write, 1000, 500ns, first);
+    add(world, LockMode::write, 1200, 100ns, second);
+    world.run();
+    EXPECT_EQ(second.got, first.left + kLatency);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().spin_time, 0ns);
+  });
+}
+
+TEST_P(SpinHandoffTest, IsContendedWhenSomebodyQueuesAndNotWhenSomebodySpins) {
+  check_in_child([&] {
+    SmallMachine world(machine());
+    Entry spinner;
+    Entry reader;
+    world.add_at(1000, [&](Task& task) {
+      Rwsem& semaphore = world.mm.mmap_sem;
+      semaphore.down_write(task);
+      work_in_steps(task, 500ns);
+      task.settle();
+      EXPECT_FALSE(semaphore.is_contended());
+      work_in_steps(task, 500ns);
+      task.settle();
+      EXPECT_TRUE(semaphore.is_contended());
+      semaphore.up_write(task);
+    });
+    add(world, LockMode::write, 1200, 10ns, spinner);
+    add(world, LockMode::read, 1800, 10ns, reader);
+    world.run();
+    EXPECT_FALSE(world.mm.mmap_sem.is_contended());
+    EXPECT_LT(spinner.got, reader.got);
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Random histories on contended CPUs
+
+// Sections of one task, with all that can happen in them; what it saw goes to `log`.
+class RandomSections {
+ public:
+  RandomSections(SmallMachine& world, std::uint64_t seed, int number, Nanoseconds unit, std::string& log)
+      : world_(world), chance_(seed, "task", std::to_string(number)), number_(number), unit_(unit), log_(log) {}
+
+  void operator()(Task& task) {
+    Rwsem& semaphore = world_.mm.mmap_sem;
+    task.ledger().remember();
+    for (int round = 0; round < 40; ++round) {
+      task.sleep_until(task.settle() + up_to(600));
+      const auto kind = chance_() % 6;
+      ask(task, kind < 3 ? LockMode::read : LockMode::write);
+      hold(task);
+      if (kind < 3) {
+        semaphore.up_read(task);
+      } else if (kind < 5) {
+        semaphore.up_write(task);
+      } else {
+        semaphore.downgrade_write(task);
+        hold(task);
+        semaphore.up_read(task);
+      }
+    }
+  }
+
+ private:
+  Nanoseconds up_to(std::uint64_t most) { return unit_ * static_cast<std::int64_t>(chance_() % most); }
+
+  void ask(Task& task, LockMode mode) {
+    const Time asked = task.settle();
+    const Nanoseconds before = world_.spent(task, Cause::lock_wait);
+    task.ledger().forget_before(asked);
+    mode == LockMode::read ? world_.mm.mmap_sem.down_read(task) : world_.mm.mmap_sem.down_write(task);
+    EXPECT_TRUE(world_.mm.mmap_sem.held_by(task, mode));
+    Nanoseconds blamed{};
+    Time last = asked;
+    for (const LockWait& wait : task.ledger().lock_waits()) {
+      EXPECT_LE(last, wait.from);
+      EXPECT_LT(wait.from, wait.to);
+      EXPECT_NE(wait.blame.holder, task.class_id());
+      EXPECT_GE(wait.blame.holder, 0);
+      last = wait.to;
+      blamed += wait.to - wait.from;
+    }
+    EXPECT_EQ(blamed, world_.spent(task, Cause::lock_wait) - before);
+    const TimeByCause spent = task.ledger().read(task.now());
+    EXPECT_EQ(std::accumulate(spent.begin(), spent.end(), 0ns), task.now() - at(0));
+    log_ += std::to_string((task.now() - at(0)).count()) + " " + std::to_string(number_) + " " +
+            std::to_string(blamed.count()) + "\n";
+  }
+
+  void hold(Task& task) {
+    task.enter(chance_() % 2 == 0 ? Phase::mlock : Phase::mlock_populate);
+    for (auto steps = chance_() % 6; steps > 0; --steps) task.work(up_to(100));
+    if (chance_() % 5 == 0) task.sleep_until(task.settle() + up_to(400));
+  }
+
+  SmallMachine& world_;
+  sim::Stream chance_;
+  int number_;
+  Nanoseconds unit_;
+  std::string& log_;
+};
+
+std::string random_history(std::uint64_t seed, bool stepwise) {
+  sim::Stream chance(seed, "test", "rwsem");
+  SmallMachineSpec spec = machine(stepwise);
+  spec.cpus = 1 + static_cast<int>(chance() % 6);
+  // With the longer unit, waits come near the limit of spinning on readers, or the timeout.
+  const Nanoseconds unit = std::array{1ns, 100ns, 5000ns}[chance() % 3];
+  spec.scheduler = tests::random_scheduler(chance, unit * (100 + tests::up_to(chance, 1000)));
+  if (chance() % 4 == 0) spec.costs.rwsem_wake = 0ns;
+  if (chance() % 4 == 0) spec.costs.rwsem_operation = 0ns;
+  SmallMachine world(spec);
+  std::string log;
+  constexpr int kTasks = 6;
+  for (int number = 0; number < kTasks; ++number) world.add(RandomSections(world, seed, number, unit, log));
+  world.run();
+  const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+  EXPECT_EQ(statistics.read.acquisitions + statistics.write.acquisitions, std::uint64_t{kTasks * 40});
+  EXPECT_EQ(statistics.read.contended + statistics.write.contended, statistics.handoffs + statistics.spins);
+  EXPECT_EQ(statistics.read.wait.count(), statistics.read.contended);
+  EXPECT_EQ(statistics.write.wait.count(), statistics.write.contended);
+  EXPECT_FALSE(world.mm.mmap_sem.is_contended());
+  Nanoseconds on_cpu = statistics.spin_time;
+  for (const Task& task : world.tasks) on_cpu += world.spent(task, Cause::cpu);
+  EXPECT_LE(on_cpu, (world.now() - at(0)) * spec.cpus);
+  return log + std::to_string(statistics.steals) + " steals, " + std::to_string(statistics.spins) + " spins, " +
+         std::to_string(statistics.handoffs_set) + " handoffs, " + std::to_string(statistics.spin_time.count()) +
+         " ns, " + std::to_string(world.kernel.cpus.preemptions()) + " preemptions, " +
+         std::to_string(world.engine.events()) + " events\n";
+}
+
+TEST(SpinHandoffHistories, AreTheSameStepwiseAndByDefaultAndEveryWaitHasSomebodyToBlame) {
+  bool stolen = false;
+  bool spun = false;
+  bool handed_off = false;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    const std::string by_default = tests::in_child([&] { return random_history(seed, false); });
+    const std::string stepwise = tests::in_child([&] { return random_history(seed, true); });
+    ASSERT_EQ(by_default.find("child failed"), std::string::npos) << "seed " << seed << "\n" << by_default;
+    ASSERT_EQ(by_default, stepwise) << "seed " << seed;
+    stolen = stolen || by_default.find("\n0 steals") == std::string::npos;
+    handed_off = handed_off || by_default.find(", 0 handoffs") == std::string::npos;
+    spun = spun || by_default.find(", 0 spins") == std::string::npos;
+  }
+  EXPECT_TRUE(stolen);
+  EXPECT_TRUE(spun);
+  EXPECT_TRUE(handed_off);
+}
+
+}  // namespace
+}  // namespace models

@@ -1,0 +1,83 @@
+#include "models/mm/page_runs.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "sim/random.h"
+
+namespace models {
+namespace {
+
+using Runs = PageRuns<int>;
+
+constexpr std::int64_t kTable = kPagesPerTable.count();
+
+PageIndex page(std::int64_t index) { return PageIndex(index); }
+
+TEST(PageRuns, NothingHoldsAtFirst) {
+  const Runs runs;
+  const Runs::Run run = runs.run_at(page(3), page(10 * kTable));
+  EXPECT_EQ(run.value, 0);
+  EXPECT_EQ(run.end, page(10 * kTable));
+}
+
+TEST(PageRuns, ARunGoesOnInTheNextTable) {
+  Runs runs;
+  runs.set(page(kTable - 5), page(kTable + 5), 1);
+  EXPECT_EQ(runs.run_at(page(0), page(4 * kTable)).end, page(kTable - 5));
+  EXPECT_EQ(runs.run_at(page(kTable - 5), page(4 * kTable)).value, 1);
+  EXPECT_EQ(runs.run_at(page(kTable - 5), page(4 * kTable)).end, page(kTable + 5));
+  EXPECT_EQ(runs.run_at(page(kTable + 5), page(4 * kTable)).end, page(4 * kTable));
+}
+
+TEST(PageRuns, ARunIsCutOffAtTheLimit) {
+  Runs runs;
+  runs.set(page(0), page(3 * kTable), 2);
+  EXPECT_EQ(runs.run_at(page(7), page(9)).end, page(9));
+  EXPECT_EQ(runs.run_at(page(7), page(2 * kTable)).end, page(2 * kTable));
+}
+
+TEST(PageRuns, ATableThatIsFilledPieceByPieceIsOneRunWithItsNeighbours) {
+  Runs runs;
+  runs.set(page(0), page(kTable), 1);
+  runs.set(page(2 * kTable), page(3 * kTable), 1);
+  for (std::int64_t index = kTable; index < 2 * kTable; ++index) runs.set(page(index), page(index + 1), 1);
+  EXPECT_EQ(runs.run_at(page(0), page(5 * kTable)).end, page(3 * kTable));
+}
+
+// Ranges of all sizes, so that tables become mixed and alike again.
+std::int64_t pick_length(sim::Stream& chance, std::int64_t most) {
+  const std::uint64_t scale = chance() % 4;
+  const std::int64_t longest = scale == 0 ? 1 : scale == 1 ? 20 : scale == 2 ? kTable : 4 * kTable;
+  return std::min(most, 1 + static_cast<std::int64_t>(chance() % static_cast<std::uint64_t>(longest)));
+}
+
+TEST(PageRuns, AgreeWithAnArrayOfPages) {
+  constexpr std::int64_t kPages = 5 * kTable + 17;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    sim::Stream chance(seed, "test", "page_runs");
+    Runs runs;
+    std::vector<int> model(kPages, 0);
+    for (int step = 0; step < 300; ++step) {
+      const auto start = static_cast<std::int64_t>(chance() % kPages);
+      const std::int64_t end = start + pick_length(chance, kPages - start);
+      const int value = static_cast<int>(chance() % 3);
+      runs.set(page(start), page(end), value);
+      std::fill(model.begin() + start, model.begin() + end, value);
+      for (std::int64_t from = 0; from < kPages;) {
+        const auto stop = std::find_if(model.begin() + from, model.end(),
+                                       [&](int each) { return each != model[static_cast<std::size_t>(from)]; });
+        const Runs::Run run = runs.run_at(page(from), page(kPages));
+        ASSERT_EQ(run.value, model[static_cast<std::size_t>(from)]);
+        ASSERT_EQ(run.end.index(), stop - model.begin());
+        from = run.end.index();
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace models

@@ -1,0 +1,484 @@
+// The program from outside: what a user types, what comes back, and what is left in the folder.
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/support/command_line.h"
+#include "tests/support/places.h"
+#include "tests/support/tiny_scenario.h"
+
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::MatchesRegex;
+using testing::Not;
+using testing::StartsWith;
+using tests::mlocksim;
+using tests::Outcome;
+
+constexpr int kOk = 0;
+constexpr int kRunFailed = 1;
+constexpr int kBadInput = 2;
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+// Without the lines that tell how long the simulator took.
+std::string without_wall_time(const std::string& text) {
+  std::string rest;
+  for (const std::string& line : lines_of(text)) {
+    const bool of_wall_time = line.starts_with("Simulated ") || line.find(" runs in ") != std::string::npos ||
+                              line.find("\"wall_ns\"") != std::string::npos;
+    if (!of_wall_time) rest += line + "\n";
+  }
+  return rest;
+}
+
+bool says(const Outcome& outcome, const std::string& what) {
+  return outcome.err.find(what) != std::string::npos || outcome.out.find(what) != std::string::npos;
+}
+
+class Commands : public testing::Test {
+ protected:
+  const tests::TemporaryFolder folder_;
+  const std::string tiny_ = folder_.write("tiny.yaml", tests::kTinyScenario);
+
+  // The tiny scenario with a piece of its text replaced.
+  [[nodiscard]] std::string tiny_with(const std::string& what, const std::string& by) const {
+    std::string text = tests::kTinyScenario;
+    const auto at = text.find(what);
+    EXPECT_NE(at, std::string::npos) << what;
+    return folder_.write("changed.yaml", text.replace(at, what.size(), by));
+  }
+};
+
+void expect_bad_input(const Outcome& outcome, const std::string& what) {
+  EXPECT_EQ(outcome.code, kBadInput) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr(what));
+  EXPECT_EQ(outcome.out, "") << "what is wrong goes to standard error";
+}
+
+// --- help ---------------------------------------------------------------------------------------------------
+
+TEST_F(Commands, ListThemselvesWhenAskedForHelp) {
+  for (const char* word : {"--help", "-h", "help"}) {
+    const Outcome outcome = mlocksim({word});
+    EXPECT_EQ(outcome.code, kOk) << word;
+    EXPECT_EQ(outcome.err, "") << word;
+    for (const char* command : {"run", "compare", "check", "list"}) EXPECT_THAT(outcome.out, HasSubstr(command));
+  }
+}
+
+TEST_F(Commands, ExplainThemselves) {
+  for (const std::string command : {"run", "compare", "check", "list"}) {
+    for (const char* word : {"--help", "-h"}) {
+      const Outcome outcome = mlocksim({command, word});
+      EXPECT_EQ(outcome.code, kOk) << command;
+      EXPECT_THAT(outcome.out, StartsWith("usage: mlocksim " + command));
+      EXPECT_EQ(outcome.err, "") << command;
+    }
+  }
+}
+
+TEST_F(Commands, NameEveryOptionInTheirHelp) {
+  for (const char* option : {"--policy", "--seed", "--set", "--json", "--hgrm", "--stepwise"}) {
+    EXPECT_THAT(mlocksim({"run", "--help"}).out, HasSubstr(option));
+  }
+  for (const char* option : {"--policies", "--reps", "--jobs", "--seed", "--set", "--json", "--hgrm"}) {
+    EXPECT_THAT(mlocksim({"compare", "--help"}).out, HasSubstr(option));
+  }
+}
+
+TEST_F(Commands, TellTheVersion) {
+  EXPECT_THAT(mlocksim({"--version"}).out, MatchesRegex("mlocksim [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+// --- what is misspelt ---------------------------------------------------------------------------------------
+
+TEST_F(Commands, ShowHelpAndFailWithoutACommand) { expect_bad_input(mlocksim({}), "usage: mlocksim COMMAND"); }
+
+TEST_F(Commands, NameTheNearestCommand) {
+  expect_bad_input(mlocksim({"comparee", tiny_}), "there is no command 'comparee' (did you mean compare?)");
+  expect_bad_input(mlocksim({"zzz"}), "there is no command 'zzz'; mlocksim --help");
+}
+
+TEST_F(Commands, NameTheNearestOption) {
+  expect_bad_input(mlocksim({"run", tiny_, "--jsno", "x"}), "'--jsno' (did you mean --json?)");
+  expect_bad_input(mlocksim({"compare", tiny_, "--polices", "downgrade"}), "did you mean --policies?");
+}
+
+TEST_F(Commands, NameTheNearestScenario) {
+  expect_bad_input(mlocksim({"run", "unlock_qestion"}),
+                   "there is no scenario 'unlock_qestion' (did you mean unlock_question?)");
+}
+
+TEST_F(Commands, NameTheNearestPolicy) {
+  expect_bad_input(mlocksim({"run", tiny_, "--policy", "downgrad"}), "(did you mean downgrade?)");
+  expect_bad_input(mlocksim({"compare", tiny_, "--policies", "write_held,downgrad"}), "(did you mean downgrade?)");
+}
+
+TEST_F(Commands, WantToKnowWhatToRun) {
+  expect_bad_input(mlocksim({"run"}), "missing SCENARIO");
+  expect_bad_input(mlocksim({"compare"}), "missing SCENARIO");
+  expect_bad_input(mlocksim({"check"}), "missing FILE");
+  expect_bad_input(mlocksim({"list"}), "missing KIND");
+  expect_bad_input(mlocksim({"run", tiny_, tiny_}), "too many");
+}
+
+TEST_F(Commands, RefuseNumbersThatAreNone) {
+  expect_bad_input(mlocksim({"run", tiny_, "--seed", "one"}), "--seed");
+  expect_bad_input(mlocksim({"compare", tiny_, "--reps", "0"}), "--reps: expected a number from 1");
+  expect_bad_input(mlocksim({"compare", tiny_, "--reps", "-3"}), "--reps");
+  expect_bad_input(mlocksim({"compare", tiny_, "--jobs", "0"}), "--jobs: expected a number from 1");
+}
+
+TEST_F(Commands, RefuseASeedBelowZero) { expect_bad_input(mlocksim({"run", tiny_, "--seed=-1"}), "--seed"); }
+
+TEST_F(Commands, RunUnderOnePolicyOnly) {
+  expect_bad_input(mlocksim({"run", tiny_, "--policy", "all"}), "policy");
+  expect_bad_input(mlocksim({"run", tiny_, "--policy", "downgrade,write_held"}), "downgrade,write_held");
+}
+
+// --- scenarios ----------------------------------------------------------------------------------------------
+
+TEST_F(Commands, SayWhereAFileIsWrong) {
+  const std::string file = tiny_with("memory: {size: 32MiB", "memory: {size: 32MB");
+  expect_bad_input(mlocksim({"run", file}), file + ":5:16: memory.size: expected a size such as 4GiB");
+  expect_bad_input(mlocksim({"compare", file}), file + ":5:16: memory.size");
+}
+
+TEST_F(Commands, SayAllThatIsWrongAtOnce) {
+  const Outcome outcome = mlocksim({"run", tiny_with("seed: 1\n", "sead: 1\nduration: soon\n")});
+  expect_bad_input(outcome, "changed.yaml:7:1: sead: unknown key (did you mean seed?)");
+  EXPECT_THAT(outcome.err, HasSubstr("changed.yaml:8:11: duration"));
+  EXPECT_EQ(lines_of(outcome.err).size(), 2u);
+}
+
+TEST_F(Commands, SayWhereTextIsNoYaml) {
+  EXPECT_THAT(mlocksim({"run", folder_.write("broken.yaml", "schema: mlocksim/1\nname: [")}).err,
+              HasSubstr("broken.yaml:2:"));
+}
+
+TEST_F(Commands, FindAScenarioInTheWorkingDirectory) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(std::filesystem::path(tiny_).parent_path());
+  const Outcome with_extension = mlocksim({"run", "tiny.yaml"});
+  const Outcome as_path = mlocksim({"compare", "./tiny.yaml"});
+  const Outcome in_folder = mlocksim({"check", "tiny.yaml"});
+  std::filesystem::current_path(before);
+  EXPECT_EQ(with_extension.code, kOk) << with_extension.err;
+  EXPECT_EQ(as_path.code, kOk) << as_path.err;
+  EXPECT_EQ(in_folder.code, kOk) << in_folder.err;
+}
+
+TEST_F(Commands, ReadNoScenarioThatIsAbsent) {
+  expect_bad_input(mlocksim({"run", folder_ / "absent.yaml"}), "absent.yaml");
+}
+
+// --- run ----------------------------------------------------------------------------------------------------
+
+TEST_F(Commands, RunPrintsWhatEverybodyWentThrough) {
+  const Outcome outcome = mlocksim({"run", tiny_});
+  EXPECT_EQ(outcome.code, kOk) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_THAT(outcome.out, AllOf(StartsWith("tiny\nOne of everything, in milliseconds.\n4 CPUs"), HasSubstr("seed 1"),
+                                 HasSubstr("| write_held"), HasSubstr("open_faulter    mlock"),
+                                 HasSubstr("The locker's calls"), HasSubstr("mmap_sem of db"), HasSubstr("Memory")));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("\033"))) << "colour is for terminals";
+}
+
+TEST_F(Commands, RunTakesThePolicyAndTheSeed) {
+  const Outcome outcome = mlocksim({"run", tiny_, "--policy", "unlock_downgrade", "--seed", "42"});
+  EXPECT_EQ(outcome.code, kOk) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("| unlock_downgrade"), HasSubstr("seed 42")));
+}
+
+TEST_F(Commands, RunTakesAPolicyOfTheUsersOwn) {
+  const std::string mine = folder_.write("mine.yaml",
+                                         "schema: mlocksim/1\nname: mine\npopulate: {mode: write_held}\n"
+                                         "munlock: {mode: downgrade}\nmunmap: {mode: write_held}\n");
+  const Outcome outcome = mlocksim({"run", tiny_, "--policy", mine});
+  EXPECT_EQ(outcome.code, kOk) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("| mine"));
+}
+
+TEST_F(Commands, RunReportsARunOutOfMemory) {
+  const Outcome outcome = mlocksim({"run", tiny_, "--set", "memory.size=4MiB", "--set", "memory.free=1MiB"});
+  EXPECT_EQ(outcome.code, kOk) << "an outcome, not a crash: " << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("OUT OF MEMORY"));
+}
+
+TEST_F(Commands, FailWithCodeOneWhenARunFails) {
+  const Outcome run = mlocksim({"run", tiny_, "--simgrid=--cfg=no/such/key:1"});
+  EXPECT_EQ(run.code, kRunFailed);
+  EXPECT_THAT(run.err, HasSubstr("no/such/key"));
+  const Outcome compare =
+      mlocksim({"compare", tiny_, "--simgrid=--cfg=no/such/key:1", "--json", folder_ / "failed.json"});
+  EXPECT_EQ(compare.code, kRunFailed);
+  EXPECT_THAT(compare.err, HasSubstr("to see it alone: mlocksim run " + tiny_ + " --policy write_held --seed 1"));
+  EXPECT_THAT(folder_.names(), ElementsAre("tiny.yaml")) << "no result, no file";
+}
+
+// --- --set --------------------------------------------------------------------------------------------------
+
+TEST_F(Commands, SetChangesAKey) {
+  const Outcome outcome = mlocksim(
+      {"run", tiny_, "--set", "processes[0].regions.heap.size=1MiB", "--set", "machine.cpus=3", "--set", "seed=5"});
+  EXPECT_EQ(outcome.code, kOk) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("3 CPUs"), HasSubstr("seed 5"), HasSubstr(" 768 pages asked for")))
+      << "three times 1 MiB";
+}
+
+TEST_F(Commands, SetRefusesWhatTheFileWouldNotTake) {
+  expect_bad_input(mlocksim({"run", tiny_, "--set", "memory.sise=1GiB"}), "--set memory.sise=1GiB");
+  expect_bad_input(mlocksim({"run", tiny_, "--set", "memory.sise=1GiB"}), "(did you mean size?)");
+  expect_bad_input(mlocksim({"run", tiny_, "--set", "memory.size"}), "expected path=value");
+  expect_bad_input(mlocksim({"run", tiny_, "--set", "memory.size=4GB"}), "memory.size: expected a size");
+  expect_bad_input(mlocksim({"run", tiny_, "--set", "processes[7].name=x"}), "processes[7]");
+  expect_bad_input(mlocksim({"compare", tiny_, "--set", "machine.cpus=0"}), "machine.cpus");
+}
+
+// --- --json -------------------------------------------------------------------------------------------------
+
+TEST_F(Commands, RunWritesJson) {
+  const std::string file = folder_ / "result.json";
+  const Outcome outcome = mlocksim({"run", tiny_, "--json", file});
+  ASSERT_EQ(outcome.code, kOk) << outcome.err;
+  const json result = json::parse(tests::text_of(file), nullptr, false);
+  ASSERT_FALSE(result.is_discarded());
+  EXPECT_EQ(result.value("schema", ""), "mlocksim/1");
+  EXPECT_EQ(result.value("policy", ""), "write_held");
+  EXPECT_EQ(folder_.names().size(), 2u) << "nothing else is left behind";
+}
+
+TEST_F(Commands, RunAndCompareKnowAClassOfNobody) {
+  const std::string nobody = "processes[0].threads.mapper.count=0";
+  const std::string file = folder_ / "result.json";
+  const Outcome run = mlocksim({"run", tiny_, "--set", nobody, "--json", file});
+  ASSERT_EQ(run.code, kOk) << run.err;
+  const json mapper = json::parse(tests::text_of(file)).at("classes").at("mapper");
+  EXPECT_EQ(mapper.at("total").at("count"), 0);
+  EXPECT_EQ(mapper.at("during"), json::object());
+  const Outcome compare = mlocksim({"compare", tiny_, "--reps", "2", "--set", nobody});
+  EXPECT_EQ(compare.code, kOk) << compare.err;
+  EXPECT_THAT(compare.out, AllOf(HasSubstr("ps"), Not(HasSubstr("mapper"))));
+}
+
+TEST_F(Commands, CompareWritesEveryRunAndTheVerdictAsJson) {
+  const std::string file = folder_ / "results.json";
+  const Outcome outcome = mlocksim({"compare", tiny_, "--reps", "2", "--json", file});
+  ASSERT_EQ(outcome.code, kOk) << outcome.err;
+  const json results = json::parse(tests::text_of(file), nullptr, false);
+  ASSERT_FALSE(results.is_discarded());
+  std::vector<std::string> runs;
+  for (const json& run : results.at("runs")) {
+    runs.push_back(run.at("policy").get<std::string>() + " " + std::to_string(run.at("seed").get<int>()));
+  }
+  EXPECT_THAT(runs, ElementsAre("write_held 1", "write_held 2", "downgrade 1", "downgrade 2", "unlock_downgrade 1",
+                                "unlock_downgrade 2"));
+  EXPECT_THAT(results.at("verdict").get<std::string>(), HasSubstr("Should the unlock path downgrade mmap_sem, too?"));
+  EXPECT_THAT(outcome.out, HasSubstr(results.at("verdict").get<std::string>()));
+}
+
+TEST_F(Commands, JsonReplacesAnOlderFile) {
+  const std::string file = folder_.write("result.json", "old");
+  ASSERT_EQ(mlocksim({"run", tiny_, "--json", file}).code, kOk);
+  EXPECT_THAT(tests::text_of(file), StartsWith("{"));
+}
+
+TEST_F(Commands, JsonIsNotWrittenWhenTheInputIsBad) {
+  const std::string old = folder_.write("old.json", "old");
+  const std::string bad = tiny_with("seed: 1", "seed: one");
+  for (const char* command : {"run", "compare"}) {
+    EXPECT_EQ(mlocksim({command, bad, "--json", old}).code, kBadInput);
+    EXPECT_EQ(mlocksim({command, bad, "--json", folder_ / "new.json"}).code, kBadInput);
+  }
+  EXPECT_EQ(tests::text_of(old), "old");
+  EXPECT_EQ(folder_.names().size(), 3u) << "tiny.yaml, changed.yaml, old.json";
+}
+
+TEST_F(Commands, RefuseAJsonFileThatCannotBeWrittenBeforeTheyRunAnything) {
+  // A run of this would take hours of CPU time.
+  const std::string endless = tiny_with("seed: 1", "seed: 1\nduration: 1000000s");
+  for (const std::string& path : {folder_ / "no/such/folder.json", folder_ / ".", std::string("/proc/result.json")}) {
+    expect_bad_input(mlocksim({"run", endless, "--json", path}), "cannot be written");
+    expect_bad_input(mlocksim({"compare", endless, "--json", path}), "cannot be written");
+  }
+}
+
+TEST_F(Commands, RefuseAJsonFileWithoutAName) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(std::filesystem::path(tiny_).parent_path());
+  const Outcome outcome = mlocksim({"run", tiny_, "--json", ""});
+  std::filesystem::current_path(before);
+  EXPECT_EQ(outcome.code, kBadInput) << outcome.out;
+  EXPECT_THAT(folder_.names(), ElementsAre("tiny.yaml"));
+}
+
+// As root, replacing would put a plain file where /dev/null was.
+TEST_F(Commands, JsonIsWrittenIntoADeviceAndDoesNotReplaceIt) {
+  const std::string pipe = folder_ / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = open(pipe.c_str(), O_RDWR | O_NONBLOCK);
+  ASSERT_GE(fcntl(reader, F_SETPIPE_SZ, 1 << 20), 0) << "nobody reads before the program is done";
+  const Outcome outcome = mlocksim({"run", tiny_, "--set", "processes[0].threads.locker.repeat=1", "--json", pipe});
+  std::string received(1 << 20, '\0');
+  received.resize(static_cast<std::size_t>(std::max<ssize_t>(0, read(reader, received.data(), received.size()))));
+  close(reader);
+  EXPECT_EQ(outcome.code, kOk) << outcome.err;
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  EXPECT_THAT(received, StartsWith("{"));
+}
+
+TEST_F(Commands, JsonIsWrittenThroughASymbolicLink) {
+  const std::string target = folder_.write("target.json", "old");
+  std::filesystem::create_symlink(target, folder_ / "link.json");
+  ASSERT_EQ(mlocksim({"run", tiny_, "--json", folder_ / "link.json"}).code, kOk);
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "link.json"));
+  EXPECT_THAT(tests::text_of(target), StartsWith("{"));
+}
+
+// --- compare ------------------------------------------------------------------------------------------------
+
+TEST_F(Commands, ComparePrintsPoliciesSideBySideWithAVerdict) {
+  const Outcome outcome = mlocksim({"compare", tiny_});
+  EXPECT_EQ(outcome.code, kOk) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("| write_held"), HasSubstr("| downgrade"), HasSubstr("| unlock_downgrade"),
+                                 HasSubstr("\nVerdict\n"), HasSubstr("Should the unlock path downgrade mmap_sem, too?"),
+                                 HasSubstr("One replication: no confidence intervals"), HasSubstr("3 runs in")));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("95 % confidence")));
+}
+
+TEST_F(Commands, CompareGivesIntervalsWithReplications) {
+  const Outcome outcome = mlocksim({"compare", tiny_, "--reps", "3"});
+  EXPECT_EQ(outcome.code, kOk) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("Differences from write_held: mean over 3 seeds [95 % confidence]"),
+                                 HasSubstr("; difference "), HasSubstr("9 runs in")));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("One replication")));
+}
+
+TEST_F(Commands, CompareTakesPoliciesFromTheCommandLine) {
+  const Outcome two = mlocksim({"compare", tiny_, "--policies", "unlock_downgrade,write_held"});
+  EXPECT_EQ(two.code, kOk) << two.err;
+  EXPECT_LT(two.out.find("| unlock_downgrade"), two.out.find("| write_held")) << "in the order asked for";
+  EXPECT_THAT(two.out, Not(HasSubstr("| downgrade ")));
+  const Outcome all = mlocksim({"compare", tiny_, "--policies", "all"});
+  EXPECT_EQ(all.code, kOk) << all.err;
+  EXPECT_THAT(all.out, AllOf(HasSubstr("| write_held"), HasSubstr("| downgrade"), HasSubstr("| unlock_downgrade")));
+}
+
+TEST_F(Commands, CompareRefusesAPolicyTwice) {
+  expect_bad_input(mlocksim({"compare", tiny_, "--policies", "downgrade,downgrade"}), "downgrade");
+}
+
+// --- check and list -----------------------------------------------------------------------------------------
+
+TEST_F(Commands, CheckReportsEveryFile) {
+  const std::string configs = tests::source_configs();
+  const std::string bad = tiny_with("seed: 1", "seed: one");
+  const std::string worse = folder_.write("worse.yaml", "schema: mlocksim/1\n");
+  const std::string policy = configs + "/policies/downgrade.yaml";
+  const std::string machine = configs + "/machines/epyc-zen4-linux-6.18.yaml";
+  const std::string device = configs + "/devices/nvme.yaml";
+  const Outcome outcome = mlocksim({"check", tiny_, bad, folder_ / "absent.yaml", worse, policy, machine, device});
+  EXPECT_EQ(outcome.code, kBadInput);
+  EXPECT_EQ(outcome.out, tiny_ + ": a valid scenario\n" + policy + ": a valid policy\n" + machine +
+                             ": a valid machine\n" + device + ": a valid device\n");
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr(bad + ":7:7: seed"), HasSubstr("absent.yaml: cannot be read"), HasSubstr("worse.yaml")));
+}
+
+TEST_F(Commands, CheckFindsNothingWrongWithWhatIsShipped) {
+  std::vector<std::string> words{"check"};
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(tests::source_configs())) {
+    if (entry.path().extension() == ".yaml") words.push_back(entry.path());
+  }
+  const Outcome outcome = mlocksim(words);
+  EXPECT_EQ(outcome.code, kOk) << outcome.err;
+  EXPECT_EQ(lines_of(outcome.out).size(), words.size() - 1);
+}
+
+TEST_F(Commands, ListListsWhatIsShipped) {
+  const Outcome policies = mlocksim({"list", "policies"});
+  EXPECT_EQ(policies.code, kOk);
+  for (const char* name : {"write_held", "downgrade", "unlock_downgrade"}) EXPECT_TRUE(says(policies, name)) << name;
+  EXPECT_THAT(policies.out, HasSubstr("Before the patch.")) << "what a policy says of itself";
+  EXPECT_THAT(mlocksim({"list", "machines"}).out, StartsWith("epyc-zen4-linux-6.18"));
+  const Outcome devices = mlocksim({"list", "devices"});
+  EXPECT_EQ(devices.code, kOk);
+  for (const char* name : {"disk", "nvme", "sata_ssd", "zram"}) EXPECT_TRUE(says(devices, name)) << name;
+  EXPECT_THAT(mlocksim({"list", "scenarios"}).out, AllOf(HasSubstr("unlock_question"), HasSubstr("with_writer")));
+}
+
+TEST_F(Commands, ListNamesTheNearestKind) {
+  expect_bad_input(mlocksim({"list", "polices"}),
+                   "expected policies, machines, devices, scenarios, incidents or studies, found 'polices' "
+                   "(did you mean policies?)");
+}
+
+// --- same input, same bytes ---------------------------------------------------------------------------------
+
+class SameInput : public Commands {
+ protected:
+  // Everything that a command says and writes, but wall time.
+  [[nodiscard]] std::string bytes_of(const std::vector<std::string>& program, const std::string& command,
+                                     std::vector<std::string> more = {}) const {
+    const std::string file = folder_ / "bytes.json";
+    std::vector<std::string> words = program;
+    words.insert(words.end(), {tests::mlocksim_binary(), command, tiny_, "--json", file});
+    words.insert(words.end(), more.begin(), more.end());
+    tests::use_source_configs();
+    const Outcome outcome = tests::run_program(words);
+    EXPECT_EQ(outcome.code, kOk) << outcome.err;
+    const std::string text = tests::text_of(file);
+    EXPECT_THAT(text, Not(IsEmpty()));
+    std::filesystem::remove(file);
+    return without_wall_time(outcome.out + outcome.err + text);
+  }
+};
+
+TEST_F(SameInput, GivesTheSameBytes) {
+  EXPECT_EQ(bytes_of({}, "run"), bytes_of({}, "run"));
+  EXPECT_EQ(bytes_of({}, "compare", {"--reps", "2"}), bytes_of({}, "compare", {"--reps", "2"}));
+}
+
+TEST_F(SameInput, GivesTheSameBytesWhateverTheNumberOfJobs) {
+  EXPECT_EQ(bytes_of({}, "compare", {"--reps", "3", "-j", "1"}), bytes_of({}, "compare", {"--reps", "3", "-j", "9"}));
+}
+
+TEST_F(SameInput, GivesTheSameBytesStepByStep) {
+  EXPECT_EQ(bytes_of({}, "compare"), bytes_of({}, "compare", {"--stepwise"}));
+}
+
+TEST_F(SameInput, GivesTheSameBytesInRunAndInCompare) {
+  const auto run_of = [&](const std::string& text) { return text.substr(text.find("{\n")); };
+  const std::string run = run_of(bytes_of({}, "run", {"--policy", "downgrade", "--seed", "2"}));
+  const std::string file = folder_ / "all.json";
+  ASSERT_EQ(mlocksim({"compare", tiny_, "--reps", "2", "--json", file}).code, kOk);
+  const auto runs = nlohmann::ordered_json::parse(tests::text_of(file)).at("runs");
+  EXPECT_EQ(without_wall_time(runs.at(3).dump(2)), run) << "the second seed of the second policy";
+}
+
+TEST_F(SameInput, GivesTheSameBytesWithoutAddressSpaceRandomisation) {
+  if (tests::run_program({"setarch", "-R", "true"}).code != 0) GTEST_SKIP() << "setarch -R is not allowed here";
+  EXPECT_EQ(bytes_of({}, "compare"), bytes_of({"setarch", "-R"}, "compare"));
+}
+
+}  // namespace

@@ -1,0 +1,474 @@
+// Whole runs with the further steps of lockers, several lockers, and the further competitors
+// (models/workload/workload.h).
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <map>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/simulation.h"
+#include "tests/support/in_child.h"
+#include "tests/support/result_text.h"
+#include "tests/support/small_machine.h"
+
+namespace models {
+namespace {
+
+using namespace std::chrono_literals;
+using sim::Constant;
+using sim::Exponential;
+using tests::check_in_child;
+using tests::kMiB;
+using Call = ScriptStep::Call;
+using Kind = RegionSpec::Kind;
+
+Scenario machine() {
+  Scenario scenario;
+  scenario.name = "competitors";
+  scenario.machine.cpus = 16;
+  scenario.machine.scheduler = {1ms, 0ns, 0ns};
+  Costs& costs = scenario.machine.costs;
+  costs.populate_page = Constant{1000ns};
+  costs.munlock_page = Constant{400ns};
+  costs.zap_page = Constant{100ns};
+  costs.fault = Constant{500ns};
+  costs.mmap = Constant{300ns};
+  costs.munmap = Constant{600ns};
+  costs.mprotect = Constant{200ns};
+  costs.madvise = Constant{70ns};
+  costs.fork_vma = 50ns;
+  costs.fork_page = 10ns;
+  costs.proc_maps_vma = 30ns;
+  costs.proc_smaps_vma = 90ns;
+  costs.proc_smaps_page = 2ns;
+  costs.access_page = Constant{40ns};
+  scenario.memory.size = scenario.memory.free = Bytes(1024 * kMiB);
+  scenario.processes.push_back({"db", true, {}, {{"heap", Bytes(100 * kPageSize)}}, {}});
+  scenario.processes.push_back({"monitor", true, {}, {}, {}});
+  return scenario;
+}
+
+void add(Scenario& scenario, ThreadSpec thread) { scenario.processes.front().threads.push_back(std::move(thread)); }
+void add_monitor(Scenario& scenario, ThreadSpec thread) {
+  scenario.processes.back().threads.push_back(std::move(thread));
+}
+ThreadSpec locker(std::vector<ScriptStep> script, int repeat = 1) {
+  return {"locker", 1, LockerSpec{"heap", std::move(script), repeat}};
+}
+ThreadSpec faulter(Arrival arrival, std::optional<std::string> region = std::nullopt) {
+  return {"faulter", 1, FaulterSpec{std::move(region), std::move(arrival)}};
+}
+
+Result run(const Scenario& scenario) { return simulate(scenario, Policy{}, {}); }
+
+// ---------------------------------------------------------------------------------------------------------------
+// Steps.
+
+TEST(LockerSteps, EachIsCountedUnderItsName) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    add(scenario, locker({{Call::mlockall},
+                          {Call::munlockall},
+                          {Call::mlockall_future},
+                          {Call::brk, {}, Bytes(10 * kPageSize)},
+                          {Call::mmap_locked},
+                          {Call::munlockall},
+                          {Call::stack, {}, Bytes(5 * kPageSize)},
+                          {Call::remap_file_pages},
+                          {Call::exit}}));
+    const Result result = run(scenario);
+    std::map<std::string, std::uint64_t> pages;
+    for (const auto& [name, record] : result.calls) {
+      EXPECT_TRUE(record.errors.empty()) << name;
+      pages[name] = record.pages;
+    }
+    // The stack has one page from the start: 101. Then 10 of the heap's and the fresh 100; in the end 5 of the stack's.
+    EXPECT_EQ(pages, (std::map<std::string, std::uint64_t>{{"mlockall", 101},
+                                                           {"munlockall", 101 + 211},
+                                                           {"mlockall_future", 0},
+                                                           {"brk", 10},
+                                                           {"mmap_locked", 100},
+                                                           {"stack", 5},
+                                                           {"remap_file_pages", 100},
+                                                           {"exit", 216}}));
+    EXPECT_EQ(result.calls.at("mlockall").duration.max(), 101 * 1000ns);
+    EXPECT_EQ(result.calls.at("brk").duration.max(), 300ns + 10 * 1000ns);
+    EXPECT_EQ(result.calls.at("mmap_locked").duration.max(), 300ns + 100 * 1000ns);
+    EXPECT_EQ(result.calls.at("stack").duration.max(), 500ns);
+    EXPECT_EQ(result.calls.at("remap_file_pages").duration.max(), 600ns + 100 * 100ns + 300ns);
+    // One page of the stack, its new page, the heap's 10, the fresh 100; remap_file_pages has emptied the region.
+    EXPECT_EQ(result.calls.at("exit").duration.max(), 112 * 100ns);
+    EXPECT_EQ(result.memory.at_end.evictable() + result.memory.at_end.unevictable, PageCount(0));
+  });
+}
+
+TEST(LockerSteps, MapARegionOfManyVmasAgainAsItWas) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.processes.front().regions = {{"heap", Bytes(100 * kPageSize), 7, Kind::anon}};
+    add(scenario, locker({{Call::mlock}, {Call::munmap}}, 2));
+    const Result result = run(scenario);
+    EXPECT_EQ(result.calls.at("mmap").duration.count(), 7U);
+    EXPECT_EQ(result.calls.at("mmap").pages, 100U);
+    EXPECT_EQ(result.calls.at("mlock").duration.max(), 100 * 1000ns);
+    EXPECT_TRUE(result.calls.at("mlock").errors.empty());
+  });
+}
+
+struct OfAKind {
+  Kind kind;
+  std::int64_t populated;
+  std::int64_t unevictable;
+};
+class RegionKind : public testing::TestWithParam<OfAKind> {};
+INSTANTIATE_TEST_SUITE_P(, RegionKind,
+                         testing::Values(OfAKind{Kind::anon, 100, 100}, OfAKind{Kind::special, 100, 0},
+                                         OfAKind{Kind::hugetlb, 100, 0}, OfAKind{Kind::io, 0, 0}),
+                         [](const auto& each) { return "Kind" + std::to_string(static_cast<int>(each.param.kind)); });
+TEST_P(RegionKind, DecidesWhatMlockDoes) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.processes.front().regions.front().kind = GetParam().kind;
+    add(scenario, locker({{Call::mlock}}));
+    const Result result = run(scenario);
+    EXPECT_EQ(result.calls.at("mlock").duration.max(), GetParam().populated * 1000ns);
+    EXPECT_EQ(result.memory.at_end.unevictable, PageCount(GetParam().unevictable));
+    EXPECT_EQ(result.memory.at_end.evictable(), PageCount(GetParam().populated - GetParam().unevictable));
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Exit.
+
+TEST(ExitOfAProcess, EndsTheThreadsOfItsProcessAndTheirRequests) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 1ms;
+    add(scenario, locker({{Call::hold, 100us}, {Call::exit}}));
+    add(scenario, faulter(OpenLoop{Constant{1us}}));
+    const Result result = run(scenario);
+    EXPECT_LE(result.classes.at(1).total().latency().count(), 100U);
+    EXPECT_GE(result.classes.at(1).total().latency().count() + result.classes.at(1).warm_up, 99U);
+    EXPECT_EQ(result.classes.at(1).unfinished, 0U);
+  });
+}
+
+TEST(ExitOfAProcess, EndsTheScriptsOfItsProcessesOtherLockers) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    add(scenario, locker({{Call::hold, 100us}, {Call::exit}}));
+    add(scenario, {"other", 2, LockerSpec{"heap", {{Call::mlock}, {Call::munlock}, {Call::exit}}, 1}});
+    const Result result = run(scenario);
+    EXPECT_EQ(result.calls.at("exit").duration.count(), 1U);
+    EXPECT_EQ(result.memory.at_end.evictable() + result.memory.at_end.unevictable, PageCount(0));
+  });
+}
+
+TEST(ExitOfAProcess, AReaderThatIsInsideUnmapsTheProcessItself) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 10ms;
+    scenario.machine.costs.proc_cmdline = Constant{50us};
+    add(scenario, locker({{Call::mlock}, {Call::hold, 10us}, {Call::exit}}));
+    add_monitor(scenario, {"ps", 1, ProcReaderSpec{ProcReaderSpec::File::cmdline, "db", ClosedLoop{Constant{100us}}}});
+    const Result result = run(scenario);
+    // exit at 110 us, the reader is inside from 100 us to 150 us.
+    EXPECT_EQ(result.calls.at("exit").duration.max(), 0ns);
+    EXPECT_EQ(result.classes.at(1).total().latency().count(), 1U);
+    EXPECT_EQ(result.classes.at(1).total().latency().max(), 50us + 100 * (400ns + 100ns));
+    EXPECT_EQ(result.memory.at_end.unevictable, PageCount(0));
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Competitors.
+
+TEST(Madviser, GivesTheRegionBackPieceByPiece) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 45us;
+    add(scenario, faulter(ClosedLoop{Constant{1h}}, "heap"));
+    add(scenario,
+        {"recycler", 1, MadviserSpec{"heap", Advice::dontneed, Bytes(30 * kPageSize), ClosedLoop{Constant{9930ns}}}});
+    const Result result = run(scenario);
+    const Samples all = result.classes.at(1).total();
+    EXPECT_EQ(all.latency().count(), 4U);
+    EXPECT_EQ(all.latency().max(), 70ns);
+    EXPECT_EQ(result.locks.at(0).statistics.read.acquisitions, 4U);
+    EXPECT_EQ(result.locks.at(0).statistics.write.acquisitions, 0U);
+  });
+}
+
+// Of two pieces, the first call splits the VMA and the second one merges it again, with other flags; then all that
+// again with the flags as they were.
+TEST(Madviser, TakesFlagsBackInTheNextRound) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.machine.costs.vma_split = 3us;
+    scenario.machine.costs.vma_merge = 7us;
+    scenario.duration = 105us;
+    add(scenario, {"searcher", 1,
+                   MadviserSpec{"heap", Advice::sequential, Bytes(50 * kPageSize), ClosedLoop{Constant{9'930ns}}}});
+    const Result result = run(scenario);
+    const Samples all = result.classes.at(0).total();
+    // Due at 9.9, 22.9, 39.9, 52.9, 69.9, 82.9 and 99.9 us; the first is warm-up.
+    EXPECT_EQ(all.latency().count(), 6U);
+    EXPECT_EQ(all.latency().min(), 3070ns);
+    EXPECT_EQ(all.latency().max(), 7070ns);
+    EXPECT_EQ(result.locks.at(0).statistics.read.acquisitions, 0U);
+    EXPECT_EQ(result.locks.at(0).statistics.hold.at({0, Phase::madvise, LockMode::write}).count(), 7U);
+  });
+}
+
+TEST(MincoreCaller, LooksAtAPieceOfTheRegion) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.machine.costs.mincore_page = 5ns;
+    scenario.duration = 45us;
+    add(scenario, {"seeker", 1, MincoreSpec{"heap", Bytes(30 * kPageSize), ClosedLoop{Constant{9'850ns}}}});
+    const Result result = run(scenario);
+    const Samples all = result.classes.at(0).total();
+    EXPECT_EQ(all.latency().count(), 4U);
+    EXPECT_EQ(all.latency().min(), 30 * 5ns);
+    EXPECT_EQ(all.latency().max(), 30 * 5ns);
+    EXPECT_EQ(result.locks.at(0).statistics.hold.at({0, Phase::mincore, LockMode::read}).count(), 4U);
+  });
+}
+
+TEST(GetMempolicyCaller, FaultsInWhatItAsksForOnlyToSeeOnWhichNodeItIs) {
+  const auto run_with = [](bool node) {
+    Scenario scenario = machine();
+    scenario.machine.costs.get_mempolicy = Constant{40ns};
+    scenario.processes.front().regions.front().size = Bytes(kPageSize);
+    scenario.duration = 45us;
+    add(scenario, {"numa", 1, GetMempolicySpec{"heap", node, OpenLoop{Constant{10us}}}});
+    return run(scenario);
+  };
+  check_in_child([&] {
+    const Result result = run_with(true);
+    EXPECT_EQ(result.locks.at(0).statistics.hold.at({0, Phase::mempolicy, LockMode::read}).max(), 40ns + 1000ns);
+    EXPECT_EQ(result.memory.at_end.evictable(), PageCount(1));
+  });
+  check_in_child([&] {
+    const Result result = run_with(false);
+    EXPECT_EQ(result.locks.at(0).statistics.hold.at({0, Phase::mempolicy, LockMode::read}).max(), 40ns);
+    EXPECT_EQ(result.memory.at_end.evictable(), PageCount(0));
+  });
+}
+
+TEST(AClassOfNobody, HasNoSamplesAndHoldsNobodyUp) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 45us;
+    add(scenario, {"locker", 0, LockerSpec{"heap", {{Call::mlock}}, 1}});
+    add(scenario, {"mapper", 0, MapperSpec{Bytes(kPageSize), OpenLoop{Constant{1us}}}});
+    add(scenario, faulter(ClosedLoop{Constant{9'500ns}}));
+    const Result result = run(scenario);
+    ASSERT_EQ(result.class_names(), (std::vector<std::string>{"locker", "mapper", "faulter"}));
+    EXPECT_TRUE(result.classes.at(1).total().latency().empty());
+    EXPECT_EQ(result.classes.at(1).unfinished, 0U);
+    EXPECT_EQ(result.classes.at(1).cpu, 0ns);
+    EXPECT_EQ(result.classes.at(2).total().latency().count(), 4U);
+    EXPECT_EQ(result.sim_time, 45us);
+    EXPECT_TRUE(result.calls.empty());
+  });
+}
+
+TEST(AClassOfNobody, MayBeTheOnlyOne) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 45us;
+    add(scenario, {"faulter", 0, FaulterSpec{std::nullopt, ClosedLoop{Constant{1us}}}});
+    const Result result = run(scenario);
+    EXPECT_EQ(result.sim_time, 45us);
+    EXPECT_EQ(result.cool_down, 0ns);
+  });
+}
+
+TEST(Protector, SplitsAndMergesInTurn) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.machine.costs.vma_split = 3us;
+    scenario.machine.costs.vma_merge = 7us;
+    scenario.duration = 105us;
+    add(scenario, {"protector", 1, ProtectorSpec{"heap", Bytes(kPageSize), ClosedLoop{Constant{19'800ns}}}});
+    const Result result = run(scenario);
+    const Samples all = result.classes.at(0).total();
+    EXPECT_EQ(all.latency().count(), 4U);
+    EXPECT_EQ(all.latency().min(), 3200ns);
+    EXPECT_EQ(all.latency().max(), 7200ns);
+    EXPECT_EQ(result.locks.at(0).statistics.hold.at({0, Phase::mprotect, LockMode::write}).count(), 4U);
+  });
+}
+
+TEST(Forker, HoldsMmapSemForItsVmasAndPages) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 250us;
+    add(scenario, locker({{Call::mlock}}));
+    add(scenario, {"forker", 1, ForkerSpec{ClosedLoop{Constant{200us}}}});
+    const Result result = run(scenario);
+    EXPECT_EQ(result.classes.at(1).total().latency().max(), 50ns + 100 * 10ns);
+    EXPECT_EQ(result.locks.at(0).statistics.hold.at({1, Phase::fork, LockMode::write}).count(), 1U);
+  });
+}
+
+TEST(RemoteReader, ReadsTheTargetsFirstRegion) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 250us;
+    add(scenario, locker({{Call::mlock}}));
+    add_monitor(scenario, {"gdb", 1, RemoteReaderSpec{"db", PageCount(16), ClosedLoop{Constant{200us}}}});
+    const Result result = run(scenario);
+    EXPECT_EQ(result.classes.at(1).total().latency().max(), 16 * 40ns);
+    EXPECT_EQ(result.locks.at(0).statistics.hold.at({1, Phase::remote_read, LockMode::read}).count(), 1U);
+    EXPECT_EQ(result.memory.at_end.unevictable, PageCount(100));
+  });
+}
+
+TEST(ProcReader, ReadsMapsAndSmapsBufferByBuffer) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 290us;
+    scenario.processes.front().regions = {{"heap", Bytes(100 * kPageSize), 100, Kind::anon}};
+    add_monitor(scenario, {"maps", 1, ProcReaderSpec{ProcReaderSpec::File::maps, "db", ClosedLoop{Constant{200us}}}});
+    add_monitor(scenario, {"smaps", 1, ProcReaderSpec{ProcReaderSpec::File::smaps, "db", ClosedLoop{Constant{200us}}}});
+    const Result result = run(scenario);
+    const auto& holds = result.locks.at(0).statistics.hold;
+    EXPECT_EQ(holds.at({0, Phase::proc_read, LockMode::read}).count(), 2U);
+    // A buffer of 4096 bytes takes 83 lines, or 5 records; the next one is formatted in vain, and again the next time.
+    EXPECT_EQ(holds.at({0, Phase::proc_read, LockMode::read}).max(), 84 * 30ns);
+    EXPECT_EQ(holds.at({1, Phase::proc_read, LockMode::read}).count(), 20U);
+    EXPECT_EQ(holds.at({1, Phase::proc_read, LockMode::read}).max(), 6 * 90ns);
+    EXPECT_EQ(result.classes.at(0).total().latency().max(), 101 * 30ns);
+  });
+}
+
+TEST(SeveralLockers, TheLastToEnterACallNamesThePhase) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.processes.front().regions.push_back({"other", Bytes(10 * kPageSize)});
+    // mlock of heap from 10 us to 110 us; munmap of other (absent pages) from 50 us on waits for it.
+    add(scenario, locker({{Call::hold, 10us}, {Call::mlock}, {Call::hold, 10us}}));
+    add(scenario, {"second", 1, LockerSpec{"other", {{Call::hold, 50us}, {Call::munmap}}, 1}});
+    add_monitor(scenario, {"ps", 1, ProcReaderSpec{ProcReaderSpec::File::cmdline, "db", OpenLoop{Constant{4us}}}});
+    const Result result = run(scenario);
+    const auto& during = result.classes.at(2).during;
+    // Due at 12, 16, ... 48, and at 52 ... 108.
+    EXPECT_EQ(during.at(Phase::mlock_populate).latency().count(), 10U);
+    EXPECT_EQ(during.at(Phase::munmap).latency().count(), 15U);
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// All at once.
+
+struct Era {
+  std::string name;
+  Policy policy;
+};
+void PrintTo(const Era& era, std::ostream* out) { *out << era.name; }
+
+Policy policy_of(HoldMode mode, HoldMode munmap, FaultLock fault) {
+  Policy policy;
+  policy.name = "test";
+  policy.populate.mode = mode;
+  policy.munlock.mode = mode;
+  policy.grow.mode = mode;
+  policy.munmap.mode = munmap;
+  policy.fault = fault;
+  return policy;
+}
+
+Policy zap_under_vma_lock() {
+  Policy policy = policy_of(HoldMode::drop_and_read, HoldMode::downgrade, FaultLock::per_vma);
+  policy.zap_under_vma_lock = true;
+  policy.rwsem = RwsemFlavour::spin_handoff;
+  return policy;
+}
+
+class Everybody : public testing::TestWithParam<Era> {};
+INSTANTIATE_TEST_SUITE_P(
+    , Everybody,
+    testing::Values(Era{"WriteHeld", policy_of(HoldMode::write_held, HoldMode::write_held, FaultLock::mmap_sem)},
+                    Era{"Downgrade", policy_of(HoldMode::downgrade, HoldMode::write_held, FaultLock::mmap_sem)},
+                    Era{"DropAndRead", policy_of(HoldMode::drop_and_read, HoldMode::downgrade, FaultLock::mmap_sem)},
+                    Era{"PerVma", policy_of(HoldMode::drop_and_read, HoldMode::downgrade, FaultLock::per_vma)},
+                    Era{"PerVmaZap", zap_under_vma_lock()},
+                    Era{"PerVmaWriteHeld", policy_of(HoldMode::write_held, HoldMode::write_held, FaultLock::per_vma)}),
+    [](const auto& each) { return each.param.name; });
+
+Scenario crowd(std::uint64_t seed) {
+  Scenario scenario = machine();
+  scenario.seed = seed;
+  scenario.machine.cpus = 4;
+  scenario.machine.scheduler = {20us, 100ns, 300ns};
+  Costs& costs = scenario.machine.costs;
+  costs.rwsem_operation = 20ns;
+  costs.rwsem_wake = 400ns;
+  costs.find_vma = 50ns;
+  costs.vma_split = 300ns;
+  costs.vma_merge = 300ns;
+  costs.system_call = 100ns;
+  costs.lru_add_drain_all = 100ns;
+  costs.mlock_page = Constant{200ns};
+  costs.mincore_page = 3ns;
+  costs.get_mempolicy = Constant{60ns};
+  scenario.processes.front().regions = {{"heap", Bytes(700 * kPageSize), 3, Kind::anon},
+                                        {"device", Bytes(20 * kPageSize), 1, Kind::special}};
+  const Arrival closed = ClosedLoop{Exponential{30us}};
+  const Arrival open = OpenLoop{Exponential{40us}};
+  const Arrival rare = ClosedLoop{Exponential{400us}};
+  add(scenario, {"locker", 2,
+                 LockerSpec{"heap",
+                            {{Call::mlock},
+                             {Call::hold, 20us},
+                             {Call::munlock},
+                             {Call::mlockall},
+                             {Call::munlockall},
+                             {Call::munmap},
+                             {Call::mlockall_future},
+                             {Call::brk, {}, Bytes(50 * kPageSize)},
+                             {Call::stack, {}, Bytes(10 * kPageSize)},
+                             {Call::mlock},
+                             {Call::remap_file_pages},
+                             {Call::munlockall}},
+                            2}});
+  add(scenario, {"leaver", 1, LockerSpec{"device", {{Call::mmap_locked}, {Call::hold, 20ms}, {Call::exit}}, 1}});
+  add(scenario, faulter(closed));
+  add(scenario, {"heap_faulter", 2, FaulterSpec{"heap", open}});
+  add(scenario, {"mapper", 1, MapperSpec{Bytes(3 * kPageSize), closed}});
+  add(scenario, {"recycler", 1, MadviserSpec{"heap", Advice::dontneed, Bytes(64 * kPageSize), closed}});
+  add(scenario, {"searcher", 1, MadviserSpec{"heap", Advice::sequential, Bytes(64 * kPageSize), rare}});
+  add(scenario, {"populater", 1, MadviserSpec{"heap", Advice::populate_read, Bytes(64 * kPageSize), rare}});
+  add(scenario, {"seeker", 1, MincoreSpec{"heap", Bytes(64 * kPageSize), rare}});
+  add(scenario, {"numa", 1, GetMempolicySpec{"heap", true, rare}});
+  add(scenario, {"protector", 1, ProtectorSpec{"heap", Bytes(10 * kPageSize), open}});
+  add(scenario, {"forker", 1, ForkerSpec{ClosedLoop{Exponential{500us}}}});
+  add_monitor(scenario, {"gdb", 1, RemoteReaderSpec{"db", PageCount(20), open}});
+  add_monitor(scenario, {"maps", 1, ProcReaderSpec{ProcReaderSpec::File::maps, "db", closed}});
+  add_monitor(scenario, {"smaps", 1, ProcReaderSpec{ProcReaderSpec::File::smaps, "db", open}});
+  return scenario;
+}
+
+TEST_P(Everybody, StepwiseAndDefaultRunsEndWithTheSameResultAndNoPageIsLost) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    const auto text = [&](bool stepwise) {
+      return tests::in_child([&] {
+        const Result result = simulate(crowd(seed), GetParam().policy, {stepwise, {}});
+        EXPECT_EQ(result.memory.at_end.total(), PageCount(262144));
+        return tests::text_of(result);
+      });
+    };
+    const std::string by_default = text(false);
+    ASSERT_EQ(by_default.find("child failed"), std::string::npos) << "seed " << seed << "\n" << by_default;
+    ASSERT_EQ(by_default, text(true)) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace models

@@ -1,0 +1,119 @@
+// The shipped eras on one workload: they differ exactly where the kernel's history says they do.
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "experiments/run/execute.h"
+#include "experiments/scenario/scenario_file.h"
+
+namespace experiments {
+namespace {
+
+using models::Phase;
+using sim::Nanoseconds;
+using namespace std::chrono_literals;
+
+const std::vector<std::string> kEras{"write_held", "downgrade",  "linux-2.6.38", "linux-3.9",
+                                     "linux-4.20", "linux-5.18", "linux-6.4"};
+
+// 256 MiB: 65,536 pages at the shipped machine's costs, which are constant for these two.
+constexpr Nanoseconds kMunlock = 65'536 * 155ns;
+constexpr Nanoseconds kZap = 65'536 * 210ns;
+// What comes on top of a walk: wake-ups, the call itself, and how late in it the first request falls due.
+constexpr Nanoseconds kSlack = 500us;
+
+class Eras : public testing::Test {
+ protected:
+  static void run(std::vector<std::string> more_sets) {
+    Overrides overrides;
+    overrides.sets = {"processes[0].regions.heap.size=256MiB", "memory.pressure=none",
+                      "processes[1].threads.ps.closed.think=exponential 50us", "processes[1].threads.ps.count=4"};
+    overrides.sets.insert(overrides.sets.end(), more_sets.begin(), more_sets.end());
+    overrides.policies = kEras;
+    const models::Scenario scenario = read_scenario(*find_config(ConfigKind::scenarios, "with_writer"), overrides);
+    std::vector<Job> jobs;
+    for (const models::Policy& policy : scenario.policies) jobs.push_back({&scenario, &policy, 1});
+    auto outcomes = execute(jobs, 2, {}, [](std::size_t) {});
+    results.clear();
+    for (std::size_t era = 0; era < kEras.size(); ++era) {
+      ASSERT_TRUE(std::holds_alternative<models::Result>(outcomes[era])) << kEras[era];
+      results[kEras[era]] = std::get<models::Result>(std::move(outcomes[era]));
+    }
+  }
+
+  // The mapper would make readers queue behind it: most of these histories are told without it.
+  static void run_without_writer() { run({"processes[0].threads.mapper.closed.think=constant 1000s"}); }
+
+  static Nanoseconds longest(const std::string& era, const std::string& class_name, Phase call) {
+    for (const models::ClassResult& each : results.at(era).classes) {
+      if (each.name == class_name) return each.during_call(call).latency().max();
+    }
+    throw std::logic_error("no class " + class_name);
+  }
+
+  // Says by how much if not.
+  static testing::AssertionResult about(Nanoseconds measured, Nanoseconds expected, Nanoseconds slack = kSlack) {
+    if (std::chrono::abs(measured - expected) <= slack) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << measured.count() << " ns, not about " << expected.count() << " ns";
+  }
+
+  static inline std::map<std::string, models::Result> results;
+};
+
+TEST_F(Eras, PsWaitsForTheZapOfMunmapBefore420AndNotAfter) {
+  run_without_writer();
+  for (const std::string era : {"write_held", "downgrade", "linux-2.6.38", "linux-3.9"}) {
+    EXPECT_TRUE(about(longest(era, "ps", Phase::munmap), (kMunlock + kZap))) << era;
+  }
+  EXPECT_TRUE(about(longest("linux-4.20", "ps", Phase::munmap), kMunlock));
+  EXPECT_LT(longest("linux-5.18", "ps", Phase::munmap), kSlack);
+  EXPECT_LT(longest("linux-6.4", "ps", Phase::munmap), kSlack);
+}
+
+TEST_F(Eras, PsWaitsForTheWholeMunlockInEveryEra) {
+  run_without_writer();
+  for (const std::string& era : kEras) {
+    EXPECT_TRUE(about(longest(era, "ps", Phase::munlock), kMunlock)) << era;
+  }
+}
+
+TEST_F(Eras, AFaultInAnotherVmaWaitsForMunlockBefore64AndNotAfter) {
+  run_without_writer();
+  for (const std::string& era : kEras) {
+    if (era == "linux-6.4") continue;
+    EXPECT_TRUE(about(longest(era, "faulter", Phase::munlock), kMunlock)) << era;
+  }
+  EXPECT_LT(longest("linux-6.4", "faulter", Phase::munlock), kSlack);
+}
+
+TEST_F(Eras, AFaultInTheVmaThatIsUnlockedWaitsIn64Too) {
+  run({"processes[0].threads.mapper.closed.think=constant 1000s", "processes[0].threads.faulter.region=heap"});
+  EXPECT_TRUE(about(longest("linux-6.4", "faulter", Phase::munlock), kMunlock));
+}
+
+TEST_F(Eras, NobodyWaitsForThePopulateSinceThePatchIfThereIsNoWriter) {
+  run_without_writer();
+  for (const std::string era : {"downgrade", "linux-2.6.38", "linux-3.9", "linux-4.20"}) {
+    EXPECT_LT(longest(era, "ps", Phase::mlock), kSlack) << era;
+  }
+  EXPECT_GT(longest("write_held", "ps", Phase::mlock), 65'536 * 1'100ns - kSlack);
+}
+
+TEST_F(Eras, MlockOfAResidentRangeIsAWriteHeldWalkSince518) {
+  run_without_writer();
+  EXPECT_TRUE(about(longest("linux-5.18", "ps", Phase::mlock), (65'536 * 285ns)));
+}
+
+TEST_F(Eras, AMapperWaitsForTheWholeMunlockInEveryEra) {
+  run({});
+  for (const std::string& era : kEras) {
+    EXPECT_TRUE(about(longest(era, "mapper", Phase::munlock), kMunlock, 1ms + kSlack)) << era;
+  }
+}
+
+}  // namespace
+}  // namespace experiments

@@ -1,0 +1,399 @@
+// Whole runs under memory pressure, at random: whatever happens, the run ends, no page is lost, the accounts agree with
+// each other, and neither the mode of the run nor chance from outside has a say in the result. (That the zone's pages
+// add up is also asserted in models/mm/page_alloc.cpp after every single move.)
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/simulation.h"
+#include "sim/random.h"
+#include "tests/support/in_child.h"
+#include "tests/support/random_scheduler.h"
+#include "tests/support/result_text.h"
+#include "tests/support/small_machine.h"
+
+namespace models {
+namespace {
+
+using namespace std::chrono_literals;
+using sim::Constant;
+using sim::Distribution;
+using sim::Exponential;
+using sim::Nanoseconds;
+using tests::kMiB;
+using Call = ScriptStep::Call;
+using Kind = RegionSpec::Kind;
+using Pages = RegionSpec::Pages;
+
+constexpr std::uint64_t kScenarios = 80;
+
+Bytes pages(std::int64_t count) { return Bytes(count * kPageSize); }
+
+class RandomScenario {
+ public:
+  explicit RandomScenario(std::uint64_t seed) : chance_(seed, "test", "memory_pressure") {
+    scenario.name = "random";
+    scenario.seed = seed;
+    choose_machine();
+    choose_memory();
+    for (const char* name : {"db", "cache"}) choose_process(name);
+    add_monitor();
+    fill_memory();
+    if (!one_in(4)) scenario.duration = Nanoseconds{1 + up_to(30'000'000)};
+    choose_policy();
+  }
+
+  Scenario scenario;
+  Policy policy;
+
+ private:
+  std::int64_t up_to(std::int64_t most) {
+    return static_cast<std::int64_t>(chance_() % static_cast<std::uint64_t>(most + 1));
+  }
+  bool one_in(std::int64_t many) { return up_to(many - 1) == 0; }
+  template <class T, std::size_t n>
+  T one_of(const T (&choices)[n]) {
+    return choices[static_cast<std::size_t>(up_to(n - 1))];
+  }
+
+  Distribution cost(std::int64_t scale) {
+    const Nanoseconds length{1 + up_to(scale)};
+    if (one_in(3)) return Constant{length};
+    if (one_in(2)) return Exponential{length};
+    return sim::Lognormal{length, 5 * length};
+  }
+
+  // Not much more often than it can be served: what is overdue for long has everybody's waits to account for.
+  Arrival arrival(std::int64_t scale) {
+    const Distribution length = Exponential{Nanoseconds{scale / 4 + up_to(scale)}};
+    return one_in(2) ? Arrival(ClosedLoop{length}) : Arrival(OpenLoop{length});
+  }
+
+  void choose_machine() {
+    scenario.machine.cpus = 1 + static_cast<int>(up_to(4));
+    scenario.machine.scheduler = tests::random_scheduler(chance_, Nanoseconds{1000 + up_to(50'000)});
+    Costs& costs = scenario.machine.costs;
+    for (Nanoseconds* each :
+         {&costs.rwsem_operation, &costs.rwsem_wake, &costs.system_call, &costs.find_vma, &costs.vma_split,
+          &costs.vma_merge, &costs.lru_add_drain_all, &costs.fork_vma, &costs.fork_page, &costs.mincore_page,
+          &costs.proc_smaps_vma, &costs.proc_smaps_page, &costs.zone_lock}) {
+      *each = Nanoseconds{up_to(1) * up_to(300)};
+    }
+    for (Distribution* each :
+         {&costs.mmap, &costs.munmap, &costs.populate_page, &costs.mlock_page, &costs.munlock_absent,
+          &costs.munlock_page, &costs.zap_page, &costs.fault, &costs.mprotect, &costs.madvise, &costs.get_mempolicy,
+          &costs.access_page, &costs.scan_page, &costs.reclaim_page, &costs.pageout}) {
+      *each = cost(500);
+    }
+  }
+
+  void choose_memory() {
+    MemorySpec& memory = scenario.memory;
+    size_ = 2048 + up_to(14'000);
+    left_ = size_;
+    memory.size = pages(size_);
+    memory.era = one_in(2) ? ReclaimEra::linux_2_6_28 : ReclaimEra::linux_6_1;
+    if (one_in(2)) memory.min_free = pages(32 + up_to(size_ / 16));
+    memory.watermark_scale_factor = static_cast<int>(one_in(2) ? 10 : 1 + up_to(300));
+    memory.swappiness = one_of({0, 60, 60, 100, 200});
+    if (!one_in(3)) memory.touched_every = Nanoseconds{500'000 + up_to(40'000'000)};
+    memory.dirty = one_of({0.0, 0.3, 1.0});
+    if (!one_in(3)) memory.background = Bytes(up_to(3000 * kMiB));
+    memory.device = {"disk",        1 + static_cast<int>(up_to(7)), 1 + static_cast<int>(up_to(60)), cost(100'000),
+                     cost(100'000), Nanoseconds{up_to(3000)}};
+    memory.readahead = PageCount(one_of({1, 5, 32}));
+    memory.fault_around = PageCount(one_of({1, 16}));
+    if (!one_in(3)) choose_swap();
+  }
+
+  void choose_swap() {
+    SwapSpec swap;
+    swap.size = pages(size_ / 16 + up_to(size_ / 2));
+    swap.readahead = PageCount(one_of({1, 8}));
+    if (one_in(2)) {
+      swap.zram =
+          ZramSpec{Nanoseconds{up_to(3000)}, Nanoseconds{up_to(1500)}, 1 + static_cast<double>(up_to(300)) / 100};
+    }
+    slots_ = swap.size.count() / kPageSize;
+    scenario.memory.swap = swap;
+  }
+
+  // The regions come first, so that the working set and what is free share the rest.
+  RegionSpec region(const std::string& name) {
+    RegionSpec region;
+    region.name = name;
+    const std::int64_t size = 20 + up_to(size_ / 6);
+    region.size = pages(size);
+    region.vmas = 1 + static_cast<int>(up_to(3));
+    region.kind = one_of({Kind::anon, Kind::anon, Kind::file, Kind::file, Kind::special});
+    if (region.kind == Kind::anon) region.pages = one_of({Pages::absent, Pages::resident, Pages::swapped});
+    if (region.kind == Kind::file) region.pages = one_of({Pages::absent, Pages::resident, Pages::cached});
+    if (region.pages == Pages::swapped && slots_ < size) region.pages = Pages::absent;
+    if (region.pages == Pages::swapped) slots_ -= size;
+    if (region.pages != Pages::absent) left_ -= size;  // of zram perhaps less
+    if (one_in(3)) region.touched_every = Nanoseconds{1'000'000 + up_to(50'000'000)};
+    return region;
+  }
+
+  std::vector<ScriptStep> script() {
+    std::vector<ScriptStep> steps;
+    for (int step = 0; step < 8; ++step) {
+      constexpr std::array kCalls{Call::mlock,       Call::mlock,           Call::munlock,    Call::munlock,
+                                  Call::munmap,      Call::mlockall,        Call::munlockall, Call::mlockall_future,
+                                  Call::mmap_locked, Call::remap_file_pages};
+      steps.push_back({kCalls[static_cast<std::size_t>(up_to(kCalls.size() - 1))]});
+      if (one_in(5)) steps.push_back({Call::brk, {}, pages(1 + up_to(100))});
+      if (one_in(5)) steps.push_back({Call::stack, {}, pages(1 + up_to(10))});
+      steps.push_back({Call::hold, Nanoseconds{up_to(300'000)}});
+    }
+    if (one_in(4)) steps.push_back({Call::exit});
+    return steps;
+  }
+
+  Advice advice() {
+    return one_of({Advice::normal, Advice::random, Advice::sequential, Advice::dontfork, Advice::dofork,
+                   Advice::willneed, Advice::dontneed, Advice::dontneed, Advice::dontneed, Advice::populate_read,
+                   Advice::populate_write});
+  }
+
+  void choose_process(const std::string& name) {
+    ProcessSpec process;
+    process.name = name;
+    const std::int64_t regions = 1 + up_to(1);
+    for (std::int64_t index = 0; index < regions; ++index) {
+      const std::string region_name = "region" + std::to_string(index);
+      process.regions.push_back(region(region_name));
+      if (one_in(4) && index > 0) continue;
+      process.threads.push_back({name + "_locker" + std::to_string(index), 1, LockerSpec{region_name, script(), 1}});
+      process.threads.push_back({name + "_faulter" + std::to_string(index), 1 + static_cast<int>(up_to(2)),
+                                 FaulterSpec{region_name, arrival(20'000)}});
+      if (one_in(2)) {
+        // Other advice brings pages back that memory has no room for.
+        const Advice given = advice();
+        process.threads.push_back({name + "_madviser" + std::to_string(index), 1,
+                                   MadviserSpec{region_name, given, pages(1 + up_to(19)),
+                                                arrival(given == Advice::dontneed ? 200'000 : 2'000'000)}});
+      }
+      if (one_in(3)) {
+        process.threads.push_back({name + "_mincore" + std::to_string(index), 1,
+                                   MincoreSpec{region_name, pages(1 + up_to(19)), arrival(2'000'000)}});
+      }
+      if (one_in(3)) {
+        process.threads.push_back({name + "_get_mempolicy" + std::to_string(index), 1,
+                                   GetMempolicySpec{region_name, one_in(2), arrival(2'000'000)}});
+      }
+    }
+    if (one_in(2)) process.threads.push_back({name + "_streamer", 1, FaulterSpec{{}, arrival(20'000)}});
+    if (one_in(2)) process.threads.push_back({name + "_mapper", 1, MapperSpec{pages(1 + up_to(20)), arrival(90'000)}});
+    if (one_in(3)) process.threads.push_back({name + "_forker", 1, ForkerSpec{ClosedLoop{cost(900'000)}}});
+    if (one_in(3)) {
+      process.threads.push_back({name + "_protector", 1, ProtectorSpec{"region0", pages(10), arrival(90'000)}});
+    }
+    scenario.processes.push_back(process);
+  }
+
+  void add_monitor() {
+    ProcessSpec monitor{"monitor", true, {}, {}, {}};
+    monitor.threads.push_back({"smaps", 1, ProcReaderSpec{ProcReaderSpec::File::smaps, "db", arrival(90'000)}});
+    monitor.threads.push_back({"gdb", 1, RemoteReaderSpec{"cache", PageCount(1 + up_to(30)), arrival(90'000)}});
+    scenario.processes.push_back(monitor);
+  }
+
+  void fill_memory() {
+    MemorySpec& memory = scenario.memory;
+    const bool mostly_anon = one_in(2);
+    const std::int64_t anon = mostly_anon ? left_ * 3 / 4 : up_to(left_ / 3);
+    const std::int64_t file = up_to(mostly_anon ? left_ / 16 : left_ / 3);
+    const std::int64_t rest = left_ - anon - file;
+    memory.anon = pages(anon);
+    memory.file = pages(file);
+    memory.free = pages(mostly_anon ? rest : up_to(rest));
+  }
+
+  Hold hold(bool may_be_chunked) {
+    switch (up_to(may_be_chunked ? 3 : 2)) {
+      case 0:
+        return {};
+      case 1:
+        return {HoldMode::downgrade};
+      case 2:
+        return {HoldMode::drop_and_read, PageCount(up_to(1) * up_to(100))};
+      default:
+        return {HoldMode::chunked_write, PageCount(1 + up_to(100))};
+    }
+  }
+
+  void choose_policy() {
+    policy.name = "random";
+    policy.rwsem = one_in(3) ? RwsemFlavour::spin_handoff : RwsemFlavour::fifo;
+    policy.populate = hold(false);
+    policy.mlock_present_first = policy.populate.mode == HoldMode::drop_and_read && one_in(2);
+    policy.munlock = hold(true);
+    policy.munlock_visits_absent = one_in(3);
+    if (one_in(2)) policy.munmap = {HoldMode::downgrade};
+    policy.munlock_in_zap = one_in(3);
+    policy.grow = hold(false);
+    if (one_in(2)) policy.fault = FaultLock::per_vma;
+    policy.zap_under_vma_lock = policy.fault == FaultLock::per_vma && one_in(2);
+    policy.retry_on_io = one_in(2);
+    policy.lru_drain = one_of({LruDrain::under_lock, LruDrain::before_lock, LruDrain::local});
+  }
+
+  sim::Stream chance_;
+  std::int64_t size_ = 0;
+  std::int64_t left_ = 0;
+  std::int64_t slots_ = 0;
+};
+
+// ---------------------------------------------------------------------------------------------------------------
+// What must be true at the end of any run.
+
+std::int64_t last_of(const sim::TimeSeries& series) { return series.buckets().back().last; }
+
+void check_counts(const MemorySpec& spec, const MemoryResult& memory) {
+  const ZoneCounts& counts = memory.at_end;
+  EXPECT_EQ(counts.total(), pages_of(spec.size));
+  for (const PageList list : {&ZoneCounts::free, &ZoneCounts::per_cpu, &ZoneCounts::inactive_anon,
+                              &ZoneCounts::active_anon, &ZoneCounts::inactive_file, &ZoneCounts::active_file,
+                              &ZoneCounts::unevictable, &ZoneCounts::writeback, &ZoneCounts::in_flight}) {
+    EXPECT_GE(counts.*list, PageCount(0));
+  }
+  EXPECT_LE(memory.lowest_free, counts.free);
+  EXPECT_GE(memory.lowest_free, PageCount(0));
+  EXPECT_EQ(last_of(memory.series.free), counts.free.count());
+  EXPECT_EQ(last_of(memory.series.anon), (counts.inactive_anon + counts.active_anon).count());
+  EXPECT_EQ(last_of(memory.series.file), (counts.inactive_file + counts.active_file).count());
+  EXPECT_EQ(last_of(memory.series.unevictable), counts.unevictable.count());
+}
+
+void check_swap(const MemorySpec& spec, const MemoryResult& memory) {
+  EXPECT_GE(memory.swap_used, PageCount(0));
+  if (!spec.swap) {
+    EXPECT_EQ(memory.swap_used, PageCount(0));
+    EXPECT_EQ(memory.reclaim.swapped_out + memory.reclaim.swapped_in, 0U);
+    return;
+  }
+  EXPECT_LE(memory.swap_used, pages_of(spec.swap->size));
+  if (!spec.swap->zram) {
+    EXPECT_EQ(memory.at_end.compressed, PageCount(0));
+    return;
+  }
+  // A batch may have its slots and not yet be compressed when the run ends.
+  const double compressed = std::ceil(static_cast<double>(memory.swap_used.count()) / spec.swap->zram->ratio);
+  EXPECT_LE(memory.at_end.compressed.count(), compressed);
+  EXPECT_GE((memory.at_end.compressed + memory.at_end.in_flight).count(), compressed);
+}
+
+// What has been written is on its way, done, or (in flight) yet to be submitted; what was read came from the device.
+void check_device(const MemorySpec& spec, const MemoryResult& memory) {
+  const bool zram = spec.swap && spec.swap->zram;
+  const ReclaimStatistics& reclaim = memory.reclaim;
+  const std::uint64_t to_write = reclaim.files_written + (zram ? 0 : reclaim.swapped_out);
+  const auto under_way = static_cast<std::uint64_t>(memory.at_end.writeback.count());
+  const auto in_flight = static_cast<std::uint64_t>(memory.at_end.in_flight.count());
+  EXPECT_GE(to_write, memory.device.write.pages + under_way);
+  EXPECT_LE(to_write, memory.device.write.pages + under_way + in_flight);
+  if (zram) return;
+  EXPECT_LE(reclaim.files_read + reclaim.swapped_in + reclaim.refaults, memory.device.read.pages);
+}
+
+void check_reclaim(const MemorySpec& spec, const Result& result) {
+  const ReclaimStatistics& reclaim = result.memory.reclaim;
+  EXPECT_LE(reclaim.kswapd_reclaimed, reclaim.kswapd_scanned);
+  EXPECT_LE(reclaim.direct_reclaimed, reclaim.direct_scanned);
+  if (result.outcome == Outcome::completed) {
+    EXPECT_EQ(reclaim.futile_rounds, 0);
+  } else {
+    EXPECT_GE(reclaim.futile_rounds, 1);
+    EXPECT_LE(reclaim.futile_rounds, spec.era == ReclaimEra::linux_6_1 ? 17 : 1);
+  }
+}
+
+// The steps of the longest requests are in order, lie within the request, and add up to it with the rest.
+void check_worst(const Result& result) {
+  for (const ClassResult& each : result.classes) {
+    for (const WorstRequest& request : each.worst) {
+      sim::Nanoseconds sum{};
+      sim::Time end = request.due;
+      for (const WorstStep& step : request.steps) {
+        EXPECT_LE(end, step.from);
+        EXPECT_LT(step.from, step.to);
+        end = step.to;
+        sum += step.to - step.from;
+      }
+      EXPECT_LE(end, request.due + request.latency);
+      sum = std::accumulate(request.rest.begin(), request.rest.end(), sum);
+      EXPECT_EQ(sum, request.latency) << each.name;
+    }
+    if (each.worst.empty()) continue;
+    EXPECT_EQ(each.worst.front().latency, each.total().latency().max());
+  }
+}
+
+void check_lock(const Result& result) {
+  for (const LockResult& lock : result.locks) {
+    const RwsemStatistics& statistics = lock.statistics;
+    EXPECT_LE(statistics.convoy_lengths.count(), statistics.convoys);
+    EXPECT_LE(statistics.convoys - statistics.convoy_lengths.count(), 1U) << "only the last may not have ended";
+    EXPECT_LE(statistics.largest_convoy, statistics.convoy_waits);
+  }
+}
+
+std::string run(const RandomScenario& random, bool stepwise) {
+  return tests::in_child([&] {
+    alarm(60);  // a run that does not end
+    const Result result = simulate(random.scenario, random.policy, {stepwise, {}});
+    check_counts(random.scenario.memory, result.memory);
+    check_swap(random.scenario.memory, result.memory);
+    check_device(random.scenario.memory, result.memory);
+    check_reclaim(random.scenario.memory, result);
+    check_worst(result);
+    check_lock(result);
+    return tests::text_of(result);
+  });
+}
+
+// Whether the figure behind `name` is anything but 0.
+bool is_there(const std::string& text, const std::string& name) {
+  const std::size_t found = text.find(" " + name + " ");
+  return found != std::string::npos && text[found + name.size() + 2] != '0';
+}
+
+// A test that never swaps shows nothing about swapping: between them the runs must have done all of it.
+struct Coverage {
+  static constexpr std::array kFigures{
+      "outcome",    "kswapd",   "direct",    "kept",       "activated",   "deactivated",   "culled",     "swapped out",
+      "swapped in", "refaults", "throttled", "compressed", "unevictable", "files written", "files read", "congestions"};
+  std::array<int, kFigures.size()> runs{};
+
+  void add(const std::string& text) {
+    for (std::size_t index = 0; index < kFigures.size(); ++index) runs[index] += is_there(text, kFigures[index]);
+  }
+};
+
+TEST(MemoryPressure, RandomRunsKeepTheirAccountsAndDoNotDependOnTheModeOfTheRun) {
+  Coverage coverage;
+  for (std::uint64_t seed = 1; seed <= kScenarios; ++seed) {
+    const RandomScenario random(seed);
+    const std::string by_default = run(random, false);
+    EXPECT_EQ(by_default.find("child failed"), std::string::npos) << "seed " << seed << "\n" << by_default;
+    EXPECT_TRUE(by_default == run(random, true)) << "stepwise, seed " << seed;
+    EXPECT_TRUE(by_default == run(random, false)) << "again, seed " << seed;
+    coverage.add(by_default);
+  }
+  for (std::size_t index = 0; index < Coverage::kFigures.size(); ++index) {
+    EXPECT_GE(coverage.runs[index], 3) << Coverage::kFigures[index];
+    EXPECT_LT(index == 0 ? coverage.runs[index] : 0, static_cast<int>(kScenarios) / 2) << "too many run out of memory";
+  }
+}
+
+}  // namespace
+}  // namespace models

@@ -1,0 +1,635 @@
+// Whole runs, where the answer is known beforehand.
+#include "models/simulation.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sim/random.h"
+#include "tests/support/in_child.h"
+#include "tests/support/random_scheduler.h"
+#include "tests/support/result_text.h"
+#include "tests/support/small_machine.h"
+
+namespace models {
+namespace {
+
+using namespace std::chrono_literals;
+using sim::Constant;
+using sim::Distribution;
+using sim::Exponential;
+using sim::Nanoseconds;
+using tests::check_in_child;
+using tests::kMiB;
+using Call = ScriptStep::Call;
+
+Policy policy_of(HoldMode populate, HoldMode munlock, HoldMode munmap = HoldMode::write_held) {
+  Policy policy;
+  policy.name = "test";
+  policy.populate.mode = populate;
+  policy.munlock.mode = munlock;
+  policy.munmap.mode = munmap;
+  return policy;
+}
+Policy write_held() { return policy_of(HoldMode::write_held, HoldMode::write_held); }
+Policy downgrade() { return policy_of(HoldMode::downgrade, HoldMode::write_held); }
+Policy unlock_downgrade() { return policy_of(HoldMode::downgrade, HoldMode::downgrade); }
+
+// Enough CPUs and memory for everybody; what has no cost here takes no time.
+constexpr Nanoseconds kPage = 1300ns;  // to populate: 1000 ns, to mlock: 300 ns
+constexpr Nanoseconds kFault = 500ns;
+
+Scenario quiet_machine() {
+  Scenario scenario;
+  scenario.name = "test";
+  scenario.machine.cpus = 16;
+  scenario.machine.scheduler = {1ms, 0ns, 0ns};
+  Costs& costs = scenario.machine.costs;
+  costs.populate_page = Constant{1000ns};
+  costs.mlock_page = Constant{300ns};
+  costs.munlock_page = Constant{400ns};
+  costs.zap_page = Constant{100ns};
+  costs.fault = Constant{kFault};
+  costs.mmap = Constant{300ns};
+  costs.munmap = Constant{300ns};
+  costs.proc_cmdline = Constant{200ns};
+  costs.proc_open = Constant{700ns};
+  scenario.memory.size = Bytes(1024 * kMiB);
+  scenario.memory.free = Bytes(1000 * kMiB);
+  scenario.processes.push_back({"db", true, {}, {}, {}});
+  return scenario;
+}
+
+// A field that a test does not name keeps its default.
+FaulterSpec faulter(Arrival arrival) {
+  FaulterSpec spec;
+  spec.arrival = std::move(arrival);
+  return spec;
+}
+
+void add(Scenario& scenario, ThreadSpec thread) { scenario.processes.front().threads.push_back(std::move(thread)); }
+
+void add_locker(Scenario& scenario, std::int64_t pages, std::vector<ScriptStep> script, int repeat = 1) {
+  scenario.processes.front().regions.push_back({"heap", Bytes(pages * kPageSize)});
+  add(scenario, {"locker", 1, LockerSpec{"heap", std::move(script), repeat}});
+}
+
+const Samples& samples(const Result& result, std::size_t number, Phase phase) {
+  return result.classes.at(number).during.at(phase);
+}
+Nanoseconds of(const Samples& samples, Cause cause) { return samples.blame().causes[static_cast<std::size_t>(cause)]; }
+double sum(const sim::Histogram& histogram) { return histogram.mean() * static_cast<double>(histogram.count()); }
+
+// ---------------------------------------------------------------------------------------------------------------
+// Closed forms.
+
+class SimulationTest : public testing::TestWithParam<bool> {
+ protected:
+  static Result simulate(const Scenario& scenario, const Policy& policy) {
+    return models::simulate(scenario, policy, {GetParam(), {}});
+  }
+};
+INSTANTIATE_TEST_SUITE_P(, SimulationTest, testing::Bool(),
+                         [](const auto& mode) { return std::string(mode.param ? "Stepwise" : "Default"); });
+
+// The write hold is [10000, 10000 + 16 x 1300) = [10000, 30800). Faults are due every 1000 ns: 21 of them in it. The
+// one due at age a = 1000 k waits for the rest, then for the k before it: (20800 - 1000 k) + 500 k, and is served in
+// 500.
+TEST_P(SimulationTest, AFaultDueAtAgeAOfAHoldWaitsForTheRestOfItAndForThoseBefore) {
+  check_in_child([&] {
+    Scenario scenario = quiet_machine();
+    add_locker(scenario, 16, {{Call::hold, 10us}, {Call::mlock}, {Call::hold, 100us}});
+    add(scenario, {"faulter", 1, faulter(OpenLoop{Constant{1000ns}})});
+    const Result result = simulate(scenario, write_held());
+    EXPECT_EQ(result.calls.at("mlock").duration.max(), 16 * kPage);
+    const Samples& faults = samples(result, 1, Phase::mlock_populate);
+    EXPECT_EQ(faults.latency().count(), 21U);
+    EXPECT_EQ(faults.latency().max(), 20'800ns + kFault);
+    EXPECT_EQ(faults.latency().min(), 20'800ns - 20 * 1000ns + 20 * 500ns + kFault);
+    EXPECT_DOUBLE_EQ(sum(faults.latency()), 21 * (20'800 + 500) - 500 * 210);
+    EXPECT_EQ(of(faults, Cause::lock_wait), 21 * 20'800ns - 210 * 1000ns);
+    EXPECT_EQ(faults.blame().lock_waits,
+              (std::map<LockBlame, Nanoseconds>{
+                  {{0, Phase::mlock_populate, LockMode::write, -1}, 21 * 20'800ns - 210 * 1000ns}}));
+  });
+}
+
+// The same with a price on everything: one fault due in the hold.
+TEST_P(SimulationTest, OperationsAndWakeUpsAddToAWaitWhatTheyCost) {
+  check_in_child([&] {
+    constexpr Nanoseconds kOperation = 7ns;
+    constexpr Nanoseconds kWake = 60ns;
+    constexpr Nanoseconds kLatency = 90ns;
+    Scenario scenario = quiet_machine();
+    scenario.machine.scheduler.wake_up_latency = kLatency;
+    scenario.machine.costs.rwsem_operation = kOperation;
+    scenario.machine.costs.rwsem_wake = kWake;
+    scenario.machine.costs.find_vma = 11ns;
+    scenario.machine.costs.system_call = 130ns;
+    scenario.machine.costs.lru_add_drain_all = 5ns;
+    add_locker(scenario, 16, {{Call::hold, 10us}, {Call::mlock}, {Call::hold, 100us}});
+    add(scenario, {"faulter", 1, faulter(OpenLoop{Constant{22us}})});
+    const Result result = simulate(scenario, write_held());
+    // Both threads begin when their CPU has woken up; the locker has one more wake-up, from its hold.
+    const Nanoseconds taken = kLatency + 10us + kLatency + 130ns + kOperation;
+    const Nanoseconds released = taken + 11ns + 2 * 16 * 5ns + 16 * kPage + kOperation;
+    const Nanoseconds due = kLatency + 22us;
+    const Nanoseconds queued = due + kLatency + kOperation;
+    const Samples& faults = samples(result, 1, Phase::mlock_populate);
+    ASSERT_EQ(faults.latency().count(), 1U);
+    EXPECT_EQ(of(faults, Cause::lock_wait), released - queued);
+    EXPECT_EQ(of(faults, Cause::wake_up), kLatency + kWake + kLatency);
+    EXPECT_EQ(of(faults, Cause::cpu), kOperation + kFault + kOperation);
+    EXPECT_EQ(faults.latency().max(), released + kWake + kLatency + kFault + kOperation - due);
+    EXPECT_EQ(result.locks.at(0).statistics.hold.at({0, Phase::mlock, LockMode::write}).max(), released - taken);
+  });
+}
+
+// Populate holds for read over [10000, 93200). A mapper queues at 15000, so the fault due at 20000 + 10000 k waits
+// until the mapper, in after 93200, is done 300 ns later, and for the k before it.
+TEST_P(SimulationTest, WithAWriterInTheQueueEveryLaterReaderWaitsUntilThatWriterIsDone) {
+  check_in_child([&] {
+    Scenario scenario = quiet_machine();
+    add_locker(scenario, 64, {{Call::hold, 10us}, {Call::mlock}, {Call::hold, 10us}});
+    add(scenario, {"faulter", 1, faulter(OpenLoop{Constant{10us}})});
+    add(scenario, {"mapper", 1, MapperSpec{Bytes(kPageSize), ClosedLoop{Constant{15us}}}});
+    const Result result = simulate(scenario, downgrade());
+    const Samples& faults = samples(result, 1, Phase::mlock_populate);
+    // Due at 10000, before the writer came; then at 20000, ..., 90000.
+    EXPECT_EQ(faults.latency().count(), 9U);
+    EXPECT_EQ(faults.latency().min(), kFault);
+    EXPECT_EQ(faults.latency().max(), 93'200ns + 300ns - 20'000ns + kFault);
+    EXPECT_DOUBLE_EQ(sum(faults.latency()), 500 + 8 * 74'000 - 9500 * 28);
+    EXPECT_EQ(
+        faults.blame().lock_waits,
+        (std::map<LockBlame, Nanoseconds>{{{0, Phase::mlock_populate, LockMode::read, 2}, 8 * 73'200ns - 28 * 10'000ns},
+                                          {{2, Phase::mmap, LockMode::write, -1}, 8 * 300ns}}));
+    EXPECT_EQ(result.locks.at(0).statistics.convoys, 1U);
+  });
+}
+
+TEST_P(SimulationTest, WithDowngradeAndNoWriterNoFaultWaitsForPopulate) {
+  check_in_child([&] {
+    Scenario scenario = quiet_machine();
+    scenario.machine.costs.find_vma = 40ns;  // all of the VMA work, once before and once after
+    add_locker(scenario, 1000, {{Call::hold, 10us}, {Call::mlock}, {Call::hold, 10us}});
+    add(scenario, {"faulter", 6, faulter(OpenLoop{Exponential{20us}})});
+    const Result result = simulate(scenario, downgrade());
+    const Samples& faults = samples(result, 1, Phase::mlock_populate);
+    EXPECT_GT(faults.latency().count(), 200U);
+    EXPECT_GE(result.calls.at("mlock").duration.max(), 1000 * kPage);
+    // At worst it meets the locker that waits for write mode behind a fault and then has its VMA work to do.
+    for (const auto& [blame, wait] : faults.blame().lock_waits) EXPECT_LE(wait, 6 * (kFault + 40ns));
+    EXPECT_LE(of(faults, Cause::lock_wait), 6 * (kFault + 40ns));
+  });
+}
+
+TEST_P(SimulationTest, ProcReadersWaitForTheSemaphoreOfTheProcessTheyLookAt) {
+  check_in_child([&] {
+    Scenario scenario = quiet_machine();
+    add_locker(scenario, 16, {{Call::hold, 10us}, {Call::mlock}, {Call::hold, 100us}});
+    scenario.processes.push_back(
+        {"ps",
+         true,
+         {},
+         {},
+         {{"ps", 1, ProcReaderSpec{ProcReaderSpec::File::cmdline, "db", OpenLoop{Constant{16us}}}}}});
+    const Result result = simulate(scenario, write_held());
+    // Due at 16000; asks after 700; waits until 30800; reads in 200.
+    const Samples& reads = samples(result, 1, Phase::mlock_populate);
+    EXPECT_EQ(reads.latency().max(), 30'800ns - 16'000ns + 200ns);
+    EXPECT_EQ(of(reads, Cause::lock_wait), 30'800ns - 16'700ns);
+    EXPECT_EQ(samples(result, 1, Phase::idle).latency().max(), 900ns);
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// The question of the patch, in small.
+
+Scenario unlock_question() {
+  Scenario scenario = quiet_machine();
+  scenario.machine.scheduler.wake_up_latency = 90ns;
+  scenario.machine.costs.rwsem_operation = 7ns;
+  scenario.machine.costs.rwsem_wake = 60ns;
+  add_locker(scenario, 4000,
+             {{Call::hold, 100us},
+              {Call::mlock},
+              {Call::hold, 100us},
+              {Call::munlock},
+              {Call::hold, 100us},
+              {Call::mlock},
+              {Call::hold, 100us},
+              {Call::munmap}},
+             2);
+  add(scenario, {"faulter", 4, faulter(ClosedLoop{Exponential{20us}})});
+  add(scenario, {"open_faulter", 1, faulter(OpenLoop{Exponential{20us}})});
+  return scenario;
+}
+
+struct Longest {
+  Nanoseconds fault;
+  Nanoseconds call;
+};
+Longest longest_during(const Result& result, Phase call) {
+  Nanoseconds fault{};
+  for (const std::size_t number : {1U, 2U}) {
+    fault = std::max(fault, result.classes.at(number).during_call(call).latency().max());
+  }
+  return {fault, result.calls.at(std::string(to_string(call))).duration.max()};
+}
+bool about(const Longest& longest) {
+  return longest.fault > longest.call * 9 / 10 && longest.fault < longest.call * 11 / 10;
+}
+bool far_below(const Longest& longest) { return longest.fault < longest.call / 100; }
+
+TEST(UnlockQuestion, UnderWriteHeldTheLongestFaultsTakeAboutAsLongAsTheCalls) {
+  check_in_child([] {
+    const Result result = simulate(unlock_question(), write_held(), {});
+    EXPECT_TRUE(about(longest_during(result, Phase::mlock)));
+    EXPECT_TRUE(about(longest_during(result, Phase::munlock)));
+    EXPECT_TRUE(about(longest_during(result, Phase::munmap)));
+  });
+}
+
+TEST(UnlockQuestion, UnderDowngradeOnlyMlockLetsFaultsIn) {
+  check_in_child([] {
+    const Result result = simulate(unlock_question(), downgrade(), {});
+    EXPECT_TRUE(far_below(longest_during(result, Phase::mlock)));
+    EXPECT_TRUE(about(longest_during(result, Phase::munlock)));
+    EXPECT_TRUE(about(longest_during(result, Phase::munmap)));
+  });
+}
+
+TEST(UnlockQuestion, UnderUnlockDowngradeMunlockLetsFaultsInToo) {
+  check_in_child([] {
+    const Result result = simulate(unlock_question(), unlock_downgrade(), {});
+    EXPECT_TRUE(far_below(longest_during(result, Phase::mlock)));
+    EXPECT_TRUE(far_below(longest_during(result, Phase::munlock)));
+    EXPECT_TRUE(about(longest_during(result, Phase::munmap)));
+  });
+}
+
+// Of 4000 pages the munlock (400 ns each) is still under write, the zap (100 ns each) no longer. The open-loop faulter
+// needs some of the zap's time to catch up.
+TEST(UnlockQuestion, MunmapDowngradedAsInLinux420LetsFaultsInDuringTheZap) {
+  check_in_child([] {
+    const Policy policy = policy_of(HoldMode::downgrade, HoldMode::write_held, HoldMode::downgrade);
+    const Result result = simulate(unlock_question(), policy, {});
+    const Samples& during_zap = samples(result, 1, Phase::munmap_zap);
+    EXPECT_GT(during_zap.latency().count(), 100U);
+    EXPECT_LT(during_zap.latency().max(), 2us);
+    EXPECT_GT(samples(result, 1, Phase::munmap_munlock).latency().max(), 1400us);
+    EXPECT_GT(samples(result, 2, Phase::munmap_munlock).latency().max(), 1400us);
+    EXPECT_LT(samples(result, 2, Phase::munmap_zap).latency().max(), 100us);
+  });
+}
+
+TEST(UnlockQuestion, WithAMapperDowngradeHelpsLittle) {
+  check_in_child([] {
+    Scenario scenario = unlock_question();
+    add(scenario, {"mapper", 1, MapperSpec{Bytes(kPageSize), ClosedLoop{Constant{100us}}}});
+    const Result result = simulate(scenario, downgrade(), {});
+    const Longest longest = longest_during(result, Phase::mlock);
+    EXPECT_GT(longest.fault, longest.call * 8 / 10);
+    EXPECT_GT(result.locks.at(0).statistics.convoys, 0U);
+    EXPECT_GT(result.locks.at(0).vma_changed, 0U);
+    EXPECT_EQ(result.locks.at(0).eagain, 0U);
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Queueing theory: one server, constant service, exponential arrivals. Mean wait rho s / (2 (1 - rho)).
+
+double mean_latency(double rho, std::uint64_t seed) {
+  constexpr Nanoseconds kService = 8us;
+  const std::string mean = tests::in_child([&] {
+    Scenario scenario = quiet_machine();
+    scenario.machine.costs.fault = Constant{kService};
+    scenario.seed = seed;
+    scenario.duration = 300ms;
+    scenario.memory.size = scenario.memory.free = Bytes(4096 * kMiB);
+    add(scenario,
+        {"faulter", 1,
+         faulter(OpenLoop{Exponential{Nanoseconds{std::llround(static_cast<double>(kService.count()) / rho)}}})});
+    const Result result = simulate(scenario, write_held(), {});
+    std::ostringstream text;
+    text.precision(17);
+    text << samples(result, 0, Phase::idle).latency().mean();
+    return text.str();
+  });
+  return std::stod(mean);
+}
+
+class OpenLoopFaulter : public testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(, OpenLoopFaulter, testing::Values(30, 50, 80),
+                         [](const auto& each) { return "AtUtilisation" + std::to_string(each.param) + "Percent"; });
+
+TEST_P(OpenLoopFaulter, WaitsAsInAnMD1Queue) {
+  constexpr int kRuns = 12;
+  const double rho = GetParam() / 100.0;
+  std::vector<double> means;
+  for (std::uint64_t seed = 1; seed <= kRuns; ++seed) means.push_back(mean_latency(rho, seed));
+  double mean = 0;
+  for (const double each : means) mean += each / kRuns;
+  double variance = 0;
+  for (const double each : means) variance += (each - mean) * (each - mean) / (kRuns - 1);
+  const double expected = 8000 + rho * 8000 / (2 * (1 - rho));
+  // 99 % confidence: Student's t with 11 degrees of freedom.
+  EXPECT_NEAR(mean, expected, 3.106 * std::sqrt(variance / kRuns));
+  EXPECT_NEAR(mean, expected, 0.05 * expected);
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Whole runs compared.
+
+std::string run(const Scenario& scenario, const Policy& policy, bool stepwise = false) {
+  return tests::in_child([&] { return tests::text_of(simulate(scenario, policy, {stepwise, {}})); });
+}
+
+Distribution random_cost(sim::Stream& chance, std::int64_t scale) {
+  const Nanoseconds length{1 + static_cast<std::int64_t>(chance() % static_cast<std::uint64_t>(scale))};
+  switch (chance() % 5) {
+    case 0:
+      return Constant{length};
+    case 1:
+      return sim::Uniform{0ns, length};
+    case 2:
+      return Exponential{length};
+    case 3:
+      return sim::Lognormal{length, 5 * length};
+    default:
+      return sim::Empirical{{length, length / 2, 3 * length}};
+  }
+}
+
+struct RandomScenario {
+  Scenario scenario;
+  Policy policy;
+};
+
+RandomScenario random_scenario(std::uint64_t seed) {
+  sim::Stream chance(seed, "test", "scenario");
+  const auto up_to = [&](std::int64_t most) {
+    return static_cast<std::int64_t>(chance() % static_cast<std::uint64_t>(most + 1));
+  };
+  const auto mode = [&] { return chance() % 2 == 0 ? HoldMode::write_held : HoldMode::downgrade; };
+  const auto arrival = [&](std::int64_t scale) {
+    const Distribution length = random_cost(chance, scale);
+    return chance() % 2 == 0 ? Arrival(ClosedLoop{length}) : Arrival(OpenLoop{length});
+  };
+  Scenario scenario;
+  scenario.name = "random";
+  scenario.seed = seed;
+  scenario.machine.cpus = 1 + static_cast<int>(up_to(5));
+  const Nanoseconds unit{1000 + up_to(50'000)};
+  scenario.machine.scheduler = tests::random_scheduler(chance, unit);
+  scenario.groups = tests::random_groups(chance, unit);
+  Costs& costs = scenario.machine.costs;
+  costs.rwsem_operation = Nanoseconds{up_to(1) * up_to(30)};
+  costs.rwsem_wake = Nanoseconds{up_to(1) * up_to(900)};
+  costs.system_call = Nanoseconds{up_to(300)};
+  costs.find_vma = Nanoseconds{up_to(100)};
+  costs.vma_split = Nanoseconds{up_to(300)};
+  costs.vma_merge = Nanoseconds{up_to(300)};
+  costs.lru_add_drain_all = Nanoseconds{up_to(500)};
+  for (Distribution* cost : {&costs.mmap, &costs.munmap, &costs.populate_page, &costs.mlock_page, &costs.munlock_page,
+                             &costs.zap_page, &costs.fault, &costs.proc_cmdline, &costs.proc_open}) {
+    *cost = random_cost(chance, 900);
+  }
+  costs.zone_lock = Nanoseconds{up_to(1) * up_to(2000)};
+  costs.scan_page = random_cost(chance, 300);
+  costs.reclaim_page = random_cost(chance, 300);
+  costs.pageout = random_cost(chance, 300);
+  // Sometimes ample, sometimes down to the min watermark.
+  MemorySpec& memory = scenario.memory;
+  memory.size = Bytes(128 * kMiB);
+  memory.min_free = Bytes(4 * kMiB);
+  memory.free = Bytes(chance() % 2 == 0 ? 100 * kMiB : 4 * kMiB);
+  memory.dirty = chance() % 2 == 0 ? 0.0 : 0.3;
+  memory.background = Bytes(chance() % 2 == 0 ? 0 : 2000 * kMiB);
+  memory.device.write = random_cost(chance, 30'000);
+  ProcessSpec db{"db", true, {}, {{"heap", Bytes((20 + up_to(1500)) * kPageSize)}}, {}};
+  std::vector<ScriptStep> script;
+  for (std::int64_t step = 0; step < 8; ++step) {
+    constexpr std::array kCalls{Call::mlock, Call::munlock, Call::munmap, Call::mlock, Call::munlock};
+    script.push_back({kCalls[static_cast<std::size_t>(up_to(4))]});
+    script.push_back({Call::hold, Nanoseconds{up_to(50'000)}});
+  }
+  db.threads.push_back({"locker", 1 + static_cast<int>(up_to(1)), LockerSpec{"heap", script, 2}});
+  db.threads.push_back({"faulter", 1 + static_cast<int>(up_to(3)), faulter(arrival(10'000))});
+  FaulterSpec in_heap = faulter(arrival(10'000));
+  in_heap.region = "heap";
+  db.threads.push_back({"heap_faulter", 1, in_heap});
+  db.threads.push_back({"mapper", 1, MapperSpec{Bytes((1 + up_to(20)) * kPageSize), arrival(50'000)}});
+  scenario.processes.push_back(db);
+  scenario.processes.push_back(
+      {"ps", true, {}, {}, {{"ps", 1, ProcReaderSpec{ProcReaderSpec::File::cmdline, "db", arrival(40'000)}}}});
+  if (chance() % 3 == 0) {
+    BusySpec busy{Constant{Nanoseconds{1 + up_to(50'000)}}, {}};
+    if (chance() % 2 == 0) busy.sleep = Constant{Nanoseconds{up_to(50'000)}};
+    scenario.processes.back().threads.push_back({"busy", 2, busy});
+  }
+  for (ProcessSpec& process : scenario.processes) {
+    for (ThreadSpec& thread : process.threads) {
+      thread.sched = tests::random_thread(chance, scenario.machine.cpus, scenario.groups);
+    }
+  }
+  if (chance() % 4 == 0) scenario.duration = Nanoseconds{1 + up_to(3'000'000)};
+  RandomScenario random{scenario, policy_of(mode(), mode(), mode())};
+  if (chance() % 2 == 0) random.policy.rwsem = RwsemFlavour::spin_handoff;
+  return random;
+}
+
+TEST(Simulations, StepwiseAndDefaultRunsEndWithTheSameResultInEveryField) {
+  bool preempted = false;
+  bool reclaimed = false;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    const auto [scenario, policy] = random_scenario(seed);
+    const std::string by_default = run(scenario, policy, false);
+    ASSERT_EQ(by_default.find("child failed"), std::string::npos) << "seed " << seed << "\n" << by_default;
+    ASSERT_EQ(by_default, run(scenario, policy, true)) << "seed " << seed;
+    preempted = preempted || by_default.find("preemptions 0") == std::string::npos;
+    reclaimed = reclaimed || by_default.find(" direct 0 of") == std::string::npos;
+  }
+  EXPECT_TRUE(preempted);
+  EXPECT_TRUE(reclaimed);
+}
+
+// Under read mode faults change the page table that a walk looks at: what it sees there must be of its own time,
+// however far it could run ahead.
+TEST(Simulations, WalksUnderReadModeSeeTheFaultsOfOthersAlikeStepwiseAndByDefault) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    Scenario scenario = quiet_machine();
+    scenario.seed = seed;
+    scenario.machine.costs.lru_add_drain_all = 1000ns;
+    add_locker(scenario, 600,
+               {{Call::hold, 10us}, {Call::mlock}, {Call::munmap}, {Call::hold, 10us}, {Call::mlock}, {Call::munlock}},
+               2);
+    FaulterSpec in_heap = faulter(ClosedLoop{Exponential{700ns}});
+    in_heap.region = "heap";
+    add(scenario, {"faulter", 4, in_heap});
+    const Policy policy = policy_of(HoldMode::downgrade, HoldMode::downgrade, HoldMode::downgrade);
+    const std::string by_default = run(scenario, policy, false);
+    ASSERT_EQ(by_default.find("child failed"), std::string::npos) << by_default;
+    EXPECT_EQ(by_default, run(scenario, policy, true)) << "seed " << seed;
+  }
+}
+
+// A run may end while somebody runs ahead; what then lies beyond its end does not count.
+TEST(Simulations, StepwiseAndDefaultRunsCountTheSameEvents) {
+  const auto events = [](std::uint64_t seed, bool stepwise) {
+    return tests::in_child([&] {
+      const auto [scenario, policy] = random_scenario(seed);
+      return std::to_string(simulate(scenario, policy, {stepwise, {}}).events);
+    });
+  };
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) EXPECT_EQ(events(seed, false), events(seed, true)) << seed;
+}
+
+TEST(Simulations, TheSameSeedGivesTheSameResultAndAnotherSeedAnother) {
+  Scenario scenario = unlock_question();
+  const std::string first = run(scenario, downgrade());
+  EXPECT_EQ(run(scenario, downgrade()), first);
+  scenario.seed = 2;
+  EXPECT_NE(run(scenario, downgrade()), first);
+}
+
+// What is due, served or not, does not depend on the policy.
+TEST(Simulations, PoliciesSeeTheSameDemands) {
+  Scenario scenario = unlock_question();
+  scenario.duration = 20ms;
+  const auto demands = [&](const Policy& policy) {
+    return tests::in_child([&] {
+      const Result result = simulate(scenario, policy, {});
+      const ClassResult& open = result.classes.at(2);
+      return std::to_string(open.total().latency().count() + open.unfinished);
+    });
+  };
+  const std::string known = demands(write_held());
+  EXPECT_GT(std::stoi(known), 900);
+  EXPECT_EQ(demands(downgrade()), known);
+  EXPECT_EQ(demands(unlock_downgrade()), known);
+}
+
+// One request is due every 10 us from 10 us on; the last at the very end. Each of them is warm-up, has been served or
+// never will be.
+TEST(Simulations, EveryRequestThatWasDueIsAccountedFor) {
+  check_in_child([] {
+    Scenario scenario = quiet_machine();
+    scenario.machine.scheduler.wake_up_latency = 2us;
+    scenario.duration = 1ms + 1us;
+    add(scenario, {"faulter", 1, faulter(OpenLoop{Constant{10us}})});
+    const Result result = simulate(scenario, write_held(), {});
+    // The thread starts at 2 us: due at 12, 22, ..., 992; the next at 1002.
+    const ClassResult& faults = result.classes.at(0);
+    EXPECT_EQ(faults.warm_up + samples(result, 0, Phase::idle).latency().count() + faults.cut_off, 99U);
+  });
+}
+
+TEST(Simulations, ARequestThatIsDueButStillWakingUpAtTheEndIsUnfinished) {
+  check_in_child([] {
+    Scenario scenario = quiet_machine();
+    scenario.machine.scheduler.wake_up_latency = 2us;
+    scenario.duration = 1ms + 3us;
+    add(scenario, {"faulter", 1, faulter(OpenLoop{Constant{10us}})});
+    const Result result = simulate(scenario, write_held(), {});
+    EXPECT_EQ(result.classes.at(0).unfinished, 1U);                     // due at 1002
+    EXPECT_EQ(samples(result, 0, Phase::idle).latency().count(), 99U);  // with it; without the first, which is warm-up
+  });
+}
+
+// Both find it unmapped and map it; only one can.
+TEST(Simulations, TwoLockersCanShareARegion) {
+  check_in_child([] {
+    Scenario scenario = quiet_machine();
+    add_locker(scenario, 16, {{Call::munmap}, {Call::mlock}, {Call::hold, 5us}});
+    scenario.processes.front().threads.front().count = 2;
+    const Result result = simulate(scenario, write_held(), {});
+    EXPECT_EQ(result.memory.at_end.unevictable, PageCount(16));
+  });
+}
+
+TEST(Simulations, TheRunEndsWithTheLastLockersScript) {
+  check_in_child([] {
+    Scenario scenario = quiet_machine();
+    add_locker(scenario, 16, {{Call::mlock}, {Call::hold, 5us}});
+    add(scenario, {"faulter", 1, faulter(ClosedLoop{Constant{1us}})});
+    EXPECT_EQ(simulate(scenario, write_held(), {}).sim_time, 16 * kPage + 5us);
+  });
+}
+
+TEST(Simulations, ADurationEndsTheRunAndAnEndedLockerUsesNoMoreCpu) {
+  check_in_child([] {
+    Scenario scenario = quiet_machine();
+    scenario.duration = 1ms;
+    add_locker(scenario, 16, {{Call::mlock}});
+    add(scenario, {"faulter", 1, faulter(ClosedLoop{Constant{1us}})});
+    const Result result = simulate(scenario, write_held(), {});
+    EXPECT_EQ(result.sim_time, 1ms);
+    EXPECT_EQ(result.classes.at(0).cpu, 16 * kPage);
+  });
+}
+
+TEST(Simulations, OutOfMemoryIsAnOutcome) {
+  for (const bool stepwise : {false, true}) {
+    check_in_child([&] {
+      Scenario scenario = quiet_machine();
+      scenario.memory.size = Bytes(16 * kMiB);
+      scenario.memory.min_free = Bytes(1 * kMiB);
+      scenario.memory.free = Bytes(8 * kMiB);
+      add_locker(scenario, 5000, {{Call::mlock}, {Call::hold, 1ms}});
+      const Result result = simulate(scenario, write_held(), {stepwise, {}});
+      EXPECT_EQ(result.outcome, Outcome::out_of_memory);
+      EXPECT_EQ(result.memory.at_end.evictable(), PageCount(0));
+      EXPECT_EQ(result.memory.at_end.total(), PageCount(4096));
+    });
+  }
+}
+
+TEST(Simulations, NoPageIsLost) {
+  check_in_child([] {
+    Scenario scenario = unlock_question();
+    add(scenario, {"mapper", 1, MapperSpec{Bytes(8 * kPageSize), ClosedLoop{Constant{100us}}}});
+    const Result result = simulate(scenario, unlock_downgrade(), {});
+    EXPECT_EQ(result.memory.at_end.total(), pages_of(scenario.memory.size));
+    // The script ends with munmap.
+    EXPECT_EQ(result.memory.at_end.inactive_anon + result.memory.at_end.active_anon, PageCount(0));
+    EXPECT_EQ(result.memory.at_end.unevictable, PageCount(0));
+  });
+}
+
+TEST(Simulations, EveryKindOfCostWorks) {
+  const std::vector<Distribution> kinds{Constant{700ns}, sim::Uniform{500ns, 900ns}, Exponential{700ns},
+                                        sim::Lognormal{600ns, 2000ns}, sim::Empirical{{100ns, 700ns, 1300ns}}};
+  for (const Distribution& kind : kinds) {
+    check_in_child([&] {
+      Scenario scenario = quiet_machine();
+      Costs& costs = scenario.machine.costs;
+      for (Distribution* cost : {&costs.populate_page, &costs.mlock_page, &costs.munlock_page, &costs.zap_page}) {
+        *cost = kind;
+      }
+      add_locker(scenario, 5000, {{Call::mlock}, {Call::munlock}, {Call::munmap}});
+      const Result result = simulate(scenario, write_held(), {});
+      // 20,000 draws: populate and mlock, munlock, zap.
+      EXPECT_NEAR(static_cast<double>(result.sim_time.count()), 20'000 * kind.mean(), 0.03 * 20'000 * kind.mean());
+    });
+  }
+}
+
+TEST(Simulations, AThrownErrorLeavesSimulate) {
+  check_in_child([] {
+    Scenario scenario = quiet_machine();
+    add(scenario, {"ps", 1, ProcReaderSpec{ProcReaderSpec::File::cmdline, "nobody", ClosedLoop{Constant{1us}}}});
+    EXPECT_THROW((void)simulate(scenario, write_held(), {}), std::logic_error);
+  });
+}
+
+}  // namespace
+}  // namespace models
