@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,12 @@ class InputError : public std::exception {
  private:
   std::vector<Diagnostic> diagnostics_;
   std::string text_;
+};
+
+/// The command line is wrong.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
 };
 
 /// The candidate that `word` was most likely meant to be, or nothing when none is close: one slip (a letter too

@@ -6,11 +6,6 @@
 #include <bit>
 #include <cassert>
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
-#include <stdexcept>
-
-#include "experiments/commands/commands.h"
 
 namespace experiments {
 
@@ -109,49 +104,6 @@ std::map<std::string, std::string> hgrm_files(const Comparison& comparison, std:
     for (const auto& [name, total] : totals) add(files, comparison, policy, name, "total", total, seed);
   }
   return files;
-}
-
-OutputFolder::OutputFolder(const std::filesystem::path& path) : path_(path) {
-  std::error_code error;
-  try {
-    if (path.empty()) throw std::runtime_error("no name");
-    make(std::filesystem::absolute(path).lexically_normal());
-    std::string staging = (path_ / ".hgrm.XXXXXX").string();
-    if (mkdtemp(staging.data()) == nullptr) throw std::runtime_error("not writable");
-    staging_ = staging;
-  } catch (const std::exception&) {
-    clean_up();
-    throw UsageError(
-        fmt::format("'{}': cannot be written; expected a folder, or the name of one to make", path.string()));
-  }
-}
-
-OutputFolder::~OutputFolder() { clean_up(); }
-
-void OutputFolder::make(const std::filesystem::path& path) {
-  if (std::filesystem::is_directory(path)) return;
-  if (path.has_relative_path()) make(path.parent_path());
-  if (std::filesystem::create_directory(path)) folders_.push_back(path);
-}
-
-void OutputFolder::clean_up() noexcept {
-  std::error_code ignored;
-  if (!staging_.empty()) std::filesystem::remove_all(staging_, ignored);
-  // Only those without files go.
-  for (auto folder = folders_.rbegin(); folder != folders_.rend(); ++folder) std::filesystem::remove(*folder, ignored);
-}
-
-void OutputFolder::commit(const std::map<std::string, std::string>& files) {
-  for (const auto& [name, text] : files) {
-    if (std::filesystem::is_directory(path_ / name)) {
-      throw std::runtime_error(fmt::format("{}: is a folder", (path_ / name).string()));
-    }
-    std::ofstream out(staging_ / name);
-    out << text;
-    out.close();
-    if (!out) throw std::runtime_error(fmt::format("{}: writing failed (disk full?)", (path_ / name).string()));
-  }
-  for (const auto& [name, text] : files) std::filesystem::rename(staging_ / name, path_ / name);
 }
 
 }  // namespace experiments

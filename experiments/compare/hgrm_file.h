@@ -26,28 +26,4 @@ namespace experiments {
 [[nodiscard]] std::map<std::string, std::string> hgrm_files(const Comparison& comparison,
                                                             std::optional<std::uint64_t> seed = std::nullopt);
 
-/// A folder into which files are put that appear whole or not at all.
-class OutputFolder {
- public:
-  /// Makes the folder if it is not there, and makes sure, before any work is done, that files can be written into it.
-  /// Throws UsageError if not, and leaves no folder behind.
-  explicit OutputFolder(const std::filesystem::path& path);
-  /// Removes what the constructor made and commit() has not filled.
-  ~OutputFolder();
-  OutputFolder(const OutputFolder&) = delete;
-  OutputFolder& operator=(const OutputFolder&) = delete;
-
-  /// Writes all files (text by name), and then puts them in place. Throws std::runtime_error if writing fails, and
-  /// leaves the folder as it was.
-  void commit(const std::map<std::string, std::string>& files);
-
- private:
-  void make(const std::filesystem::path& path);
-  void clean_up() noexcept;
-
-  std::filesystem::path path_;
-  std::filesystem::path staging_;               // within path_, so that putting in place is a rename
-  std::vector<std::filesystem::path> folders_;  // that were made, the outermost first
-};
-
 }  // namespace experiments

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "experiments/base/quantity.h"
-#include "experiments/commands/commands.h"
+#include "experiments/base/terminal.h"
 #include "experiments/compare/comparison.h"
 #include "experiments/compare/text_figure.h"
 #include "experiments/compare/verdict.h"
@@ -141,6 +141,12 @@ std::string run_report(const models::Scenario& scenario, const models::Result& r
   return text + fmt::format("Simulated {} in {:.2f} s: {} events, {:.2f} million a second; {} preemptions.\n",
                             human(result.sim_time), seconds, result.events,
                             static_cast<double>(result.events) / 1e6 / seconds, result.preemptions);
+}
+
+std::string heading(const models::Scenario& scenario) {
+  return fmt::format("{}\n{}\n{} CPUs ({}), {} of memory, {} free at the start; seed {}\n", bold(scenario.name),
+                     scenario.about, scenario.machine.cpus, scenario.machine.name, human(scenario.memory.size),
+                     human(scenario.memory.free), scenario.seed);
 }
 
 }  // namespace experiments

@@ -11,4 +11,7 @@ namespace experiments {
 /// the memory, the cost of the run.
 [[nodiscard]] std::string run_report(const models::Scenario& scenario, const models::Result& result);
 
+/// What a run is about: name, description, machine, memory, seed.
+[[nodiscard]] std::string heading(const models::Scenario& scenario);
+
 }  // namespace experiments

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -13,9 +14,10 @@
 
 #include "experiments/base/change.h"
 #include "experiments/base/quantity.h"
-#include "experiments/commands/commands.h"
+#include "experiments/base/shell.h"
 #include "experiments/compare/autopsy.h"
 #include "experiments/run/execute.h"
+#include "experiments/scenario/edits.h"
 #include "experiments/study/study_plan.h"
 
 namespace experiments {

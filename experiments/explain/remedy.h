@@ -39,13 +39,4 @@ struct Diagnosis {
 /// Those that apply, each once, in the order: without competitors, who asks less often, scheduling, policies, kernels.
 [[nodiscard]] std::vector<Remedy> remedies_for(const Diagnosis& diagnosis);
 
-/// The --set that leaves `class_name` alone on the machine: one thread of it, and nobody of the others. Without the
-/// lockers the run lasts `sim_time`.
-[[nodiscard]] std::vector<std::string> alone(const models::Scenario& scenario, const std::string& class_name,
-                                             sim::Nanoseconds sim_time);
-
-/// The --set that takes a class away. `sim_time`: how long the run then lasts if it was to last as long as that class.
-[[nodiscard]] std::vector<std::string> without(const models::Scenario& scenario, const std::string& class_name,
-                                               sim::Nanoseconds sim_time);
-
 }  // namespace experiments

@@ -1,6 +1,7 @@
 // Figures of what single runs went through: blame, the semaphore, memory.
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>

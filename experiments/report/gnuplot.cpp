@@ -18,8 +18,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "experiments/base/diagnostics.h"
 #include "experiments/base/html.h"
-#include "experiments/commands/commands.h"
 #include "experiments/report/report_data.h"
 
 namespace experiments {

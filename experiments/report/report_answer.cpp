@@ -1,6 +1,7 @@
 #include "experiments/report/report_answer.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,7 @@
 #include "experiments/report/report_data.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <boost/algorithm/string/replace.hpp>
 
@@ -10,7 +11,7 @@
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/quantity.h"
-#include "experiments/run/replay.h"
+#include "experiments/commands/replay.h"
 
 namespace experiments {
 

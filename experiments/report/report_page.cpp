@@ -12,7 +12,7 @@
 #include "experiments/base/quantity.h"
 #include "experiments/base/statistics.h"
 #include "experiments/compare/policy_table.h"
-#include "experiments/run/replay.h"
+#include "experiments/commands/replay.h"
 #include "experiments/scenario/resolved_scenario.h"
 #include "experiments/study/study_plan.h"
 

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "experiments/run/result_json.h"
+#include "experiments/base/json.h"
 #include "sim/histogram.h"
 
 namespace experiments {

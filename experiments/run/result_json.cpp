@@ -1,6 +1,7 @@
 #include "experiments/run/result_json.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <utility>

@@ -20,17 +20,13 @@
 //   engine: events, wall_ns (the only figure that differs from run to run), preemptions
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include <string>
 #include <vector>
 
+#include "experiments/base/json.h"
 #include "models/simulation.h"
 
 namespace experiments {
-
-/// Keeps the order in which keys are written.
-using Json = nlohmann::ordered_json;
 
 /// The documented form.
 [[nodiscard]] Json to_json(const models::Result& result);

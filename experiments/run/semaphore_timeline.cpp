@@ -1,6 +1,7 @@
 #include "experiments/run/semaphore_timeline.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <map>

@@ -93,8 +93,8 @@ void read_derived(const YamlField& field, const YamlField& from, ConfigKind kind
   const auto file = file_of(from, kind, scenario);
   if (!file || !read_config(*file, kind, diagnostics, read)) return;
   std::vector<Diagnostic> reported_already;
-  const YamlNode base = without(load_yaml(*file, reported_already), "schema");
-  const YamlNode derived = overlay(base, without(field.node(), "from"));
+  const YamlNode base = without_key(load_yaml(*file, reported_already), "schema");
+  const YamlNode derived = overlay(base, without_key(field.node(), "from"));
   std::vector<Diagnostic> found;
   YamlMap map = YamlField(derived, field.path(), found).map();
   read(map);

@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "experiments/base/expression.h"
+#include "experiments/base/json.h"
 #include "experiments/base/statistics.h"
-#include "experiments/run/result_json.h"
 #include "experiments/scenario/yaml_reader.h"
 #include "models/simulation.h"
 

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "experiments/base/diagnostics.h"
-#include "experiments/explain/remedy.h"
 #include "experiments/scenario/config_catalogue.h"
+#include "experiments/scenario/edits.h"
 #include "experiments/scenario/scenario_threads.h"
 #include "experiments/scenario/yaml_values.h"
 

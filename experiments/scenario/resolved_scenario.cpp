@@ -1,6 +1,7 @@
 #include "experiments/scenario/resolved_scenario.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <boost/algorithm/string/trim.hpp>
 #include <boost/uuid/detail/sha1.hpp>

@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "experiments/run/result_json.h"
+#include <nlohmann/json.hpp>
+
+#include "experiments/base/json.h"
 #include "experiments/scenario/config_catalogue.h"
 #include "experiments/scenario/yaml_reader.h"
 

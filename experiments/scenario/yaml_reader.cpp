@@ -275,7 +275,7 @@ class SetPath {
 const YamlEntry* find_entry(const YamlNode& map, std::string_view key) { return find_in(map, key); }
 YamlEntry* find_entry(YamlNode& map, std::string_view key) { return find_in(map, key); }
 
-YamlNode without(YamlNode map, std::string_view key) {
+YamlNode without_key(YamlNode map, std::string_view key) {
   std::erase_if(map.entries, [&](const YamlEntry& entry) { return entry.key == key; });
   return map;
 }

@@ -49,7 +49,7 @@ struct YamlEntry {
 [[nodiscard]] YamlEntry* find_entry(YamlNode& map, std::string_view key);
 [[nodiscard]] const YamlEntry* find_entry(const YamlNode& map, std::string_view key);
 /// The map without it.
-[[nodiscard]] YamlNode without(YamlNode map, std::string_view key);
+[[nodiscard]] YamlNode without_key(YamlNode map, std::string_view key);
 
 /// Reads a file. A file that cannot be read or is no YAML is one diagnostic and a null node; duplicate keys and
 /// keys that are not plain text are diagnostics, and of duplicates the first counts.

@@ -1,6 +1,7 @@
 #include "experiments/study/study_plan.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <boost/algorithm/string.hpp>
 
@@ -9,6 +10,7 @@
 #include <cmath>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/shell.h"
 #include "experiments/scenario/config_catalogue.h"
 #include "sim/random.h"
 
@@ -127,14 +129,6 @@ std::vector<Levels> design(const SensitivitySpec& spec, std::uint64_t seed) {
 }
 
 }  // namespace
-
-std::string shell_word(const std::string& text) {
-  const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || std::string_view("_.-+/=:,%@").find(static_cast<char>(c)) != std::string_view::npos;
-  });
-  if (plain && !text.empty()) return text;
-  return fmt::format("'{}'", boost::algorithm::replace_all_copy(text, "'", "'\\''"));
-}
 
 Expected<std::string> scaled(const std::string& text, double factor) {
   std::vector<std::string> words;
@@ -265,7 +259,7 @@ std::filesystem::path StudyPlan::find_scenario(const std::string& name, const Po
 YamlNode StudyPlan::tree_of(const StudyPoint& point, std::vector<Diagnostic>& diagnostics) {
   YamlNode tree = bases_.load(point.scenario);
   if (study_.policies.kind == YamlNode::Kind::sequence && tree.kind == YamlNode::Kind::map) {
-    tree = without(without(std::move(tree), "policy"), "policies");
+    tree = without_key(without_key(std::move(tree), "policy"), "policies");
     tree.entries.push_back({"policies", study_.policies.at, study_.policies});
   }
   apply_scenario_sets(tree, sets_of(point.settings), diagnostics);

@@ -66,9 +66,6 @@ class StudyPlan {
   Resolver resolver_;
 };
 
-/// `text` as one word of a shell's command.
-[[nodiscard]] std::string shell_word(const std::string& text);
-
 /// `text` with every number, size and duration in it times `factor`, whole where it was: `lognormal median 2us p99
 /// 4us`.
 [[nodiscard]] Expected<std::string> scaled(const std::string& text, double factor);

@@ -1,6 +1,7 @@
 #include "experiments/study/study_results.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <boost/algorithm/string.hpp>
 #include <boost/math/statistics/univariate_statistics.hpp>

@@ -2,6 +2,8 @@
 // Random scenarios are in simulation_test.cpp.
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>

@@ -10,7 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "experiments/commands/commands.h"
+#include "experiments/base/diagnostics.h"
+#include "experiments/base/output_file.h"
 #include "tests/support/command_line.h"
 #include "tests/support/synthetic_result.h"
 #include "tests/support/tiny_scenario.h"

@@ -1,6 +1,8 @@
 // Who suffers, why, and what helps: on results that nobody simulated, and on a scenario with a known answer.
 #include "experiments/explain/explanation.h"
 
+#include <nlohmann/json.hpp>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

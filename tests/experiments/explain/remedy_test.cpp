@@ -1,6 +1,8 @@
 // Which remedies apply follows from the chains, and each is something that the command line takes.
 #include "experiments/explain/remedy.h"
 
+#include "experiments/scenario/edits.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

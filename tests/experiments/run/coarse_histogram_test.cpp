@@ -1,5 +1,7 @@
 #include "experiments/run/coarse_histogram.h"
 
+#include <nlohmann/json.hpp>
+
 #include <gtest/gtest.h>
 
 #include <cstdint>

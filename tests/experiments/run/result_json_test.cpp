@@ -1,5 +1,7 @@
 #include "experiments/run/result_json.h"
 
+#include <nlohmann/json.hpp>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

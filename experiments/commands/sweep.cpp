@@ -1,12 +1,12 @@
-#include <unistd.h>
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 
+#include "experiments/base/command_line.h"
 #include "experiments/base/quantity.h"
+#include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/scenario/expectation.h"
 #include "experiments/study/study_file.h"
@@ -14,8 +14,6 @@
 #include "experiments/study/sweep.h"
 
 namespace experiments {
-
-namespace po = boost::program_options;
 
 namespace {
 
@@ -33,8 +31,8 @@ Shard shard_of(const std::string& text) {
 SweepOptions options_of(const CommandLine& line) {
   SweepOptions options;
   options.workers = jobs_of(line);
-  if (const auto shard = line.find<std::string>("shard")) options.shard = shard_of(*shard);
-  if (const auto timeout = line.find<std::string>("timeout")) {
+  if (const auto shard = line.find("shard")) options.shard = shard_of(*shard);
+  if (const auto timeout = line.find("timeout")) {
     const auto duration = parse_duration(*timeout);
     if (!duration) throw UsageError("--timeout: " + duration.message());
     if (duration->count() == 0) throw UsageError("--timeout: expected a duration above zero");
@@ -47,7 +45,7 @@ SweepOptions options_of(const CommandLine& line) {
 /// Tells how far a sweep is: a bar on a terminal, a line at every tenth of the way elsewhere.
 class Reporter {
  public:
-  explicit Reporter(int workers) : workers_(workers), terminal_(isatty(STDERR_FILENO) != 0) {}
+  explicit Reporter(int workers) : workers_(workers), terminal_(progress_wanted()) {}
 
   void show(const SweepProgress& progress) {
     if (!progress.failure.empty()) {
@@ -123,18 +121,17 @@ int command_sweep(const Arguments& arguments) {
       "DIR/study.sqlite. May be stopped at any moment, by whatever means: started again, it goes on where it was, and\n"
       "after an edit of the study it runs only what is new. `mlocksim results DIR` shows what has been found.",
       "STUDY", 1);
-  line.add()("output,o", po::value<std::string>()->value_name("DIR"), "where the results are kept");
+  line.text("output,o", "DIR", "where the results are kept");
   add_jobs_option(line);
-  line.add()("smoke", "the small size of the study")(
-      "shard", po::value<std::string>()->value_name("K/N"),
-      "the K-th of N parts of the study; `mlocksim merge` puts the parts together")(
-      "timeout", po::value<std::string>()->value_name("DURATION"), "a run that takes longer has failed")(
-      "retry", "run again what has failed");
+  line.flag("smoke", "the small size of the study");
+  line.text("shard", "K/N", "the K-th of N parts of the study; `mlocksim merge` puts the parts together");
+  line.text("timeout", "DURATION", "a run that takes longer has failed");
+  line.flag("retry", "run again what has failed");
   if (!line.parse(arguments)) return kOk;
-  const auto output = line.find<std::string>("output");
+  const auto output = line.find("output");
   if (!output) throw UsageError("missing -o DIR: where the results are kept");
   const SweepOptions options = options_of(line);
-  const auto file = find_config(ConfigKind::studies, line.get<std::vector<std::string>>("STUDY").front(), {""});
+  const auto file = find_config(ConfigKind::studies, line.first(), {""});
   if (!file) throw UsageError(file.message());
 
   StudyPlan plan(read_study(*file, line.has("smoke")));

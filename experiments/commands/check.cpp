@@ -30,14 +30,13 @@ int command_check(const Arguments& arguments) {
       "Reads scenarios, machines, policies, devices and studies and reports everything that is wrong. Of a\n"
       "study it also tells how many points and runs it has, and about how long they take.",
       "FILE", -1);
-  line.add()("output,o", boost::program_options::value<std::string>()->value_name("DIR"),
-             "the results of an earlier sweep of the study, to estimate its time from");
+  line.text("output,o", "DIR", "the results of an earlier sweep of the study, to estimate its time from");
   if (!line.parse(arguments)) return kOk;
   int code = kOk;
-  for (const std::string& file : line.get<std::vector<std::string>>("FILE")) {
+  for (const std::string& file : line.all("FILE")) {
     try {
       if (is_study(file)) {
-        check_study(file, line.find<std::string>("output").value_or(""));
+        check_study(file, line.find("output").value_or(""));
       } else {
         fmt::print("{}: a valid {}\n", file, singular(check_file(file)));
       }

@@ -1,8 +1,13 @@
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <optional>
 
+#include "experiments/base/command_line.h"
+#include "experiments/base/output_file.h"
+#include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/scenario_options.h"
 #include "experiments/compare/autopsy.h"
 #include "experiments/compare/comparison.h"
 #include "experiments/compare/hgrm_file.h"
@@ -12,16 +17,12 @@
 
 namespace experiments {
 
-namespace po = boost::program_options;
-
 namespace {
 
 void add_trace_options(CommandLine& line) {
-  line.add()("trace", po::value<std::string>()->value_name("FILE"), "write a timeline for ui.perfetto.dev")(
-      "trace-window", po::value<std::string>()->value_name("FROM..TO"),
-      "only what overlaps that time, such as 1.2s..1.3s")(
-      "trace-worst", po::value<std::size_t>()->value_name("N"),
-      "only what happens around the N longest requests (runs twice)");
+  line.text("trace", "FILE", "write a timeline for ui.perfetto.dev");
+  line.text("trace-window", "FROM..TO", "only what overlaps that time, such as 1.2s..1.3s");
+  line.number("trace-worst", "N", "only what happens around the N longest requests (runs twice)");
 }
 
 // Where the longest requests are takes a run to find out.
@@ -35,26 +36,23 @@ std::vector<TimeWindow> find_worst(const models::Scenario& scenario, const sim::
 
 // How many of the longest requests `option` asks for, if it is there.
 std::optional<std::size_t> requests_of(const CommandLine& line, const std::string& option) {
-  const auto count = line.find<std::size_t>(option);
-  if (count && (*count < 1 || *count > kMostAutopsies)) {
-    throw UsageError(fmt::format("--{}: expected a number from 1 to {}, found {}", option, kMostAutopsies, *count));
-  }
-  return count;
+  if (!line.has(option)) return std::nullopt;
+  return static_cast<std::size_t>(positive(line, option, static_cast<int>(kMostAutopsies)));
 }
 
 // Before any work is done.
 void check_trace_options(const CommandLine& line) {
   const bool window = line.has("trace-window");
   const auto worst = requests_of(line, "trace-worst");
-  const auto file = line.find<std::string>("trace");
+  const auto file = line.find("trace");
   if ((window || worst) && !file) throw UsageError("--trace-window and --trace-worst need --trace FILE");
   if (window && worst) throw UsageError("expected one of --trace-window and --trace-worst, found both");
-  if (file && file == line.find<std::string>("json")) throw UsageError("--trace and --json: expected two files");
+  if (file && file == line.find("json")) throw UsageError("--trace and --json: expected two files");
 }
 
 std::vector<TimeWindow> trace_windows(const CommandLine& line, const models::Scenario& scenario) {
-  const auto text = line.find<std::string>("trace-window");
-  const auto worst = line.find<std::size_t>("trace-worst");
+  const auto text = line.find("trace-window");
+  const auto worst = requests_of(line, "trace-worst");
   if (worst) return find_worst(scenario, engine_options_of(line), *worst);
   if (!text) return {kWholeRun};
   const auto window = parse_window(*text);
@@ -81,31 +79,29 @@ Json json_of(const models::Result& result, const std::vector<ExpectationCheck>& 
 int command_run(const Arguments& arguments) {
   CommandLine line("run SCENARIO [OPTION]...",
                    "Runs a scenario under one policy and prints what everybody went through.", "SCENARIO", 1);
-  line.add()("policy", po::value<std::string>()->value_name("NAME|FILE"), "by default the scenario's first")(
-      "json", po::value<std::string>()->value_name("FILE"), "write the result as JSON");
-  line.add()("worst", po::value<std::size_t>()->value_name("N"), "explain the N longest requests, one by one");
-  line.add()("hgrm", po::value<std::string>()->value_name("DIR"),
-             "write every latency distribution for HdrHistogram's tools");
+  line.text("policy", "NAME|FILE", "by default the scenario's first");
+  line.text("json", "FILE", "write the result as JSON");
+  line.number("worst", "N", "explain the N longest requests, one by one");
+  line.text("hgrm", "DIR", "write every latency distribution for HdrHistogram's tools");
   add_trace_options(line);
   add_scenario_options(line);
   if (!line.parse(arguments)) return kOk;
 
-  const auto policy = line.find<std::string>("policy");
+  const auto policy = line.find("policy");
   if (policy == "all") throw UsageError("--policy: expected one policy, found 'all'; compare runs several");
-  ScenarioFile file =
-      read_scenario_file(scenario_file(line.get<std::vector<std::string>>("SCENARIO").front()),
-                         overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
+  ScenarioFile file = read_scenario_file(
+      find_scenario(line.first()), overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
   models::Scenario& scenario = file.scenario;
   scenario.policies.resize(1);
   std::optional<OutputFile> json;
-  if (const auto path = line.find<std::string>("json")) json.emplace(*path);
+  if (const auto path = line.find("json")) json.emplace(*path);
   std::optional<OutputFolder> hgrm;
-  if (const auto path = line.find<std::string>("hgrm")) hgrm.emplace(*path);
+  if (const auto path = line.find("hgrm")) hgrm.emplace(*path);
 
   const auto worst = requests_of(line, "worst");
   check_trace_options(line);
   std::optional<OutputFile> trace_file;
-  if (const auto path = line.find<std::string>("trace")) trace_file.emplace(*path);
+  if (const auto path = line.find("trace")) trace_file.emplace(*path);
   const std::vector<TimeWindow> windows = trace_windows(line, scenario);
   std::optional<TraceFile> trace;
   if (trace_file) trace.emplace(trace_file->stream(), scenario, windows);

@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <optional>
 
+#include "experiments/base/output_file.h"
 #include "experiments/commands/commands.h"
 #include "experiments/study/store.h"
 #include "experiments/study/study_results.h"
 
 namespace experiments {
-
-namespace po = boost::program_options;
 
 namespace {
 
@@ -56,17 +55,16 @@ int command_results(const Arguments& arguments) {
       "Shows what a study has found out: its measures with 95 % confidence intervals, and the differences\n"
       "from the first policy, seed by seed. A sweep may be running meanwhile.",
       "DIR", 1);
-  line.add()("sql", po::value<std::string>()->value_name("QUERY"),
-             "answer a query instead; docs/studies.md describes the tables")(
-      "csv", po::value<std::string>()->value_name("FILE"), "write all latencies of all runs")(
-      "json", po::value<std::string>()->value_name("FILE"), "write measures, intervals and differences");
+  line.text("sql", "QUERY", "answer a query instead; docs/studies.md describes the tables");
+  line.text("csv", "FILE", "write all latencies of all runs");
+  line.text("json", "FILE", "write measures, intervals and differences");
   if (!line.parse(arguments)) return kOk;
   std::optional<OutputFile> csv;
-  if (const auto path = line.find<std::string>("csv")) csv.emplace(*path);
+  if (const auto path = line.find("csv")) csv.emplace(*path);
   std::optional<OutputFile> json;
-  if (const auto path = line.find<std::string>("json")) json.emplace(*path);
-  Store store(line.get<std::vector<std::string>>("DIR").front(), Store::Mode::read);
-  if (const auto sql = line.find<std::string>("sql")) {
+  if (const auto path = line.find("json")) json.emplace(*path);
+  Store store(line.first(), Store::Mode::read);
+  if (const auto sql = line.find("sql")) {
     print(rows_of(store.database(), *sql));
     return kOk;
   }

@@ -5,9 +5,11 @@
 #include <map>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/compare/policy_table.h"
 #include "experiments/scenario/policy_file.h"
+#include "experiments/scenario/scenario_file.h"
 
 namespace experiments {
 
@@ -18,7 +20,7 @@ int command_list(const Arguments& arguments) {
   CommandLine line("list policies|machines|devices|scenarios|incidents|studies",
                    "Lists what is shipped, each with what it says of itself.", "KIND", 1);
   if (!line.parse(arguments)) return kOk;
-  const std::string kind = line.get<std::vector<std::string>>("KIND").front();
+  const std::string kind = line.first();
   const auto found = kinds.find(kind);
   if (found == kinds.end()) {
     throw UsageError(

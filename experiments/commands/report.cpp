@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <spawn.h>
 #include <sys/wait.h>
@@ -10,16 +11,15 @@
 #include <iterator>
 #include <optional>
 
+#include "experiments/base/output_file.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/replay.h"
 #include "experiments/report/explanation_page.h"
 #include "experiments/report/figures.h"
 #include "experiments/report/report_page.h"
-#include "experiments/run/replay.h"
 #include "experiments/run/semaphore_timeline.h"
 
 namespace experiments {
-
-namespace po = boost::program_options;
 
 namespace {
 
@@ -30,7 +30,7 @@ struct Places {
 };
 
 Places places_of(const CommandLine& line, const std::filesystem::path& input) {
-  const auto option = line.find<std::string>("output");
+  const auto option = line.find("output");
   const std::filesystem::path folder = std::filesystem::is_directory(input) ? input : input.parent_path();
   if (!option) return {folder / "report.html", folder / "figures"};
   const std::filesystem::path given = *option;
@@ -124,12 +124,12 @@ int command_report(const Arguments& arguments) {
       "needs nothing else\n"
       "to be opened, and DIR/figures with every figure as SVG and PNG, its data as CSV, and gnuplot's script.",
       "DIR", 2);
-  line.add()("diff", "two studies, DIR_A DIR_B: what changed from the one to the other")(
-      "output,o", po::value<std::string>()->value_name("DIR|FILE.html"), "write it there")(
-      "explain", po::value<std::string>()->value_name("FILE"), "add what `explain --json FILE` has found as a section")(
-      "open", "show it in the browser: $BROWSER, or what xdg-open starts");
+  line.flag("diff", "two studies, DIR_A DIR_B: what changed from the one to the other");
+  line.text("output,o", "DIR|FILE.html", "write it there");
+  line.text("explain", "FILE", "add what `explain --json FILE` has found as a section");
+  line.flag("open", "show it in the browser: $BROWSER, or what xdg-open starts");
   if (!line.parse(arguments)) return kOk;
-  const auto inputs = line.get<std::vector<std::string>>("DIR");
+  const auto inputs = line.all("DIR");
   if (line.has("diff") != (inputs.size() == 2)) {
     throw UsageError(line.has("diff") ? "--diff: expected two folders, DIR_A DIR_B"
                                       : "expected one folder; two are for --diff");
@@ -143,8 +143,7 @@ int command_report(const Arguments& arguments) {
   }
   std::error_code error;
   if (places.page.has_parent_path()) std::filesystem::create_directories(places.page.parent_path(), error);
-  line.has("diff") ? write_difference(inputs[0], inputs[1], places)
-                   : write_report(last, line.find<std::string>("explain"), places);
+  line.has("diff") ? write_difference(inputs[0], inputs[1], places) : write_report(last, line.find("explain"), places);
   fmt::print("{}\n", places.page.string());
   if (line.has("open") && !open_page(places.page)) {
     throw std::runtime_error(fmt::format("no browser could be started; the page is {}", places.page.string()));

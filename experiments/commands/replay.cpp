@@ -1,4 +1,4 @@
-#include "experiments/run/replay.h"
+#include "experiments/commands/replay.h"
 
 #include <boost/program_options/parsers.hpp>
 
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "experiments/commands/commands.h"
+#include "experiments/commands/scenario_options.h"
 
 namespace experiments {
 
@@ -17,13 +18,12 @@ Expected<models::Scenario> scenario_of_command(const std::string& command) {
     if (words.size() < 3 || words[0] != "mlocksim" || words[1] != "run") return Refusal{"this is no run: " + command};
     words.erase(words.begin(), words.begin() + 2);
     CommandLine line("run SCENARIO [OPTION]...", "", "SCENARIO", 1);
-    line.add()("policy", po::value<std::string>(), "");
+    line.text("policy", "NAME|FILE", "");
     add_scenario_options(line);
     (void)line.parse(words);
-    const auto policy = line.find<std::string>("policy");
-    models::Scenario scenario =
-        read_named_scenario(line.get<std::vector<std::string>>("SCENARIO").front(),
-                            overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
+    const auto policy = line.find("policy");
+    models::Scenario scenario = read_scenario(
+        find_scenario(line.first()), overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
     scenario.policies.resize(1);
     return scenario;
   } catch (const std::exception& error) {

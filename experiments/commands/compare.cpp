@@ -2,15 +2,21 @@
 #include <fmt/format.h>
 #include <boost/algorithm/string/classification.hpp>
 #include <boost/algorithm/string/split.hpp>
+#include <nlohmann/json.hpp>
 
 #include <unistd.h>
 
 #include <chrono>
 #include <optional>
 
+#include "experiments/base/command_line.h"
+#include "experiments/base/output_file.h"
+#include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/scenario_options.h"
 #include "experiments/compare/comparison.h"
 #include "experiments/compare/hgrm_file.h"
+#include "experiments/compare/run_report.h"
 #include "experiments/compare/verdict.h"
 #include "experiments/run/coarse_histogram.h"
 #include "experiments/run/execute.h"
@@ -18,15 +24,13 @@
 
 namespace experiments {
 
-namespace po = boost::program_options;
-
 namespace {
 
 constexpr int kMostReplications = 10000;
 
 std::vector<std::string> policies_of(const CommandLine& line) {
   std::vector<std::string> names;
-  if (const auto list = line.find<std::string>("policies")) boost::split(names, *list, boost::is_any_of(","));
+  if (const auto list = line.find("policies")) boost::split(names, *list, boost::is_any_of(","));
   return names;
 }
 
@@ -38,11 +42,6 @@ std::vector<Job> plan(const models::Scenario& scenario, int replications) {
     }
   }
   return jobs;
-}
-
-void show_progress(std::size_t done, std::size_t all) {
-  if (isatty(STDERR_FILENO) == 0) return;
-  fmt::print(stderr, "\r{} of {} runs{}", done, all, done == all ? "\r\033[K" : "");
 }
 
 // Policy by policy; throws with the way to reproduce it if a run failed.
@@ -62,8 +61,8 @@ std::vector<std::vector<models::Result>> collect(const std::vector<Job>& jobs, s
 
 /// The command line again, as a shell takes it: what all runs have in common.
 std::string options_of(const CommandLine& line) {
-  std::string text = shell_word(line.get<std::vector<std::string>>("SCENARIO").front());
-  for (const std::string& set : line.find<std::vector<std::string>>("set").value_or(std::vector<std::string>{})) {
+  std::string text = shell_word(line.first());
+  for (const std::string& set : line.all("set")) {
     text += " --set " + shell_word(set);
   }
   return text;
@@ -72,7 +71,7 @@ std::string options_of(const CommandLine& line) {
 std::string command_of(const CommandLine& line) {
   std::string text = "mlocksim compare " + options_of(line);
   for (const char* const option : {"policies", "seed"}) {
-    if (const auto value = line.find<std::string>(option)) text += fmt::format(" --{} {}", option, shell_word(*value));
+    if (const auto value = line.find(option)) text += fmt::format(" --{} {}", option, shell_word(*value));
   }
   return fmt::format("{} --reps {}", text, line.get<int>("reps"));
 }
@@ -132,26 +131,23 @@ int command_compare(const Arguments& arguments) {
       "Runs a scenario under several policies on common random numbers (same seed: same demands at the same\n"
       "times) and prints them side by side, with a verdict that follows from the numbers.",
       "SCENARIO", 1);
-  line.add()("policies", po::value<std::string>()->value_name("A,B,C"),
-             "policies by name or file, or `all`; by default the scenario's")(
-      "reps", po::value<int>()->default_value(1)->value_name("N"),
-      "replications: seeds N, N+1, ...; two or more give confidence intervals");
+  line.text("policies", "A,B,C", "policies by name or file, or `all`; by default the scenario's");
+  line.number("reps", "N", "replications: seeds N, N+1, ...; two or more give confidence intervals", 1);
   add_jobs_option(line);
-  line.add()("json", po::value<std::string>()->value_name("FILE"), "write all results as JSON")(
-      "hgrm", po::value<std::string>()->value_name("DIR"),
-      "write every latency distribution, over all replications, for HdrHistogram's tools");
+  line.text("json", "FILE", "write all results as JSON");
+  line.text("hgrm", "DIR", "write every latency distribution, over all replications, for HdrHistogram's tools");
   add_scenario_options(line);
   if (!line.parse(arguments)) return kOk;
 
-  const std::string file = line.get<std::vector<std::string>>("SCENARIO").front();
+  const std::string file = line.first();
   const int replications = positive(line, "reps", kMostReplications);
   const int workers = jobs_of(line);
-  const ScenarioFile read = read_scenario_file(scenario_file(file), overrides_of(line, policies_of(line)));
+  const ScenarioFile read = read_scenario_file(find_scenario(file), overrides_of(line, policies_of(line)));
   const models::Scenario& scenario = read.scenario;
   std::optional<OutputFile> json;
-  if (const auto path = line.find<std::string>("json")) json.emplace(*path);
+  if (const auto path = line.find("json")) json.emplace(*path);
   std::optional<OutputFolder> hgrm;
-  if (const auto path = line.find<std::string>("hgrm")) hgrm.emplace(*path);
+  if (const auto path = line.find("hgrm")) hgrm.emplace(*path);
 
   const auto began = std::chrono::steady_clock::now();
   const std::vector<Job> jobs = plan(scenario, replications);

@@ -1,0 +1,62 @@
+// One command's command line: which options it takes, and what was said.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace experiments {
+
+using Arguments = std::vector<std::string>;
+
+class CommandLine {
+ public:
+  /// `usage`: what follows `mlocksim `; `about`: one paragraph; `positional`: the name of what stands without an
+  /// option, `most` of them at most (-1: any number).
+  CommandLine(std::string usage, std::string about, std::string positional, int most);
+  ~CommandLine();
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
+
+  // What can be said. `name`: the option's, without dashes, with its letter after a comma (`jobs,j`); `value`: what
+  // stands for its value in the help.
+  CommandLine& flag(const std::string& name, const std::string& about);
+  CommandLine& text(const std::string& name, const std::string& value, const std::string& about);
+  /// May be said several times.
+  CommandLine& texts(const std::string& name, const std::string& value, const std::string& about);
+  CommandLine& number(const std::string& name, const std::string& value, const std::string& about,
+                      std::optional<std::int64_t> if_not_said = std::nullopt);
+
+  /// Parses. Returns false when help was asked for and has been printed. Throws UsageError.
+  bool parse(const Arguments& arguments);
+
+  // What was said.
+  [[nodiscard]] bool has(const std::string& name) const;
+  [[nodiscard]] std::optional<std::string> find(const std::string& name) const;
+  [[nodiscard]] std::optional<std::int64_t> find_number(const std::string& name) const;
+  /// All that was said under the name of an option, or of what stands without one; none if nothing was.
+  [[nodiscard]] std::vector<std::string> all(const std::string& name) const;
+  /// The first of what stands without an option. Precondition: at least one is wanted.
+  [[nodiscard]] std::string first() const { return all(positional_).front(); }
+
+ private:
+  struct Options;
+
+  std::string usage_;
+  std::string about_;
+  std::string positional_;
+  int most_;
+  std::unique_ptr<Options> options_;
+};
+
+/// The value of an option that is a number from 1 to `most` and has been said, or has a default. Throws UsageError.
+[[nodiscard]] int positive(const CommandLine& line, const std::string& option, int most);
+
+/// Adds --jobs: runs at a time, by default as many as there are processors.
+void add_jobs_option(CommandLine& line);
+/// Reads it. Throws UsageError.
+[[nodiscard]] int jobs_of(const CommandLine& line);
+
+}  // namespace experiments

@@ -1,0 +1,60 @@
+#include "experiments/commands/scenario_options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <limits>
+
+#include "experiments/base/diagnostics.h"
+#include "experiments/commands/commands.h"
+#include "experiments/scenario/config_catalogue.h"
+
+namespace experiments {
+
+void add_scenario_options(CommandLine& line) {
+  line.text("seed", "N", "seed of all random streams")
+      .texts("set", "KEY=VALUE",
+             "change a key of the scenario, such as processes[0].regions.heap.size=1GiB; may be repeated")
+      .flag("stepwise", "take one event a step: slow, and the same result to the byte")
+      .texts("simgrid", "OPTION",
+             "an option for SimGrid, such as --cfg=contexts/factory:thread; may be repeated. Its own traces need "
+             "--stepwise: otherwise its clock stands still until the end");
+}
+
+namespace {
+
+// Not left to boost: it reads -1 as 2^64 - 1.
+std::uint64_t seed_of(const std::string& text) {
+  std::uint64_t seed = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, seed);
+  if (error == std::errc() && rest == end) return seed;
+  throw UsageError(fmt::format("--seed: expected a whole number from 0 to {}, found '{}'",
+                               std::numeric_limits<std::uint64_t>::max(), text));
+}
+
+}  // namespace
+
+Overrides overrides_of(const CommandLine& line, std::vector<std::string> policies) {
+  Overrides overrides;
+  overrides.sets = line.all("set");
+  if (const auto seed = line.find("seed")) overrides.seed = seed_of(*seed);
+  overrides.policies = std::move(policies);
+  return overrides;
+}
+
+sim::Engine::Options engine_options_of(const CommandLine& line) { return {line.has("stepwise"), line.all("simgrid")}; }
+
+std::filesystem::path find_scenario(const std::string& name) {
+  const auto file = find_config(ConfigKind::scenarios, name, {""});
+  if (!file) throw UsageError(file.message());
+  return *file;
+}
+
+int report_expectations(const std::vector<ExpectationCheck>& checks) {
+  if (checks.empty()) return kOk;
+  fmt::print("\n{}", to_text(checks));
+  return all_hold(checks) ? kOk : kExpectationFailed;
+}
+
+}  // namespace experiments
