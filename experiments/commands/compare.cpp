@@ -11,6 +11,7 @@
 
 #include "experiments/base/command_line.h"
 #include "experiments/base/output_file.h"
+#include "experiments/base/shell.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/scenario_options.h"
@@ -20,6 +21,7 @@
 #include "experiments/compare/verdict.h"
 #include "experiments/run/coarse_histogram.h"
 #include "experiments/run/execute.h"
+#include "experiments/run/result_json.h"
 #include "experiments/study/study_plan.h"
 
 namespace experiments {
@@ -73,7 +75,7 @@ std::string command_of(const CommandLine& line) {
   for (const char* const option : {"policies", "seed"}) {
     if (const auto value = line.find(option)) text += fmt::format(" --{} {}", option, shell_word(*value));
   }
-  return fmt::format("{} --reps {}", text, line.get<int>("reps"));
+  return fmt::format("{} --reps {}", text, positive(line, "reps", kMostReplications));
 }
 
 /// What `report` needs of the runs besides their results: the commands that repeat them, and their distributions.

@@ -6,6 +6,7 @@
 
 #include "experiments/base/command_line.h"
 #include "experiments/base/output_file.h"
+#include "experiments/base/shell.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/scenario_options.h"

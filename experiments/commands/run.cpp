@@ -13,6 +13,7 @@
 #include "experiments/compare/hgrm_file.h"
 #include "experiments/compare/run_report.h"
 #include "experiments/run/execute.h"
+#include "experiments/run/result_json.h"
 #include "experiments/run/trace_file.h"
 
 namespace experiments {

@@ -6,6 +6,7 @@
 
 #include "experiments/base/quantity.h"
 #include "experiments/base/terminal.h"
+#include "experiments/run/result_json.h"
 #include "experiments/compare/comparison.h"
 #include "experiments/compare/text_figure.h"
 #include "experiments/compare/verdict.h"

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "experiments/base/json.h"
+#include "models/simulation.h"
 #include "sim/histogram.h"
 
 namespace experiments {
