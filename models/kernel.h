@@ -7,6 +7,7 @@
 #include "models/block/block_device.h"
 #include "models/measure/measurement.h"
 #include "models/measure/observer.h"
+#include "models/measure/result.h"
 #include "models/mm/page_alloc.h"
 #include "models/mm/swap.h"
 #include "models/mm/vmscan.h"
@@ -18,16 +19,6 @@
 namespace models {
 
 class Task;
-
-/// How a run ended.
-enum class Outcome {
-  completed,
-  out_of_memory,  ///< an allocation found nothing that could be reclaimed
-};
-
-constexpr std::string_view to_string(Outcome outcome) {
-  return outcome == Outcome::completed ? "completed" : "out_of_memory";
-}
 
 struct Kernel {
   /// A machine at rest: all of its memory is free (models/workload/background.h fills it).

@@ -7,11 +7,13 @@
 #include <optional>
 #include <utility>
 
+#include "models/kernel.h"
 #include "models/mm/mm.h"
 #include "models/mm/rmap.h"
 #include "models/mm/vmscan.h"
 #include "models/task.h"
 #include "models/workload/background.h"
+#include "models/workload/workload.h"
 #include "sim/overloaded.h"
 
 namespace models {
@@ -94,6 +96,7 @@ struct Process {
 struct Class {
   std::string name;
   ClassRecord record;
+  CallRecords calls;  // of a locker
   std::vector<const Task*> tasks;
 };
 
@@ -188,8 +191,8 @@ class Simulation {
     std::visit(sim::Overloaded{
                    [&](const LockerSpec& spec) {
                      ++lockers_;
-                     add([this, &process, &spec](Task& task) {
-                       run_locker(task, process.mm, spec, process.regions.at(spec.region), calls_);
+                     add([this, &process, &members, &spec](Task& task) {
+                       run_locker(task, process.mm, spec, process.regions.at(spec.region), members.calls);
                        if (--lockers_ == 0 && !scenario_.duration) end();
                      });
                    },
@@ -275,7 +278,6 @@ class Simulation {
       sim::TimeSeries& queue = result.locks.back().statistics.queue;
       queue = queue.until(engine_.now());
     }
-    result.calls = calls_;
     result.memory = collect_memory();
     result.preemptions = kernel_.cpus.preemptions();
     return result;
@@ -305,6 +307,7 @@ class Simulation {
     result.name = members.name;
     result.open_loop = members.record.open_loop();
     result.unfinished = members.record.unfinished(engine_.now());
+    result.calls = members.calls;
     for (const Task* task : members.tasks) {
       const TimeByCause spent = task->ledger().read(engine_.now());
       result.cpu +=
@@ -334,32 +337,11 @@ class Simulation {
   std::optional<Background> background_;
   Task* stream_ = nullptr;
   Task* working_set_ = nullptr;
-  CallRecords calls_;
   int lockers_ = 0;
   std::optional<Result> result_;  // as of the end of the run; the samples are added after the cool-down
 };
 
 }  // namespace
-
-Samples ClassResult::total() const {
-  Samples all;
-  for (const auto& [phase, samples] : during) all.merge(samples);
-  return all;
-}
-
-Samples ClassResult::during_call(Phase call) const {
-  Samples all;
-  for (const auto& [phase, samples] : during) {
-    if (call_of(phase) == call) all.merge(samples);
-  }
-  return all;
-}
-
-std::vector<std::string> Result::class_names() const {
-  std::vector<std::string> names;
-  for (const ClassResult& each : classes) names.push_back(each.name);
-  return names;
-}
 
 Result simulate(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options,
                 Observer observer) {

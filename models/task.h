@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "models/measure/blame.h"
+#include "models/measure/ledger.h"
 #include "models/sched/cpu.h"
 #include "models/spec/page.h"
 #include "sim/distribution.h"

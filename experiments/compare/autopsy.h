@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "models/simulation.h"
+#include "models/measure/result.h"
 
 namespace experiments {
 

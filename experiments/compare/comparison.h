@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "experiments/base/statistics.h"
-#include "models/simulation.h"
+#include "models/measure/result.h"
+#include "models/spec/scenario.h"
 
 namespace experiments {
 

@@ -6,10 +6,10 @@
 
 #include "experiments/base/quantity.h"
 #include "experiments/base/terminal.h"
-#include "experiments/run/result_json.h"
 #include "experiments/compare/comparison.h"
 #include "experiments/compare/text_figure.h"
 #include "experiments/compare/verdict.h"
+#include "experiments/run/result_json.h"
 
 namespace experiments {
 
@@ -23,7 +23,7 @@ std::string max_of(const sim::Histogram& histogram) { return histogram.empty() ?
 
 std::string calls(const models::Result& result) {
   std::string text;
-  for (const auto& [name, call] : result.calls) {
+  for (const auto& [name, call] : result.calls()) {
     if (call.duration.empty()) {
       text += fmt::format("    {:<10} had not returned when the run ended\n", name);
       continue;
@@ -85,7 +85,7 @@ std::string memory(const models::MemoryResult& memory) {
       size(memory.at_end.free), amount(memory.allocated), amount(reclaim.kswapd_reclaimed), reclaim.kswapd_wakeups,
       amount(reclaim.direct_reclaimed), reclaim.direct_stalls.count(), mean_of(reclaim.direct_stalls),
       max_of(reclaim.direct_stalls));
-  const models::BlockDevice::Statistics& device = memory.device;
+  const models::DeviceStatistics& device = memory.device;
   if (device.read.requests() + device.write.requests() == 0) return text;
   return text + fmt::format(
                     "    swapped out {}, in {}; files written {}, read {}; working set read again {}\n"
@@ -130,7 +130,7 @@ std::string run_report(const models::Scenario& scenario, const models::Result& r
   if (const std::string gaps = closed_loop_gaps(alone); !gaps.empty()) {
     text += bold("Closed and open loops") + "\n" + gaps + "\n";
   }
-  if (!result.calls.empty()) text += bold("The locker's calls") + "\n" + calls(result) + "\n";
+  if (!result.calls().empty()) text += bold("The locker's calls") + "\n" + calls(result) + "\n";
   for (const models::LockResult& each : result.locks) text += lock(each, result.class_names()) + "\n";
   text += bold("CPUs") + "\n" + cpus(scenario, result) + "\n";
   text += bold("Memory") + "\n" + memory(result.memory) + "\n";

@@ -3,7 +3,8 @@
 
 #include <string>
 
-#include "models/simulation.h"
+#include "models/measure/result.h"
+#include "models/spec/scenario.h"
 
 namespace experiments {
 

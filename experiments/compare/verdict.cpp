@@ -134,7 +134,9 @@ std::string answer(const std::vector<Effect>& effects) {
 std::optional<sim::Nanoseconds> mean_duration(const std::vector<models::Result>& results, const std::string& call) {
   sim::Histogram all;
   for (const models::Result& result : results) {
-    if (const auto found = result.calls.find(call); found != result.calls.end()) all.merge(found->second.duration);
+    for (const models::ClassResult& each : result.classes) {
+      if (const auto found = each.calls.find(call); found != each.calls.end()) all.merge(found->second.duration);
+    }
   }
   if (all.empty()) return std::nullopt;
   return sim::Nanoseconds{std::llround(all.mean())};

@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "experiments/compare/comparison.h"
-#include "models/simulation.h"
+#include "models/measure/result.h"
+#include "models/spec/scenario.h"
 
 namespace experiments {
 

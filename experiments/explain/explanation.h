@@ -22,7 +22,8 @@
 #include "experiments/explain/wait_chain.h"
 #include "experiments/run/result_json.h"
 #include "experiments/scenario/scenario_file.h"
-#include "models/simulation.h"
+#include "models/measure/result.h"
+#include "models/spec/scenario.h"
 
 namespace experiments {
 

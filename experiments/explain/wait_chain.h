@@ -14,7 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "models/simulation.h"
+#include "models/measure/result.h"
+#include "models/spec/scenario.h"
 
 namespace experiments {
 

@@ -31,10 +31,11 @@ struct BlameSum {
 };
 
 /// Who is waited for, without what that one was about, which is one too many for a figure.
-std::string holder_of(const std::string& lock_wait) {
-  const std::size_t behind = lock_wait.find(", behind ");
-  if (behind != std::string::npos) return "mmap_sem: queued writer " + lock_wait.substr(behind + 9);
-  return "mmap_sem: " + lock_wait.substr(0, std::min(lock_wait.find(" in "), lock_wait.find(" (")));
+std::string holder_of(const Json& wait) {
+  const auto text = [&](const char* key) { return wait.at(key).get<std::string>(); };
+  const std::string lock = text("lock") == "mmap_sem" ? "mmap_sem" : "a VMA's lock";
+  if (wait.contains("behind")) return fmt::format("{}: queued writer {}", lock, text("behind"));
+  return fmt::format("{}: {} {} {}", lock, text("holder"), text("mode"), text("phase"));
 }
 
 std::string in_words(std::string cause) {
@@ -50,9 +51,10 @@ void add(BlameSum& sum, const Json& blame, double count) {
     if (cause != "lock_wait") sum.parts[in_words(cause)] += time.get<double>();
   }
   double known = 0;
-  for (const auto& [lock, time] : blame.at("lock_wait_by").items()) {
-    sum.parts[holder_of(lock)] += time.get<double>();
-    known += time.get<double>();
+  for (const Json& wait : blame.at("lock_wait_by")) {
+    const auto time = wait.at("ns").get<double>();
+    sum.parts[holder_of(wait)] += time;
+    known += time;
   }
   const double rest = blame.at("lock_wait").get<double>() - known;
   if (rest > 0) sum.parts["other locks"] += rest;

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "experiments/base/json.h"
-#include "models/simulation.h"
+#include "models/measure/result.h"
 #include "sim/histogram.h"
 
 namespace experiments {

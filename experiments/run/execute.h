@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "experiments/run/process_pool.h"
-#include "models/simulation.h"
+#include "models/measure/result.h"
+#include "models/spec/scenario.h"
+#include "sim/engine.h"
 
 namespace experiments {
 

@@ -12,14 +12,26 @@ namespace experiments {
 
 namespace {
 
+Json to_json(const models::LockBlame& blame, sim::Nanoseconds wait, const std::vector<std::string>& classes) {
+  Json json{{"holder", class_name(blame.holder, classes)},
+            {"mode", to_string(blame.mode)},
+            {"phase", to_string(blame.phase)},
+            {"lock", blame.lock == models::LockKind::mmap_sem ? "mmap_sem" : "vma"},
+            {"doing", to_string(blame.doing)}};
+  if (blame.cpu_taken_by >= 0) json["cpu_taken_by"] = class_name(blame.cpu_taken_by, classes);
+  if (blame.convoy >= 0) json["behind"] = class_name(blame.convoy, classes);
+  json["ns"] = wait.count();
+  return json;
+}
+
 Json to_json(const models::Blame& blame, const std::vector<std::string>& classes) {
   Json json;
   for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
     if (static_cast<models::Cause>(cause) == models::Cause::sleep) continue;
     json[to_string(static_cast<models::Cause>(cause))] = blame.causes[cause].count();
   }
-  Json& by = json["lock_wait_by"] = Json::object();
-  for (const auto& [lock, wait] : blame.lock_waits) by[to_text(lock, classes)] = wait.count();
+  Json& by = json["lock_wait_by"] = Json::array();
+  for (const auto& [lock, wait] : blame.lock_waits) by.push_back(to_json(lock, wait, classes));
   return json;
 }
 
@@ -60,10 +72,29 @@ Json to_json(const models::Samples& samples, const std::vector<std::string>& cla
   return json;
 }
 
+Json to_json(const models::CallRecord& call) {
+  std::uint64_t failed = 0;
+  for (const auto& [error, count] : call.errors) failed += count;
+  const auto eagain = call.errors.find(EAGAIN);
+  return {{"calls", call.duration.count()},
+          {"mean_ns", call.duration.empty() ? Json(nullptr) : Json(std::llround(call.duration.mean()))},
+          {"max_ns", call.duration.empty() ? Json(nullptr) : Json(call.duration.max().count())},
+          {"pages", call.pages},
+          {"failed", failed},
+          {"eagain", eagain == call.errors.end() ? 0 : eagain->second}};
+}
+
+Json to_json(const models::CallRecords& calls) {
+  Json json = Json::object();
+  for (const auto& [name, call] : calls) json[name] = to_json(call);
+  return json;
+}
+
 Json to_json(const models::ClassResult& result, const std::vector<std::string>& classes) {
   Json json{{"cpu_ns", result.cpu.count()},    {"involuntary_switches", result.involuntary_switches},
             {"open_loop", result.open_loop},   {"warm_up", result.warm_up},
             {"unfinished", result.unfinished}, {"cut_off", result.cut_off}};
+  if (!result.calls.empty()) json["syscalls"] = to_json(result.calls);
   json["total"] = to_json(result.total(), classes);
   Json& during = json["during"] = Json::object();
   for (const auto& [phase, samples] : result.during) {
@@ -126,18 +157,6 @@ Json to_json(const models::LockResult& lock, sim::Nanoseconds sim_time, const st
   return json;
 }
 
-Json to_json(const models::CallRecord& call) {
-  std::uint64_t failed = 0;
-  for (const auto& [error, count] : call.errors) failed += count;
-  const auto eagain = call.errors.find(EAGAIN);
-  return {{"calls", call.duration.count()},
-          {"mean_ns", call.duration.empty() ? Json(nullptr) : Json(std::llround(call.duration.mean()))},
-          {"max_ns", call.duration.max().count()},
-          {"pages", call.pages},
-          {"failed", failed},
-          {"eagain", eagain == call.errors.end() ? 0 : eagain->second}};
-}
-
 Json to_json(const models::ZoneCounts& counts) {
   return {{"free", counts.free.count()},
           {"per_cpu", counts.per_cpu.count()},
@@ -174,11 +193,11 @@ Json to_json(const models::ReclaimStatistics& reclaim) {
             {"refaults", reclaim.refaults}}}};
 }
 
-Json to_json(const models::BlockDevice::Statistics::Direction& direction) {
+Json to_json(const models::DeviceStatistics::Direction& direction) {
   return {{"requests", direction.requests()}, {"pages", direction.pages}, {"latency", to_json(direction.latency)}};
 }
 
-Json to_json(const models::BlockDevice::Statistics& device) {
+Json to_json(const models::DeviceStatistics& device) {
   return {{"read", to_json(device.read)},
           {"write", to_json(device.write)},
           {"waits_for_room", to_json(device.room_waits)},
@@ -233,8 +252,7 @@ Json to_json(const models::Result& result) {
     const std::string name = locks.empty() ? "mmap_sem" : "mmap_sem." + lock.process;
     locks[name] = to_json(lock, result.sim_time, classes);
   }
-  Json& calls = json["syscalls"] = Json::object();
-  for (const auto& [name, call] : result.calls) calls[name] = to_json(call);
+  json["syscalls"] = to_json(result.calls());
   json["memory"] = to_json(result.memory);
   json["engine"] = {{"events", result.events}, {"preemptions", result.preemptions}, {"wall_ns", result.wall.count()}};
   return json;

@@ -1,4 +1,5 @@
-// Results as JSON: the documented form for people and scripts, and a complete form that can be read back.
+// Results as JSON: the documented form, for people and scripts. The complete form, which can be read back, is
+// result_pack.h.
 //
 // The documented form (schema `mlocksim/1`), all times in whole nanoseconds:
 //   schema, scenario, policy, seed, outcome ("completed", "out_of_memory"), sim_time_ns, warm_up_ns,
@@ -9,11 +10,16 @@
 //     each: count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame, tail_blame
 //     A percentile with fewer than ten samples beyond it is null. <phase> is a call ("mlock") or a part
 //     ("mlock.populate"). blame: cpu, run_queue, throttled, wake_up, lock_wait, direct_reclaim, reclaim_throttle,
-//     device_io: sums that add up to count x mean; and lock_wait_by: what lock_wait consists of, by holder. tail_blame:
-//     the same of the slowest, from `from_ns` on; p99_blame, p999_blame: of the slowest 1 % and 0.1 %, or null.
+//     device_io: sums that add up to count x mean; and lock_wait_by: what lock_wait consists of, a list of {holder,
+//     mode (read, write), phase (of the holder), lock (mmap_sem, vma), doing (what the holder's own time went into:
+//     cpu, run_queue ...), cpu_taken_by (who had the CPU that it waited for; only then), behind (the queued writer that
+//     a reader stood behind; only then), ns}. tail_blame: the same of the slowest, from `from_ns` on; p99_blame,
+//     p999_blame: of the slowest 1 % and 0.1 %, or null.
 //   locks.mmap_sem: process, read/write {acquisitions, contended, wait}, hold.<holder>, holder_off_cpu (a holder
 //     that could run and did not: preempted, or granted the semaphore in its sleep, by mode), handoffs, convoys ...
-//   syscalls.<call>: calls, mean_ns, max_ns, pages, failed, eagain
+//   syscalls.<call>: calls (that have returned), mean_ns, max_ns (null: none has), pages, failed, eagain; of all
+//   lockers.
+//     classes.<locker>.syscalls: the same of one of them
 //   memory: watermarks_pages, pages_at_end, lowest_free_pages, allocated_pages, swap_used_pages; kswapd; direct, with
 //     the stalls' latencies; pages: what reclaim and major faults did to how many; device: requests, their latencies;
 //     series.<quantity>: its min, max and last value in each `every_ns` of the run, at most 256 of them
@@ -24,7 +30,7 @@
 #include <vector>
 
 #include "experiments/base/json.h"
-#include "models/simulation.h"
+#include "models/measure/result.h"
 
 namespace experiments {
 
@@ -42,10 +48,5 @@ namespace experiments {
 /// `smaps read proc_read in run_queue (busy has its CPU)`; `maps read proc_read with a VMA's lock`.
 /// `classes` are the names by number; what belongs to none is the kernel's own.
 [[nodiscard]] std::string to_text(const models::LockBlame& blame, const std::vector<std::string>& classes);
-
-/// All of a result, in a form for unpack() only.
-[[nodiscard]] std::vector<std::uint8_t> pack(const models::Result& result);
-/// Throws nlohmann::json::exception if `bytes` did not come from pack().
-[[nodiscard]] models::Result unpack(const std::vector<std::uint8_t>& bytes);
 
 }  // namespace experiments

@@ -1,10 +1,9 @@
-// The complete form of a result: how it gets from the process that ran it to the one that compares.
+#include "experiments/run/result_pack.h"
 
+#include <boost/container/flat_map.hpp>
 #include <nlohmann/json.hpp>
 
 #include <optional>
-
-#include "experiments/run/result_json.h"
 
 namespace nlohmann {
 
@@ -79,9 +78,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneSeries, free, anon, file, unevictable)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ReclaimStatistics, kswapd_wakeups, kswapd_scanned, kswapd_reclaimed, direct_scanned,
                                    direct_reclaimed, kept, activated, deactivated, culled, swapped_out, swapped_in,
                                    files_written, files_read, refaults, throttled, futile_rounds, direct_stalls)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BlockDevice::Statistics::Direction, pages, latency)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BlockDevice::Statistics, read, write, room_waits, busy, congestions, longest_queue,
-                                   queue)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeviceStatistics::Direction, pages, latency)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeviceStatistics, read, write, room_waits, busy, congestions, longest_queue, queue)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryResult, marks, at_end, allocated, lowest_free, swap_used, reclaim, device,
                                    series, kswapd_runs)
 
@@ -92,9 +90,9 @@ void from_json(const nlohmann::json& from, Samples& to) {
 }
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ClassResult, name, open_loop, warm_up, unfinished, cut_off, cpu,
-                                   involuntary_switches, during, worst)
+                                   involuntary_switches, during, worst, calls)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Result, scenario, policy, seed, outcome, sim_time, warm_up, cool_down, classes,
-                                   locks, calls, memory, preemptions, events, wall)
+                                   locks, memory, preemptions, events, wall)
 
 }  // namespace models
 
@@ -120,6 +118,8 @@ void adl_serializer<sim::TimeSeries>::from_json(const json& from, sim::TimeSerie
 namespace experiments {
 
 std::vector<std::uint8_t> pack(const models::Result& result) { return nlohmann::json::to_cbor(nlohmann::json(result)); }
+
+std::string complete_text(const models::Result& result) { return nlohmann::json(result).dump(1) + "\n"; }
 
 models::Result unpack(const std::vector<std::uint8_t>& bytes) {
   return nlohmann::json::from_cbor(bytes).get<models::Result>();

@@ -14,6 +14,7 @@
 #include "experiments/run/trace_file.h"
 #include "models/kernel.h"
 #include "models/task.h"
+#include "models/simulation.h"
 
 namespace experiments {
 

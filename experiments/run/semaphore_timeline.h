@@ -10,8 +10,9 @@
 
 #include "experiments/run/process_pool.h"
 #include "experiments/run/result_json.h"
-#include "models/simulation.h"
+#include "models/measure/result.h"
 #include "sim/time.h"
+#include "models/spec/scenario.h"
 
 namespace experiments {
 

@@ -14,6 +14,8 @@
 #include "models/kernel.h"
 #include "models/task.h"
 #include "sim/overloaded.h"
+#include "models/locking/rwsem.h"
+#include "models/mm/mm.h"
 
 namespace experiments {
 

@@ -37,7 +37,8 @@
 
 #include "experiments/base/quantity.h"
 #include "models/measure/observer.h"
-#include "models/simulation.h"
+#include "models/measure/result.h"
+#include "models/spec/scenario.h"
 
 namespace experiments {
 

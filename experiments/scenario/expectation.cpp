@@ -206,7 +206,7 @@ sim::Histogram histogram_of(const models::Result& result, const Measure& measure
                                   [&](const models::ClassResult& each) { return each.name == measure.class_name; });
   if (found == result.classes.end()) return {};
   if (measure.phase == "total") return found->total().latency();
-  if (const auto call = result.calls.find(measure.phase); call != result.calls.end() && found->during.empty()) {
+  if (const auto call = found->calls.find(measure.phase); call != found->calls.end()) {
     return call->second.duration;  // a locker's
   }
   for (std::size_t number = 0; number < models::kPhaseCount; ++number) {

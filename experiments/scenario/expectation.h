@@ -23,7 +23,8 @@
 #include "experiments/base/json.h"
 #include "experiments/base/statistics.h"
 #include "experiments/scenario/yaml_reader.h"
-#include "models/simulation.h"
+#include "models/measure/result.h"
+#include "models/spec/scenario.h"
 
 namespace experiments {
 

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "models/measure/memory_statistics.h"
 #include "models/spec/page.h"
 #include "sim/calendar.h"
 #include "sim/distribution.h"
@@ -63,26 +64,7 @@ struct CongestionThresholds {
 /// Every operation settles the caller's clock first.
 class BlockDevice {
  public:
-  struct Statistics {
-    /// Requests that are done.
-    struct Direction {
-      std::uint64_t pages = 0;
-      sim::Histogram latency;  ///< from submission to completion, the wait for room apart
-
-      [[nodiscard]] std::uint64_t requests() const { return latency.count(); }
-      bool operator==(const Direction&) const = default;
-    };
-
-    Direction read;
-    Direction write;
-    sim::Histogram room_waits;      ///< requests that could not be submitted at once: how long until they had a slot
-    sim::Nanoseconds busy{};        ///< service time of the requests that are done; of queue_depth x the run's length
-    std::uint64_t congestions = 0;  ///< times that it became congested
-    std::size_t longest_queue = 0;  ///< requests in the queue and in service, at most
-    sim::TimeSeries queue;          ///< requests in the queue and in service
-
-    bool operator==(const Statistics&) const = default;
-  };
+  using Statistics = DeviceStatistics;
 
   BlockDevice(sim::Engine& engine, const DeviceSpec& spec);
   BlockDevice(const BlockDevice&) = delete;

@@ -25,6 +25,7 @@
 #include "models/locking/rwsem_fifo.h"
 #include "models/locking/rwsem_spin_handoff.h"
 #include "models/measure/blame.h"
+#include "models/measure/lock_statistics.h"
 #include "models/measure/observer.h"
 #include "models/spec/machine.h"
 #include "models/spec/policy.h"
@@ -34,52 +35,6 @@
 namespace models {
 
 class Task;
-
-/// What a semaphore went through, in the terms of lock_stat and perf lock.
-struct RwsemStatistics {
-  struct Mode {
-    std::uint64_t acquisitions = 0;
-    std::uint64_t contended = 0;  ///< those that had to wait
-    sim::Histogram wait;          ///< of the contended ones, until granted or until their try succeeds
-
-    bool operator==(const Mode&) const = default;
-  };
-  struct Holds {
-    ClassId holder;
-    Phase call;
-    LockMode mode;
-    auto operator<=>(const Holds&) const = default;
-  };
-
-  /// Times that a holder did not run though it could have, by the mode in which it held.
-  struct OffCpu {
-    sim::Histogram preempted;  ///< it lost its CPU, to another task or to its group's quota, until it was back
-    sim::Histogram granted;    ///< it was granted the semaphore in its sleep, until it ran
-
-    bool operator==(const OffCpu&) const = default;
-  };
-
-  Mode read;
-  Mode write;
-  std::map<Holds, sim::Histogram> hold;
-  OffCpu read_off_cpu;
-  OffCpu write_off_cpu;
-  std::uint64_t handoffs = 0;         ///< times that it went to somebody in the queue
-  std::uint64_t writer_bypasses = 0;  ///< times that it went to somebody who had come later than a waiting writer
-  std::uint64_t convoys = 0;          ///< times that readers came to queue behind a writer that waits for readers
-  std::uint64_t convoy_waits = 0;     ///< readers that did
-  sim::Histogram convoy_lengths;      ///< from the first such reader until its writer got in
-  std::uint64_t largest_convoy = 0;   ///< readers
-  std::size_t longest_queue = 0;      ///< with those who spin
-  sim::Nanoseconds total_wait{};      ///< over the run's length: the mean queue length (Little's law)
-  sim::TimeSeries queue;              ///< those who queue or spin
-
-  // Only with RwsemFlavour::spin_handoff.
-  std::uint64_t steals = 0;        ///< times that it was taken past a queue
-  std::uint64_t spins = 0;         ///< times that it went to a writer that spun
-  std::uint64_t handoffs_set = 0;  ///< times that the first in the queue had waited too long and got the handoff bit
-  sim::Nanoseconds spin_time{};    ///< CPU time that went into spinning
-};
 
 /// Every operation settles the caller's clock first. down_* return when the caller holds the semaphore and runs.
 class Rwsem {

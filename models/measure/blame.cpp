@@ -1,68 +1,11 @@
 #include "models/measure/blame.h"
 
-#include <algorithm>
-#include <cassert>
-
 namespace models {
 
-void Ledger::charge(Cause cause, sim::Time at) {
-  Entry& last = entries_.back();
-  if (last.cause == cause) return;
-  if (last.from == at) {
-    last.cause = cause;
-  } else {
-    entries_.push_back({at, cause, read(at)});
-    // The last one may lie ahead of the clock, so the one before it is still needed.
-    if (!remembers_ && entries_.size() > 2) entries_.pop_front();
-  }
-}
-
-std::deque<Ledger::Entry>::const_iterator Ledger::in_force(sim::Time at) const {
-  if (entries_.back().from <= at) return std::prev(entries_.end());  // as a rule it is the present that is asked for
-  const auto after = std::upper_bound(entries_.begin(), entries_.end(), at,
-                                      [](sim::Time time, const Entry& entry) { return time < entry.from; });
-  assert(after != entries_.begin() && "that has been forgotten");
-  return std::prev(after);
-}
-
-TimeByCause Ledger::read(sim::Time at) const {
-  const Entry& entry = *in_force(at);
-  TimeByCause totals = entry.totals;
-  totals[static_cast<std::size_t>(entry.cause)] += at - entry.from;
-  return totals;
-}
-
-void Ledger::add(const LockWait& wait) {
-  if (!remembers_) return;
-  lock_waits_.push_back(wait);
-  std::deque<Piece>& pieces = pieces_[wait.blame];
-  sim::Nanoseconds before{};
-  if (!pieces.empty()) before = pieces.back().before + (pieces.back().to - pieces.back().from);
-  pieces.push_back({wait.from, wait.to, before});
-}
-
-LockTimes Ledger::lock_times_since(sim::Time since) const {
-  LockTimes times;
-  if (lock_waits_.empty()) return times;
-  constexpr std::size_t kAsARule = 8;
-  times.reserve(kAsARule);
-  for (const auto& [blame, pieces] : pieces_) {
-    if (pieces.empty()) continue;
-    const auto first = std::upper_bound(pieces.begin(), pieces.end(), since,
-                                        [](sim::Time time, const Piece& piece) { return time < piece.to; });
-    if (first == pieces.end()) continue;
-    const sim::Nanoseconds all = pieces.back().before + (pieces.back().to - pieces.back().from) - first->before;
-    times.emplace_hint(times.end(), blame, all - std::max(since - first->from, sim::Nanoseconds{0}));
-  }
-  return times;
-}
-
-void Ledger::forget_before(sim::Time at) {
-  while (entries_.size() > 1 && entries_[1].from <= at) entries_.pop_front();
-  while (!lock_waits_.empty() && lock_waits_.front().to <= at) {
-    pieces_[lock_waits_.front().blame].pop_front();  // the same wait
-    lock_waits_.pop_front();
-  }
+void Blame::add(const Blame& other) {
+  count += other.count;
+  for (std::size_t cause = 0; cause < kCauseCount; ++cause) causes[cause] += other.causes[cause];
+  for (const auto& [blame, wait] : other.lock_waits) lock_waits[blame] += wait;
 }
 
 }  // namespace models

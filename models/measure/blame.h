@@ -1,18 +1,15 @@
 // Where the time of a request goes: causes that add up to its latency without remainder.
 //
-// Every task carries a Ledger that is always charging exactly one cause. A request's parts are the difference
-// between two readings of it, so they add up by construction. Waiting for a semaphore is split further, by
-// who held it meanwhile (LockBlame).
+// Values only. What charges them is the Ledger of each task (models/measure/ledger.h), which is always charging exactly
+// one cause. Waiting for a semaphore is split further, by who held it meanwhile (LockBlame).
 #pragma once
 
-#include <boost/container/flat_map.hpp>
+#include <boost/container/container_fwd.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <iterator>
+#include <map>
 #include <string_view>
 
 #include "models/measure/phase.h"
@@ -68,75 +65,17 @@ struct LockBlame {
   auto operator<=>(const LockBlame&) const = default;
 };
 
-/// A stretch of time that a task waited for a lock, and because of whom.
-struct LockWait {
-  sim::Time from;
-  sim::Time to;
-  LockBlame blame;
-};
-
-/// How long, by whom it was for.
+/// How long, by whom it was for. Who makes one includes <boost/container/flat_map.hpp>.
 using LockTimes = boost::container::flat_map<LockBlame, sim::Nanoseconds>;
 
-/// What a task's time has gone into since the start of the run.
-class Ledger {
- public:
-  /// From `at` on, time is charged to `cause`; what has passed until then goes to the cause before.
-  /// `at` may lie ahead of the clock when it is certain already; it never goes back.
-  void charge(Cause cause, sim::Time at);
+/// Sums of where the time of requests went.
+struct Blame {
+  std::uint64_t count = 0;
+  TimeByCause causes{};
+  std::map<LockBlame, sim::Nanoseconds> lock_waits;  ///< what Cause::lock_wait consists of
 
-  /// A task waits for a semaphore and now knows because of whom. In the order of time.
-  void add(const LockWait& wait);
-
-  /// The totals at `at`: now, or any earlier moment since the one that was last forgotten.
-  [[nodiscard]] TimeByCause read(sim::Time at) const;
-  /// What the time from `from` to `to` went into, piece by piece: calls piece(from, to, cause) for each. Since the last
-  /// charge, or the one before it, unless it remembers more.
-  template <class Piece>
-  void for_each_between(sim::Time from, sim::Time to, Piece piece) const {
-    for (auto entry = in_force(from); entry != entries_.end() && from < to; ++entry) {
-      const auto next = std::next(entry);
-      const sim::Time end = next == entries_.end() ? to : std::min(to, next->from);
-      if (from < end) piece(from, end, entry->cause);
-      from = end;
-    }
-  }
-  /// Whether it can still tell what was at `at`.
-  [[nodiscard]] bool knows(sim::Time at) const { return entries_.front().from <= at; }
-  /// The waits that ended after the moment that was last forgotten.
-  [[nodiscard]] const std::deque<LockWait>& lock_waits() const { return lock_waits_; }
-  /// What these come to since `since`, which has not been forgotten. Takes time for the different blames, not for the
-  /// waits: a long hold is waited for in many pieces, and by many requests that fall due meanwhile.
-  [[nodiscard]] LockTimes lock_times_since(sim::Time since) const;
-
-  /// Nobody will ask for what was before `at`.
-  void forget_before(sim::Time at);
-  /// Remember what has passed, until it is forgotten; without this only the present can be read.
-  void remember() { remembers_ = true; }
-
- private:
-  /// From `from` on, `cause`; `totals` is what had gone into each until then.
-  struct Entry {
-    sim::Time from;
-    Cause cause;
-    TimeByCause totals;
-  };
-
-  /// A wait, and what had been waited for the same reason before it.
-  struct Piece {
-    sim::Time from;
-    sim::Time to;
-    sim::Nanoseconds before;
-  };
-
-  /// The entry that holds at `at`.
-  [[nodiscard]] std::deque<Entry>::const_iterator in_force(sim::Time at) const;
-
-  // A request that was overdue asks for the totals at the time it was due, so transitions are kept until forgotten.
-  std::deque<Entry> entries_{{sim::Time{}, Cause::sleep, {}}};
-  bool remembers_ = false;
-  std::deque<LockWait> lock_waits_;
-  boost::container::flat_map<LockBlame, std::deque<Piece>> pieces_;  // of the same waits
+  void add(const Blame& other);
+  bool operator==(const Blame&) const = default;
 };
 
 }  // namespace models

@@ -1,7 +1,6 @@
 #include "models/measure/recorder.h"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <numeric>
 
@@ -10,14 +9,6 @@
 namespace models {
 
 namespace {
-
-// Eight sizes to each power of two: the width in bits, and the three bits behind the first.
-int size_of(sim::Nanoseconds latency) {
-  const auto value = static_cast<std::uint64_t>(latency.count());
-  const auto width = static_cast<int>(std::bit_width(value));
-  const std::uint64_t behind_first = width > 3 ? value >> (width - 4) : value << (4 - width);
-  return width * 8 + static_cast<int>(behind_first & 7U);
-}
 
 // The stretch [from, to) of waiting for a semaphore, by whom it was for. A request that is long overdue has thousands
 // of stretches and of waits, which are in the order of time: not each with each.
@@ -74,48 +65,6 @@ TimeByCause take_short_ones(std::vector<WorstStep>& steps, sim::Nanoseconds late
 
 }  // namespace
 
-void Blame::add(const Blame& other) {
-  count += other.count;
-  for (std::size_t cause = 0; cause < kCauseCount; ++cause) causes[cause] += other.causes[cause];
-  for (const auto& [blame, wait] : other.lock_waits) lock_waits[blame] += wait;
-}
-
-void Samples::record(sim::Nanoseconds latency, const TimeByCause& parts, const LockTimes& lock_times) {
-  assert(std::accumulate(parts.begin(), parts.end(), sim::Nanoseconds{0}) == latency);
-  latency_.record(latency);
-  Blame& blame = blame_by_size_[size_of(latency)];
-  ++blame.count;
-  for (std::size_t cause = 0; cause < kCauseCount; ++cause) blame.causes[cause] += parts[cause];
-  for (const auto& [lock, time] : lock_times) blame.lock_waits[lock] += time;
-}
-
-void Samples::merge(const Samples& other) {
-  latency_.merge(other.latency_);
-  for (const auto& [size, blame] : other.blame_by_size_) blame_by_size_[size].add(blame);
-}
-
-Blame Samples::blame_from(sim::Nanoseconds latency) const {
-  Blame sum;
-  for (auto size = blame_by_size_.lower_bound(size_of(latency)); size != blame_by_size_.end(); ++size) {
-    sum.add(size->second);
-  }
-  return sum;
-}
-
-sim::Nanoseconds Samples::tail_start() const {
-  for (const double quantile : {0.999, 0.99, 0.9, 0.5}) {
-    if (const auto value = latency_.percentile(quantile)) return *value;
-  }
-  return latency_.max();
-}
-
-Samples Samples::restore(sim::Histogram latency, std::map<int, Blame> blame_by_size) {
-  Samples samples;
-  samples.latency_ = std::move(latency);
-  samples.blame_by_size_ = std::move(blame_by_size);
-  return samples;
-}
-
 std::uint64_t OpenArrivals::left_until(sim::Time end) const {
   if (stopped_) return 0;
   OpenArrivals rest = *this;
@@ -155,14 +104,6 @@ Request Request::sleep_until(Task& task, sim::Time due) {
   const TimeByCause before = task.ledger().read(task.now());
   task.sleep_until(due);
   return {task, due, before};
-}
-
-void WorstRequests::add(WorstRequest request) {
-  const auto place =
-      std::upper_bound(requests_.begin(), requests_.end(), request.latency,
-                       [](sim::Nanoseconds latency, const WorstRequest& other) { return latency > other.latency; });
-  requests_.insert(place, std::move(request));
-  if (requests_.size() > kMost) requests_.pop_back();
 }
 
 void Request::end(ClassRecord& record, const PhaseLog& phases) {

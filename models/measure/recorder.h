@@ -14,93 +14,14 @@
 #include <utility>
 #include <vector>
 
-#include "models/measure/blame.h"
 #include "models/measure/measurement.h"
 #include "models/measure/phase_log.h"
+#include "models/measure/samples.h"
 #include "models/task.h"
 #include "sim/distribution.h"
 #include "sim/histogram.h"
 
 namespace models {
-
-/// Sums of where time went.
-struct Blame {
-  std::uint64_t count = 0;
-  TimeByCause causes{};
-  std::map<LockBlame, sim::Nanoseconds> lock_waits;  ///< what Cause::lock_wait consists of
-
-  void add(const Blame& other);
-  bool operator==(const Blame&) const = default;
-};
-
-/// The samples of one class in one phase.
-///
-/// Blame is kept by the size of the latency, eight sizes to each power of two, so that the tail's can be told from
-/// everybody's: the slowest 1 % are found to within an eighth of an octave of their shortest.
-class Samples {
- public:
-  /// Preconditions: the parts add up to the latency; `lock_times` to their lock_wait.
-  void record(sim::Nanoseconds latency, const TimeByCause& parts, const LockTimes& lock_times);
-  void merge(const Samples& other);
-
-  [[nodiscard]] const sim::Histogram& latency() const { return latency_; }
-  /// Of all samples.
-  [[nodiscard]] Blame blame() const { return blame_from(sim::Nanoseconds{0}); }
-  /// Of the samples that are at least of the size of `latency`.
-  [[nodiscard]] Blame blame_from(sim::Nanoseconds latency) const;
-  /// Where the tail begins: the highest of p99.9, p99, p90 and p50 that has samples enough behind it, or else the
-  /// maximum. Precondition: there are samples.
-  [[nodiscard]] sim::Nanoseconds tail_start() const;
-
-  /// For storing and restoring.
-  [[nodiscard]] const std::map<int, Blame>& blame_by_size() const { return blame_by_size_; }
-  static Samples restore(sim::Histogram latency, std::map<int, Blame> blame_by_size);
-
-  bool operator==(const Samples&) const = default;
-
- private:
-  sim::Histogram latency_;
-  std::map<int, Blame> blame_by_size_;  // by the size of the latency
-};
-
-/// A stretch of a request's time: what it went into, and because of whom if that is waiting for a semaphore.
-struct WorstStep {
-  sim::Time from;
-  sim::Time to;
-  Cause cause{};
-  std::optional<LockBlame> lock;
-
-  bool operator==(const WorstStep&) const = default;
-};
-
-/// One of the longest requests of a class.
-struct WorstRequest {
-  std::string task;
-  sim::Time due;
-  sim::Nanoseconds latency{};
-  Phase phase{};                 ///< of the locker, when it was due
-  std::vector<WorstStep> steps;  ///< in the order of time: those of at least a hundredth of the latency
-  TimeByCause rest{};            ///< what the others come to; with the steps this is the latency
-
-  bool operator==(const WorstRequest&) const = default;
-};
-
-/// The longest requests, the longest first, the earlier first of two that are as long.
-class WorstRequests {
- public:
-  static constexpr std::size_t kMost = 32;
-
-  /// Whether a request of this latency would be among them.
-  [[nodiscard]] bool admits(sim::Nanoseconds latency) const {
-    return requests_.size() < kMost || latency > requests_.back().latency;
-  }
-  /// Precondition: admits its latency.
-  void add(WorstRequest request);
-  [[nodiscard]] const std::vector<WorstRequest>& requests() const { return requests_; }
-
- private:
-  std::vector<WorstRequest> requests_;
-};
 
 /// When the requests of one open-loop task are due.
 class OpenArrivals {

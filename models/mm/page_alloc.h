@@ -16,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include "models/measure/memory_statistics.h"
 #include "models/mm/lru.h"
 #include "models/spec/page.h"
 #include "models/spec/scenario.h"
@@ -29,14 +30,6 @@ class Mm;
 class Task;
 struct Kernel;
 
-struct Watermarks {
-  PageCount min;   ///< at or below: an allocation reclaims for itself first
-  PageCount low;   ///< at or below: kswapd is woken
-  PageCount high;  ///< kswapd goes back to sleep
-
-  bool operator==(const Watermarks&) const = default;
-};
-
 /// min_free_kbytes, init_per_zone_wmark_min: sqrt(16 x kbytes of low memory), within 128 KiB and 64 MiB (2.6.28) or
 /// 256 MiB (6.1).
 [[nodiscard]] Bytes min_free(Bytes memory, ReclaimEra era);
@@ -48,37 +41,6 @@ struct Watermarks {
 /// zone_batchsize: pages that a per-CPU list takes from the zone at a time. A thousandth of the zone, at most 512 KiB
 /// (2.6.28) or 1 MiB (6.1), a quarter of that, rounded to a power of two less one.
 [[nodiscard]] PageCount zone_batchsize(Bytes memory, ReclaimEra era);
-
-/// Where the zone's pages are. They always add up to the zone's size.
-struct ZoneCounts {
-  PageCount free{};
-  PageCount per_cpu{};  ///< on the CPUs' own free lists
-  PageCount inactive_anon{};
-  PageCount active_anon{};
-  PageCount inactive_file{};
-  PageCount active_file{};
-  PageCount unevictable{};  ///< locked by mlock
-  PageCount writeback{};    ///< on their way to the device; then free to take
-  PageCount compressed{};   ///< what zram keeps the others in
-  PageCount in_flight{};    ///< taken from free and not yet mapped, or from a list and not yet back
-
-  /// What is on the lists that reclaim scans.
-  [[nodiscard]] PageCount evictable() const { return inactive_anon + active_anon + inactive_file + active_file; }
-  [[nodiscard]] PageCount total() const {
-    return free + per_cpu + evictable() + unevictable + writeback + compressed + in_flight;
-  }
-  bool operator==(const ZoneCounts&) const = default;
-};
-
-/// How the zone's pages moved over the run.
-struct ZoneSeries {
-  sim::TimeSeries free;
-  sim::TimeSeries anon;  ///< both lists
-  sim::TimeSeries file;
-  sim::TimeSeries unevictable;
-
-  bool operator==(const ZoneSeries&) const = default;
-};
 
 /// The kind of place that a page goes to or comes from.
 using PageList = PageCount ZoneCounts::*;

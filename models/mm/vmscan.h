@@ -22,6 +22,7 @@
 #include <deque>
 
 #include "models/measure/blame.h"
+#include "models/measure/memory_statistics.h"
 #include "models/mm/lru.h"
 #include "models/spec/page.h"
 #include "models/spec/scenario.h"
@@ -41,29 +42,6 @@ inline constexpr int kMaxReclaimRetries = 16;
 
 /// DEF_PRIORITY (include/linux/mmzone.h): a round looks at size >> priority of each list.
 inline constexpr int kDefPriority = 12;
-
-/// Pages, unless it says otherwise.
-struct ReclaimStatistics {
-  std::uint64_t kswapd_wakeups = 0;  ///< times
-  std::uint64_t kswapd_scanned = 0;
-  std::uint64_t kswapd_reclaimed = 0;
-  std::uint64_t direct_scanned = 0;
-  std::uint64_t direct_reclaimed = 0;
-  std::uint64_t kept = 0;         ///< touched: once more round the inactive list
-  std::uint64_t activated = 0;    ///< touched twice, or nowhere to be written to
-  std::uint64_t deactivated = 0;  ///< moved from an active list
-  std::uint64_t culled = 0;       ///< found in a VM_LOCKED VMA: moved to the unevictable list
-  std::uint64_t swapped_out = 0;
-  std::uint64_t swapped_in = 0;
-  std::uint64_t files_written = 0;
-  std::uint64_t files_read = 0;  ///< by major faults
-  std::uint64_t refaults = 0;    ///< of the background's working set
-  std::uint64_t throttled = 0;   ///< times that somebody slept in reclaim for others to make progress
-  int futile_rounds = 0;         ///< of the allocation that ended in OOM
-  sim::Histogram direct_stalls;  ///< allocations that had to reclaim: how long it took them
-
-  bool operator==(const ReclaimStatistics&) const = default;
-};
 
 /// What reclaim remembers between rounds: the parts of pglist_data and lruvec that it works with.
 struct Reclaim {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "models/measure/recorder.h"
+#include "models/measure/result.h"
 #include "models/mm/mm.h"
 #include "models/spec/scenario.h"
 
@@ -36,16 +37,6 @@ struct RegionPiece {
   VmFlags flags;
 };
 [[nodiscard]] RegionPiece piece_of(const Region& region, int index);
-
-/// What a locker's calls of one kind came to.
-struct CallRecord {
-  sim::Histogram duration;
-  std::map<int, std::uint64_t> errors;  ///< by -errno; only failures
-  std::uint64_t pages = 0;              ///< asked for
-};
-
-/// By the name of the call: "mlock", "mlockall_future", "mmap", ...
-using CallRecords = std::map<std::string, CallRecord>;
 
 /// The names of the calls that a locker's script makes, each once: the keys of its CallRecords.
 [[nodiscard]] std::vector<std::string> call_names(const LockerSpec& spec);

@@ -8,7 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "models/simulation.h"
+#include "models/measure/result.h"
+#include "models/spec/scenario.h"
 
 namespace tests {
 

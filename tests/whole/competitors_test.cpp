@@ -82,7 +82,7 @@ TEST(LockerSteps, EachIsCountedUnderItsName) {
                           {Call::exit}}));
     const Result result = run(scenario);
     std::map<std::string, std::uint64_t> pages;
-    for (const auto& [name, record] : result.calls) {
+    for (const auto& [name, record] : result.calls()) {
       EXPECT_TRUE(record.errors.empty()) << name;
       pages[name] = record.pages;
     }
@@ -95,13 +95,13 @@ TEST(LockerSteps, EachIsCountedUnderItsName) {
                                                            {"stack", 5},
                                                            {"remap_file_pages", 100},
                                                            {"exit", 216}}));
-    EXPECT_EQ(result.calls.at("mlockall").duration.max(), 101 * 1000ns);
-    EXPECT_EQ(result.calls.at("brk").duration.max(), 300ns + 10 * 1000ns);
-    EXPECT_EQ(result.calls.at("mmap_locked").duration.max(), 300ns + 100 * 1000ns);
-    EXPECT_EQ(result.calls.at("stack").duration.max(), 500ns);
-    EXPECT_EQ(result.calls.at("remap_file_pages").duration.max(), 600ns + 100 * 100ns + 300ns);
+    EXPECT_EQ(result.calls().at("mlockall").duration.max(), 101 * 1000ns);
+    EXPECT_EQ(result.calls().at("brk").duration.max(), 300ns + 10 * 1000ns);
+    EXPECT_EQ(result.calls().at("mmap_locked").duration.max(), 300ns + 100 * 1000ns);
+    EXPECT_EQ(result.calls().at("stack").duration.max(), 500ns);
+    EXPECT_EQ(result.calls().at("remap_file_pages").duration.max(), 600ns + 100 * 100ns + 300ns);
     // One page of the stack, its new page, the heap's 10, the fresh 100; remap_file_pages has emptied the region.
-    EXPECT_EQ(result.calls.at("exit").duration.max(), 112 * 100ns);
+    EXPECT_EQ(result.calls().at("exit").duration.max(), 112 * 100ns);
     EXPECT_EQ(result.memory.at_end.evictable() + result.memory.at_end.unevictable, PageCount(0));
   });
 }
@@ -112,10 +112,10 @@ TEST(LockerSteps, MapARegionOfManyVmasAgainAsItWas) {
     scenario.processes.front().regions = {{"heap", Bytes(100 * kPageSize), 7, Kind::anon}};
     add(scenario, locker({{Call::mlock}, {Call::munmap}}, 2));
     const Result result = run(scenario);
-    EXPECT_EQ(result.calls.at("mmap").duration.count(), 7U);
-    EXPECT_EQ(result.calls.at("mmap").pages, 100U);
-    EXPECT_EQ(result.calls.at("mlock").duration.max(), 100 * 1000ns);
-    EXPECT_TRUE(result.calls.at("mlock").errors.empty());
+    EXPECT_EQ(result.calls().at("mmap").duration.count(), 7U);
+    EXPECT_EQ(result.calls().at("mmap").pages, 100U);
+    EXPECT_EQ(result.calls().at("mlock").duration.max(), 100 * 1000ns);
+    EXPECT_TRUE(result.calls().at("mlock").errors.empty());
   });
 }
 
@@ -135,7 +135,7 @@ TEST_P(RegionKind, DecidesWhatMlockDoes) {
     scenario.processes.front().regions.front().kind = GetParam().kind;
     add(scenario, locker({{Call::mlock}}));
     const Result result = run(scenario);
-    EXPECT_EQ(result.calls.at("mlock").duration.max(), GetParam().populated * 1000ns);
+    EXPECT_EQ(result.calls().at("mlock").duration.max(), GetParam().populated * 1000ns);
     EXPECT_EQ(result.memory.at_end.unevictable, PageCount(GetParam().unevictable));
     EXPECT_EQ(result.memory.at_end.evictable(), PageCount(GetParam().populated - GetParam().unevictable));
   });
@@ -163,7 +163,7 @@ TEST(ExitOfAProcess, EndsTheScriptsOfItsProcessesOtherLockers) {
     add(scenario, locker({{Call::hold, 100us}, {Call::exit}}));
     add(scenario, {"other", 2, LockerSpec{"heap", {{Call::mlock}, {Call::munlock}, {Call::exit}}, 1}});
     const Result result = run(scenario);
-    EXPECT_EQ(result.calls.at("exit").duration.count(), 1U);
+    EXPECT_EQ(result.calls().at("exit").duration.count(), 1U);
     EXPECT_EQ(result.memory.at_end.evictable() + result.memory.at_end.unevictable, PageCount(0));
   });
 }
@@ -177,7 +177,7 @@ TEST(ExitOfAProcess, AReaderThatIsInsideUnmapsTheProcessItself) {
     add_monitor(scenario, {"ps", 1, ProcReaderSpec{ProcReaderSpec::File::cmdline, "db", ClosedLoop{Constant{100us}}}});
     const Result result = run(scenario);
     // exit at 110 us, the reader is inside from 100 us to 150 us.
-    EXPECT_EQ(result.calls.at("exit").duration.max(), 0ns);
+    EXPECT_EQ(result.calls().at("exit").duration.max(), 0ns);
     EXPECT_EQ(result.classes.at(1).total().latency().count(), 1U);
     EXPECT_EQ(result.classes.at(1).total().latency().max(), 50us + 100 * (400ns + 100ns));
     EXPECT_EQ(result.memory.at_end.unevictable, PageCount(0));
@@ -274,7 +274,7 @@ TEST(AClassOfNobody, HasNoSamplesAndHoldsNobodyUp) {
     EXPECT_EQ(result.classes.at(1).cpu, 0ns);
     EXPECT_EQ(result.classes.at(2).total().latency().count(), 4U);
     EXPECT_EQ(result.sim_time, 45us);
-    EXPECT_TRUE(result.calls.empty());
+    EXPECT_TRUE(result.calls().empty());
   });
 }
 

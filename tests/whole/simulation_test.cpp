@@ -108,7 +108,7 @@ TEST_P(SimulationTest, AFaultDueAtAgeAOfAHoldWaitsForTheRestOfItAndForThoseBefor
     add_locker(scenario, 16, {{Call::hold, 10us}, {Call::mlock}, {Call::hold, 100us}});
     add(scenario, {"faulter", 1, faulter(OpenLoop{Constant{1000ns}})});
     const Result result = simulate(scenario, write_held());
-    EXPECT_EQ(result.calls.at("mlock").duration.max(), 16 * kPage);
+    EXPECT_EQ(result.calls().at("mlock").duration.max(), 16 * kPage);
     const Samples& faults = samples(result, 1, Phase::mlock_populate);
     EXPECT_EQ(faults.latency().count(), 21U);
     EXPECT_EQ(faults.latency().max(), 20'800ns + kFault);
@@ -184,7 +184,7 @@ TEST_P(SimulationTest, WithDowngradeAndNoWriterNoFaultWaitsForPopulate) {
     const Result result = simulate(scenario, downgrade());
     const Samples& faults = samples(result, 1, Phase::mlock_populate);
     EXPECT_GT(faults.latency().count(), 200U);
-    EXPECT_GE(result.calls.at("mlock").duration.max(), 1000 * kPage);
+    EXPECT_GE(result.calls().at("mlock").duration.max(), 1000 * kPage);
     // At worst it meets the locker that waits for write mode behind a fault and then has its VMA work to do.
     for (const auto& [blame, wait] : faults.blame().lock_waits) EXPECT_LE(wait, 6 * (kFault + 40ns));
     EXPECT_LE(of(faults, Cause::lock_wait), 6 * (kFault + 40ns));
@@ -242,7 +242,7 @@ Longest longest_during(const Result& result, Phase call) {
   for (const std::size_t number : {1U, 2U}) {
     fault = std::max(fault, result.classes.at(number).during_call(call).latency().max());
   }
-  return {fault, result.calls.at(std::string(to_string(call))).duration.max()};
+  return {fault, result.calls().at(std::string(to_string(call))).duration.max()};
 }
 bool about(const Longest& longest) {
   return longest.fault > longest.call * 9 / 10 && longest.fault < longest.call * 11 / 10;

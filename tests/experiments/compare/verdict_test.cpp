@@ -182,8 +182,8 @@ TEST(Verdict, SpellsNoFactorWhereThereIsNothingToDivideBy) {
 TEST(Verdict, SaysWhatItCostsTheLocker) {
   auto before = result_of({{"ps", in_mlock(worked(5, 2ms))}});
   auto after = result_of({{"ps", in_mlock(worked(5, 1us))}});
-  before.calls["mlock"].duration.record(4ms);
-  after.calls["mlock"].duration.record(5ms);
+  before.classes.front().calls["mlock"].duration.record(4ms);
+  after.classes.front().calls["mlock"].duration.record(5ms);
   after.locks.resize(1);
   EXPECT_THAT(verdict(Comparison(patch(), {{before}, {after}})),
               HasSubstr("The price: a mlock takes 5.00 ms instead of 4.00 ms; nobody changed the map in the window"));
@@ -197,12 +197,12 @@ TEST(Verdict, SaysWhatItCostsTheLocker) {
 TEST(Verdict, GivesThePriceOfMlockallWhereThereIsNoMlock) {
   auto before = result_of({{"ps", in_mlock(worked(5, 3s))}});
   auto after = result_of({{"ps", in_mlock(worked(5, 3us))}});
-  before.calls["mlockall"].duration.record(4ms);
-  after.calls["mlockall"].duration.record(5ms);
+  before.classes.front().calls["mlockall"].duration.record(4ms);
+  after.classes.front().calls["mlockall"].duration.record(5ms);
   EXPECT_THAT(verdict(Comparison(patch(), {{before}, {after}})),
               HasSubstr("The price: a mlockall takes 5.00 ms instead of 4.00 ms; nobody changed"));
-  before.calls.clear();
-  after.calls.clear();
+  before.classes.front().calls.clear();
+  after.classes.front().calls.clear();
   EXPECT_THAT(verdict(Comparison(patch(), {{before}, {after}})), testing::Not(HasSubstr("The price")));
 }
 

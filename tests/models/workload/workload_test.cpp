@@ -198,16 +198,16 @@ TEST(Locker, WalksThroughItsScriptAndMapsTheRegionAgainWhereNeeded) {
          LockerSpec{"heap", {{Call::mlock}, {Call::hold, 7us}, {Call::munlock}, {Call::mlock}, {Call::munmap}}, 3}});
     const Result result = run(scenario);
     std::map<std::string, std::uint64_t> calls;
-    for (const auto& [name, record] : result.calls) {
+    for (const auto& [name, record] : result.calls()) {
       calls[name] = record.duration.count();
       EXPECT_EQ(record.pages, 10 * record.duration.count());
       EXPECT_TRUE(record.errors.empty());
     }
     EXPECT_EQ(calls, (std::map<std::string, std::uint64_t>{{"mlock", 6}, {"munlock", 3}, {"munmap", 3}, {"mmap", 2}}));
-    EXPECT_EQ(result.calls.at("mlock").duration.max(), 10 * 1000ns);
-    EXPECT_EQ(result.calls.at("mlock").duration.min(), 0ns);  // after munlock all pages are present
-    EXPECT_EQ(result.calls.at("munlock").duration.max(), 10 * 400ns);
-    EXPECT_EQ(result.calls.at("munmap").duration.max(), 600ns + 10 * (400ns + 100ns));
+    EXPECT_EQ(result.calls().at("mlock").duration.max(), 10 * 1000ns);
+    EXPECT_EQ(result.calls().at("mlock").duration.min(), 0ns);  // after munlock all pages are present
+    EXPECT_EQ(result.calls().at("munlock").duration.max(), 10 * 400ns);
+    EXPECT_EQ(result.calls().at("munmap").duration.max(), 600ns + 10 * (400ns + 100ns));
     EXPECT_EQ(result.sim_time, 3 * (10us + 7us + 4us + 5600ns) + 2 * 300ns);
   });
 }
@@ -219,8 +219,8 @@ TEST(Locker, CountsItsFailuresByErrno) {
     scenario.processes.front().rlimit_memlock = Bytes(9 * kPageSize);
     add(scenario, {"locker", 1, LockerSpec{"heap", {{Call::mlock}}, 4}});
     const Result result = run(scenario);
-    EXPECT_EQ(result.calls.at("mlock").errors, (std::map<int, std::uint64_t>{{ENOMEM, 4}}));
-    EXPECT_EQ(result.calls.at("mlock").duration.count(), 4U);
+    EXPECT_EQ(result.calls().at("mlock").errors, (std::map<int, std::uint64_t>{{ENOMEM, 4}}));
+    EXPECT_EQ(result.calls().at("mlock").duration.count(), 4U);
   });
 }
 

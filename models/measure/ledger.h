@@ -1,0 +1,86 @@
+// The account of a task's time: always charging exactly one cause.
+//
+// A request's parts are the difference between two readings of it, so they add up to its latency by construction.
+// Validated by tests/models/measure/recorder_test.cpp.
+#pragma once
+
+#include <boost/container/flat_map.hpp>
+
+#include <algorithm>
+#include <deque>
+#include <iterator>
+
+#include "models/measure/blame.h"
+#include "sim/time.h"
+
+namespace models {
+
+/// A stretch of time that a task waited for a lock, and because of whom.
+struct LockWait {
+  sim::Time from;
+  sim::Time to;
+  LockBlame blame;
+};
+
+/// What a task's time has gone into since the start of the run.
+class Ledger {
+ public:
+  /// From `at` on, time is charged to `cause`; what has passed until then goes to the cause before.
+  /// `at` may lie ahead of the clock when it is certain already; it never goes back.
+  void charge(Cause cause, sim::Time at);
+
+  /// A task waits for a semaphore and now knows because of whom. In the order of time.
+  void add(const LockWait& wait);
+
+  /// The totals at `at`: now, or any earlier moment since the one that was last forgotten.
+  [[nodiscard]] TimeByCause read(sim::Time at) const;
+  /// What the time from `from` to `to` went into, piece by piece: calls piece(from, to, cause) for each. Since the last
+  /// charge, or the one before it, unless it remembers more.
+  template <class Piece>
+  void for_each_between(sim::Time from, sim::Time to, Piece piece) const {
+    for (auto entry = in_force(from); entry != entries_.end() && from < to; ++entry) {
+      const auto next = std::next(entry);
+      const sim::Time end = next == entries_.end() ? to : std::min(to, next->from);
+      if (from < end) piece(from, end, entry->cause);
+      from = end;
+    }
+  }
+  /// Whether it can still tell what was at `at`.
+  [[nodiscard]] bool knows(sim::Time at) const { return entries_.front().from <= at; }
+  /// The waits that ended after the moment that was last forgotten.
+  [[nodiscard]] const std::deque<LockWait>& lock_waits() const { return lock_waits_; }
+  /// What these come to since `since`, which has not been forgotten. Takes time for the different blames, not for the
+  /// waits: a long hold is waited for in many pieces, and by many requests that fall due meanwhile.
+  [[nodiscard]] LockTimes lock_times_since(sim::Time since) const;
+
+  /// Nobody will ask for what was before `at`.
+  void forget_before(sim::Time at);
+  /// Remember what has passed, until it is forgotten; without this only the present can be read.
+  void remember() { remembers_ = true; }
+
+ private:
+  /// From `from` on, `cause`; `totals` is what had gone into each until then.
+  struct Entry {
+    sim::Time from;
+    Cause cause;
+    TimeByCause totals;
+  };
+
+  /// A wait, and what had been waited for the same reason before it.
+  struct Piece {
+    sim::Time from;
+    sim::Time to;
+    sim::Nanoseconds before;
+  };
+
+  /// The entry that holds at `at`.
+  [[nodiscard]] std::deque<Entry>::const_iterator in_force(sim::Time at) const;
+
+  // A request that was overdue asks for the totals at the time it was due, so transitions are kept until forgotten.
+  std::deque<Entry> entries_{{sim::Time{}, Cause::sleep, {}}};
+  bool remembers_ = false;
+  std::deque<LockWait> lock_waits_;
+  boost::container::flat_map<LockBlame, std::deque<Piece>> pieces_;  // of the same waits
+};
+
+}  // namespace models

@@ -1,0 +1,52 @@
+#include "models/measure/result.h"
+
+#include <algorithm>
+
+namespace models {
+
+void CallRecord::add(const CallRecord& other) {
+  duration.merge(other.duration);
+  for (const auto& [error, count] : other.errors) errors[error] += count;
+  pages += other.pages;
+}
+
+Samples ClassResult::total() const {
+  Samples all;
+  for (const auto& [phase, samples] : during) all.merge(samples);
+  return all;
+}
+
+Samples ClassResult::during_call(Phase call) const {
+  Samples all;
+  for (const auto& [phase, samples] : during) {
+    if (call_of(phase) == call) all.merge(samples);
+  }
+  return all;
+}
+
+std::vector<std::string> Result::class_names() const {
+  std::vector<std::string> names;
+  for (const ClassResult& each : classes) names.push_back(each.name);
+  return names;
+}
+
+const ClassResult* Result::find_class(const std::string& name) const {
+  const auto found =
+      std::find_if(classes.begin(), classes.end(), [&](const ClassResult& each) { return each.name == name; });
+  return found == classes.end() ? nullptr : &*found;
+}
+
+CallRecords Result::calls() const {
+  CallRecords all;
+  for (const ClassResult& each : classes) {
+    for (const auto& [name, call] : each.calls) all[name].add(call);
+  }
+  return all;
+}
+
+Result without_wall(Result result) {
+  result.wall = {};
+  return result;
+}
+
+}  // namespace models

@@ -1,0 +1,69 @@
+#include "models/measure/samples.h"
+
+#include <boost/container/flat_map.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <numeric>
+#include <utility>
+
+namespace models {
+
+namespace {
+
+// Eight sizes to each power of two: the width in bits, and the three bits behind the first.
+int size_of(sim::Nanoseconds latency) {
+  const auto value = static_cast<std::uint64_t>(latency.count());
+  const auto width = static_cast<int>(std::bit_width(value));
+  const std::uint64_t behind_first = width > 3 ? value >> (width - 4) : value << (4 - width);
+  return width * 8 + static_cast<int>(behind_first & 7U);
+}
+
+}  // namespace
+
+void Samples::record(sim::Nanoseconds latency, const TimeByCause& parts, const LockTimes& lock_times) {
+  assert(std::accumulate(parts.begin(), parts.end(), sim::Nanoseconds{0}) == latency);
+  latency_.record(latency);
+  Blame& blame = blame_by_size_[size_of(latency)];
+  ++blame.count;
+  for (std::size_t cause = 0; cause < kCauseCount; ++cause) blame.causes[cause] += parts[cause];
+  for (const auto& [lock, time] : lock_times) blame.lock_waits[lock] += time;
+}
+
+void Samples::merge(const Samples& other) {
+  latency_.merge(other.latency_);
+  for (const auto& [size, blame] : other.blame_by_size_) blame_by_size_[size].add(blame);
+}
+
+Blame Samples::blame_from(sim::Nanoseconds latency) const {
+  Blame sum;
+  for (auto size = blame_by_size_.lower_bound(size_of(latency)); size != blame_by_size_.end(); ++size) {
+    sum.add(size->second);
+  }
+  return sum;
+}
+
+sim::Nanoseconds Samples::tail_start() const {
+  for (const double quantile : {0.999, 0.99, 0.9, 0.5}) {
+    if (const auto value = latency_.percentile(quantile)) return *value;
+  }
+  return latency_.max();
+}
+
+Samples Samples::restore(sim::Histogram latency, std::map<int, Blame> blame_by_size) {
+  Samples samples;
+  samples.latency_ = std::move(latency);
+  samples.blame_by_size_ = std::move(blame_by_size);
+  return samples;
+}
+
+void WorstRequests::add(WorstRequest request) {
+  const auto place =
+      std::upper_bound(requests_.begin(), requests_.end(), request.latency,
+                       [](sim::Nanoseconds latency, const WorstRequest& other) { return latency > other.latency; });
+  requests_.insert(place, std::move(request));
+  if (requests_.size() > kMost) requests_.pop_back();
+}
+
+}  // namespace models
