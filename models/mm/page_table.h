@@ -6,23 +6,10 @@
 // __munlock_vma_pages_range meet. Simplified: page tables themselves take no memory.
 #pragma once
 
-#include <cstdint>
-
 #include "models/mm/page_runs.h"
 #include "models/spec/page.h"
 
 namespace models {
-
-enum class PageState : std::uint8_t {
-  absent,    ///< never touched, or unmapped; of a file: not in memory
-  resident,  ///< mapped, on an evictable LRU list
-  mlocked,   ///< mapped, on the unevictable list
-  cached,    ///< in memory, on an evictable LRU list, but not mapped: page cache, or swap cache
-  swapped,   ///< swapped out
-};
-
-/// pte_present.
-constexpr bool is_present(PageState state) { return state == PageState::resident || state == PageState::mlocked; }
 
 class PageTable {
  public:
