@@ -6,13 +6,22 @@
 // __munlock_vma_pages_range meet. Simplified: page tables themselves take no memory.
 #pragma once
 
-#include "models/mm/page_runs.h"
+#include <memory>
+
 #include "models/spec/page.h"
 
 namespace models {
 
+template <class Value>
+class PageRuns;  // its header is heavy
+
 class PageTable {
  public:
+  PageTable();
+  PageTable(const PageTable&) = delete;
+  PageTable& operator=(const PageTable&) = delete;
+  ~PageTable();
+
   /// Pages from the one that was asked for up to `end` are all in `state`.
   struct Run {
     PageState state;
@@ -32,7 +41,7 @@ class PageTable {
   [[nodiscard]] PageCount count(PageIndex start, PageIndex end, PageState state) const;
 
  private:
-  PageRuns<PageState> runs_;
+  std::unique_ptr<PageRuns<PageState>> runs_;
 };
 
 }  // namespace models
