@@ -9,6 +9,7 @@
 #include "models/measure/observer.h"
 #include "models/measure/result.h"
 #include "models/mm/page_alloc.h"
+#include "models/mm/reclaim_rules.h"
 #include "models/mm/swap.h"
 #include "models/mm/vmscan.h"
 #include "models/sched/cpu.h"
@@ -30,6 +31,7 @@ struct Kernel {
   const Costs& costs;
   const Policy& policy;
   const MemorySpec& memory;
+  const ReclaimRules& reclaim_rules;  ///< of the memory's era
   Cpus cpus;
   Zone zone;
   BlockDevice device;
@@ -43,8 +45,6 @@ struct Kernel {
   OwnerId streamed;      ///< what nobody will touch again: page cache read once, memory that its owner has done with
   OwnerId written_anon;  ///< swapped out, written, and not freed yet
   OwnerId written_file;
-
-  [[nodiscard]] ReclaimEra era() const { return memory.era; }
 
   /// Ends the run with Outcome::out_of_memory; does not return.
   [[noreturn]] void out_of_memory(Task& current);

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "sim/overloaded.h"
+#include "sim/random.h"
 
 namespace sim {
 

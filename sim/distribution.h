@@ -7,10 +7,11 @@
 #include <variant>
 #include <vector>
 
-#include "sim/random.h"
 #include "sim/time.h"
 
 namespace sim {
+
+class Stream;
 
 /// Always `value` (>= 0).
 struct Constant {

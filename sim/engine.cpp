@@ -1,6 +1,7 @@
 #include "sim/engine.h"
 
 #include <simgrid/kernel/Timer.hpp>
+#include <simgrid/s4u.hpp>
 
 #include <algorithm>
 #include <cassert>
@@ -53,16 +54,27 @@ double simgrid_date(Time time) { return std::max(to_seconds(time), simgrid::s4u:
 
 }  // namespace
 
+struct Engine::SimGrid {
+  explicit SimGrid(const std::vector<std::string>& arguments) : engine(make_simgrid(arguments)), host(make_host()) {}
+
+  simgrid::s4u::Engine engine;
+  simgrid::s4u::Host* host;
+  std::vector<simgrid::s4u::ActorPtr> actors;  // those that ours know by address
+};
+
 Actor::Actor(Engine& engine, std::string name, Body body)
     : engine_(engine), name_(std::move(name)), body_(std::move(body)), resumption_(engine.calendar(), *this) {}
 
 void Actor::start() {
-  simgrid_actor_ = simgrid::s4u::Actor::create(name_, engine_.host_, [this] {
+  Engine::SimGrid& simgrid = *engine_.simgrid_;
+  const auto body = [this] {
     try {
       run();
     } catch (const RunEnded&) {  // its stack has been unwound
     }
-  });
+  };
+  simgrid.actors.push_back(simgrid::s4u::Actor::create(name_, simgrid.host, body));
+  simgrid_actor_ = simgrid.actors.back().get();
   resume_at(Time{});
 }
 
@@ -117,10 +129,11 @@ void Actor::take_turn() {
 }
 
 Engine::Engine(const Options& options)
-    : simgrid_(make_simgrid(options.simgrid_arguments)),
-      host_(make_host()),
+    : simgrid_(std::make_unique<SimGrid>(options.simgrid_arguments)),
       stepwise_(options.stepwise),
       switches_(!stepwise_ && can_switch_contexts()) {}
+
+Engine::~Engine() = default;
 
 Actor& Engine::spawn(std::string name, Actor::Body body) {
   Actor& actor = actors_.emplace_back(*this, std::move(name), std::move(body));
@@ -130,12 +143,13 @@ Actor& Engine::spawn(std::string name, Actor::Body body) {
 
 void Engine::run() {
   if (switches_) {
-    simgrid::s4u::Actor::create("conductor", host_, [this] { conduct(); });  // SimGrid starts it after all others
+    // SimGrid starts it after all others.
+    simgrid::s4u::Actor::create("conductor", simgrid_->host, [this] { conduct(); });
   } else {
     // The first turn is passed after SimGrid has started every actor and they all wait.
     simgrid::kernel::timer::Timer::set(0.0, [this] { pass_turn(next_turn()); });
   }
-  simgrid_.run();
+  simgrid_->engine.run();
   if (failure_) std::rethrow_exception(failure_);
 }
 

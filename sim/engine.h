@@ -13,18 +13,23 @@
 // Limits. SimGrid keeps its clock in globals: one Engine, run once, in a process.
 #pragma once
 
-#include <simgrid/s4u.hpp>
-
+#include <cstdint>
 #include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "sim/calendar.h"
 #include "sim/context_switch.h"
 #include "sim/time.h"
+
+// simgrid/s4u.hpp takes longer to read than everything else here: it is for engine.cpp alone.
+namespace simgrid::s4u {
+class Actor;
+}
 
 namespace sim {
 
@@ -67,9 +72,9 @@ class Actor {
   std::string name_;
   Body body_;
   Event resumption_;
-  bool its_turn_ = false;       // where turns go by way of SimGrid
-  Context* context_ = nullptr;  // where they don't
-  simgrid::s4u::ActorPtr simgrid_actor_;
+  bool its_turn_ = false;                         // where turns go by way of SimGrid
+  Context* context_ = nullptr;                    // where they don't
+  simgrid::s4u::Actor* simgrid_actor_ = nullptr;  // the engine keeps it
 };
 
 class Engine {
@@ -82,6 +87,7 @@ class Engine {
   explicit Engine(const Options& options);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
+  ~Engine();
 
   [[nodiscard]] Time now() const { return now_; }
   [[nodiscard]] bool stepwise() const { return stepwise_; }
@@ -116,8 +122,9 @@ class Engine {
   void conduct();
   void end_run();
 
-  simgrid::s4u::Engine simgrid_;
-  simgrid::s4u::Host* host_;
+  struct SimGrid;  // what is SimGrid's, hidden
+
+  std::unique_ptr<SimGrid> simgrid_;
   bool stepwise_;
   bool switches_;                 // turns go from stack to stack
   Context* conductor_ = nullptr;  // where SimGrid thinks that they all happen

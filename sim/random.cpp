@@ -1,5 +1,7 @@
 #include "sim/random.h"
 
+#include <Random123/threefry.h>
+
 namespace sim {
 
 namespace {
@@ -14,13 +16,15 @@ std::uint64_t stable_hash(std::string_view text) {
   return hash;
 }
 
-r123::Threefry4x64::key_type make_key(std::uint64_t seed, std::string_view owner, std::string_view purpose) {
-  return {{seed, stable_hash(owner), stable_hash(purpose), 0}};
-}
-
 }  // namespace
 
 Stream::Stream(std::uint64_t seed, std::string_view owner, std::string_view purpose)
-    : engine_(make_key(seed, owner, purpose)) {}
+    : key_{seed, stable_hash(owner), stable_hash(purpose), 0} {}
+
+void Stream::draw_block() {
+  const auto words = r123::Threefry4x64{}({{++blocks_, 0, 0, 0}}, {{key_[0], key_[1], key_[2], key_[3]}});
+  block_ = {words[0], words[1], words[2], words[3]};
+  left_ = block_.size();
+}
 
 }  // namespace sim

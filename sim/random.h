@@ -6,9 +6,8 @@
 // demands at the same times (common random numbers).
 #pragma once
 
-#include <Random123/threefry.h>
-#include <Random123/conventional/Engine.hpp>
-
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -24,10 +23,20 @@ class Stream {
 
   static constexpr result_type min() { return 0; }
   static constexpr result_type max() { return ~result_type{0}; }
-  result_type operator()() { return engine_(); }
+  result_type operator()() {
+    if (left_ == 0) draw_block();
+    return block_[--left_];
+  }
 
  private:
-  r123::Engine<r123::Threefry4x64> engine_;
+  using Words = std::array<result_type, 4>;
+
+  void draw_block();
+
+  Words key_;
+  result_type blocks_ = 0;  // drawn so far: 2^64 are more than any run takes
+  Words block_{};           // the last one; its words go out from the last to the first, as by r123::Engine
+  std::size_t left_ = 0;    // of them
 };
 
 }  // namespace sim

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "experiments/base/diagnostics.h"
-#include "models/block/block_device.h"
+#include "models/spec/device.h"
 #include "models/spec/scenario.h"
 
 namespace experiments {

@@ -19,14 +19,14 @@
 #include <deque>
 #include <functional>
 #include <queue>
-#include <string>
 #include <vector>
 
 #include "models/measure/memory_statistics.h"
+#include "models/spec/device.h"
 #include "models/spec/page.h"
 #include "sim/calendar.h"
-#include "sim/distribution.h"
 #include "sim/histogram.h"
+#include "sim/time.h"
 #include "sim/time_series.h"
 
 namespace sim {
@@ -36,18 +36,6 @@ class Engine;
 namespace models {
 
 class Task;
-
-/// How a device serves requests.
-struct DeviceSpec {
-  std::string name;
-  int queue_depth = 1;               ///< requests that it serves at once; >= 1
-  int nr_requests = 128;             ///< that may be in the queue and in service; >= 1 (BLKDEV_MAX_RQ)
-  sim::Distribution read{};          ///< service time of a request, its pages' transfer apart
-  sim::Distribution write{};         ///< likewise
-  sim::Nanoseconds transfer_page{};  ///< before, for each page of a request, over the link that all share; >= 0
-
-  bool operator==(const DeviceSpec&) const = default;
-};
 
 /// Where a queue begins and ceases to be congested, in requests.
 struct CongestionThresholds {

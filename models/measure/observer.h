@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "models/measure/blame.h"
-#include "models/mm/page_table.h"
 #include "models/spec/page.h"
 
 namespace models {

@@ -4,6 +4,8 @@
 #include <cassert>
 #include <iterator>
 
+#include "models/mm/page_runs.h"
+
 namespace models {
 
 namespace {
@@ -15,6 +17,12 @@ bool are_alike(const LruRun& a, const LruRun& b) {
 }
 
 }  // namespace
+
+struct Lru::Places : PageRuns<Place> {};
+
+Lru::Lru() = default;
+
+Lru::~Lru() = default;
 
 Lru::Places& Lru::places(OwnerId owner) {
   const auto number = static_cast<std::size_t>(owner);

@@ -13,7 +13,6 @@
 #include <map>
 #include <vector>
 
-#include "models/mm/page_runs.h"
 #include "models/spec/page.h"
 #include "sim/time.h"
 
@@ -47,6 +46,11 @@ struct LruRun {
 
 class Lru {
  public:
+  Lru();
+  Lru(const Lru&) = delete;
+  Lru& operator=(const Lru&) = delete;
+  ~Lru();
+
   /// Runs that come to a list within this time of each other are of one age.
   static constexpr sim::Nanoseconds kSameAge{10'000'000};
 
@@ -80,7 +84,7 @@ class Lru {
     std::int64_t sequence = 0;  // of no run
     bool operator==(const Place&) const = default;
   };
-  using Places = PageRuns<Place>;
+  struct Places;  // runs of pages in one place: a header that is heavy
 
   static std::size_t index(LruList list) { return static_cast<std::size_t>(list); }
   Places& places(OwnerId owner);

@@ -14,25 +14,13 @@
 // tests/models/mm/madvise_test.cpp: for each branch the lock operations, pages and return value.
 #pragma once
 
+#include "models/spec/advice.h"
 #include "models/spec/page.h"
 
 namespace models {
 
 class Mm;
 class Task;
-
-/// MADV_NORMAL and so on.
-enum class Advice {
-  normal,
-  random,
-  sequential,
-  dontfork,
-  dofork,
-  willneed,
-  dontneed,
-  populate_read,
-  populate_write,
-};
 
 /// madvise_need_mmap_write: whether it changes the flags of VMAs.
 [[nodiscard]] constexpr bool madvise_need_mmap_write(Advice advice) { return advice <= Advice::dofork; }

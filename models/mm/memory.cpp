@@ -52,9 +52,9 @@ void do_anonymous_page(Task& current, Mm& mm, Vma& vma, PageIndex page, const si
   fill(kernel, mm, {&self, 1}, PageState::absent, mapped_in(vma));
 }
 
-// As mapped_in, for a page that is on a list already: 2.6.28 leaves it there for mlock or reclaim to find.
+// As mapped_in, for a page that is on a list already: mlock or reclaim may be left to find it there.
 PageState mapped_from_cache(const Kernel& kernel, const Vma& vma) {
-  return kernel.era() == ReclaimEra::linux_2_6_28 ? PageState::resident : mapped_in(vma);
+  return kernel.reclaim_rules.fault_mlocks_cached ? mapped_in(vma) : PageState::resident;
 }
 
 // What is cached is mapped: of a file with its neighbours (do_fault_around), of swap alone.

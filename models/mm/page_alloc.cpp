@@ -44,15 +44,14 @@ bool take_page(Task& current, bool (Zone::*is_met)() const) {
 // lists. 2.6.28 drains these for higher orders only.
 bool drain_and_take_page(Task& current) {
   Kernel& kernel = current.kernel();
-  if (kernel.era() == ReclaimEra::linux_2_6_28) return false;
+  if (!kernel.reclaim_rules.drains_per_cpu_lists) return false;
   kernel.zone.drain_per_cpu_lists(current.now());
   return take_page(current, &Zone::above_min);
 }
 
 // should_reclaim_retry: whether to try again after a round in which reclaim found nothing. 2.6.28 forgives none.
 bool should_retry(const Kernel& kernel, int futile_rounds) {
-  if (kernel.era() == ReclaimEra::linux_2_6_28) return false;
-  if (futile_rounds > kMaxReclaimRetries) return false;
+  if (futile_rounds > kernel.reclaim_rules.forgiven_futile_rounds) return false;
   return kernel.zone.counts().free + reclaimable_pages(kernel) > kernel.zone.marks().min;
 }
 
@@ -86,13 +85,14 @@ void alloc_slowly(Task& current) {
 Bytes min_free(Bytes memory, ReclaimEra era) {
   const auto kilobytes = static_cast<double>(memory.count() / kKibibyte);
   const auto root = static_cast<std::int64_t>(std::sqrt(16.0 * kilobytes));
-  return Bytes(std::clamp<std::int64_t>(root, 128, era == ReclaimEra::linux_2_6_28 ? 65536 : 262144) * kKibibyte);
+  const std::int64_t most = reclaim_rules_of(era).most_min_free.count() / kKibibyte;
+  return Bytes(std::clamp<std::int64_t>(root, 128, most) * kKibibyte);
 }
 
 Watermarks watermarks(const MemorySpec& memory) {
   const Bytes reserve = memory.min_free.value_or(min_free(memory.size, memory.era));
   const std::int64_t min = reserve.count() / kPageSize;
-  if (memory.era == ReclaimEra::linux_2_6_28)
+  if (!reclaim_rules_of(memory.era).watermarks_scale)
     return {PageCount(min), PageCount(min + min / 4), PageCount(min + min / 2)};
   const std::int64_t distance =
       std::max(min / 4, pages_of(memory.size).count() * memory.watermark_scale_factor / 10'000);
@@ -100,7 +100,7 @@ Watermarks watermarks(const MemorySpec& memory) {
 }
 
 PageCount zone_batchsize(Bytes memory, ReclaimEra era) {
-  const std::int64_t most = (era == ReclaimEra::linux_2_6_28 ? 512 : 1024) * kKibibyte / kPageSize;
+  const std::int64_t most = reclaim_rules_of(era).most_per_cpu_batch.count() / kPageSize;
   const std::int64_t quarter = std::max<std::int64_t>(std::min(pages_of(memory).count() / 1024, most) / 4, 1);
   const auto power = std::bit_floor(static_cast<std::uint64_t>(quarter + quarter / 2));
   return PageCount(std::max<std::int64_t>(static_cast<std::int64_t>(power) - 1, 1));

@@ -3,7 +3,7 @@
 // Kernel. mm/page_alloc.c: get_page_from_freelist (watermarks, looked at for every page, also one that comes from a
 // per-CPU list), rmqueue_bulk (per-CPU lists refill under zone->lock), __alloc_pages_slowpath (kswapd, direct reclaim,
 // should_reclaim_retry, OOM), setup_per_zone_wmarks, init_per_zone_wmark_min, zone_batchsize. Where 2.6.28 and 6.1
-// differ, ReclaimEra says which (models/spec/scenario.h).
+// differ, models/mm/reclaim_rules.h says how.
 // Simplified. One zone, order 0, no reserves below min for atomic or dying callers. Pages are freed to the zone at
 // once, not through the per-CPU lists. zone->lock costs time only where it is contended: what an uncontended refill
 // takes is part of what a page costs.
@@ -18,8 +18,8 @@
 
 #include "models/measure/memory_statistics.h"
 #include "models/mm/lru.h"
+#include "models/spec/memory.h"
 #include "models/spec/page.h"
-#include "models/spec/scenario.h"
 #include "sim/histogram.h"
 #include "sim/look_ahead.h"
 #include "sim/time_series.h"

@@ -1,13 +1,19 @@
 #include "models/mm/page_table.h"
 
+#include "models/mm/page_runs.h"
+
 namespace models {
 
+PageTable::PageTable() : runs_(std::make_unique<PageRuns<PageState>>()) {}
+
+PageTable::~PageTable() = default;
+
 PageTable::Run PageTable::run_at(PageIndex page, PageIndex limit) const {
-  const auto run = runs_.run_at(page, limit);
+  const auto run = runs_->run_at(page, limit);
   return {run.value, run.end};
 }
 
-void PageTable::set(PageIndex start, PageIndex end, PageState state) { runs_.set(start, end, state); }
+void PageTable::set(PageIndex start, PageIndex end, PageState state) { runs_->set(start, end, state); }
 
 PageCount PageTable::change(PageIndex start, PageIndex end, PageState from, PageState to) {
   PageCount changed;

@@ -6,26 +6,22 @@
 // __munlock_vma_pages_range meet. Simplified: page tables themselves take no memory.
 #pragma once
 
-#include <cstdint>
+#include <memory>
 
-#include "models/mm/page_runs.h"
 #include "models/spec/page.h"
 
 namespace models {
 
-enum class PageState : std::uint8_t {
-  absent,    ///< never touched, or unmapped; of a file: not in memory
-  resident,  ///< mapped, on an evictable LRU list
-  mlocked,   ///< mapped, on the unevictable list
-  cached,    ///< in memory, on an evictable LRU list, but not mapped: page cache, or swap cache
-  swapped,   ///< swapped out
-};
-
-/// pte_present.
-constexpr bool is_present(PageState state) { return state == PageState::resident || state == PageState::mlocked; }
+template <class Value>
+class PageRuns;  // its header is heavy
 
 class PageTable {
  public:
+  PageTable();
+  PageTable(const PageTable&) = delete;
+  PageTable& operator=(const PageTable&) = delete;
+  ~PageTable();
+
   /// Pages from the one that was asked for up to `end` are all in `state`.
   struct Run {
     PageState state;
@@ -45,7 +41,7 @@ class PageTable {
   [[nodiscard]] PageCount count(PageIndex start, PageIndex end, PageState state) const;
 
  private:
-  PageRuns<PageState> runs_;
+  std::unique_ptr<PageRuns<PageState>> runs_;
 };
 
 }  // namespace models

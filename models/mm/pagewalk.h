@@ -4,7 +4,6 @@
 // costs its step. Simplified. Skipping absent entries is free unless a cost is given; lock_page never has to wait.
 #pragma once
 
-#include "models/mm/page_table.h"
 #include "models/spec/page.h"
 #include "sim/distribution.h"
 #include "sim/time.h"

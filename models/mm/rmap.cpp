@@ -57,7 +57,7 @@ bool is_file_backed(const Kernel& kernel, const Mm& mm, PageIndex page) {
 
 LruList list_of_new_page(const Kernel& kernel, OwnerId owner) {
   if (kernel.zone.owner(owner).file) return LruList::inactive_file;
-  return kernel.era() == ReclaimEra::linux_2_6_28 ? LruList::active_anon : LruList::inactive_anon;
+  return kernel.reclaim_rules.new_anon_starts_active ? LruList::active_anon : LruList::inactive_anon;
 }
 
 PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, PageState from, PageState to) {

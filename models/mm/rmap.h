@@ -6,7 +6,6 @@
 #pragma once
 
 #include "models/mm/lru.h"
-#include "models/mm/page_table.h"
 #include "models/spec/page.h"
 
 namespace models {

@@ -7,8 +7,8 @@
 
 #include <optional>
 
+#include "models/spec/memory.h"
 #include "models/spec/page.h"
-#include "models/spec/scenario.h"
 
 namespace models {
 

@@ -71,7 +71,7 @@ void consider_throttle(Task& current, const ScanControl& sc) {
 // Between two priorities.
 void wait_between_rounds(Task& current, const ScanControl& sc) {
   const Kernel& kernel = current.kernel();
-  if (kernel.era() == ReclaimEra::linux_2_6_28) {
+  if (kernel.reclaim_rules.waits_for_congestion) {
     if (sc.scanned > PageCount(0) && sc.priority < kDefPriority - 2) wait_for_writeback(current);
     return;
   }
@@ -84,7 +84,7 @@ void wait_between_rounds(Task& current, const ScanControl& sc) {
 void wake_after_writes(Kernel& kernel, PageCount written) {
   Reclaim& reclaim = kernel.reclaim;
   const bool was_congested = std::exchange(reclaim.device_congested, kernel.device.congested());
-  if (kernel.era() == ReclaimEra::linux_2_6_28) {
+  if (kernel.reclaim_rules.waits_for_congestion) {
     if (was_congested && !reclaim.device_congested) wake_all(reclaim.writeback_waiters);
     return;
   }
@@ -188,7 +188,7 @@ class InactivePages {
 
   // page_check_references: touched once, it goes round once more; touched twice, it is active. In 2.6.28 once will do.
   void keep(LruRun run) {
-    const bool activate = run.referenced || kernel_.era() == ReclaimEra::linux_2_6_28;
+    const bool activate = run.referenced || kernel_.reclaim_rules.one_touch_activates;
     (activate ? statistics_of(kernel_).activated : statistics_of(kernel_).kept) += number(run.pages);
     run.young = false;
     run.referenced = !activate;
@@ -326,7 +326,7 @@ void shrink_inactive_list(Task& current, ScanControl& sc, LruList list, PageCoun
   current.cond_resched();
   const bool file = is_file(list);
   // Since 3.2 only kswapd writes pages of files (mm: vmscan: do not writeback filesystem pages in direct reclaim).
-  InactivePages inactive(current, file, sc.by_kswapd || kernel.era() == ReclaimEra::linux_2_6_28);
+  InactivePages inactive(current, file, sc.by_kswapd || kernel.reclaim_rules.direct_writes_files);
   std::vector<LruRun> isolated;
   PageCount taken;
   while (taken < pages && kernel.zone.lru().size(list) > PageCount(0)) {
@@ -417,7 +417,7 @@ void shrink_list(Task& current, ScanControl& sc, LruList list, PageCount pages) 
 
 // shrink_zone of 2.6.28: a list of which fewer than 32 pages are to be looked at has its turn when it comes to 32.
 void save_up(Kernel& kernel, std::array<PageCount, kLruLists>& scan) {
-  if (kernel.era() != ReclaimEra::linux_2_6_28) return;
+  if (!kernel.reclaim_rules.saves_up_scans) return;
   for (std::size_t index = 0; index < kLruLists; ++index) {
     PageCount& saved = kernel.reclaim.nr_scan[index];
     scan[index] += std::exchange(saved, PageCount(0));
@@ -463,7 +463,7 @@ bool kswapd_has_given_up(const Kernel& kernel) { return kernel.reclaim.kswapd_fa
 // throttle_direct_reclaim (since 3.6): while half of the reserve is gone only kswapd works.
 void throttle_direct_reclaim(Task& current) {
   Kernel& kernel = current.kernel();
-  if (kernel.era() == ReclaimEra::linux_2_6_28) return;
+  if (!kernel.reclaim_rules.guards_reserve) return;
   while (!kernel.zone.reserve_is_sound() && !kswapd_has_given_up(kernel) && kernel.reclaim.kswapd != nullptr) {
     wakeup_kswapd(current);
     current.settle();
@@ -480,6 +480,7 @@ void let_reserve_waiters_go(Kernel& kernel) {
 
 void balance_pgdat(Task& current) {
   Kernel& kernel = current.kernel();
+  const ReclaimRules& rules = kernel.reclaim_rules;
   ScanControl sc{.by_kswapd = true, .to_reclaim = std::max(kernel.zone.marks().high, kSwapClusterMax)};
   PageCount freed;
   while (sc.priority >= 1 && !kernel.zone.above_high()) {
@@ -491,8 +492,8 @@ void balance_pgdat(Task& current) {
     let_reserve_waiters_go(kernel);
     wait_between_rounds(current, sc);
     // 2.6.28 looks deeper every time, and begins anew when it has found something.
-    if (kernel.era() == ReclaimEra::linux_2_6_28 && freed >= kSwapClusterMax) break;
-    if (kernel.era() == ReclaimEra::linux_2_6_28 || sc.scanned < sc.to_reclaim || sc.reclaimed == PageCount(0)) {
+    if (rules.kswapd_stops_at_cluster && freed >= kSwapClusterMax) break;
+    if (rules.kswapd_always_deepens || sc.scanned < sc.to_reclaim || sc.reclaimed == PageCount(0)) {
       --sc.priority;
     }
   }

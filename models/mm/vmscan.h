@@ -25,7 +25,6 @@
 #include "models/measure/memory_statistics.h"
 #include "models/mm/lru.h"
 #include "models/spec/page.h"
-#include "models/spec/scenario.h"
 #include "sim/histogram.h"
 #include "sim/time_series.h"
 

@@ -57,6 +57,18 @@ class PageIndex {
 /// Pages under one page table (PTRS_PER_PTE on x86-64): what a walk does becomes visible to others so many at a time.
 inline constexpr PageCount kPagesPerTable{512};
 
+/// Where a page of an address space is.
+enum class PageState : std::uint8_t {
+  absent,    ///< never touched, or unmapped; of a file: not in memory
+  resident,  ///< mapped, on an evictable LRU list
+  mlocked,   ///< mapped, on the unevictable list
+  cached,    ///< in memory, on an evictable LRU list, but not mapped: page cache, or swap cache
+  swapped,   ///< swapped out
+};
+
+/// pte_present.
+constexpr bool is_present(PageState state) { return state == PageState::resident || state == PageState::mlocked; }
+
 /// A number of bytes.
 class Bytes {
  public:

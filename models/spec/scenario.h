@@ -3,70 +3,20 @@
 // experiments/scenario/scenario_file.h reads it from YAML; models/simulation.h runs it.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <variant>
 #include <vector>
 
-#include "models/block/block_device.h"
-#include "models/mm/madvise.h"
 #include "models/spec/machine.h"
+#include "models/spec/memory.h"
 #include "models/spec/page.h"
 #include "models/spec/policy.h"
 #include "models/spec/sched.h"
-#include "sim/distribution.h"
+#include "models/spec/threads.h"
 #include "sim/time.h"
 
 namespace models {
-
-/// Whose rules memory is managed by. A policy says nothing about it: policies are compared on one memory.
-enum class ReclaimEra {
-  linux_2_6_28,  ///< congestion_wait between rounds, OOM after one futile round
-  linux_6_1,     ///< reclaim_throttle, 16 retries, the reserve is guarded by kswapd
-};
-
-/// Swap that keeps pages compressed in memory, on the CPU's time (drivers/block/zram).
-struct ZramSpec {
-  sim::Nanoseconds compress{};    ///< a page
-  sim::Nanoseconds decompress{};  ///< a page
-  double ratio = 1;               ///< of a page to what it is compressed to, >= 1
-
-  bool operator==(const ZramSpec&) const = default;
-};
-
-struct SwapSpec {
-  Bytes size{};
-  std::optional<ZramSpec> zram;  ///< none: on the machine's block device
-  PageCount readahead{8};        ///< pages read with the one that is asked for: 1 << page_cluster (mm/swap.c)
-
-  bool operator==(const SwapSpec&) const = default;
-};
-
-/// The zone at the start and what keeps it busy. What is neither free nor in the working set nor in a region is page
-/// cache that nobody touches.
-struct MemorySpec {
-  Bytes size{};  ///< all of the machine's memory
-  Bytes free{};  ///< at the start
-  ReclaimEra era = ReclaimEra::linux_6_1;
-  std::optional<Bytes> min_free;                  ///< the min watermark; by default the kernel's formula
-  int watermark_scale_factor = 10;                ///< in 1/10000 of the memory, 1 .. 3000 (6.1 only)
-  int swappiness = 60;                            ///< 0 .. 200
-  Bytes anon{};                                   ///< anonymous memory of other processes: their working set
-  Bytes file{};                                   ///< page cache that they use
-  std::optional<sim::Nanoseconds> touched_every;  ///< mean time between two touches of a page of the working set
-  double dirty = 0;              ///< share of page cache that must be written before it can be freed, 0 .. 1
-  Bytes background{};            ///< what other processes read from files in a second
-  DeviceSpec device{};           ///< for files, and for swap that is not zram
-  std::optional<SwapSpec> swap;  ///< none: anonymous pages cannot be reclaimed
-  PageCount readahead{32};       ///< pages of a file read at a time (read_ahead_kb 128)
-  PageCount fault_around{16};    ///< pages mapped at a time if they are cached (fault_around_bytes 64 KiB)
-
-  bool operator==(const MemorySpec&) const = default;
-};
 
 /// A mapping that a process makes before its threads start.
 struct RegionSpec {
@@ -95,155 +45,6 @@ struct RegionSpec {
       touched_every{};  ///< mean time between two touches of a page; none: only by the threads
 
   bool operator==(const RegionSpec&) const = default;
-};
-
-/// Requests one after another: each `think` after the end of the one before. The task sleeps while it thinks.
-struct ClosedLoop {
-  sim::Distribution think;
-  sim::Distribution compute{};  ///< work in user mode, after it has thought; no part of the request
-  bool operator==(const ClosedLoop&) const = default;
-};
-
-/// Requests due at times of their own, whether or not the one before is done: latency counts from when it
-/// was due, so a stall is charged to every request that it held up.
-struct OpenLoop {
-  sim::Distribution every;
-  bool operator==(const OpenLoop&) const = default;
-};
-
-using Arrival = std::variant<ClosedLoop, OpenLoop>;
-
-/// One step of a locker's script.
-struct ScriptStep {
-  enum class Call {
-    mlock,
-    munlock,
-    munmap,
-    hold,
-    mlockall,         ///< MCL_CURRENT
-    mlockall_future,  ///< MCL_FUTURE
-    munlockall,
-    mmap_locked,  ///< MAP_LOCKED: a fresh area of the region's size, which stays
-    brk,          ///< the heap grows by `size`
-    stack,        ///< a fault `size` below the stack
-    remap_file_pages,
-    exit,  ///< of the whole process: the last step
-  };
-  Call call;
-  sim::Nanoseconds hold{};  ///< for `hold` only: how long it sleeps
-  Bytes size{};             ///< for `brk` and `stack` only
-
-  bool operator==(const ScriptStep&) const = default;
-};
-
-/// Walks through `script` on `region`, `repeat` times; maps the region (again) where a step needs it mapped. Ends early
-/// when another locker's `exit` has ended the process.
-struct LockerSpec {
-  std::string region;
-  std::vector<ScriptStep> script;
-  int repeat = 1;
-  bool operator==(const LockerSpec&) const = default;
-};
-
-/// One page fault a request: on fresh pages of an anonymous area of its own, or anywhere in a region of its process.
-struct FaulterSpec {
-  std::optional<std::string> region;
-  Arrival arrival;
-  bool operator==(const FaulterSpec&) const = default;
-};
-
-/// Reads /proc/PID/<file> of the process `target`, as ps does.
-struct ProcReaderSpec {
-  enum class File { cmdline, maps, smaps, smaps_rollup, numa_maps };
-  File file = File::cmdline;
-  std::string target;
-  Arrival arrival;
-  /// Each read is that of a new process, as with `cat` in a loop of a shell. In closed loop only.
-  bool new_process = false;
-  bool operator==(const ProcReaderSpec&) const = default;
-};
-
-constexpr std::string_view to_string(ProcReaderSpec::File file) {
-  constexpr std::array<std::string_view, 5> names{"cmdline", "maps", "smaps", "smaps_rollup", "numa_maps"};
-  return names[static_cast<std::size_t>(file)];
-}
-
-/// Maps a small region and unmaps it again, in turn: one system call a request, each a writer. With `region`: maps or
-/// unmaps, by a coin, `size` anywhere in that region, whatever is there (MAP_FIXED), as in proc-mmap_sem-test.
-struct MapperSpec {
-  Bytes size{kPageSize};
-  Arrival arrival;
-  std::optional<std::string> region{};
-  bool populate = false;  ///< MAP_POPULATE
-  bool operator==(const MapperSpec&) const = default;
-};
-
-/// Gives `advice` on `size` of `region` with madvise, one piece after another, round and round. Advice that changes the
-/// flags of VMAs alternates with its opposite from round to round, as fresh mappings would need it anew.
-struct MadviserSpec {
-  std::string region;
-  Advice advice = Advice::dontneed;
-  Bytes size{kPageSize};  ///< at most the region's
-  Arrival arrival;
-  bool operator==(const MadviserSpec&) const = default;
-};
-
-/// Asks with mincore which pages are in memory: `size` of `region` at a time, from anywhere in it.
-struct MincoreSpec {
-  std::string region;
-  Bytes size{kPageSize};  ///< at most the region's
-  Arrival arrival;
-  bool operator==(const MincoreSpec&) const = default;
-};
-
-/// Asks with get_mempolicy for the policy of any page of `region`, or for the node that it is on.
-struct GetMempolicySpec {
-  std::string region;
-  bool node = true;  ///< MPOL_F_NODE
-  Arrival arrival;
-  bool operator==(const GetMempolicySpec&) const = default;
-};
-
-/// Forbids and allows writing to the first `size` of `region`, in turn, with mprotect: a writer.
-struct ProtectorSpec {
-  std::string region;
-  Bytes size{kPageSize};  ///< at most the region's
-  Arrival arrival;
-  bool operator==(const ProtectorSpec&) const = default;
-};
-
-/// Forks: a writer that holds mmap_sem for long.
-struct ForkerSpec {
-  Arrival arrival;
-  bool operator==(const ForkerSpec&) const = default;
-};
-
-/// Reads `pages` pages in a row out of the first region of the process `target`, from anywhere in it.
-struct RemoteReaderSpec {
-  std::string target;
-  PageCount pages{1};
-  Arrival arrival;
-  bool operator==(const RemoteReaderSpec&) const = default;
-};
-
-/// Runs in user mode for `spin`, sleeps, and so on: competes for nothing but CPUs, and makes no requests.
-struct BusySpec {
-  sim::Distribution spin = sim::Constant{sim::Nanoseconds{1'000'000}};  ///< of CPU time; mean > 0
-  std::optional<sim::Distribution> sleep;                               ///< none: always runs
-  bool operator==(const BusySpec&) const = default;
-};
-
-/// `count` threads that do the same, each with random streams of its own. None is allowed: a class without samples.
-struct ThreadSpec {
-  std::string name;  ///< also the name of the class that the results speak of
-  int count = 1;
-  std::variant<LockerSpec, FaulterSpec, ProcReaderSpec, MapperSpec, MadviserSpec, MincoreSpec, GetMempolicySpec,
-               ProtectorSpec, ForkerSpec, RemoteReaderSpec, BusySpec>
-      run;
-  SchedSpec sched{};
-  bool pinned = false;  ///< each thread to one of sched.cpus, in turn, instead of to all of them
-
-  bool operator==(const ThreadSpec&) const = default;
 };
 
 /// One address space and its threads.

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "sim/random.h"
+
 namespace sim {
 namespace {
 

@@ -1,14 +1,17 @@
 #include "sim/engine.h"
 
 #include <gtest/gtest.h>
+#include <simgrid/s4u.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "sim/context_switch.h"
 #include "sim/random.h"
 #include "tests/support/in_child.h"
 
@@ -22,7 +25,8 @@ Time at(std::int64_t nanoseconds) { return Time{Nanoseconds{nanoseconds}}; }
 // An engine and what its actors write down.
 class World {
  public:
-  explicit World(bool stepwise = false) : engine({stepwise, {}}) {}
+  explicit World(bool stepwise = false, std::vector<std::string> simgrid_arguments = {})
+      : engine({stepwise, std::move(simgrid_arguments)}) {}
 
   // An actor whose body gets the actor itself.
   Actor& spawn(const std::string& name, const std::function<void(Actor&)>& body) {
@@ -310,9 +314,9 @@ TEST_P(EngineInBothModes, TheStacksOfActorsThatAreStillParkedAreUnwound) {
 }
 
 // Actors that sleep at random, often until the same moment, and move and cancel one another's appointments.
-std::string random_history(std::uint64_t seed, bool stepwise) {
+std::string random_history(std::uint64_t seed, bool stepwise, std::vector<std::string> simgrid_arguments = {}) {
   constexpr std::uint64_t kActors = 6;
-  World world(stepwise);
+  World world(stepwise, std::move(simgrid_arguments));
   Stream chance(seed, "test", "chance");
   std::vector<Actor*> actors;
   for (std::uint64_t number = 0; number < kActors; ++number) {
@@ -340,6 +344,26 @@ TEST(EngineTest, StepwiseAndDefaultRunsHaveTheSameHistory) {
     ASSERT_EQ(by_default.find("child failed"), std::string::npos) << by_default;
     ASSERT_NE(by_default.find("1200 steps"), std::string::npos);
     ASSERT_EQ(by_default, stepwise) << "seed " << seed;
+  }
+}
+
+// Whose contexts nobody has looked at are not swapped.
+TEST(EngineTest, OnlyTheContextsOfSimGrid332AreKnown) {
+  EXPECT_TRUE(knows_contexts_of(3, 32));
+  for (const auto& [major, minor] : {std::pair(3, 31), std::pair(3, 33), std::pair(3, 36), std::pair(4, 0),
+                                     std::pair(4, 32), std::pair(2, 32), std::pair(0, 0)}) {
+    EXPECT_FALSE(knows_contexts_of(major, minor)) << major << "." << minor;
+  }
+}
+
+// The way that turns go with any other version.
+TEST(EngineTest, TurnsThatGoByWayOfSimGridMakeTheSameHistory) {
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    const std::string by_default = tests::in_child([&] { return random_history(seed, false); });
+    const std::string by_simgrid =
+        tests::in_child([&] { return random_history(seed, false, {"--cfg=contexts/factory:thread"}); });
+    ASSERT_NE(by_default.find("1200 steps"), std::string::npos);
+    ASSERT_EQ(by_default, by_simgrid) << "seed " << seed;
   }
 }
 

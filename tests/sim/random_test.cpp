@@ -1,5 +1,6 @@
 #include "sim/random.h"
 
+#include <Random123/threefry.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
