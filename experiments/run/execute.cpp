@@ -1,7 +1,7 @@
 #include "experiments/run/execute.h"
 
-#include "experiments/run/result_json.h"
 #include "experiments/run/result_pack.h"
+#include "models/simulation.h"
 
 namespace experiments {
 
