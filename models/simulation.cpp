@@ -5,14 +5,17 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "models/mm/mm.h"
 #include "models/mm/rmap.h"
 #include "models/mm/vmscan.h"
+#include "models/spec/competitors.h"
 #include "models/task.h"
 #include "models/workload/background.h"
-#include "sim/overloaded.h"
+#include "models/workload/competitors.h"
 
 namespace models {
 
@@ -84,6 +87,10 @@ struct Process {
         shared = vma->anon_vma;
       }
     }
+  }
+
+  [[nodiscard]] Workplace workplace(ClassRecord& record, CallRecords& calls) {
+    return {mm, regions, first_region, record, calls};
   }
 
   Mm mm;
@@ -165,9 +172,7 @@ class Simulation {
     members.name = thread.name;
     for (int member = 0; member < thread.count; ++member) {
       add_member(process, thread, class_id, members, member);
-      const bool makes_requests =
-          !std::holds_alternative<LockerSpec>(thread.run) && !std::holds_alternative<BusySpec>(thread.run);
-      if (makes_requests) kernel_.measurement.add_thread();
+      if (makes_requests(thread)) kernel_.measurement.add_thread();
     }
   }
 
@@ -179,77 +184,28 @@ class Simulation {
 
   void add_member(Process& process, const ThreadSpec& thread, ClassId class_id, Class& members, int member) {
     auto self = std::make_shared<Task*>(nullptr);
-    const auto add = [&](auto body) {
-      *self = &add_task(
-          thread.name + "." + std::to_string(member), class_id, [self, body] { body(**self); },
-          sched_of(thread, member));
+    const auto body = [&](const auto& spec) -> sim::Actor::Body {
+      const auto target = competitor_row(spec).target;
+      const Workplace at =
+          (target == nullptr ? process : process_named(spec.*target)).workplace(members.record, calls_);
+      return [this, self, at, &spec] {
+        models::run(**self, at, spec);
+        if (std::is_same_v<decltype(spec), const LockerSpec&>) script_ended();
+      };
     };
-    ClassRecord& record = members.record;
-    std::visit(sim::Overloaded{
-                   [&](const LockerSpec& spec) {
-                     ++lockers_;
-                     add([this, &process, &spec](Task& task) {
-                       run_locker(task, process.mm, spec, process.regions.at(spec.region), calls_);
-                       if (--lockers_ == 0 && !scenario_.duration) end();
-                     });
-                   },
-                   [&](const FaulterSpec& spec) {
-                     const auto region = spec.region ? std::optional(process.regions.at(*spec.region)) : std::nullopt;
-                     add([&process, &spec, &record, region](Task& task) {
-                       run_faulter(task, process.mm, spec, region, record);
-                     });
-                   },
-                   [&](const ProcReaderSpec& spec) {
-                     Mm& target = process_named(spec.target).mm;
-                     add([&target, &spec, &record](Task& task) { run_proc_reader(task, target, spec, record); });
-                   },
-                   [&](const MapperSpec& spec) {
-                     const auto region = spec.region ? std::optional(process.regions.at(*spec.region)) : std::nullopt;
-                     add([&process, &spec, &record, region](Task& task) {
-                       run_mapper(task, process.mm, spec, region, record);
-                     });
-                   },
-                   [&](const MadviserSpec& spec) {
-                     const Region region = process.regions.at(spec.region);
-                     add([&process, &spec, &record, region](Task& task) {
-                       run_madviser(task, process.mm, spec, region, record);
-                     });
-                   },
-                   [&](const MincoreSpec& spec) {
-                     const Region region = process.regions.at(spec.region);
-                     add([&process, &spec, &record, region](Task& task) {
-                       run_mincore(task, process.mm, spec, region, record);
-                     });
-                   },
-                   [&](const GetMempolicySpec& spec) {
-                     const Region region = process.regions.at(spec.region);
-                     add([&process, &spec, &record, region](Task& task) {
-                       run_get_mempolicy(task, process.mm, spec, region, record);
-                     });
-                   },
-                   [&](const ProtectorSpec& spec) {
-                     const Region region = process.regions.at(spec.region);
-                     add([&process, &spec, &record, region](Task& task) {
-                       run_protector(task, process.mm, spec, region, record);
-                     });
-                   },
-                   [&](const ForkerSpec& spec) {
-                     add([&process, &spec, &record](Task& task) { run_forker(task, process.mm, spec, record); });
-                   },
-                   [&](const RemoteReaderSpec& spec) {
-                     Process& target = process_named(spec.target);
-                     add([&target, &spec, &record](Task& task) {
-                       run_remote_reader(task, target.mm, spec, target.first_region, record);
-                     });
-                   },
-                   [&](const BusySpec& spec) { add([&spec](Task& task) { run_busy(task, spec); }); },
-               },
-               thread.run);
+    if (std::holds_alternative<LockerSpec>(thread.run)) ++scripts_;
+    *self = &add_task(thread.name + "." + std::to_string(member), class_id, std::visit(body, thread.run),
+                      sched_of(thread, member), member);
     members.tasks.push_back(*self);
   }
 
-  Task& add_task(std::string name, ClassId class_id, sim::Actor::Body body, const SchedSpec& sched = {}) {
-    return tasks_.emplace_back(kernel_, std::move(name), class_id, scenario_.seed, std::move(body), sched);
+  void script_ended() {
+    if (--scripts_ == 0 && !scenario_.duration) end();
+  }
+
+  Task& add_task(std::string name, ClassId class_id, sim::Actor::Body body, const SchedSpec& sched = {},
+                 int member = 0) {
+    return tasks_.emplace_back(kernel_, std::move(name), class_id, scenario_.seed, std::move(body), sched, member);
   }
 
   Process& process_named(const std::string& name) {
@@ -335,7 +291,7 @@ class Simulation {
   Task* stream_ = nullptr;
   Task* working_set_ = nullptr;
   CallRecords calls_;
-  int lockers_ = 0;
+  int scripts_ = 0;               // of lockers: those that have not ended
   std::optional<Result> result_;  // as of the end of the run; the samples are added after the cool-down
 };
 
