@@ -11,6 +11,9 @@
 
 namespace models {
 
+/// One kind of thread or another.
+using Competitor = decltype(ThreadSpec::run);
+
 template <typename Spec>
 struct CompetitorRow {
   /// Makes requests, which have latencies and a class of samples. Otherwise it makes the calls of a script, or none.
