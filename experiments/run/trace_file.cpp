@@ -12,8 +12,8 @@
 #include <utility>
 
 #include "models/kernel.h"
+#include "models/spec/competitors.h"
 #include "models/task.h"
-#include "sim/overloaded.h"
 
 namespace experiments {
 
@@ -329,16 +329,6 @@ Track::Slice slice_of(const TaskTrack& each) {
           runs(each.cause)};
 }
 
-/// The process whose mmap_sem a thread takes.
-const std::string& target_of(const models::ProcessSpec& process, const models::ThreadSpec& thread) {
-  return std::visit(sim::Overloaded{
-                        [](const models::ProcReaderSpec& spec) -> const std::string& { return spec.target; },
-                        [](const models::RemoteReaderSpec& spec) -> const std::string& { return spec.target; },
-                        [&](const auto&) -> const std::string& { return process.name; },
-                    },
-                    thread.run);
-}
-
 Json about(const models::Scenario& scenario) {
   return {{"scenario", scenario.name}, {"policy", scenario.policies.front().name}, {"seed", scenario.seed}};
 }
@@ -433,19 +423,19 @@ class TraceFile::Recording {
 
   void add_threads(const models::ProcessSpec& process, int pid) {
     for (const models::ThreadSpec& thread : process.threads) {
-      const auto lock = std::find_if(locks_.begin(), locks_.end(),
-                                     [&](const Lock& each) { return each.process == target_of(process, thread); });
+      const auto lock = std::find_if(locks_.begin(), locks_.end(), [&](const Lock& each) {
+        return each.process == models::target_of(process, thread);
+      });
+      std::vector<TaskTrack*>& members = by_class_.emplace_back();
       for (int member = 0; member < thread.count; ++member) {
-        add_task(fmt::format("{}.{}", thread.name, member), pid, &*lock);
+        members.push_back(&add_task(fmt::format("{}.{}", thread.name, member), pid, &*lock));
       }
     }
   }
 
   TaskTrack& add_task(const std::string& name, int pid, Lock* lock) {
-    TaskTrack& each = tasks_.emplace_back(
+    return tasks_.emplace_back(
         TaskTrack{.name = name, .of_kernel = pid == kernel_pid_, .lock = lock, .track = add_track(pid, name)});
-    by_name_[name] = &each;
-    return each;
   }
 
   Track add_track(int pid, const std::string& name) {
@@ -455,10 +445,12 @@ class TraceFile::Recording {
   }
 
   TaskTrack& track_of(const Task& task) {
-    TaskTrack*& each = by_task_[&task];
-    if (each != nullptr) return *each;
-    if (task.class_id() < 0) return *(each = &add_task(task.name(), kernel_pid_, nullptr));
-    return *(each = by_name_.at(task.name()));
+    if (task.class_id() >= 0) {
+      return *by_class_[static_cast<std::size_t>(task.class_id())][static_cast<std::size_t>(task.member())];
+    }
+    TaskTrack*& of_kernel = of_kernel_[&task];
+    if (of_kernel == nullptr) of_kernel = &add_task(task.name(), kernel_pid_, nullptr);
+    return *of_kernel;
   }
 
   // Its track, with what has come about by now.
@@ -535,8 +527,8 @@ class TraceFile::Recording {
   std::deque<Lock> locks_;
   std::deque<Track> cpus_;
   std::deque<TaskTrack> tasks_;
-  std::unordered_map<std::string, TaskTrack*> by_name_;
-  std::unordered_map<const Task*, TaskTrack*> by_task_;
+  std::vector<std::vector<TaskTrack*>> by_class_;  // by the number in the class, too
+  std::unordered_map<const Task*, TaskTrack*> of_kernel_;
 };
 
 TraceFile::TraceFile(std::ostream& out, const models::Scenario& scenario, std::vector<TimeWindow> windows)
