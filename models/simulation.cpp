@@ -5,7 +5,6 @@
 #include <deque>
 #include <memory>
 #include <optional>
-#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -116,8 +115,8 @@ class Simulation {
     begin_warm_up();
     kernel_.observer = std::move(observer);
     add_system_tasks();
-    for (std::size_t index = 0; index < processes_.size(); ++index) {
-      for (const ThreadSpec& thread : scenario.processes[index].threads) add_class(processes_[index], thread);
+    for (const ProcessSpec& process : scenario.processes) {
+      for (const ThreadSpec& thread : process.threads) add_class(process, thread);
     }
   }
 
@@ -166,12 +165,13 @@ class Simulation {
     }
   }
 
-  void add_class(Process& process, const ThreadSpec& thread) {
+  void add_class(const ProcessSpec& process, const ThreadSpec& thread) {
     const auto class_id = static_cast<ClassId>(classes_.size());
     Class& members = classes_.emplace_back();
     members.name = thread.name;
+    const Workplace at = process_named(target_of(process, thread)).workplace(members.record, calls_);
     for (int member = 0; member < thread.count; ++member) {
-      add_member(process, thread, class_id, members, member);
+      members.tasks.push_back(&add_member(thread, at, class_id, member));
       if (makes_requests(thread)) kernel_.measurement.add_thread();
     }
   }
@@ -182,21 +182,16 @@ class Simulation {
     return sched;
   }
 
-  void add_member(Process& process, const ThreadSpec& thread, ClassId class_id, Class& members, int member) {
+  Task& add_member(const ThreadSpec& thread, const Workplace& at, ClassId class_id, int member) {
     auto self = std::make_shared<Task*>(nullptr);
-    const auto body = [&](const auto& spec) -> sim::Actor::Body {
-      const auto target = competitor_row(spec).target;
-      const Workplace at =
-          (target == nullptr ? process : process_named(spec.*target)).workplace(members.record, calls_);
-      return [this, self, at, &spec] {
-        models::run(**self, at, spec);
-        if (std::is_same_v<decltype(spec), const LockerSpec&>) script_ended();
-      };
+    const bool has_script = std::holds_alternative<LockerSpec>(thread.run);
+    if (has_script) ++scripts_;
+    const auto body = [this, self, at, has_script, &thread] {
+      run_competitor(**self, at, thread.run);
+      if (has_script) script_ended();
     };
-    if (std::holds_alternative<LockerSpec>(thread.run)) ++scripts_;
-    *self = &add_task(thread.name + "." + std::to_string(member), class_id, std::visit(body, thread.run),
-                      sched_of(thread, member), member);
-    members.tasks.push_back(*self);
+    *self = &add_task(thread.name + "." + std::to_string(member), class_id, body, sched_of(thread, member), member);
+    return **self;
   }
 
   void script_ended() {

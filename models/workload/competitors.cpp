@@ -3,7 +3,7 @@
 #include <boost/random/uniform_int_distribution.hpp>
 
 #include <algorithm>
-#include <optional>
+#include <variant>
 
 #include "models/fork.h"
 #include "models/mm/access_remote_vm.h"
@@ -37,8 +37,6 @@ Advice opposite_of(Advice advice) {
       return advice;
   }
 }
-
-}  // namespace
 
 void run(Task& current, const Workplace& at, const FaulterSpec& spec) {
   Mm& mm = at.mm;
@@ -174,6 +172,12 @@ void run(Task& current, const Workplace& at, const RemoteReaderSpec& spec) {
     (void)access_process_vm(current, target, start, pages);
     current.enter(Phase::user);
   });
+}
+
+}  // namespace
+
+void run_competitor(Task& current, const Workplace& at, const Competitor& competitor) {
+  std::visit([&](const auto& spec) { run(current, at, spec); }, competitor);
 }
 
 }  // namespace models

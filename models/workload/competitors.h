@@ -1,6 +1,6 @@
 // What each kind of thread of a scenario does until the run ends.
 //
-// A kind of thread is one overload here, one row in models/spec/competitors.h and one reader in
+// A kind of thread is one body in competitors.cpp, one row in models/spec/competitors.h and one reader in
 // experiments/scenario/competitors.cpp. How requests come about is in models/workload/requests.h; the locker, who makes
 // none, has a file of its own. Validated by tests/models/workload/workload_test.cpp.
 #pragma once
@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 
+#include "models/spec/competitors.h"
 #include "models/workload/workload.h"
 
 namespace models {
@@ -23,19 +24,11 @@ struct Workplace {
   CallRecords& calls;                            ///< of all lockers
 };
 
-/// Walks through the script. Returns when it has ended.
-void run(Task& current, const Workplace& at, const LockerSpec& spec);
+/// Does what `competitor` says. Returns when a locker's script has ended, or when the process whose address space it
+/// works on has exited; otherwise the run ends around it.
+void run_competitor(Task& current, const Workplace& at, const Competitor& competitor);
 
-// These return only when the process whose address space they work on has exited; otherwise the run ends around them.
-void run(Task& current, const Workplace& at, const FaulterSpec& spec);
-void run(Task& current, const Workplace& at, const ProcReaderSpec& spec);
-void run(Task& current, const Workplace& at, const MapperSpec& spec);
-void run(Task& current, const Workplace& at, const MadviserSpec& spec);
-void run(Task& current, const Workplace& at, const MincoreSpec& spec);
-void run(Task& current, const Workplace& at, const GetMempolicySpec& spec);
-void run(Task& current, const Workplace& at, const ProtectorSpec& spec);
-void run(Task& current, const Workplace& at, const ForkerSpec& spec);
-void run(Task& current, const Workplace& at, const RemoteReaderSpec& spec);
-void run(Task& current, const Workplace& at, const BusySpec& spec);
+/// Walks through the script.
+void run(Task& current, const Workplace& at, const LockerSpec& spec);
 
 }  // namespace models
