@@ -6,15 +6,16 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "models/kernel.h"
 #include "models/mm/mm.h"
 #include "models/mm/rmap.h"
 #include "models/mm/vmscan.h"
+#include "models/spec/competitors.h"
 #include "models/task.h"
 #include "models/workload/background.h"
-#include "models/workload/workload.h"
-#include "sim/overloaded.h"
+#include "models/workload/competitors.h"
 
 namespace models {
 
@@ -88,6 +89,10 @@ struct Process {
     }
   }
 
+  [[nodiscard]] Workplace workplace(ClassRecord& record, CallRecords& calls) {
+    return {mm, regions, first_region, record, calls};
+  }
+
   Mm mm;
   std::map<std::string, Region> regions;
   Region first_region{};  // what remote readers look at
@@ -112,8 +117,8 @@ class Simulation {
     begin_warm_up();
     kernel_.observer = std::move(observer);
     add_system_tasks();
-    for (std::size_t index = 0; index < processes_.size(); ++index) {
-      for (const ThreadSpec& thread : scenario.processes[index].threads) add_class(processes_[index], thread);
+    for (const ProcessSpec& process : scenario.processes) {
+      for (const ThreadSpec& thread : process.threads) add_class(process, thread);
     }
   }
 
@@ -162,15 +167,14 @@ class Simulation {
     }
   }
 
-  void add_class(Process& process, const ThreadSpec& thread) {
+  void add_class(const ProcessSpec& process, const ThreadSpec& thread) {
     const auto class_id = static_cast<ClassId>(classes_.size());
     Class& members = classes_.emplace_back();
     members.name = thread.name;
+    const Workplace at = process_named(target_of(process, thread)).workplace(members.record, members.calls);
     for (int member = 0; member < thread.count; ++member) {
-      add_member(process, thread, class_id, members, member);
-      const bool makes_requests =
-          !std::holds_alternative<LockerSpec>(thread.run) && !std::holds_alternative<BusySpec>(thread.run);
-      if (makes_requests) kernel_.measurement.add_thread();
+      members.tasks.push_back(&add_member(thread, at, class_id, member));
+      if (makes_requests(thread)) kernel_.measurement.add_thread();
     }
   }
 
@@ -180,79 +184,25 @@ class Simulation {
     return sched;
   }
 
-  void add_member(Process& process, const ThreadSpec& thread, ClassId class_id, Class& members, int member) {
+  Task& add_member(const ThreadSpec& thread, const Workplace& at, ClassId class_id, int member) {
     auto self = std::make_shared<Task*>(nullptr);
-    const auto add = [&](auto body) {
-      *self = &add_task(
-          thread.name + "." + std::to_string(member), class_id, [self, body] { body(**self); },
-          sched_of(thread, member));
+    const bool has_script = std::holds_alternative<LockerSpec>(thread.run);
+    if (has_script) ++scripts_;
+    const auto body = [this, self, at, has_script, &thread] {
+      run_competitor(**self, at, thread.run);
+      if (has_script) script_ended();
     };
-    ClassRecord& record = members.record;
-    std::visit(sim::Overloaded{
-                   [&](const LockerSpec& spec) {
-                     ++lockers_;
-                     add([this, &process, &members, &spec](Task& task) {
-                       run_locker(task, process.mm, spec, process.regions.at(spec.region), members.calls);
-                       if (--lockers_ == 0 && !scenario_.duration) end();
-                     });
-                   },
-                   [&](const FaulterSpec& spec) {
-                     const auto region = spec.region ? std::optional(process.regions.at(*spec.region)) : std::nullopt;
-                     add([&process, &spec, &record, region](Task& task) {
-                       run_faulter(task, process.mm, spec, region, record);
-                     });
-                   },
-                   [&](const ProcReaderSpec& spec) {
-                     Mm& target = process_named(spec.target).mm;
-                     add([&target, &spec, &record](Task& task) { run_proc_reader(task, target, spec, record); });
-                   },
-                   [&](const MapperSpec& spec) {
-                     const auto region = spec.region ? std::optional(process.regions.at(*spec.region)) : std::nullopt;
-                     add([&process, &spec, &record, region](Task& task) {
-                       run_mapper(task, process.mm, spec, region, record);
-                     });
-                   },
-                   [&](const MadviserSpec& spec) {
-                     const Region region = process.regions.at(spec.region);
-                     add([&process, &spec, &record, region](Task& task) {
-                       run_madviser(task, process.mm, spec, region, record);
-                     });
-                   },
-                   [&](const MincoreSpec& spec) {
-                     const Region region = process.regions.at(spec.region);
-                     add([&process, &spec, &record, region](Task& task) {
-                       run_mincore(task, process.mm, spec, region, record);
-                     });
-                   },
-                   [&](const GetMempolicySpec& spec) {
-                     const Region region = process.regions.at(spec.region);
-                     add([&process, &spec, &record, region](Task& task) {
-                       run_get_mempolicy(task, process.mm, spec, region, record);
-                     });
-                   },
-                   [&](const ProtectorSpec& spec) {
-                     const Region region = process.regions.at(spec.region);
-                     add([&process, &spec, &record, region](Task& task) {
-                       run_protector(task, process.mm, spec, region, record);
-                     });
-                   },
-                   [&](const ForkerSpec& spec) {
-                     add([&process, &spec, &record](Task& task) { run_forker(task, process.mm, spec, record); });
-                   },
-                   [&](const RemoteReaderSpec& spec) {
-                     Process& target = process_named(spec.target);
-                     add([&target, &spec, &record](Task& task) {
-                       run_remote_reader(task, target.mm, spec, target.first_region, record);
-                     });
-                   },
-                   [&](const BusySpec& spec) { add([&spec](Task& task) { run_busy(task, spec); }); },
-               },
-               thread.run);
-    members.tasks.push_back(*self);
+    *self = &add_task(thread.name + "." + std::to_string(member), class_id, body, sched_of(thread, member), member);
+    return **self;
   }
 
-  Task& add_task(std::string name, ClassId class_id, sim::Actor::Body body, const SchedSpec& sched = {}) {
-    return tasks_.emplace_back(kernel_, std::move(name), class_id, scenario_.seed, std::move(body), sched);
+  void script_ended() {
+    if (--scripts_ == 0 && !scenario_.duration) end();
+  }
+
+  Task& add_task(std::string name, ClassId class_id, sim::Actor::Body body, const SchedSpec& sched = {},
+                 int member = 0) {
+    return tasks_.emplace_back(kernel_, std::move(name), class_id, scenario_.seed, std::move(body), sched, member);
   }
 
   Process& process_named(const std::string& name) {
@@ -337,7 +287,7 @@ class Simulation {
   std::optional<Background> background_;
   Task* stream_ = nullptr;
   Task* working_set_ = nullptr;
-  int lockers_ = 0;
+  int scripts_ = 0;               // of lockers: those that have not ended
   std::optional<Result> result_;  // as of the end of the run; the samples are added after the cool-down
 };
 

@@ -22,11 +22,12 @@ std::array<sim::Stream, kPurposeCount> make_streams(std::uint64_t seed, const st
 }  // namespace
 
 Task::Task(Kernel& kernel, std::string name, ClassId class_id, std::uint64_t seed, sim::Actor::Body body,
-           const SchedSpec& sched)
+           const SchedSpec& sched, int member)
     : kernel_(kernel),
       engine_(kernel.engine),
       cpus_(kernel.cpus),
       class_id_(class_id),
+      member_(member),
       streams_(make_streams(seed, name, std::make_index_sequence<kPurposeCount>())),
       timer_(engine_.calendar(), [this] { wake(); }),
       actor_(engine_.spawn(std::move(name),

@@ -35,15 +35,18 @@ inline constexpr std::size_t kPurposeCount = 5;
 
 class Task {
  public:
-  /// A task of class `class_id` that runs `body` from time 0 on. `name` keys its random streams.
+  /// A task of class `class_id` that runs `body` from time 0 on. `name` keys its random streams; `member` is its number
+  /// among those of its class.
   Task(Kernel& kernel, std::string name, ClassId class_id, std::uint64_t seed, sim::Actor::Body body,
-       const SchedSpec& sched = {});
+       const SchedSpec& sched = {}, int member = 0);
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
 
   /// `faulter.3`: the thread's name and its number among those of its class.
   [[nodiscard]] const std::string& name() const { return actor_.name(); }
   [[nodiscard]] ClassId class_id() const { return class_id_; }
+  /// Its number among those of its class, from 0.
+  [[nodiscard]] int member() const { return member_; }
   [[nodiscard]] Phase phase() const { return phase_; }
 
   /// Charges one step of `duration` (>= 0) of CPU time.
@@ -147,6 +150,7 @@ class Task {
   sim::Engine& engine_;
   Cpus& cpus_;
   ClassId class_id_;
+  int member_;
   Phase phase_ = Phase::user;
   Cause work_cause_ = Cause::cpu;
   sim::Nanoseconds owed_{};

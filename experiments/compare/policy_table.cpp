@@ -4,8 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <map>
 
 #include "experiments/base/quantity.h"
+#include "experiments/scenario/policy_knobs.h"
 
 namespace experiments {
 
@@ -22,14 +26,24 @@ std::string every(const Hold& hold) {
   return text + (hold.if_contended ? "?" : "");
 }
 
-std::string words(const Hold& hold) {
+/// What the knobs of a column show, one after another.
+std::string marks(const Policy& policy, PolicyColumn column) {
+  std::string text;
+  for (const PolicyKnob& knob : policy_knobs()) {
+    if (knob.options.column == column) text += knob.shown(policy);
+  }
+  return text;
+}
+
+/// `mark`: said of what is held first.
+std::string words(const Hold& hold, const std::string& mark = "") {
   switch (hold.mode) {
     case HoldMode::write_held:
       return "write";
     case HoldMode::downgrade:
       return "write>READ>write";
     case HoldMode::drop_and_read:
-      return hold.batch > models::PageCount(0) ? fmt::format("write,READ/{}", every(hold)) : "write,READ";
+      return fmt::format("write{},READ{}{}", mark, hold.batch > models::PageCount(0) ? "/" : "", every(hold));
     case HoldMode::chunked_write:
       return fmt::format("write/{}", every(hold));
   }
@@ -38,31 +52,50 @@ std::string words(const Hold& hold) {
 
 std::string munmap_words(const Policy& policy) {
   if (policy.munmap.mode == HoldMode::write_held) return "write";
-  return policy.munlock_in_zap ? "write>READ (munlock, zap)" : "write>READ (zap)";
+  return "write>READ" + marks(policy, PolicyColumn::munmap);
 }
 
-std::string fault_words(const Policy& policy) {
-  const std::string lock = policy.fault == models::FaultLock::per_vma ? "VMA's lock" : "read";
-  return lock + (policy.retry_on_io ? "/IO" : "") + (policy.zap_under_vma_lock ? "+zap" : "");
-}
-
+/// The files under each lock that is not mmap_sem.
 std::string proc_words(const Policy& policy) {
-  using models::ProcLock;
-  const models::ProcLocks& proc = policy.proc;
-  std::string text;
-  for (const auto& [lock, word] : {std::pair(ProcLock::rcu, "RCU"), std::pair(ProcLock::per_vma, "VMA's lock")}) {
-    std::vector<std::string> files;
-    if (proc.maps == lock) files.emplace_back("maps");
-    if (proc.smaps == lock) files.emplace_back("smaps");
-    if (proc.numa_maps == lock) files.emplace_back("numa_maps");
-    if (proc.smaps_rollup == lock) files.emplace_back("rollup");
-    if (!files.empty()) text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", word, fmt::join(files, ", "));
+  std::map<std::size_t, std::vector<std::string>> files;  // by the number of the lock
+  std::map<std::size_t, std::string> locks;
+  for (const PolicyKnob& knob : policy_knobs()) {
+    const std::string lock = knob.shown(policy);
+    if (knob.options.column != PolicyColumn::proc || lock.empty()) continue;
+    const std::string file = knob.key;
+    files[knob.value(policy)].push_back(file == "smaps_rollup" ? "rollup" : file);
+    locks[knob.value(policy)] = lock;
   }
-  return text.empty() ? "read" : text;
+  std::vector<std::string> all;
+  for (const auto& [number, lock] : locks) all.push_back(fmt::format("{} ({})", lock, fmt::join(files[number], ", ")));
+  return all.empty() ? "read" : fmt::format("{}", fmt::join(all, ", "));
 }
 
-std::string populate_words(const Policy& policy) {
-  return policy.mlock_present_first ? "write (present),READ" : words(policy.populate);
+struct Column {
+  const char* title;
+  std::size_t width;
+  std::string (*cell)(const Policy&);
+};
+
+// Behind the policy's name.
+constexpr std::array<Column, 7> kColumns{{
+    {"semaphore", 13, [](const Policy& policy) { return marks(policy, PolicyColumn::semaphore); }},
+    {"mlock: populate", 21,
+     [](const Policy& policy) { return words(policy.populate, marks(policy, PolicyColumn::populate)); }},
+    {"brk, MAP_LOCKED", 17, [](const Policy& policy) { return words(policy.grow); }},
+    {"munlock: walk", 17, [](const Policy& policy) { return words(policy.munlock); }},
+    {"munmap", 26, munmap_words},
+    {"fault", 14, [](const Policy& policy) { return marks(policy, PolicyColumn::fault); }},
+    {"/proc", 0, proc_words},
+}};
+
+std::string legends() {
+  std::string text;
+  for (const PolicyKnob& knob : policy_knobs()) {
+    if (knob.options.legend == nullptr) continue;
+    text += fmt::format("; `{}`: {}", knob.words.back().shown, knob.options.legend);
+  }
+  return text;
 }
 
 }  // namespace
@@ -70,24 +103,17 @@ std::string populate_words(const Policy& policy) {
 std::string policy_table(const std::vector<Policy>& policies) {
   std::size_t widest = 6;
   for (const Policy& policy : policies) widest = std::max(widest, policy.name.size());
-  const auto line = [widest](const auto&... cells) {
-    const auto row = std::tie(cells...);
-    return fmt::format("{:<{}}  {:<13} {:<21} {:<17} {:<17} {:<26} {:<14} {}\n", std::get<0>(row), widest,
-                       std::get<1>(row), std::get<2>(row), std::get<3>(row), std::get<4>(row), std::get<5>(row),
-                       std::get<6>(row), std::get<7>(row));
-  };
-  std::string text =
-      line("policy", "semaphore", "mlock: populate", "brk, MAP_LOCKED", "munlock: walk", "munmap", "fault", "/proc");
+  std::string text = fmt::format("{:<{}} ", "policy", widest);
+  for (const Column& column : kColumns) text += fmt::format(" {:<{}}", column.title, column.width);
   for (const Policy& policy : policies) {
-    text += line(policy.name, to_string(policy.rwsem), populate_words(policy), words(policy.grow),
-                 words(policy.munlock), munmap_words(policy), fault_words(policy), proc_words(policy));
+    text += fmt::format("\n{:<{}} ", policy.name, widest);
+    for (const Column& column : kColumns) text += fmt::format(" {:<{}}", column.cell(policy), column.width);
   }
   return text +
-         "\n`>`: downgraded, and taken for write again; `,`: given up first; `/512`: given up and taken again every "
+         "\n\n`>`: downgraded, and taken for write again; `,`: given up first; `/512`: given up and taken again every "
          "512\n"
-         "pages; `?`: only when somebody waits; `/IO`: given up while a page has to come from the device, and taken "
-         "again; `+zap`: madvise(MADV_DONTNEED) within one VMA takes that lock, too.\n"
-         "READ: others may fault and read /proc meanwhile, if no writer queues.\n";
+         "pages; `?`: only when somebody waits" +
+         legends() + ".\nREAD: others may fault and read /proc meanwhile, if no writer queues.\n";
 }
 
 }  // namespace experiments

@@ -56,6 +56,7 @@ bool differ_only_in(const Policy& held, const Policy& downgraded, const Path& pa
   Policy changed = held;
   changed.name = downgraded.name;
   changed.about = downgraded.about;
+  changed.kernel = downgraded.kernel;
   changed.*path.hold = downgraded.*path.hold;
   // What goes with the path: the other populaters with populate, munlock within munmap with munmap.
   if (path.hold == &Policy::populate) changed.grow = downgraded.grow;

@@ -4,14 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <numeric>
 #include <utility>
+#include <variant>
 
 #include "experiments/base/quantity.h"
 #include "experiments/run/result_json.h"
-#include "experiments/scenario/config_catalogue.h"
 #include "experiments/scenario/edits.h"
+#include "experiments/scenario/policy_file.h"
 #include "experiments/study/study_file.h"
 #include "experiments/study/study_plan.h"
 
@@ -28,21 +28,128 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-constexpr std::string_view kKernelPrefix = "linux-";
-
-/// The first two numbers of `linux-6.17`, to be compared: 6.17 comes after 6.4.
-std::optional<std::pair<int, int>> kernel_version(const std::string& name) {
-  if (!name.starts_with(kKernelPrefix)) return std::nullopt;
-  std::pair<int, int> version{};
-  const char* const end = name.data() + name.size();
-  const auto [dot, error] = std::from_chars(name.data() + kKernelPrefix.size(), end, version.first);
-  if (error != std::errc{}) return std::nullopt;
-  if (dot != end && *dot == '.') std::from_chars(dot + 1, end, version.second);
-  return version;
-}
+// --- what a policy can be changed in -----------------------------------------------------------------------------
 
 /// Keys of a policy and what they are changed to.
 using PolicyKeys = std::vector<std::pair<std::string, std::string>>;
+
+/// A change of the policy against what a holder of mmap_sem was doing.
+struct PolicyRemedy {
+  std::vector<Phase> phases;  ///< what it was doing
+  /// Whether it would change anything. `holder`: null if it is no thread of the scenario.
+  bool (*applies)(const models::Policy& policy, const models::ThreadSpec* holder);
+  const char* label;
+  const char* name;  ///< of the changed policy
+  PolicyKeys keys;
+  bool under_vma_locks = false;  ///< it needs the locks of VMAs
+};
+
+template <models::ProcReaderSpec::File kFile>
+bool reads(const models::Policy&, const models::ThreadSpec* holder) {
+  const auto* const reader = holder == nullptr ? nullptr : std::get_if<models::ProcReaderSpec>(&holder->run);
+  return reader != nullptr && reader->file == kFile;
+}
+
+bool reads_rollup_to_the_end(const models::Policy& policy, const models::ThreadSpec* holder) {
+  return reads<models::ProcReaderSpec::File::smaps_rollup>(policy, holder) && !policy.proc.rollup_gives_way;
+}
+
+bool zaps(const models::Policy& policy, const models::ThreadSpec* holder) {
+  const auto* const caller = holder == nullptr ? nullptr : std::get_if<models::MadviserSpec>(&holder->run);
+  return caller != nullptr && caller->advice == models::Advice::dontneed && !policy.zap_under_vma_lock;
+}
+
+template <models::Hold models::Policy::*kPath>
+bool held_for_write(const models::Policy& policy, const models::ThreadSpec*) {
+  return (policy.*kPath).mode == HoldMode::write_held;
+}
+
+bool populates_without_end(const models::Policy& policy, const models::ThreadSpec*) {
+  return policy.populate.mode != HoldMode::drop_and_read || policy.populate.batch == models::PageCount(0);
+}
+
+bool munlocks_before_it_zaps(const models::Policy& policy, const models::ThreadSpec*) { return !policy.munlock_in_zap; }
+
+bool waits_for_io(const models::Policy& policy, const models::ThreadSpec*) { return !policy.retry_on_io; }
+
+/// In the order in which they are tried.
+const std::vector<PolicyRemedy>& policy_remedies() {
+  using File = models::ProcReaderSpec::File;
+  using models::Policy;
+  const std::vector<Phase> munmap{Phase::munmap_munlock, Phase::munmap_zap};
+  static const std::vector<PolicyRemedy> remedies = {
+      {{Phase::proc_read},
+       reads<File::maps>,
+       "maps under per-VMA locks",
+       "maps_per_vma",
+       {{"proc.maps", "per_vma"}},
+       true},
+      {{Phase::proc_read},
+       reads<File::smaps>,
+       "smaps under per-VMA locks",
+       "smaps_per_vma",
+       {{"proc.smaps", "per_vma"}},
+       true},
+      {{Phase::proc_read},
+       reads<File::smaps_rollup>,
+       "smaps_rollup under per-VMA locks",
+       "smaps_rollup_per_vma",
+       {{"proc.smaps_rollup", "per_vma"}},
+       true},
+      {{Phase::proc_read},
+       reads<File::numa_maps>,
+       "numa_maps under per-VMA locks",
+       "numa_maps_per_vma",
+       {{"proc.numa_maps", "per_vma"}},
+       true},
+      {{Phase::proc_read},
+       reads_rollup_to_the_end,
+       "smaps_rollup gives way to waiters",
+       "rollup_gives_way",
+       {{"proc.rollup_gives_way", "true"}}},
+      {{Phase::mlock_populate},
+       held_for_write<&Policy::populate>,
+       "mlock downgrades to populate",
+       "populate_downgrade",
+       {{"populate.mode", "downgrade"}, {"grow.mode", "downgrade"}}},
+      {{Phase::mlock_populate},
+       populates_without_end,
+       "populate gives way every 512 pages",
+       "populate_batches",
+       {{"populate.mode", "drop_and_read"},
+        {"populate.batch", "512"},
+        {"grow.mode", "drop_and_read"},
+        {"grow.batch", "512"}}},
+      {{Phase::munlock_walk},
+       held_for_write<&Policy::munlock>,
+       "munlock downgrades for its walk",
+       "munlock_downgrade",
+       {{"munlock.mode", "downgrade"}}},
+      {{Phase::munlock_walk},
+       held_for_write<&Policy::munlock>,
+       "munlock gives way when somebody waits",
+       "munlock_if_contended",
+       {{"munlock.mode", "chunked_write"}, {"munlock.if_contended", "true"}}},
+      {munmap,
+       held_for_write<&Policy::munmap>,
+       "munmap zaps under read mode",
+       "munmap_downgrade",
+       {{"munmap.mode", "downgrade"}}},
+      {munmap,
+       munlocks_before_it_zaps,
+       "munmap munlocks and zaps under read mode",
+       "munmap_in_zap",
+       {{"munmap.mode", "downgrade"}, {"munmap.munlock", "in_zap"}}},
+      {{Phase::madvise},
+       zaps,
+       "madvise zaps under per-VMA locks",
+       "madvise_per_vma",
+       {{"madvise.zap", "per_vma"}},
+       true},
+      {{Phase::fault}, waits_for_io, "faults give way to I/O", "fault_retry", {{"fault.retry_on_io", "true"}}},
+  };
+  return remedies;
+}
 
 class Chooser {
  public:
@@ -212,81 +319,19 @@ class Chooser {
     return map;
   }
 
-  /// What a lock of the VMA's own needs.
-  [[nodiscard]] PolicyKeys per_vma(const std::string& key) const {
-    PolicyKeys keys{{key, "per_vma"}};
-    if (policy_.fault != models::FaultLock::per_vma) keys.emplace_back("fault.lock", "per_vma");
-    return keys;
-  }
-
   void add_for_phase(const LockBlame& root) {
     if (root.lock != models::LockKind::mmap_sem) return;
-    switch (root.phase) {
-      case Phase::proc_read:
-        return add_for_proc(root);
-      case Phase::mlock_populate:
-        return add_for_populate();
-      case Phase::munlock_walk:
-        return add_for_munlock();
-      case Phase::munmap_munlock:
-      case Phase::munmap_zap:
-        return add_for_munmap();
-      case Phase::madvise:
-        return add_for_madvise(root);
-      case Phase::fault:
-        if (!policy_.retry_on_io) add_policy("faults give way to I/O", "fault_retry", {{"fault.retry_on_io", "true"}});
-        return;
-      default:
-        return;
+    const Member* const holder = member_of(root.holder);
+    const models::ThreadSpec* const thread = holder == nullptr ? nullptr : holder->thread;
+    for (const PolicyRemedy& remedy : policy_remedies()) {
+      const bool meant = std::find(remedy.phases.begin(), remedy.phases.end(), root.phase) != remedy.phases.end();
+      if (!meant || !remedy.applies(policy_, thread)) continue;
+      PolicyKeys keys = remedy.keys;
+      if (remedy.under_vma_locks && policy_.fault != models::FaultLock::per_vma) {
+        keys.emplace_back("fault.lock", "per_vma");
+      }
+      add_policy(remedy.label, remedy.name, keys);
     }
-  }
-
-  void add_for_proc(const LockBlame& root) {
-    const Member* const reader = member_of(root.holder);
-    const auto* const spec = reader == nullptr ? nullptr : std::get_if<models::ProcReaderSpec>(&reader->thread->run);
-    if (spec == nullptr || spec->file == models::ProcReaderSpec::File::cmdline) return;
-    const std::string file(to_string(spec->file));
-    const bool rollup = spec->file == models::ProcReaderSpec::File::smaps_rollup;
-    add_policy(fmt::format("{} under per-VMA locks", file), file + "_per_vma", per_vma("proc." + file));
-    if (rollup && !policy_.proc.rollup_gives_way) {
-      add_policy("smaps_rollup gives way to waiters", "rollup_gives_way", {{"proc.rollup_gives_way", "true"}});
-    }
-  }
-
-  void add_for_madvise(const LockBlame& root) {
-    const Member* const caller = member_of(root.holder);
-    const auto* const spec = caller == nullptr ? nullptr : std::get_if<models::MadviserSpec>(&caller->thread->run);
-    if (spec == nullptr || spec->advice != models::Advice::dontneed || policy_.zap_under_vma_lock) return;
-    add_policy("madvise zaps under per-VMA locks", "madvise_per_vma", per_vma("madvise.zap"));
-  }
-
-  void add_for_populate() {
-    if (policy_.populate.mode == HoldMode::write_held) {
-      add_policy("mlock downgrades to populate", "populate_downgrade",
-                 {{"populate.mode", "downgrade"}, {"grow.mode", "downgrade"}});
-    }
-    if (policy_.populate.mode == HoldMode::drop_and_read && policy_.populate.batch > models::PageCount(0)) return;
-    add_policy("populate gives way every 512 pages", "populate_batches",
-               {{"populate.mode", "drop_and_read"},
-                {"populate.batch", "512"},
-                {"grow.mode", "drop_and_read"},
-                {"grow.batch", "512"}});
-  }
-
-  void add_for_munlock() {
-    if (policy_.munlock.mode != HoldMode::write_held) return;
-    add_policy("munlock downgrades for its walk", "munlock_downgrade", {{"munlock.mode", "downgrade"}});
-    add_policy("munlock gives way when somebody waits", "munlock_if_contended",
-               {{"munlock.mode", "chunked_write"}, {"munlock.if_contended", "true"}});
-  }
-
-  void add_for_munmap() {
-    if (policy_.munmap.mode == HoldMode::write_held) {
-      add_policy("munmap zaps under read mode", "munmap_downgrade", {{"munmap.mode", "downgrade"}});
-    }
-    if (policy_.munlock_in_zap) return;
-    add_policy("munmap munlocks and zaps under read mode", "munmap_in_zap",
-               {{"munmap.mode", "downgrade"}, {"munmap.munlock", "in_zap"}});
   }
 
   void add_for_faults() {
@@ -298,16 +343,13 @@ class Chooser {
     add_policy("faults under per-VMA locks", "fault_per_vma", {{"fault.lock", "per_vma"}});
   }
 
+  /// Those after the one that the policy is of; all, if it is of none.
   void add_kernels() {
-    const auto own = kernel_version(policy_.name);
-    std::vector<std::pair<std::pair<int, int>, std::string>> later;
-    for (const ConfigEntry& shipped : list_configs(ConfigKind::policies)) {
-      const auto version = kernel_version(shipped.name);
-      if (version && (!own || *version > *own)) later.emplace_back(*version, shipped.name);
-    }
-    std::sort(later.begin(), later.end());
-    for (const auto& [version, name] : later) {
-      add({fmt::format("Linux {}", name.substr(kKernelPrefix.size())), {}, name, {}});
+    for (const KernelPolicy& each : kernel_policies()) {
+      if (policy_.kernel && each.kernel <= *policy_.kernel) continue;
+      const std::string version = to_text(each.kernel);
+      const bool shipped = each.name == "linux-" + version;
+      add({shipped ? "Linux " + version : fmt::format("{} (Linux {})", each.name, version), {}, each.name, {}});
     }
   }
 

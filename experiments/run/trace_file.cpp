@@ -1,21 +1,22 @@
 #include "experiments/run/trace_file.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <deque>
-#include <iterator>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
+#include "experiments/base/json.h"
+#include "experiments/run/trace/trace_tracks.h"
+#include "experiments/run/trace/trace_writer.h"
 #include "models/kernel.h"
+#include "models/spec/competitors.h"
 #include "models/task.h"
-#include "sim/overloaded.h"
-#include "models/locking/rwsem.h"
-#include "models/mm/mm.h"
 
 namespace experiments {
 
@@ -28,236 +29,12 @@ using models::Phase;
 using models::Task;
 using sim::Nanoseconds;
 using sim::Time;
+using trace::Counter;
+using trace::kTick;
+using trace::Place;
+using trace::Track;
 
-using Json = nlohmann::ordered_json;
-
-constexpr Nanoseconds kTick{1};
 constexpr Nanoseconds kFreePagesEvery{1'000};
-constexpr std::size_t kBufferSize = 1U << 16U;
-
-/// Where an event belongs.
-struct Place {
-  int pid;
-  int tid;
-};
-
-/// A wake-up, until the woken runs.
-struct Flow {
-  std::uint64_t id;
-  Place waker;
-  Time at;
-};
-
-/// The windows, merged and in order.
-class Windows {
- public:
-  explicit Windows(std::vector<TimeWindow> windows) {
-    std::sort(windows.begin(), windows.end(), [](const auto& a, const auto& b) { return a.from < b.from; });
-    for (const TimeWindow& window : windows) {
-      if (merged_.empty() || merged_.back().to < window.from) {
-        merged_.push_back(window);
-      } else {
-        merged_.back().to = std::max(merged_.back().to, window.to);
-      }
-    }
-  }
-
-  /// The first one that is not over at `at`, or null.
-  [[nodiscard]] const TimeWindow* not_over_at(Time at) const {
-    const auto found = std::upper_bound(merged_.begin(), merged_.end(), at,
-                                        [](Time time, const TimeWindow& window) { return time < window.to; });
-    return found == merged_.end() ? nullptr : &*found;
-  }
-  [[nodiscard]] bool contain(Time at) const {
-    const TimeWindow* window = not_over_at(at);
-    return window != nullptr && window->from <= at;
-  }
-
- private:
-  std::vector<TimeWindow> merged_;
-};
-
-/// Events as text.
-class Events {
- public:
-  Events(std::ostream& out, const Json& about) : out_(out) {
-    append(R"({{"displayTimeUnit":"ns","otherData":{},"traceEvents":[)", about.dump());
-  }
-
-  void metadata(const char* what, Place place, const Json& args) {
-    separate();
-    append(R"({{"ph":"M","pid":{},"tid":{},"name":"{}","args":{}}})", place.pid, place.tid, what, args.dump());
-  }
-  void process(int pid, const std::string& name) {
-    metadata("process_name", {pid, 0}, {{"name", name}});
-    metadata("process_sort_index", {pid, 0}, {{"sort_index", pid}});
-  }
-  void thread(Place place, const std::string& name) {
-    metadata("thread_name", place, {{"name", name}});
-    metadata("thread_sort_index", place, {{"sort_index", place.tid}});
-  }
-  void begin(Place place, Time at, const std::string& name, std::string_view category, std::string_view phase) {
-    event('B', place, at);
-    append(R"(,"cat":"{}","name":{})", category, Json(name).dump());
-    if (!phase.empty()) append(R"(,"args":{{"phase":"{}"}})", phase);
-    append("}}");
-  }
-  void end(Place place, Time at, bool unfinished) {
-    event('E', place, at);
-    append("{}", unfinished ? R"(,"args":{"unfinished":true}})" : "}");
-  }
-  void flow(const Flow& flow, Place woken, Time at) {
-    event('s', flow.waker, flow.at);
-    append(R"(,"cat":"wake","name":"wake","id":{}}})", flow.id);
-    event('f', woken, at);
-    append(R"(,"cat":"wake","name":"wake","id":{},"bp":"e"}})", flow.id);
-  }
-  void counter(int pid, Time at, const char* name, const char* unit, std::int64_t value) {
-    event('C', {pid, 0}, at);
-    append(R"(,"name":"{}","args":{{"{}":{}}}}})", name, unit, value);
-  }
-
-  void finish() {
-    append("\n]}}\n");
-    flush();
-  }
-
- private:
-  // What all events with a time have; the caller closes the brace.
-  void event(char kind, Place place, Time at) {
-    separate();
-    const std::int64_t time = at.time_since_epoch().count();
-    append(R"({{"ph":"{}","ts":{}.{:03},"pid":{},"tid":{})", kind, time / 1000, time % 1000, place.pid, place.tid);
-  }
-
-  void separate() {
-    if (buffer_.size() > kBufferSize) flush();
-    append("{}", std::exchange(first_, false) ? "\n" : ",\n");
-  }
-
-  void flush() {
-    out_.write(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
-    buffer_.clear();
-  }
-
-  template <typename... Values>
-  void append(fmt::format_string<Values...> format, Values&&... values) {
-    fmt::format_to(std::back_inserter(buffer_), format, std::forward<Values>(values)...);
-  }
-
-  std::ostream& out_;
-  fmt::memory_buffer buffer_;
-  bool first_ = true;
-};
-
-/// A thread of the trace: slices one after another.
-class Track {
- public:
-  struct Slice {
-    std::string name;
-    std::string_view category;
-    std::string_view phase{};  // empty: not said
-    bool runs = false;         // where an arrow ends
-  };
-
-  Track(Events& events, const Windows& windows, Place place) : events_(events), windows_(windows), place_(place) {}
-
-  [[nodiscard]] Place place() const { return place_; }
-  /// Precondition: none is open.
-  void begin(Time at, Slice slice) {
-    slice_ = std::move(slice);
-    open_ = true;
-    start_ = at;
-    written_until_ = at;
-  }
-  /// Precondition: none of it is in the file.
-  void rename(const char* name) { slice_.name = name; }
-  void end(Time at, bool unfinished = false) {
-    if (!open_) return;
-    write_until(at);
-    if (begun_) events_.end(place_, at, unfinished);
-    begun_ = false;
-    open_ = false;
-    if (start_ < at) last_end_ = at;
-  }
-
-  /// An arrow leaves at the end of the nanosecond that begins `at`. Returns false if nothing is there for it to leave.
-  bool leave(Time at) {
-    if (!windows_.contain(at)) return false;
-    if (!open_ || start_ > at) return last_end_ > at;
-    write_until(at + kTick);
-    return true;
-  }
-  /// An arrow ends at the next slice that runs.
-  void arrive(const Flow& flow) { arriving_ = flow; }
-
- private:
-  // Writes what begins or ends before `now`, or is cut there by a window; one that goes on beyond stays begun.
-  void write_until(Time now) {
-    while (const TimeWindow* window = windows_.not_over_at(written_until_)) {
-      const Time from = std::max(written_until_, window->from);
-      if (from >= now) return;
-      if (!std::exchange(begun_, true)) write_begin(from);
-      if (window->to >= now) return;
-      events_.end(place_, window->to, false);
-      begun_ = false;
-      written_until_ = window->to;
-    }
-  }
-
-  void write_begin(Time at) {
-    events_.begin(place_, at, slice_.name, slice_.category, slice_.phase);
-    if (!slice_.runs || !arriving_) return;
-    if (at == start_) events_.flow(*arriving_, place_, at);
-    arriving_.reset();
-  }
-
-  Events& events_;
-  const Windows& windows_;
-  Place place_;
-  Slice slice_;
-  bool open_ = false;
-  bool begun_ = false;  // its B is in the file, its E is not
-  Time start_{};
-  Time written_until_{};
-  Time last_end_{};
-  std::optional<Flow> arriving_;
-};
-
-/// A counter of the trace. Several values at one time: the last one counts.
-class Counter {
- public:
-  Counter(Events& events, const Windows& windows, int pid, const char* name, const char* unit)
-      : events_(events), windows_(windows), pid_(pid), name_(name), unit_(unit) {}
-
-  void set(Time at, std::int64_t value) {
-    if (value_ && *value_ == value) return;
-    if (since_ < at) write_until(at);
-    since_ = at;
-    value_ = value;
-  }
-  [[nodiscard]] std::optional<std::int64_t> value() const { return value_; }
-  [[nodiscard]] Time since() const { return since_; }
-
-  void write_until(Time now) {
-    if (!value_) return;
-    while (const TimeWindow* window = windows_.not_over_at(since_)) {
-      const Time from = std::max(since_, window->from);
-      if (from >= now) return;
-      events_.counter(pid_, from, name_, unit_, *value_);
-      since_ = window->to;
-    }
-  }
-
- private:
-  Events& events_;
-  const Windows& windows_;
-  int pid_;
-  const char* name_;
-  const char* unit_;
-  std::optional<std::int64_t> value_;
-  Time since_{};
-};
 
 /// An mmap_sem.
 struct Lock {
@@ -329,16 +106,6 @@ std::string name_of(const TaskTrack& each) {
 Track::Slice slice_of(const TaskTrack& each) {
   return {name_of(each), to_string(each.cause), each.cause == Cause::cpu ? "" : to_string(each.phase),
           runs(each.cause)};
-}
-
-/// The process whose mmap_sem a thread takes.
-const std::string& target_of(const models::ProcessSpec& process, const models::ThreadSpec& thread) {
-  return std::visit(sim::Overloaded{
-                        [](const models::ProcReaderSpec& spec) -> const std::string& { return spec.target; },
-                        [](const models::RemoteReaderSpec& spec) -> const std::string& { return spec.target; },
-                        [&](const auto&) -> const std::string& { return process.name; },
-                    },
-                    thread.run);
 }
 
 Json about(const models::Scenario& scenario) {
@@ -435,19 +202,19 @@ class TraceFile::Recording {
 
   void add_threads(const models::ProcessSpec& process, int pid) {
     for (const models::ThreadSpec& thread : process.threads) {
-      const auto lock = std::find_if(locks_.begin(), locks_.end(),
-                                     [&](const Lock& each) { return each.process == target_of(process, thread); });
+      const auto lock = std::find_if(locks_.begin(), locks_.end(), [&](const Lock& each) {
+        return each.process == models::target_of(process, thread);
+      });
+      std::vector<TaskTrack*>& members = by_class_.emplace_back();
       for (int member = 0; member < thread.count; ++member) {
-        add_task(fmt::format("{}.{}", thread.name, member), pid, &*lock);
+        members.push_back(&add_task(fmt::format("{}.{}", thread.name, member), pid, &*lock));
       }
     }
   }
 
   TaskTrack& add_task(const std::string& name, int pid, Lock* lock) {
-    TaskTrack& each = tasks_.emplace_back(
+    return tasks_.emplace_back(
         TaskTrack{.name = name, .of_kernel = pid == kernel_pid_, .lock = lock, .track = add_track(pid, name)});
-    by_name_[name] = &each;
-    return each;
   }
 
   Track add_track(int pid, const std::string& name) {
@@ -457,10 +224,12 @@ class TraceFile::Recording {
   }
 
   TaskTrack& track_of(const Task& task) {
-    TaskTrack*& each = by_task_[&task];
-    if (each != nullptr) return *each;
-    if (task.class_id() < 0) return *(each = &add_task(task.name(), kernel_pid_, nullptr));
-    return *(each = by_name_.at(task.name()));
+    if (task.class_id() >= 0) {
+      return *by_class_[static_cast<std::size_t>(task.class_id())][static_cast<std::size_t>(task.member())];
+    }
+    TaskTrack*& of_kernel = of_kernel_[&task];
+    if (of_kernel == nullptr) of_kernel = &add_task(task.name(), kernel_pid_, nullptr);
+    return *of_kernel;
   }
 
   // Its track, with what has come about by now.
@@ -527,8 +296,8 @@ class TraceFile::Recording {
     if (!too_soon) free_pages_.set(now, pages);
   }
 
-  Windows windows_;
-  Events events_;
+  trace::Windows windows_;
+  trace::Writer events_;
   int kernel_pid_;
   int cpus_pid_;
   int next_tid_;
@@ -537,8 +306,8 @@ class TraceFile::Recording {
   std::deque<Lock> locks_;
   std::deque<Track> cpus_;
   std::deque<TaskTrack> tasks_;
-  std::unordered_map<std::string, TaskTrack*> by_name_;
-  std::unordered_map<const Task*, TaskTrack*> by_task_;
+  std::vector<std::vector<TaskTrack*>> by_class_;  // by the number in the class, too
+  std::unordered_map<const Task*, TaskTrack*> of_kernel_;
 };
 
 TraceFile::TraceFile(std::ostream& out, const models::Scenario& scenario, std::vector<TimeWindow> windows)
@@ -560,34 +329,5 @@ models::Observer TraceFile::observer() {
 }
 
 void TraceFile::finish(Time end) { recording_->finish(end); }
-
-Expected<TimeWindow> parse_window(std::string_view text) {
-  const auto refuse = [&](std::string_view why) {
-    return Refusal{fmt::format("expected a window such as 1.2s..1.3s, found '{}'{}", text, why)};
-  };
-  const std::size_t dots = text.find("..");
-  if (dots == std::string_view::npos) return refuse("");
-  const auto from = parse_duration(text.substr(0, dots));
-  if (!from) return Refusal{from.message()};
-  const auto to = parse_duration(text.substr(dots + 2));
-  if (!to) return Refusal{to.message()};
-  if (*from >= *to) return refuse(": it must end after it begins");
-  return TimeWindow{Time{*from}, Time{*to}};
-}
-
-std::vector<TimeWindow> windows_around_worst(const models::Result& result, std::size_t count) {
-  std::vector<models::WorstRequest> worst;
-  for (const models::ClassResult& each : result.classes) {
-    worst.insert(worst.end(), each.worst.begin(), each.worst.end());
-  }
-  std::stable_sort(worst.begin(), worst.end(), [](const auto& a, const auto& b) { return a.latency > b.latency; });
-  worst.resize(std::min(count, worst.size()));
-  std::vector<TimeWindow> windows;
-  for (const models::WorstRequest& request : worst) {
-    const Nanoseconds margin = request.latency / 10 + kTick;
-    windows.push_back({std::max(Time{}, request.due - margin), request.due + request.latency + margin});
-  }
-  return windows;
-}
 
 }  // namespace experiments

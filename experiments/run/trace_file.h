@@ -29,34 +29,15 @@
 // lie behind `ts` of the next.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <ostream>
-#include <string_view>
 #include <vector>
 
-#include "experiments/base/quantity.h"
+#include "experiments/run/trace/trace_windows.h"
 #include "models/measure/observer.h"
-#include "models/measure/result.h"
 #include "models/spec/scenario.h"
 
 namespace experiments {
-
-/// From `from` on, until just before `to`.
-struct TimeWindow {
-  sim::Time from;
-  sim::Time to;
-
-  bool operator==(const TimeWindow&) const = default;
-};
-
-inline constexpr TimeWindow kWholeRun{sim::Time{}, sim::Time::max()};
-
-/// `1.2s..1.3s`.
-[[nodiscard]] Expected<TimeWindow> parse_window(std::string_view text);
-
-/// Around each of the `count` longest requests of all classes: a tenth of its latency more before and after.
-[[nodiscard]] std::vector<TimeWindow> windows_around_worst(const models::Result& result, std::size_t count);
 
 /// Writes as the run goes; remembers no more than the slices that are open.
 class TraceFile {

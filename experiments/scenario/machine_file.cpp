@@ -15,60 +15,14 @@ constexpr int kMostCpus = 4096;
 
 enum class SchedulerEra { linux_6_1, linux_6_6, linux_6_12, linux_6_18 };
 
-struct CostKey {
-  const char* key;
-  std::variant<sim::Nanoseconds models::Costs::*, sim::Distribution models::Costs::*> member;
-};
-
-const std::vector<CostKey>& cost_keys() {
-  using models::Costs;
-  static const std::vector<CostKey> keys = {
-      {"rwsem_operation", &Costs::rwsem_operation},
-      {"rwsem_wake", &Costs::rwsem_wake},
-      {"system_call", &Costs::system_call},
-      {"find_vma", &Costs::find_vma},
-      {"vma_split", &Costs::vma_split},
-      {"vma_merge", &Costs::vma_merge},
-      {"mmap", &Costs::mmap},
-      {"munmap", &Costs::munmap},
-      {"lru_add_drain_all", &Costs::lru_add_drain_all},
-      {"populate_page", &Costs::populate_page},
-      {"mlock_page", &Costs::mlock_page},
-      {"munlock_absent", &Costs::munlock_absent},
-      {"munlock_page", &Costs::munlock_page},
-      {"rmap_vma", &Costs::rmap_vma},
-      {"zap_page", &Costs::zap_page},
-      {"fault", &Costs::fault},
-      {"mprotect", &Costs::mprotect},
-      {"madvise", &Costs::madvise},
-      {"mincore_page", &Costs::mincore_page},
-      {"get_mempolicy", &Costs::get_mempolicy},
-      {"fork_vma", &Costs::fork_vma},
-      {"fork_page", &Costs::fork_page},
-      {"proc_maps_vma", &Costs::proc_maps_vma},
-      {"proc_smaps_vma", &Costs::proc_smaps_vma},
-      {"proc_smaps_page", &Costs::proc_smaps_page},
-      {"proc_numa_maps_vma", &Costs::proc_numa_maps_vma},
-      {"proc_rollup_vma", &Costs::proc_rollup_vma},
-      {"access_page", &Costs::access_page},
-      {"proc_cmdline", &Costs::proc_cmdline},
-      {"proc_open", &Costs::proc_open},
-      {"zone_lock", &Costs::zone_lock},
-      {"scan_page", &Costs::scan_page},
-      {"reclaim_page", &Costs::reclaim_page},
-      {"pageout", &Costs::pageout},
-  };
-  return keys;
-}
-
 void read_cost(const YamlField& field, sim::Nanoseconds& cost) { assign(cost, std::optional(field), duration_of); }
 void read_cost(const YamlField& field, sim::Distribution& cost) { assign(cost, std::optional(field), distribution_of); }
 
 void read_costs(const std::optional<YamlField>& field, models::Costs& costs) {
   if (!field) return;
   YamlMap map = field->map("a map of costs");
-  for (const CostKey& cost : cost_keys()) {
-    const auto value = map.require(cost.key);
+  for (const models::CostRow& cost : models::kCosts) {
+    const auto value = map.require(cost.name);
     if (value) std::visit([&](auto member) { read_cost(*value, costs.*member); }, cost.member);
   }
   map.refuse_unknown();

@@ -1,8 +1,14 @@
 #include "experiments/scenario/policy_file.h"
 
-#include <utility>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <string_view>
 
 #include "experiments/scenario/config_catalogue.h"
+#include "experiments/scenario/policy_knobs.h"
 #include "experiments/scenario/yaml_reader.h"
 #include "experiments/scenario/yaml_values.h"
 
@@ -14,6 +20,8 @@ namespace {
 // there.
 constexpr int kLookForWaitersEvery = 512;
 
+constexpr std::string_view kKernelExpected = "the version of a kernel such as 6.4";
+
 using models::Hold;
 using models::HoldMode;
 
@@ -22,12 +30,32 @@ const Choices<HoldMode> kAllModes{{"write_held", HoldMode::write_held},
                                   {"drop_and_read", HoldMode::drop_and_read},
                                   {"chunked_write", HoldMode::chunked_write}};
 
+/// `6.4` or `2.6.38`.
+Expected<models::KernelVersion> parse_kernel(const std::string& text) {
+  models::KernelVersion kernel;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (int* const number : {&kernel.version, &kernel.patchlevel, &kernel.sublevel}) {
+    if (number != &kernel.version && (at == end || *at++ != '.')) break;
+    const auto [behind, error] = std::from_chars(at, end, *number);
+    if (error != std::errc{} || *number < 0) break;
+    at = behind;
+    if (at == end && number != &kernel.version) return kernel;
+  }
+  return Refusal{fmt::format("expected {}, found '{}'", kKernelExpected, text)};
+}
+
+std::optional<models::KernelVersion> kernel_of(const YamlField& field) {
+  return field.parsed(parse_kernel, kKernelExpected);
+}
+
 /// A mode that a path cannot have, and why.
 struct Senseless {
   HoldMode mode;
   const char* why;
 };
 
+const std::vector<Senseless> kAllMakeSense;
 const std::vector<Senseless> kSenselessForPopulate{{HoldMode::chunked_write,
                                                     "populating needs no write mode, so there is nothing to chunk: "
                                                     "drop_and_read with a batch gives way under read mode"}};
@@ -67,130 +95,89 @@ void read_chunks(YamlMap& map, Hold& hold) {
   hold.batch = models::PageCount(kLookForWaitersEvery);
 }
 
-/// `{mode: ...}` of one path, with whatever else `more` reads from it.
-template <typename More>
-void read_hold(const std::optional<YamlField>& field, Hold& hold, const std::vector<Senseless>& senseless, More more) {
-  if (!field) return;
-  YamlMap map = field->map("a map such as {mode: downgrade}");
+/// The number of the word that `field` has.
+std::optional<std::size_t> word_of(const YamlField& field, const PolicyKnob& knob) {
+  if (knob.is_truth) {
+    const auto truth = truth_of(field);
+    return truth ? std::optional<std::size_t>(*truth ? 1 : 0) : std::nullopt;
+  }
+  Choices<std::size_t> choices;
+  for (const KnobWord& each : knob.words) choices.emplace_back(each.word, choices.size());
+  return choice_of(field, choices);
+}
+
+void read_knob(YamlMap& map, const PolicyKnob& knob, models::Policy& policy) {
+  const auto field = knob.options.required ? map.require(knob.key) : map.find(knob.key);
+  const auto word = field ? word_of(*field, knob) : std::nullopt;
+  if (!word) return;
+  knob.set(policy, *word);
+  const char* const refusal = knob.options.refusal == nullptr ? nullptr : knob.options.refusal(policy);
+  if (refusal != nullptr) field->refuse(refusal);
+}
+
+/// A key of a policy's file.
+struct Path {
+  const char* key;
+  const char* expected = nullptr;  // null: no map, but the word of a knob
+  bool required = false;
+  Hold models::Policy::*hold = nullptr;  // how it holds mmap_sem, if that is part of it
+  const std::vector<Senseless>& senseless = kAllMakeSense;
+};
+
+// In the order in which they are read: a knob may be refused for the value of one before it.
+const std::vector<Path>& paths() {
+  using models::Policy;
+  constexpr const char* kHoldExpected = "a map such as {mode: downgrade}";
+  static const std::vector<Path> paths = {
+      {"rwsem"},
+      {"populate", kHoldExpected, true, &Policy::populate, kSenselessForPopulate},
+      {"munlock", kHoldExpected, true, &Policy::munlock},
+      {"munmap", kHoldExpected, true, &Policy::munmap, kSenselessForMunmap},
+      {"grow", kHoldExpected, false, &Policy::grow, kSenselessForPopulate},
+      {"fault", "a map such as {lock: mmap_sem}"},
+      {"proc", "a map such as {maps: per_vma, rollup_gives_way: true}"},
+      {"madvise", "a map such as {zap: mmap_sem}"},
+      {"lru_drain"},
+  };
+  return paths;
+}
+
+/// Mode and chunks of one path.
+void read_hold(YamlMap& map, Hold& hold, const std::vector<Senseless>& senseless) {
   const auto mode = map.require("mode");
   assign(hold.mode, mode, [](const YamlField& value) { return choice_of<HoldMode>(value, kAllModes); });
   if (mode) refuse_where_senseless(*mode, hold.mode, senseless);
   read_chunks(map, hold);
-  more(map);
-  map.refuse_unknown();
 }
 
-void read_populate(const std::optional<YamlField>& field, models::Policy& policy) {
-  read_hold(field, policy.populate, kSenselessForPopulate, [&](YamlMap& map) {
-    const auto present_first = map.find("present_first");
-    assign(policy.mlock_present_first, present_first, truth_of);
-    if (policy.mlock_present_first && policy.populate.mode != HoldMode::drop_and_read) {
-      present_first->refuse("only drop_and_read treats the pages that are there before the others");
-    }
-  });
-}
-
-void read_munlock(const std::optional<YamlField>& field, models::Policy& policy) {
-  read_hold(field, policy.munlock, {}, [&](YamlMap& map) {
-    assign(policy.munlock_walks_rmap, map.find("rmap"), [](const YamlField& value) {
-      return choice_of<bool>(value, {{"skip", false}, {"walk", true}});
-    });
-    assign(policy.munlock_visits_absent, map.find("visits"), [](const YamlField& value) {
-      return choice_of<bool>(value, {{"present", false}, {"all", true}});
-    });
-  });
-}
-
-void read_munmap(const std::optional<YamlField>& field, models::Policy& policy) {
-  read_hold(field, policy.munmap, kSenselessForMunmap, [&](YamlMap& map) {
-    assign(policy.munlock_in_zap, map.find("munlock"), [](const YamlField& value) {
-      return choice_of<bool>(value, {{"before", false}, {"in_zap", true}});
-    });
-  });
-}
-
-void read_fault(const std::optional<YamlField>& field, models::Policy& policy) {
-  if (!field) return;
-  YamlMap map = field->map("a map such as {lock: mmap_sem}");
-  const auto lock_of = [](const YamlField& value) {
-    return choice_of<models::FaultLock>(
-        value, {{"mmap_sem", models::FaultLock::mmap_sem}, {"per_vma", models::FaultLock::per_vma}});
-  };
-  assign(policy.fault, map.require("lock"), lock_of);
-  assign(policy.retry_on_io, map.find("retry_on_io"), truth_of);
-  map.refuse_unknown();
-}
-
-std::optional<models::ProcLock> proc_lock_of(const YamlField& field) {
-  using models::ProcLock;
-  return choice_of<ProcLock>(
-      field, {{"mmap_sem", ProcLock::mmap_sem}, {"rcu", ProcLock::rcu}, {"per_vma", ProcLock::per_vma}});
-}
-
-// The locks of VMAs are there for faults first of all.
-void refuse_without_vma_locks(const YamlField& field, models::FaultLock fault) {
-  if (fault == models::FaultLock::per_vma) return;
-  field.refuse("VMAs have locks of their own only where faults take them: use it with fault: {lock: per_vma}");
-}
-
-void read_proc_lock(const std::optional<YamlField>& field, models::ProcLock& lock, models::FaultLock fault) {
-  assign(lock, field, proc_lock_of);
-  if (lock == models::ProcLock::per_vma) refuse_without_vma_locks(*field, fault);
-}
-
-void read_proc(const std::optional<YamlField>& field, models::Policy& policy) {
-  if (!field) return;
-  YamlMap map = field->map("a map such as {maps: per_vma, rollup_gives_way: true}");
-  models::ProcLocks& proc = policy.proc;
-  read_proc_lock(map.find("maps"), proc.maps, policy.fault);
-  for (const auto& [key, lock] : {std::pair("smaps", &proc.smaps), std::pair("numa_maps", &proc.numa_maps),
-                                  std::pair("smaps_rollup", &proc.smaps_rollup)}) {
-    const auto file = map.find(key);
-    read_proc_lock(file, *lock, policy.fault);
-    if (*lock == models::ProcLock::rcu) {
-      file->refuse("a walk of page tables can sleep, which RCU does not allow: only maps can do with it");
-    }
+void read_map(const YamlField& field, const Path& path, models::Policy& policy) {
+  YamlMap map = field.map(path.expected);
+  if (path.hold != nullptr) read_hold(map, policy.*path.hold, path.senseless);
+  for (const PolicyKnob& knob : policy_knobs()) {
+    if (std::string_view(knob.path) == path.key) read_knob(map, knob, policy);
   }
-  assign(proc.rollup_gives_way, map.find("rollup_gives_way"), truth_of);
   map.refuse_unknown();
 }
 
-void read_madvise(const std::optional<YamlField>& field, models::Policy& policy) {
-  if (!field) return;
-  YamlMap map = field->map("a map such as {zap: mmap_sem}");
-  const auto zap = map.require("zap");
-  assign(policy.zap_under_vma_lock, zap, [](const YamlField& value) {
-    return choice_of<bool>(value, {{"mmap_sem", false}, {"per_vma", true}});
-  });
-  if (policy.zap_under_vma_lock) refuse_without_vma_locks(*zap, policy.fault);
-  map.refuse_unknown();
-}
-
-std::optional<models::RwsemFlavour> flavour_of(const YamlField& field) {
-  return choice_of<models::RwsemFlavour>(
-      field, {{"fifo", models::RwsemFlavour::fifo}, {"spin_handoff", models::RwsemFlavour::spin_handoff}});
-}
-
-std::optional<models::LruDrain> drain_of(const YamlField& field) {
-  return choice_of<models::LruDrain>(field, {{"under_lock", models::LruDrain::under_lock},
-                                             {"before_lock", models::LruDrain::before_lock},
-                                             {"local", models::LruDrain::local}});
+void read_path(YamlMap& map, const Path& path, models::Policy& policy) {
+  if (path.hold == &models::Policy::grow) policy.grow = policy.populate;
+  if (path.expected != nullptr) {
+    const auto field = path.required ? map.require(path.key) : map.find(path.key);
+    if (field) read_map(*field, path, policy);
+    return;
+  }
+  for (const PolicyKnob& knob : policy_knobs()) {
+    const bool meant = *knob.path == '\0' && std::string_view(knob.key) == path.key;
+    if (meant) read_knob(map, knob, policy);
+  }
 }
 
 models::Policy read_policy_keys(YamlMap& map) {
   models::Policy policy;
   assign(policy.name, map.require("name"), name_of);
   assign(policy.about, map.find("about"), text_of);
-  assign(policy.rwsem, map.find("rwsem"), flavour_of);
-  read_populate(map.require("populate"), policy);
-  read_munlock(map.require("munlock"), policy);
-  read_munmap(map.require("munmap"), policy);
-  policy.grow = policy.populate;
-  read_hold(map.find("grow"), policy.grow, kSenselessForPopulate, [](YamlMap&) {});
-  read_fault(map.find("fault"), policy);
-  read_proc(map.find("proc"), policy);
-  read_madvise(map.find("madvise"), policy);
-  assign(policy.lru_drain, map.find("lru_drain"), drain_of);
+  assign(policy.kernel, map.find("kernel"), kernel_of);
+  for (const Path& path : paths()) read_path(map, path, policy);
   map.refuse_unknown();
   return policy;
 }
@@ -208,6 +195,24 @@ std::optional<models::Policy> read_policy_value(const YamlField& field, const st
   read_config_value(field, ConfigKind::policies, scenario, diagnostics,
                     [&](YamlMap& map) { policy = read_policy_keys(map); });
   return policy;
+}
+
+std::string to_text(const models::KernelVersion& kernel) {
+  const std::string sublevel = kernel.sublevel == 0 ? "" : fmt::format(".{}", kernel.sublevel);
+  return fmt::format("{}.{}{}", kernel.version, kernel.patchlevel, sublevel);
+}
+
+std::vector<KernelPolicy> kernel_policies() {
+  std::vector<KernelPolicy> kernels;
+  for (const ConfigEntry& shipped : list_configs(ConfigKind::policies)) {
+    std::vector<Diagnostic> diagnostics;
+    std::optional<models::KernelVersion> kernel;
+    (void)read_config(shipped.path, ConfigKind::policies, diagnostics,
+                      [&](YamlMap& map) { kernel = read_policy_keys(map).kernel; });
+    if (kernel && diagnostics.empty()) kernels.push_back({*kernel, shipped.name});
+  }
+  std::sort(kernels.begin(), kernels.end());
+  return kernels;
 }
 
 models::Policy read_policy(const std::filesystem::path& file) {

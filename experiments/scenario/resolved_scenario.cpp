@@ -104,6 +104,7 @@ ResolvedScenario Resolver::resolve(const YamlNode& root, const std::filesystem::
   }
   for (const YamlNode* const policy : policies) {
     Json content = config_of(*policy, ConfigKind::policies, folder);
+    content.erase("kernel");  // whose rules they are changes nothing
     const std::string name = content.value("name", "");
     resolved.policies.push_back({name, std::move(content)});
   }

@@ -270,6 +270,17 @@ class SetPath {
   Position origin_;
 };
 
+/// The scalar as a number of that type, if it is one from `low` to `high` and nothing else.
+template <typename Number>
+std::optional<Number> number_in(const YamlNode& node, Number low, Number high) {
+  const std::string& text = node.scalar;
+  Number value{};
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
+  if (node.kind == YamlNode::Kind::scalar && whole && low <= value && value <= high) return value;
+  return std::nullopt;
+}
+
 }  // namespace
 
 const YamlEntry* find_entry(const YamlNode& map, std::string_view key) { return find_in(map, key); }
@@ -355,23 +366,21 @@ std::optional<std::string> YamlField::text(std::string_view expected) const {
 }
 
 std::optional<std::uint64_t> YamlField::whole_number(std::uint64_t low, std::uint64_t high) const {
-  const std::string& text = node_->scalar;
-  std::uint64_t value = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
-  if (node_->kind == YamlNode::Kind::scalar && whole && low <= value && value <= high) return value;
-  refuse_expecting(fmt::format("a whole number from {} to {}", low, high));
-  return std::nullopt;
+  const auto value = number_in(*node_, low, high);
+  if (!value) refuse_expecting(fmt::format("a whole number from {} to {}", low, high));
+  return value;
+}
+
+std::optional<std::int64_t> YamlField::signed_number(std::int64_t low, std::int64_t high) const {
+  const auto value = number_in(*node_, low, high);
+  if (!value) refuse_expecting(fmt::format("a whole number from {} to {}", low, high));
+  return value;
 }
 
 std::optional<double> YamlField::number(double low, double high) const {
-  const std::string& text = node_->scalar;
-  double value = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
-  if (node_->kind == YamlNode::Kind::scalar && whole && low <= value && value <= high) return value;
-  refuse_expecting(fmt::format("a number from {} to {}", low, high));
-  return std::nullopt;
+  const auto value = number_in(*node_, low, high);
+  if (!value) refuse_expecting(fmt::format("a number from {} to {}", low, high));
+  return value;
 }
 
 std::optional<bool> YamlField::boolean() const {

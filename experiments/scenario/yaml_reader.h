@@ -99,6 +99,8 @@ class YamlField {
   [[nodiscard]] std::optional<std::string> text(std::string_view expected) const;
   /// `low` .. `high`.
   [[nodiscard]] std::optional<std::uint64_t> whole_number(std::uint64_t low, std::uint64_t high) const;
+  /// The same, of numbers that may be below zero.
+  [[nodiscard]] std::optional<std::int64_t> signed_number(std::int64_t low, std::int64_t high) const;
   /// `low` .. `high`.
   [[nodiscard]] std::optional<double> number(double low, double high) const;
   /// `true` or `false`.

@@ -70,14 +70,8 @@ std::optional<models::Bytes> byte_rate_of(const YamlField& field) {
 }
 
 std::optional<int> nice_of(const YamlField& field) {
-  constexpr int kLowest = -20;
-  constexpr int kHighest = 19;
-  const auto number = field.number(kLowest, kHighest);
-  if (!number) return std::nullopt;
-  const int nice = static_cast<int>(*number);
-  if (nice == *number) return nice;
-  field.refuse_expecting("a whole number from -20 to 19");
-  return std::nullopt;
+  const auto nice = field.signed_number(-20, 19);
+  return nice ? std::optional(static_cast<int>(*nice)) : std::nullopt;
 }
 
 namespace {

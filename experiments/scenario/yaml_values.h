@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,26 @@ void assign(T& target, const std::optional<YamlField>& field, Read read) {
 [[nodiscard]] std::optional<std::string> name_of(const YamlField& field);
 /// Refuses a key that is no name, in maps whose keys are names.
 void check_name(const YamlMap& map, const YamlMap::Item& item);
+
+/// The names of `all`, in their order.
+template <typename Named>
+std::vector<std::string> names_of(const std::vector<Named>& all) {
+  std::vector<std::string> names;
+  for (const Named& one : all) names.push_back(one.name);
+  return names;
+}
+
+/// The one of `all` that `field` names; null without the field, and after a diagnostic. `expected` describes it.
+template <typename Named>
+const Named* one_named(const std::optional<YamlField>& field, const std::vector<Named>& all,
+                       std::string_view expected) {
+  const auto name = field ? name_of(*field) : std::nullopt;
+  if (!name) return nullptr;
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Named& each) { return each.name == *name; });
+  if (found != all.end()) return &*found;
+  field->refuse_expecting(expected, did_you_mean(*name, names_of(all)));
+  return nullptr;
+}
 
 /// 0 .. kLongestDuration.
 [[nodiscard]] std::optional<sim::Nanoseconds> duration_of(const YamlField& field);

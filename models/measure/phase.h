@@ -4,6 +4,7 @@
 // due") and the place of a lock holder ("held for write by locker in munlock.walk").
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string_view>
@@ -32,32 +33,54 @@ enum class Phase {
   fault,
   proc_read,
   remote_read,  ///< access_process_vm of another process
-  user,         ///< outside the kernel
+  user,         ///< outside the kernel; always the last one: a new phase comes before it
 };
 
-inline constexpr std::size_t kPhaseCount = 22;
+/// What there is to say of a phase.
+struct PhaseRow {
+  Phase phase;
+  std::string_view name;
+  Phase call;  ///< the system call that it is a part of; the phase itself if it is not a part
+};
 
-constexpr std::string_view to_string(Phase phase) {
-  constexpr std::array<std::string_view, kPhaseCount> names{
-      "idle",       "mmap", "mlock", "mlock.populate",   "munlock",     "munlock.walk", "munmap",  "munmap.munlock",
-      "munmap.zap", "brk",  "stack", "remap_file_pages", "exit",        "mprotect",     "madvise", "mincore",
-      "mempolicy",  "fork", "fault", "proc_read",        "remote_read", "user"};
-  return names[static_cast<std::size_t>(phase)];
-}
+/// Each phase, in the order of the enum.
+inline constexpr auto kPhases = std::to_array<PhaseRow>({
+    {Phase::idle, "idle", Phase::idle},
+    {Phase::mmap, "mmap", Phase::mmap},
+    {Phase::mlock, "mlock", Phase::mlock},
+    {Phase::mlock_populate, "mlock.populate", Phase::mlock},
+    {Phase::munlock, "munlock", Phase::munlock},
+    {Phase::munlock_walk, "munlock.walk", Phase::munlock},
+    {Phase::munmap, "munmap", Phase::munmap},
+    {Phase::munmap_munlock, "munmap.munlock", Phase::munmap},
+    {Phase::munmap_zap, "munmap.zap", Phase::munmap},
+    {Phase::brk, "brk", Phase::brk},
+    {Phase::stack, "stack", Phase::stack},
+    {Phase::remap_file_pages, "remap_file_pages", Phase::remap_file_pages},
+    {Phase::exit, "exit", Phase::exit},
+    {Phase::mprotect, "mprotect", Phase::mprotect},
+    {Phase::madvise, "madvise", Phase::madvise},
+    {Phase::mincore, "mincore", Phase::mincore},
+    {Phase::mempolicy, "mempolicy", Phase::mempolicy},
+    {Phase::fork, "fork", Phase::fork},
+    {Phase::fault, "fault", Phase::fault},
+    {Phase::proc_read, "proc_read", Phase::proc_read},
+    {Phase::remote_read, "remote_read", Phase::remote_read},
+    {Phase::user, "user", Phase::user},
+});
+
+inline constexpr std::size_t kPhaseCount = kPhases.size();
+
+constexpr const PhaseRow& phase_row(Phase phase) { return kPhases[static_cast<std::size_t>(phase)]; }
+
+static_assert(std::all_of(kPhases.begin(), kPhases.end(),
+                          [](const PhaseRow& row) { return &phase_row(row.phase) == &row; }),
+              "the rows stand in the order of the enum");
+static_assert(static_cast<std::size_t>(Phase::user) + 1 == kPhaseCount, "each phase has a row");
+
+constexpr std::string_view to_string(Phase phase) { return phase_row(phase).name; }
 
 /// The system call that a part belongs to; the phase itself if it is not a part.
-constexpr Phase call_of(Phase phase) {
-  switch (phase) {
-    case Phase::mlock_populate:
-      return Phase::mlock;
-    case Phase::munlock_walk:
-      return Phase::munlock;
-    case Phase::munmap_munlock:
-    case Phase::munmap_zap:
-      return Phase::munmap;
-    default:
-      return phase;
-  }
-}
+constexpr Phase call_of(Phase phase) { return phase_row(phase).call; }
 
 }  // namespace models

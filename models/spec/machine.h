@@ -1,7 +1,11 @@
 // The machine: its CPUs and what each step of the modelled kernel paths costs on it.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <string>
+#include <string_view>
+#include <variant>
 
 #include "models/spec/sched.h"
 #include "sim/distribution.h"
@@ -59,6 +63,59 @@ struct Costs {
 
   bool operator==(const Costs&) const = default;
 };
+
+/// A cost by its name.
+struct CostRow {
+  std::string_view name;
+  std::variant<sim::Nanoseconds Costs::*, sim::Distribution Costs::*> member;
+};
+
+/// All costs, in the order of the struct.
+inline constexpr auto kCosts = std::to_array<CostRow>({
+    {"rwsem_operation", &Costs::rwsem_operation},
+    {"rwsem_wake", &Costs::rwsem_wake},
+    {"system_call", &Costs::system_call},
+    {"find_vma", &Costs::find_vma},
+    {"vma_split", &Costs::vma_split},
+    {"vma_merge", &Costs::vma_merge},
+    {"mmap", &Costs::mmap},
+    {"munmap", &Costs::munmap},
+    {"lru_add_drain_all", &Costs::lru_add_drain_all},
+    {"populate_page", &Costs::populate_page},
+    {"mlock_page", &Costs::mlock_page},
+    {"munlock_absent", &Costs::munlock_absent},
+    {"munlock_page", &Costs::munlock_page},
+    {"rmap_vma", &Costs::rmap_vma},
+    {"zap_page", &Costs::zap_page},
+    {"fault", &Costs::fault},
+    {"mprotect", &Costs::mprotect},
+    {"madvise", &Costs::madvise},
+    {"mincore_page", &Costs::mincore_page},
+    {"get_mempolicy", &Costs::get_mempolicy},
+    {"fork_vma", &Costs::fork_vma},
+    {"fork_page", &Costs::fork_page},
+    {"proc_maps_vma", &Costs::proc_maps_vma},
+    {"proc_smaps_vma", &Costs::proc_smaps_vma},
+    {"proc_smaps_page", &Costs::proc_smaps_page},
+    {"proc_numa_maps_vma", &Costs::proc_numa_maps_vma},
+    {"proc_rollup_vma", &Costs::proc_rollup_vma},
+    {"access_page", &Costs::access_page},
+    {"proc_cmdline", &Costs::proc_cmdline},
+    {"proc_open", &Costs::proc_open},
+    {"zone_lock", &Costs::zone_lock},
+    {"scan_page", &Costs::scan_page},
+    {"reclaim_page", &Costs::reclaim_page},
+    {"pageout", &Costs::pageout},
+});
+
+/// How much of Costs the rows are.
+constexpr std::size_t size_of_rows() {
+  std::size_t size = 0;
+  for (const CostRow& row : kCosts)
+    size += row.member.index() == 0 ? sizeof(sim::Nanoseconds) : sizeof(sim::Distribution);
+  return size;
+}
+static_assert(size_of_rows() == sizeof(Costs), "each cost has a row");
 
 struct Machine {
   std::string name;

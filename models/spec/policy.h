@@ -4,6 +4,8 @@
 // stand behind the shipped compositions are named in configs/policies/*.yaml.
 #pragma once
 
+#include <compare>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -71,9 +73,19 @@ struct ProcLocks {
   bool operator==(const ProcLocks&) const = default;
 };
 
+/// The version of a kernel as its Makefile has it: VERSION.PATCHLEVEL, and .SUBLEVEL unless it is 0.
+struct KernelVersion {
+  int version = 0;
+  int patchlevel = 0;
+  int sublevel = 0;
+
+  auto operator<=>(const KernelVersion&) const = default;
+};
+
 struct Policy {
   std::string name;
   std::string about;
+  std::optional<KernelVersion> kernel{};  ///< that holds it so, or that it was derived from; changes nothing
   RwsemFlavour rwsem = RwsemFlavour::fifo;
   Hold populate;  ///< mlock: faulting the pages in. Not chunked_write.
   bool mlock_present_first =

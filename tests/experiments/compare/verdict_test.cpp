@@ -119,6 +119,7 @@ TEST(Verdict, AsksTheUnlockQuestionOfPoliciesThatDifferInMunlockOnly) {
 TEST(Verdict, AsksTheMunmapQuestionOfPoliciesThatDifferInMunmapOnly) {
   models::Policy zap = tests::downgrade();
   zap.name = "zap";
+  zap.kernel = models::KernelVersion{4, 20};  // is no difference of what it does
   zap.munmap = {models::HoldMode::downgrade};
   const auto result = result_of({{"ps", {{Phase::munmap, worked(5, 1ms)}}}});
   const std::string text = verdict(Comparison(tests::scenario_of({zap, tests::downgrade()}), {{result}, {result}}));

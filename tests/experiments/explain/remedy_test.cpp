@@ -7,6 +7,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 #include "experiments/scenario/scenario_file.h"
 #include "tests/support/command_line.h"
@@ -57,8 +60,9 @@ class Remedies : public testing::Test {
   }
 
   [[nodiscard]] std::vector<Remedy> remedies(const LockBlame& root, std::vector<models::ClassId> through = {},
-                                             const std::vector<std::string>& victims = {"faulter", "mapper"}) const {
-    const models::Scenario base = scenario();
+                                             const std::vector<std::string>& victims = {"faulter", "mapper"},
+                                             const std::vector<std::string>& sets = {}) const {
+    const models::Scenario base = scenario(sets);
     std::vector<Diagnostic> diagnostics;
     const YamlNode root_node = load_yaml(file_, diagnostics);
     return remedies_for({base,
@@ -142,6 +146,27 @@ TEST_F(Remedies, WhoIsInTheWayCanAskLessOften) {
 TEST_F(Remedies, OnlyLaterKernelsAreTried) {
   EXPECT_THAT(labels(remedies(kSmaps)), IsSupersetOf({"Linux 6.4", "Linux 6.17"}));
   EXPECT_THAT(labels(remedies(kSmaps)), Not(Contains("Linux 4.20")));
+}
+
+TEST_F(Remedies, APolicyDerivedFromAKernelIsComparedAsThatKernel) {
+  const auto of = [&](const std::string& policy) { return labels(remedies(kSmaps, {}, {"faulter"}, {policy})); };
+  const auto derived = of("policy={from: linux-6.4, name: my-kernel}");
+  EXPECT_THAT(derived, Contains("Linux 6.17"));
+  EXPECT_THAT(derived, Not(Contains("Linux 5.18")));
+  EXPECT_THAT(derived, Not(Contains("Linux 6.4")));
+  EXPECT_THAT(of("policy={from: linux-6.4, name: newer, kernel: 6.17}"), Not(Contains("Linux 6.17")));
+  EXPECT_THAT(of("policy=write_held"), IsSupersetOf({"Linux 2.6.38", "Linux 6.17"})) << "of no kernel";
+}
+
+TEST_F(Remedies, AUsersKernelIsTriedUnderItsOwnName) {
+  const std::filesystem::path configs = folder_ / "configs";
+  std::filesystem::copy(tests::source_configs(), configs, std::filesystem::copy_options::recursive);
+  std::ofstream(configs / "policies" / "sles-15.yaml")
+      << "schema: mlocksim/1\nname: sles-15\nkernel: 6.4\npopulate: {mode: downgrade}\nmunlock: {mode: downgrade}\n"
+         "munmap: {mode: downgrade}\n";
+  ASSERT_EQ(setenv("MLOCKSIM_CONFIGS", configs.c_str(), 1), 0);
+  EXPECT_THAT(labels(remedies(kSmaps)), IsSupersetOf({"Linux 6.4", "sles-15 (Linux 6.4)"}));
+  tests::use_source_configs();
 }
 
 TEST_F(Remedies, NoneIsThereTwice) {

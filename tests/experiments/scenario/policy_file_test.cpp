@@ -65,9 +65,33 @@ TEST_F(PolicyFile, ReadsWhetherAFaultIsTriedAgainAfterIo) {
               ElementsAre("p.yaml:6:25: fault.retry_on_oi: unknown key (did you mean retry_on_io?)"));
 }
 
+TEST_F(PolicyFile, SaysWhichKernelItIsOf) {
+  const auto kernel = [](const std::string& version) {
+    return read_policy(write("p.yaml", std::string(kPolicy) + "kernel: " + version + "\n")).kernel;
+  };
+  EXPECT_FALSE(read_policy(write("p.yaml", kPolicy)).kernel);
+  EXPECT_EQ(kernel("6.4"), (models::KernelVersion{6, 4, 0}));
+  EXPECT_EQ(kernel("2.6.38"), (models::KernelVersion{2, 6, 38}));
+  EXPECT_LT(*kernel("6.4"), *kernel("6.10"));
+  for (const char* const wrong : {"6", "6.", "6.x", "-6.4", "6.4.1.2", "linux-6.4", "6,4"}) {
+    EXPECT_THAT(policy_mistakes(std::string(kPolicy) + "kernel: " + wrong + "\n"),
+                ElementsAre(HasSubstr("kernel: expected the version of a kernel such as 6.4, found '")))
+        << wrong;
+  }
+}
+
+TEST_F(PolicyFile, TheShippedKernelsAreNamedForTheirVersionsAndListedFromTheOldestOn) {
+  std::vector<std::string> names;
+  for (const KernelPolicy& each : kernel_policies()) {
+    EXPECT_EQ(each.name, "linux-" + to_text(each.kernel));
+    names.push_back(each.name);
+  }
+  EXPECT_THAT(names, ElementsAre("linux-2.6.38", "linux-3.9", "linux-4.20", "linux-5.18", "linux-6.4", "linux-6.17"));
+}
+
 TEST_F(PolicyFile, TheErasRetryFrom2_6_38On) {
   for (const auto& entry : list_configs(ConfigKind::policies)) {
-    const bool of_an_era = entry.name.starts_with("linux-") || entry.name == "maps_rcu" || entry.name == "proc_per_vma";
+    const bool of_an_era = read_policy(entry.path).kernel || entry.name == "maps_rcu" || entry.name == "proc_per_vma";
     EXPECT_EQ(read_policy(entry.path).retry_on_io, of_an_era) << entry.name;
   }
 }
@@ -134,7 +158,7 @@ TEST_F(PolicyFile, ReadsWhetherMunlockWalksTheRmap) {
 TEST_F(PolicyFile, OnlyTheErasBefore3_0WalkTheRmap) {
   for (const auto& entry : list_configs(ConfigKind::policies)) {
     const models::Policy policy = read_policy(entry.path);
-    const bool later = entry.name.starts_with("linux-") && entry.name != "linux-2.6.38";
+    const bool later = policy.kernel > models::KernelVersion{2, 6, 38};
     EXPECT_FALSE(later && policy.munlock_walks_rmap) << entry.name;
   }
   EXPECT_TRUE(read_policy(find_config(ConfigKind::policies, "linux-2.6.38", {})->string()).munlock_walks_rmap);

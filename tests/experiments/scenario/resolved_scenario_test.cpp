@@ -2,6 +2,7 @@
 #include "tests/support/places.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -15,6 +16,19 @@ namespace {
 
 TEST(ResolvedScenarioTest, HashesAsEverybodyDoes) {
   EXPECT_EQ(sha1_of("abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
+}
+
+TEST(ResolvedScenarioTest, WhichKernelAPolicyIsOfDoesNotMakeItAnother) {
+  tests::use_source_configs();
+  const auto content = [](const std::string& set) {
+    YamlNode root;
+    std::vector<Diagnostic> diagnostics;
+    apply_set(root, "policy=" + set, diagnostics);
+    EXPECT_TRUE(diagnostics.empty());
+    return Resolver().resolve(root, {}).policies.at(0).content.dump();
+  };
+  EXPECT_EQ(content("{from: linux-6.4, name: linux-6.4, kernel: 6.5}"), content("linux-6.4"));
+  EXPECT_NE(content("{from: linux-6.4, name: linux-6.4, fault: {retry_on_io: false}}"), content("linux-6.4"));
 }
 
 /// All golden results, one after the other.

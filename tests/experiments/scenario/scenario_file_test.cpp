@@ -192,7 +192,8 @@ TEST_F(ScenarioFile, ReadsBusyThreads) {
 
 TEST_F(ScenarioFile, RefusesWhatNoSchedulerKnows) {
   const auto refused = [&](const std::string& keys) { return mistakes(with("count: 2", keys)); };
-  EXPECT_THAT(refused("nice: 20"), ElementsAre(HasSubstr("threads.faulter.nice: expected a number from -20 to 19")));
+  EXPECT_THAT(refused("nice: 20"),
+              ElementsAre(HasSubstr("threads.faulter.nice: expected a whole number from -20 to 19")));
   EXPECT_THAT(refused("nice: 1.5"),
               ElementsAre(HasSubstr("nice: expected a whole number from -20 to 19, found '1.5'")));
   EXPECT_THAT(refused("cpus: [4]"), ElementsAre(HasSubstr("cpus[0]: expected a whole number from 0 to 3, found '4'")));

@@ -1,0 +1,253 @@
+#include "experiments/scenario/competitors.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "experiments/base/diagnostics.h"
+#include "experiments/base/quantity.h"
+#include "experiments/scenario/locker_file.h"
+#include "experiments/scenario/yaml_reader.h"
+#include "experiments/scenario/yaml_values.h"
+#include "models/spec/page.h"
+
+namespace experiments {
+
+namespace {
+
+std::optional<sim::Distribution> inter_arrival_of(const YamlField& field) {
+  auto every = distribution_of(field);
+  if (!every || every->mean() > 0) return every;
+  field.refuse_expecting("a distribution with a mean above zero");
+  return std::nullopt;
+}
+
+models::Arrival read_arrival(YamlMap& thread) {
+  const auto closed = thread.find("closed");
+  const auto open = thread.find("open");
+  if (!closed && !open) thread.refuse("expected `closed: {think: DISTRIBUTION}` or `open: {every: DISTRIBUTION}`");
+  if (closed && open) open->refuse("expected either `closed` or `open`, found both");
+  models::ClosedLoop closed_loop;
+  if (closed) {
+    YamlMap map = closed->map("a map such as {think: exponential 50us}");
+    assign(closed_loop.think, map.require("think"), distribution_of);
+    assign(closed_loop.compute, map.find("compute"), distribution_of);
+    map.refuse_unknown();
+  }
+  if (!open) return closed_loop;
+  models::OpenLoop open_loop;
+  YamlMap map = open->map("a map such as {every: exponential 100us}");
+  assign(open_loop.every, map.require("every"), inter_arrival_of);
+  map.refuse_unknown();
+  return open_loop;
+}
+
+/// The region that `field` names, or null.
+const models::RegionSpec* region_of(const std::optional<YamlField>& field, const Regions& regions) {
+  return one_named(field, regions, "a region of this process");
+}
+
+models::LockerSpec read_locker(YamlMap& thread, const Regions& regions, Targets&) {
+  models::LockerSpec locker;
+  if (const auto* region = region_of(thread.require("region"), regions)) locker.region = region->name;
+  assign(locker.script, thread.require("script"), script_of);
+  const auto repeat = thread.find("repeat");
+  assign(locker.repeat, repeat, count_up_to(std::numeric_limits<int>::max()));
+  const bool exits = !locker.script.empty() && locker.script.back().call == models::ScriptStep::Call::exit;
+  if (exits && locker.repeat > 1) repeat->refuse_expecting("1, as the script ends with exit");
+  return locker;
+}
+
+models::FaulterSpec read_faulter(YamlMap& thread, const Regions& regions, Targets&) {
+  models::FaulterSpec faulter;
+  if (const auto field = thread.find("region")) {
+    if (const auto* region = region_of(field, regions)) faulter.region = region->name;
+  }
+  faulter.arrival = read_arrival(thread);
+  return faulter;
+}
+
+std::optional<models::Advice> advice_of(const YamlField& field) {
+  using models::Advice;
+  return choice_of<Advice>(field,
+                           {{"normal", Advice::normal},
+                            {"random", Advice::random},
+                            {"sequential", Advice::sequential},
+                            {"dontfork", Advice::dontfork},
+                            {"dofork", Advice::dofork},
+                            {"willneed", Advice::willneed},
+                            {"dontneed", Advice::dontneed},
+                            {"populate_read", Advice::populate_read},
+                            {"populate_write", Advice::populate_write}},
+                           {"free"});
+}
+
+/// Advice that the kernel would refuse for every page of `region` is a mistake in the scenario.
+void refuse_senseless(const YamlField& advice, models::Advice given, const models::RegionSpec& region) {
+  using Kind = models::RegionSpec::Kind;
+  if (given == models::Advice::willneed && region.kind != Kind::file) {
+    advice.refuse_expecting("another advice: only files are read ahead, and the region is of another kind");
+  }
+  if (given == models::Advice::populate_write && region.kind == Kind::file) {
+    advice.refuse_expecting("populate_read, as files are mapped to be read");
+  }
+}
+
+void refuse_larger(const std::optional<YamlField>& size, models::Bytes bytes, const models::RegionSpec& region) {
+  if (size && bytes > region.size) size->refuse_expecting(fmt::format("at most the region's {}", spell(region.size)));
+}
+
+/// A madviser, a protector or one that calls mincore: `size` of `region` at a time.
+template <typename Spec>
+Spec read_region_caller(YamlMap& thread, const Regions& regions, Targets&) {
+  Spec spec;
+  const auto* region = region_of(thread.require("region"), regions);
+  const auto size = thread.find("size");
+  assign(spec.size, size, whole_pages_of);
+  if (region != nullptr) {
+    spec.region = region->name;
+    refuse_larger(size, spec.size, *region);
+  }
+  spec.arrival = read_arrival(thread);
+  return spec;
+}
+
+models::MadviserSpec read_madviser(YamlMap& thread, const Regions& regions, Targets& targets) {
+  auto madviser = read_region_caller<models::MadviserSpec>(thread, regions, targets);
+  const auto advice = thread.find("advice");
+  assign(madviser.advice, advice, advice_of);
+  const auto region = std::find_if(regions.begin(), regions.end(),
+                                   [&](const models::RegionSpec& each) { return each.name == madviser.region; });
+  if (advice && region != regions.end()) refuse_senseless(*advice, madviser.advice, *region);
+  return madviser;
+}
+
+models::GetMempolicySpec read_get_mempolicy(YamlMap& thread, const Regions& regions, Targets&) {
+  models::GetMempolicySpec caller;
+  if (const auto* region = region_of(thread.require("region"), regions)) caller.region = region->name;
+  assign(caller.node, thread.find("node"), truth_of);
+  caller.arrival = read_arrival(thread);
+  return caller;
+}
+
+models::ForkerSpec read_forker(YamlMap& thread, const Regions&, Targets&) {
+  models::ForkerSpec forker;
+  forker.arrival = read_arrival(thread);
+  return forker;
+}
+
+models::BusySpec read_busy(YamlMap& thread, const Regions&, Targets&) {
+  models::BusySpec busy;
+  const auto sleep = thread.find("sleep");
+  assign(busy.spin, sleep ? thread.require("spin", ": what it does between two sleeps") : thread.find("spin"),
+         inter_arrival_of);
+  if (sleep) busy.sleep = distribution_of(*sleep);
+  return busy;
+}
+
+models::MapperSpec read_mapper(YamlMap& thread, const Regions& regions, Targets&) {
+  models::MapperSpec mapper;
+  const auto size = thread.find("size");
+  assign(mapper.size, size, whole_pages_of);
+  if (const auto field = thread.find("region")) {
+    const auto* region = region_of(field, regions);
+    if (region != nullptr) {
+      mapper.region = region->name;
+      refuse_larger(size, mapper.size, *region);
+    }
+  }
+  assign(mapper.populate, thread.find("populate"), truth_of);
+  mapper.arrival = read_arrival(thread);
+  return mapper;
+}
+
+models::ProcReaderSpec read_proc_reader(YamlMap& map, const Regions&, Targets& targets) {
+  using File = models::ProcReaderSpec::File;
+  models::ProcReaderSpec reader;
+  const auto proc_file_of = [](const YamlField& field) {
+    return choice_of<File>(field,
+                           {{"cmdline", File::cmdline},
+                            {"maps", File::maps},
+                            {"smaps", File::smaps},
+                            {"smaps_rollup", File::smaps_rollup},
+                            {"numa_maps", File::numa_maps}},
+                           {"environ"});
+  };
+  assign(reader.file, map.find("file"), proc_file_of);
+  const auto target = map.require("target");
+  assign(reader.target, target, name_of);
+  if (!reader.target.empty()) targets.add(*target);
+  reader.arrival = read_arrival(map);
+  const auto new_process = map.find("new_process");
+  assign(reader.new_process, new_process, truth_of);
+  if (reader.new_process && std::holds_alternative<models::OpenLoop>(reader.arrival)) {
+    new_process->refuse("a shell starts the next process when the last one has ended: expected `closed`");
+  }
+  return reader;
+}
+
+models::RemoteReaderSpec read_remote_reader(YamlMap& map, const Regions&, Targets& targets) {
+  models::RemoteReaderSpec reader;
+  const auto target = map.require("target");
+  assign(reader.target, target, name_of);
+  if (!reader.target.empty()) targets.add_with_region(*target);
+  int pages = 1;
+  assign(pages, map.find("pages"), count_up_to(std::numeric_limits<int>::max()));
+  reader.pages = models::PageCount(pages);
+  reader.arrival = read_arrival(map);
+  return reader;
+}
+
+/// As one that any kind of thread can come from.
+template <auto kRead>
+models::Competitor read_as(YamlMap& thread, const Regions& regions, Targets& targets) {
+  return kRead(thread, regions, targets);
+}
+
+/// What `run:` may say, and who reads the keys that go with it.
+const Choices<CompetitorReader>& kinds() {
+  static const Choices<CompetitorReader> kinds = {
+      {"locker", read_as<read_locker>},
+      {"faulter", read_as<read_faulter>},
+      {"proc_reader", read_as<read_proc_reader>},
+      {"mapper", read_as<read_mapper>},
+      {"recycler", read_as<read_region_caller<models::MadviserSpec>>},
+      {"madviser", read_as<read_madviser>},
+      {"mincore", read_as<read_region_caller<models::MincoreSpec>>},
+      {"get_mempolicy", read_as<read_get_mempolicy>},
+      {"protector", read_as<read_region_caller<models::ProtectorSpec>>},
+      {"forker", read_as<read_forker>},
+      {"remote_reader", read_as<read_remote_reader>},
+      {"busy", read_as<read_busy>},
+  };
+  return kinds;
+}
+
+}  // namespace
+
+void Targets::add(YamlField target) { named_.push_back(std::move(target)); }
+
+void Targets::add_with_region(YamlField target) {
+  read_.push_back(target);
+  add(std::move(target));
+}
+
+void Targets::check(const std::vector<models::ProcessSpec>& processes) const {
+  for (const YamlField& target : read_) {
+    const auto found = std::find_if(processes.begin(), processes.end(), [&](const models::ProcessSpec& process) {
+      return process.name == target.node().scalar;
+    });
+    if (found != processes.end() && found->regions.empty()) {
+      target.refuse_expecting("a process with a region to read from");
+    }
+  }
+  for (const YamlField& target : named_) (void)one_named(target, processes, "the name of a process");
+}
+
+std::optional<CompetitorReader> competitor_reader(const YamlField& run) { return choice_of(run, kinds()); }
+
+}  // namespace experiments

@@ -1,0 +1,16 @@
+// Reads the script of a locker: its calls, one after another, and what it waits between them.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "models/spec/scenario.h"
+
+namespace experiments {
+
+class YamlField;
+
+/// A list of steps such as [mlock, hold 100ms, munlock]; nothing comes after `exit`.
+[[nodiscard]] std::optional<std::vector<models::ScriptStep>> script_of(const YamlField& field);
+
+}  // namespace experiments

@@ -1,0 +1,125 @@
+#include "experiments/scenario/process_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "experiments/base/diagnostics.h"
+#include "experiments/scenario/competitors.h"
+#include "experiments/scenario/region_file.h"
+#include "experiments/scenario/sched_file.h"
+#include "experiments/scenario/yaml_reader.h"
+#include "experiments/scenario/yaml_values.h"
+
+namespace experiments {
+
+namespace {
+
+constexpr int kMostThreads = 10'000;
+
+std::optional<models::Bytes> read_limit(const YamlField& field) {
+  const auto written = field.text("unlimited or a size such as 64KiB");
+  if (!written || *written == "unlimited") return std::nullopt;
+  const bool number = written->find_first_of("0123456789") != std::string::npos;
+  if (number) return size_of(field);
+  field.refuse_expecting("unlimited or a size such as 64KiB", did_you_mean(*written, {"unlimited"}));
+  return std::nullopt;
+}
+
+std::string duplicate_thread(const Position& earlier) {
+  const std::string where = earlier.line > 0 ? fmt::format(" (line {})", earlier.line) : "";
+  return fmt::format("another process has a thread of this name{}: it names a class of the results", where);
+}
+
+/// Reads one process after another, and keeps what is said of them together.
+class ProcessReader {
+ public:
+  explicit ProcessReader(const ProcessContext& context) : context_(context) {}
+
+  Processes read(const YamlField& field) {
+    Processes processes;
+    const auto items = field.items("a list of processes");
+    for (const YamlField& item : items) processes.specs.push_back(read_process(item, processes.specs));
+    targets_.check(processes.specs);
+    processes.lockers = lockers_;
+    // Nothing is known about threads that cannot be read: perhaps a locker was among them.
+    if (items.empty()) processes.lockers.possible = true;
+    return processes;
+  }
+
+ private:
+  models::ProcessSpec read_process(const YamlField& field, const std::vector<models::ProcessSpec>& others) {
+    models::ProcessSpec process;
+    YamlMap map = field.map("a map with name and threads");
+    const auto name = map.require("name");
+    assign(process.name, name, name_of);
+    const bool duplicate = std::any_of(others.begin(), others.end(), [&](const models::ProcessSpec& other) {
+      return !process.name.empty() && other.name == process.name;
+    });
+    if (duplicate) name->refuse(fmt::format("there is a process '{}' already", process.name));
+    assign(process.cap_ipc_lock, map.find("cap_ipc_lock"), truth_of);
+    if (const auto limit = map.find("rlimit_memlock")) process.rlimit_memlock = read_limit(*limit);
+    if (const auto regions = map.find("regions")) process.regions = read_regions(*regions, context_.memory);
+    if (const auto threads = map.require("threads")) {
+      process.threads = read_threads(*threads, process.regions);
+    } else {
+      lockers_.possible = true;
+    }
+    map.refuse_unknown();
+    return process;
+  }
+
+  std::vector<models::ThreadSpec> read_threads(const YamlField& field, const Regions& regions) {
+    std::vector<models::ThreadSpec> threads;
+    const YamlMap map = field.map("a map of threads, such as {reader: {run: faulter, ...}}");
+    if (map && map.items().empty()) map.refuse("expected at least one thread, found none");
+    if (map.items().empty()) lockers_.possible = true;
+    for (const YamlMap::Item& item : map.items()) {
+      check_name(map, item);
+      const auto [earlier, fresh] = names_.emplace(item.key, item.key_at);
+      if (!fresh) map.refuse_key(item, duplicate_thread(earlier->second));
+      threads.push_back(read_thread(item, regions));
+    }
+    return threads;
+  }
+
+  models::ThreadSpec read_thread(const YamlMap::Item& item, const Regions& regions) {
+    models::ThreadSpec thread;
+    thread.name = item.key;
+    YamlMap map = item.value.map("a map such as {run: faulter, closed: {think: 50us}}");
+    const auto run = map.require("run");
+    const auto read = run ? competitor_reader(*run) : std::nullopt;
+    assign(thread.count, map.find("count"), number_up_to(kMostThreads));
+    thread.sched = read_sched(map, context_.cpus, context_.groups);
+    const auto pinned = map.find("pinned");
+    assign(thread.pinned, pinned, truth_of);
+    if (thread.pinned && thread.sched.cpus.empty()) {
+      pinned->refuse("expected `cpus`, too: a thread is pinned to each in turn");
+    }
+    if (read) {
+      thread.run = (*read)(map, regions, targets_);
+      map.refuse_unknown();
+    }
+    const bool locks = read && std::holds_alternative<models::LockerSpec>(thread.run);
+    lockers_.possible = lockers_.possible || !read || (locks && thread.count > 0);
+    lockers_.named = lockers_.named || locks;
+    return thread;
+  }
+
+  const ProcessContext& context_;
+  std::map<std::string, Position> names_;  // of threads
+  Targets targets_;
+  Lockers lockers_;
+};
+
+}  // namespace
+
+Processes read_processes(const YamlField& field, const ProcessContext& context) {
+  return ProcessReader(context).read(field);
+}
+
+}  // namespace experiments

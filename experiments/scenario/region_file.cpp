@@ -1,0 +1,100 @@
+#include "experiments/scenario/region_file.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "experiments/scenario/memory_file.h"
+#include "experiments/scenario/yaml_reader.h"
+#include "experiments/scenario/yaml_values.h"
+#include "models/mm/mm.h"
+#include "models/spec/page.h"
+
+namespace experiments {
+
+namespace {
+
+constexpr int kMostVmas = static_cast<int>(models::kDefaultMaxMapCount);
+
+std::optional<models::RegionSpec::Kind> kind_of_region(const YamlField& field) {
+  using Kind = models::RegionSpec::Kind;
+  return choice_of<Kind>(field,
+                         {{"anon", Kind::anon},
+                          {"file", Kind::file},
+                          {"special", Kind::special},
+                          {"hugetlb", Kind::hugetlb},
+                          {"io", Kind::io}},
+                         {"gate"});
+}
+
+/// `absent` where the kind of region cannot have what the field says.
+models::RegionSpec::Pages read_pages(const YamlField& field, std::optional<models::RegionSpec::Kind> kind) {
+  using Kind = models::RegionSpec::Kind;
+  using Pages = models::RegionSpec::Pages;
+  const Choices<Pages> choices = {
+      {"absent", Pages::absent}, {"resident", Pages::resident}, {"cached", Pages::cached}, {"swapped", Pages::swapped}};
+  const Pages pages = choice_of<Pages>(field, choices).value_or(Pages::absent);
+  if (pages == Pages::absent || !kind) return pages;
+  if (kind != Kind::anon && kind != Kind::file) {
+    field.refuse_expecting("absent: only the pages of anon and file regions can be anywhere at the start");
+  } else if (pages == Pages::cached && kind != Kind::file) {
+    field.refuse_expecting("absent, resident or swapped: only the pages of files are in the page cache");
+  } else if (pages == Pages::swapped && kind != Kind::anon) {
+    field.refuse_expecting("absent, resident or cached: the pages of a file are never in swap");
+  } else {
+    return pages;
+  }
+  return Pages::absent;
+}
+
+void read_anon_vma(const std::optional<YamlField>& field, models::RegionSpec& region) {
+  assign(region.shares_anon_vma, field, [](const YamlField& value) {
+    return choice_of<bool>(value, {{"own", false}, {"shared", true}});
+  });
+  const bool faulted_in =
+      region.kind == models::RegionSpec::Kind::anon && region.pages != models::RegionSpec::Pages::absent;
+  if (region.shares_anon_vma && !faulted_in) {
+    field->refuse(
+        "only anonymous pages that have been faulted in have an anon_vma: use it with pages: resident or swapped");
+  }
+}
+
+models::RegionSpec read_region(const YamlMap::Item& item, MemoryReader& memory) {
+  models::RegionSpec region;
+  region.name = item.key;
+  YamlMap map = item.value.map("a map such as {size: 1GiB, kind: anon}");
+  const auto size = map.require("size");
+  assign(region.size, size, whole_pages_of);
+  const auto kind_field = map.find("kind");
+  const auto kind = kind_field ? kind_of_region(*kind_field) : region.kind;
+  region.kind = kind.value_or(region.kind);
+  const auto vmas = map.find("vmas");
+  assign(region.vmas, vmas, count_up_to(kMostVmas));
+  const auto whole = models::pages_of(region.size);
+  if (whole.count() > 0 && region.vmas > whole.count()) {
+    vmas->refuse_expecting(fmt::format("at most the region's {} pages", whole.count()));
+  }
+  const auto pages = map.find("pages");
+  if (pages) region.pages = read_pages(*pages, kind);
+  read_anon_vma(map.find("anon_vma"), region);
+  if (const auto touched_every = map.find("touched_every")) {
+    region.touched_every = positive_duration_of(*touched_every);
+  }
+  map.refuse_unknown();
+  if (kind) memory.place(region, size, pages);
+  return region;
+}
+
+}  // namespace
+
+std::vector<models::RegionSpec> read_regions(const YamlField& field, MemoryReader& memory) {
+  std::vector<models::RegionSpec> regions;
+  const YamlMap map = field.map("a map of regions, such as {heap: {size: 1GiB}}");
+  for (const YamlMap::Item& item : map.items()) {
+    check_name(map, item);
+    regions.push_back(read_region(item, memory));
+  }
+  return regions;
+}
+
+}  // namespace experiments

@@ -1,0 +1,55 @@
+// What the rest of the program has to know of each kind of thread (models/spec/scenario.h): a row each.
+//
+// A kind of thread is one row here, one reader in experiments/scenario/competitors.cpp and one body in
+// models/workload/competitors.cpp. One that is forgotten does not compile: there is no row for all the others.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "models/spec/scenario.h"
+
+namespace models {
+
+/// One kind of thread or another.
+using Competitor = decltype(ThreadSpec::run);
+
+template <typename Spec>
+struct CompetitorRow {
+  /// Makes requests, which have latencies and a class of samples. Otherwise it makes the calls of a script, or none.
+  bool makes_requests;
+  /// Where it names the process whose address space it works on; null: it works on that of its own process.
+  std::string Spec::*target = nullptr;
+};
+
+constexpr CompetitorRow<LockerSpec> competitor_row(const LockerSpec&) { return {.makes_requests = false}; }
+constexpr CompetitorRow<FaulterSpec> competitor_row(const FaulterSpec&) { return {.makes_requests = true}; }
+constexpr CompetitorRow<ProcReaderSpec> competitor_row(const ProcReaderSpec&) {
+  return {.makes_requests = true, .target = &ProcReaderSpec::target};
+}
+constexpr CompetitorRow<MapperSpec> competitor_row(const MapperSpec&) { return {.makes_requests = true}; }
+constexpr CompetitorRow<MadviserSpec> competitor_row(const MadviserSpec&) { return {.makes_requests = true}; }
+constexpr CompetitorRow<MincoreSpec> competitor_row(const MincoreSpec&) { return {.makes_requests = true}; }
+constexpr CompetitorRow<GetMempolicySpec> competitor_row(const GetMempolicySpec&) { return {.makes_requests = true}; }
+constexpr CompetitorRow<ProtectorSpec> competitor_row(const ProtectorSpec&) { return {.makes_requests = true}; }
+constexpr CompetitorRow<ForkerSpec> competitor_row(const ForkerSpec&) { return {.makes_requests = true}; }
+constexpr CompetitorRow<RemoteReaderSpec> competitor_row(const RemoteReaderSpec&) {
+  return {.makes_requests = true, .target = &RemoteReaderSpec::target};
+}
+constexpr CompetitorRow<BusySpec> competitor_row(const BusySpec&) { return {.makes_requests = false}; }
+
+/// Whether the thread makes requests.
+inline bool makes_requests(const ThreadSpec& thread) {
+  return std::visit([](const auto& spec) { return competitor_row(spec).makes_requests; }, thread.run);
+}
+
+/// The name of the process whose address space a thread of `process` works on.
+inline const std::string& target_of(const ProcessSpec& process, const ThreadSpec& thread) {
+  const auto named = [&](const auto& spec) -> const std::string& {
+    const auto target = competitor_row(spec).target;
+    return target == nullptr ? process.name : spec.*target;
+  };
+  return std::visit(named, thread.run);
+}
+
+}  // namespace models

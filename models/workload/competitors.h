@@ -1,0 +1,34 @@
+// What each kind of thread of a scenario does until the run ends.
+//
+// A kind of thread is one body in competitors.cpp, one row in models/spec/competitors.h and one reader in
+// experiments/scenario/competitors.cpp. How requests come about is in models/workload/requests.h; the locker, who makes
+// none, has a file of its own. Validated by tests/models/workload/workload_test.cpp.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "models/spec/competitors.h"
+#include "models/workload/workload.h"
+
+namespace models {
+
+class Task;
+
+/// What a thread finds where it works.
+struct Workplace {
+  Mm& mm;  ///< the address space that it works on: its target's, otherwise its own process's
+  const std::map<std::string, Region>& regions;  ///< those of `mm`
+  const Region& first_region;                    ///< the first one of these in the scenario
+  ClassRecord& record;                           ///< of its class
+  CallRecords& calls;                            ///< of a locker
+};
+
+/// Does what `competitor` says. Returns when a locker's script has ended, or when the process whose address space it
+/// works on has exited; otherwise the run ends around it.
+void run_competitor(Task& current, const Workplace& at, const Competitor& competitor);
+
+/// Walks through the script.
+void run(Task& current, const Workplace& at, const LockerSpec& spec);
+
+}  // namespace models

@@ -1,0 +1,71 @@
+#include "experiments/scenario/policy_knobs.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "experiments/compare/policy_table.h"
+#include "experiments/scenario/policy_file.h"
+#include "tests/support/config_files.h"
+
+namespace experiments {
+namespace {
+
+using testing::HasSubstr;
+using tests::kPolicy;
+using tests::with;
+using tests::write;
+
+// What each knob needs to have any of its values, and what its map needs besides.
+std::string policy_with(const PolicyKnob& knob, const std::string& word) {
+  const std::string path = knob.path;
+  const std::string own = fmt::format("{}: {}", knob.key, word);
+  if (path.empty()) return kPolicy + own + "\n";
+  if (path == "populate")
+    return with("populate: {mode: downgrade}", "populate: {mode: drop_and_read, " + own + "}", kPolicy);
+  if (path == "munlock") return with("munlock: {mode: downgrade}", "munlock: {mode: downgrade, " + own + "}", kPolicy);
+  if (path == "munmap") return with("munmap: {mode: write_held}", "munmap: {mode: downgrade, " + own + "}", kPolicy);
+  if (path == "fault") {
+    return kPolicy + fmt::format("fault: {{{}{}}}\n", own, knob.options.required ? "" : ", lock: mmap_sem");
+  }
+  return kPolicy + fmt::format("{}: {{{}}}\nfault: {{lock: per_vma}}\n", path, own);
+}
+
+class PolicyKnobs : public tests::ConfigFiles {};
+
+TEST_F(PolicyKnobs, EachWordOfEachIsReadAsItsValueUnlessItIsRefused) {
+  for (const PolicyKnob& knob : policy_knobs()) {
+    for (std::size_t number = 0; number < knob.words.size(); ++number) {
+      const std::string text = policy_with(knob, knob.words[number].word);
+      SCOPED_TRACE(text);
+      models::Policy chosen;
+      chosen.populate.mode = models::HoldMode::drop_and_read;
+      chosen.fault = models::FaultLock::per_vma;
+      knob.set(chosen, number);
+      EXPECT_EQ(knob.value(chosen), number);
+      const bool refused = knob.options.refusal != nullptr && knob.options.refusal(chosen) != nullptr;
+      EXPECT_EQ(tests::policy_mistakes(text).empty(), !refused);
+      if (!refused) EXPECT_EQ(knob.value(read_policy(write("p.yaml", text))), number);
+    }
+  }
+}
+
+TEST_F(PolicyKnobs, TheTableExplainsTheMarksThatHaveALegend) {
+  const std::string table = policy_table({read_policy(write("p.yaml", kPolicy))});
+  for (const PolicyKnob& knob : policy_knobs()) {
+    if (knob.options.legend == nullptr) continue;
+    EXPECT_THAT(table, HasSubstr(fmt::format("`{}`: {}", knob.words.back().shown, knob.options.legend)));
+  }
+}
+
+TEST_F(PolicyKnobs, TheTableShowsABatchBesideThePagesThatAreThereFirst) {
+  const auto policy =
+      read_policy(write("p.yaml", with("populate: {mode: downgrade}",
+                                       "populate: {mode: drop_and_read, batch: 512, present_first: true}", kPolicy)));
+  EXPECT_THAT(policy_table({policy}), HasSubstr(" write (present),READ/512 "));
+}
+
+}  // namespace
+}  // namespace experiments

@@ -1,0 +1,30 @@
+#include "models/spec/competitors.h"
+
+#include <gtest/gtest.h>
+
+namespace models {
+namespace {
+
+ProcessSpec process() {
+  ProcessSpec spec;
+  spec.name = "own";
+  return spec;
+}
+
+ThreadSpec thread(Competitor run) { return {.name = "thread", .count = 1, .run = std::move(run)}; }
+
+TEST(Competitors, WhoNamesATargetWorksOnItAndTheOthersOnTheirOwnProcess) {
+  EXPECT_EQ(target_of(process(), thread(ProcReaderSpec{.target = "db", .arrival = {}})), "db");
+  EXPECT_EQ(target_of(process(), thread(RemoteReaderSpec{.target = "db", .arrival = {}})), "db");
+  EXPECT_EQ(target_of(process(), thread(ForkerSpec{})), "own");
+  EXPECT_EQ(target_of(process(), thread(LockerSpec{})), "own");
+}
+
+TEST(Competitors, OnlyLockersAndTheBusyMakeNoRequests) {
+  EXPECT_FALSE(makes_requests(thread(LockerSpec{})));
+  EXPECT_FALSE(makes_requests(thread(BusySpec{})));
+  EXPECT_TRUE(makes_requests(thread(FaulterSpec{})));
+}
+
+}  // namespace
+}  // namespace models
