@@ -10,6 +10,7 @@
 #include <deque>
 #include <filesystem>
 
+#include "experiments/compare/expectation_check.h"
 #include "experiments/explain/explanation.h"
 #include "experiments/run/execute.h"
 #include "experiments/scenario/config_catalogue.h"
