@@ -73,8 +73,9 @@ ExpectationCheck check_one(const Expectation& expectation, const std::string& po
                         [&](const MeasuredFigure& each) { return each.measure == measure; })
         ->value;
   };
-  const auto value = evaluate(expectation.condition, surroundings);
-  check.holds = value && value->amount != 0 ? Holds::yes : Holds::no;
+  const auto truth = holds(expectation.condition, surroundings);
+  check.holds = !truth ? Holds::undecidable : *truth ? Holds::yes : Holds::no;
+  if (!truth) check.reason = truth.message();
   return check;
 }
 
@@ -124,7 +125,7 @@ std::string found(const ExpectationCheck& check) {
   if (check.holds == Holds::not_checked) return check.reason;
   std::vector<std::string> parts;
   for (const MeasuredFigure& figure : check.figures) {
-    if (check.holds == Holds::undecidable) {
+    if (check.holds == Holds::undecidable && check.reason.empty()) {
       if (!figure.value) {
         parts.push_back(fmt::format("{} needs {} samples, has {}", to_text(figure.measure), with_commas(figure.needed),
                                     with_commas(figure.samples)));
@@ -134,7 +135,7 @@ std::string found(const ExpectationCheck& check) {
                                                 : fmt::format("{} = {}", to_text(figure.measure), amount(figure)));
     }
   }
-  return fmt::format("{}", fmt::join(parts, ", "));
+  return fmt::format("{}{}{}", check.reason, check.reason.empty() ? "" : ": ", fmt::join(parts, ", "));
 }
 
 std::string_view word(Holds holds) {
@@ -211,7 +212,7 @@ Json to_json(const std::vector<ExpectationCheck>& checks) {
     Json each{{"condition", check.text}};
     if (!check.policy.empty()) each["policy"] = check.policy;
     each["holds"] = check.holds == Holds::yes ? Json(true) : check.holds == Holds::no ? Json(false) : Json(nullptr);
-    if (!check.reason.empty()) each["not_checked"] = check.reason;
+    if (!check.reason.empty()) each[check.holds == Holds::undecidable ? "undecidable" : "not_checked"] = check.reason;
     Json& measures = each["measures"] = Json::array();
     for (const MeasuredFigure& figure : check.figures) {
       Json measured{{"measure", to_text(figure.measure)},

@@ -1,10 +1,9 @@
 // Whether what a scenario expects of its results (scenario/expectation.h) holds.
 //
 // A figure is the mean over the replications of each run's own, as in studies; a condition holds if it does with these.
-// A percentile with too few samples behind it, in any replication, makes it undecidable, and undecidable is never a
-// pass. Where the figures come from is a Lookup's matter: results of runs here, a study's store in
-// study/point_expectations.h.
-// Validated by tests/experiments/compare/expectation_check_test.cpp.
+// A percentile with too few samples behind it, in any replication, makes it undecidable, and so does a division by
+// zero; undecidable is never a pass. Where the figures come from is a Lookup's matter: results of runs here, a study's
+// store in study/point_expectations.h. Validated by tests/experiments/compare/expectation_check_test.cpp.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +46,7 @@ struct ExpectationCheck {
   std::string policy;  ///< that it was checked under where it names none; empty where it names its own
   Holds holds = Holds::not_checked;
   std::vector<MeasuredFigure> figures{};
-  std::string reason{};  ///< why it is not_checked
+  std::string reason{};  ///< why it is not_checked, or undecidable though there are samples enough
 };
 
 /// Checks all against what `lookup` knows, by policy in the order of `policies`: a condition without a policy under

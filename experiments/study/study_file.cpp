@@ -177,7 +177,7 @@ class StudyReader {
     if (!set && !named && !of_scenarios && values) {
       item.value.refuse("missing `set`: the key of the scenario that the values are for");
     }
-    if (const auto when = map.find("when")) axis.when = condition_of(*when);
+    if (const auto when = map.find("when")) axis.when = constraint_of(*when);
     map.refuse_unknown();
     axis.type = common_type(axis.values);
     study_.axes.push_back(std::move(axis));
@@ -347,6 +347,12 @@ class StudyReader {
     return std::nullopt;
   }
 
+  std::optional<Condition> constraint_of(const YamlField& field) const {
+    auto expression = condition_of(field);
+    if (!expression) return std::nullopt;
+    return Condition{std::move(*expression), field.node().scalar, field.node().at};
+  }
+
   void read_derived(const YamlField& field) {
     const YamlMap map = field.map("a map such as {machine.cpus: faulters + 2}");
     for (const YamlMap::Item& item : map.items()) {
@@ -359,7 +365,7 @@ class StudyReader {
     std::vector<YamlField> conditions{field};
     if (field.node().kind == YamlNode::Kind::sequence) conditions = field.items("a list of conditions");
     for (const YamlField& each : conditions) {
-      if (auto condition = condition_of(each)) study_.only_if.push_back(std::move(*condition));
+      if (auto condition = constraint_of(each)) study_.only_if.push_back(std::move(*condition));
     }
   }
 

@@ -37,6 +37,13 @@
 
 namespace experiments {
 
+/// A condition on the values of axes.
+struct Condition {
+  Expression expression;
+  std::string text;
+  Position at;
+};
+
 /// A key of the scenario and what it is set to, as --set takes it.
 struct Setting {
   std::string set;  ///< `path=value`
@@ -54,7 +61,7 @@ struct Axis {
   std::string name;
   ValueType type = ValueType::word;  ///< of all its values
   std::vector<AxisValue> values;     ///< at least one
-  std::optional<Expression> when;    ///< names earlier axes only; where it does not hold the axis has no value
+  std::optional<Condition> when;     ///< names earlier axes only; where it does not hold the axis has no value
 };
 
 /// A key of the scenario that is computed at each point.
@@ -91,7 +98,7 @@ struct Study {
   std::vector<Axis> axes;
   std::vector<std::vector<std::size_t>> zips;  ///< by number, each in the order of the axes
   std::vector<Derived> derived;
-  std::vector<Expression> only_if;
+  std::vector<Condition> only_if;
   int replications = 1;
   std::uint64_t seed = 1;
   std::vector<Measure> measures;    ///< perhaps none

@@ -75,6 +75,30 @@ TEST_F(ExpectationCheckTest, TooFewSamplesAreUndecidableAndNeverAPass) {
       << "no sample at all";
 }
 
+TEST_F(ExpectationCheckTest, ADivisionByZeroIsUndecidableAndNeverAPass) {
+  const std::vector<models::Result> results{faults(worked(1748, 1us))};
+  const auto checks = check("[count(faulter) / count(faulter.munmap) > 2]", results);
+  EXPECT_EQ(checks[0].holds, Holds::undecidable);
+  EXPECT_FALSE(all_hold(checks));
+  EXPECT_THAT(to_text(checks), HasSubstr("undecidable  count(faulter) / count(faulter.munmap) > 2  (downgrade)  a "
+                                         "division by zero: the result is no finite number: count(faulter) = 1748, "
+                                         "count(faulter.munmap) = 0\n"));
+  EXPECT_TRUE(to_json(checks)[0]["holds"].is_null());
+  EXPECT_EQ(to_json(checks)[0]["undecidable"], "a division by zero: the result is no finite number");
+  for (const char* const list :
+       {"[p99(faulter) / 0 > p99(faulter)]", "[p99(faulter) / 0 < p99(faulter)]", "[not p99(faulter) / 0 > 1s]",
+        "[count(faulter.munmap) / count(faulter.munmap) == 1]", "[count(faulter.munmap) / 0 != 1]"}) {
+    EXPECT_EQ(check(list, results)[0].holds, Holds::undecidable) << list;
+  }
+}
+
+TEST_F(ExpectationCheckTest, AGuardDecidesWhatWouldDivideByZero) {
+  EXPECT_EQ(
+      check("[count(faulter.munmap) > 0 and count(faulter) / count(faulter.munmap) > 2]", {faults(worked(9, 1us))})[0]
+          .holds,
+      Holds::no);
+}
+
 TEST_F(ExpectationCheckTest, ACountNeedsNoSamples) {
   EXPECT_EQ(check("[count(faulter.munlock) < 1]", {faults(worked(10, 1us))})[0].holds, Holds::yes);
 }
@@ -149,6 +173,24 @@ TEST_F(ExpectationCommands, WhatCannotBeToldIsNoPass) {
   const auto outcome = tests::mlocksim({"run", scenario("[p9999(ps) < 1s]")});
   EXPECT_EQ(outcome.code, kFailed);
   EXPECT_THAT(outcome.out, HasSubstr("undecidable  p9999(ps) < 1s"));
+}
+
+TEST_F(ExpectationCommands, ADivisionByZeroIsNoPass) {
+  const auto outcome = tests::mlocksim({"run", scenario("[count(faulter) / count(faulter.exit) > 2]")});
+  EXPECT_EQ(outcome.code, kFailed) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("undecidable  count(faulter) / count(faulter.exit) > 2"));
+}
+
+TEST_F(ExpectationCommands, WhatIsNotAsciiIsBadInput) {
+  for (const char* const condition :
+       {"p99(faulter) < 1\u00b5s", "p99(faulter) \u2264 1us", "p99(faulter)\u00a0< 1us"}) {
+    const auto outcome = tests::mlocksim({"check", scenario(std::string("[\"") + condition + "\"]")});
+    EXPECT_EQ(outcome.code, 2) << condition;
+    EXPECT_THAT(outcome.err, AllOf(HasSubstr("tiny.yaml:19:10: expect[0]"), HasSubstr("cannot make sense of '")));
+  }
+  const auto set = tests::mlocksim({"run", scenario("[]"), "--set", "expect=[p99(faulter) < 1\u00b5s]"});
+  EXPECT_EQ(set.code, 2);
+  EXPECT_THAT(set.err, HasSubstr("cannot make sense of '\u00b5s'"));
 }
 
 TEST_F(ExpectationCommands, CompareChecksPoliciesAgainstEachOther) {

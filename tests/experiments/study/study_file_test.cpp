@@ -78,6 +78,22 @@ TEST_F(StudyFile, ReportsAllMistakesWithTheirPlaces) {
   EXPECT_THAT(mistakes_with("{set: memory.pressure, ", "{"), ElementsAre(HasSubstr("missing `set`")));
 }
 
+TEST_F(StudyFile, RefusesCharactersBeyondAsciiInExpressionsAndNames) {
+  const auto senseless = ElementsAre(HasSubstr("cannot make sense of '\u2265'"));
+  EXPECT_THAT(
+      mistakes_with("region >= 128MiB", "region \u2265 128MiB"),
+      ElementsAre("y.yaml:9:11: only_if[0]: in 'region \u2265 128MiB or pressure == none': cannot make sense of "
+                  "'\u2265'"));
+  EXPECT_THAT(mistakes_with("measure:", "derive: {machine.cpus: faulters \u2265 2}\nmeasure:"), senseless);
+  EXPECT_THAT(mistakes_with("values: [none, heavy]}", "values: [none, heavy], when: faulters \u2265 2}"), senseless);
+  EXPECT_THAT(mistakes_with("measure: p99(faulter.munlock)", "measure: p99(faulter\u2265munlock)"), senseless);
+  EXPECT_THAT(
+      mistakes_with("measure:", "find: {axis: region, where: \"max(faulter, downgrade) \u2265 1ms\"}\nmeasure:"),
+      senseless);
+  EXPECT_THAT(mistakes_with("  faulters:", "  n\u00f6:"),
+              ElementsAre(HasSubstr("expected a name of letters, digits and '_'")));
+}
+
 TEST_F(StudyFile, ZippedAxesAreAsLong) {
   const std::string zip = "zip: [[faulters, pressure]]\nmeasure:";
   EXPECT_THAT(mistakes_with("measure:", zip), IsEmpty());
