@@ -78,6 +78,20 @@ std::string quoted(const std::string& text) { return nlohmann::json(text).dump()
 
 std::string scalar_to_flow(const std::string& text) { return is_plain(text) ? text : quoted(text); }
 
+// --- keys of the scenario that are not a study's to set --------------------------------------------------------
+
+/// `processes[0].name` begins with `processes`.
+std::string first_key(const std::string& path) { return path.substr(0, path.find_first_of(".[=")); }
+
+/// Why a study must not set a key, for all points or from one to the other (`varies`); nothing where it may.
+std::optional<std::string> why_not_set(const std::string& path, bool varies) {
+  const std::string key = first_key(path);
+  if (key == "seed") return "seeds are the study's: `seed`, `replications`";
+  const bool note = key == "name" || key == "about" || key == "schema" || key == "incident";
+  if (varies && note) return fmt::format("nothing of a run hangs on `{}`: all points would be the same", key);
+  return std::nullopt;
+}
+
 // --- the study ----------------------------------------------------------------------------------------------
 
 class StudyReader {
@@ -90,7 +104,7 @@ class StudyReader {
     assign(study_.name, map.require("name"), name_of);
     assign(study_.about, map.find("about"), text_of);
     if (const auto policies = map.find("policies")) read_policies(*policies);
-    if (const auto set = map.find("set")) study_.settings = read_settings(*set);
+    if (const auto set = map.find("set")) study_.settings = read_settings(*set, false);
     if (const auto axes = map.require("axes")) read_axes(*axes);
     read_scenario_name(map);
     if (const auto zip = map.find("zip")) read_zips(*zip);
@@ -139,10 +153,12 @@ class StudyReader {
     }
   }
 
-  std::vector<Setting> read_settings(const YamlField& field) {
+  /// `varies`: they are those of one value of an axis.
+  static std::vector<Setting> read_settings(const YamlField& field, bool varies) {
     std::vector<Setting> settings;
     const YamlMap map = field.map("a map of settings such as {memory.size: 8GiB, machine.cpus: 4}");
     for (const YamlMap::Item& item : map.items()) {
+      if (const auto why_not = why_not_set(item.key, varies)) map.refuse_key(item, *why_not);
       settings.push_back({fmt::format("{}={}", item.key, to_flow(item.value.node())), item.value.node().at});
     }
     return settings;
@@ -184,13 +200,14 @@ class StudyReader {
   }
 
   static std::vector<std::string> read_paths(const YamlField& field) {
-    std::vector<std::string> paths;
     constexpr std::string_view kExpected = "a path such as memory.size, or a list of them";
-    if (field.node().kind == YamlNode::Kind::sequence) {
-      for (const YamlField& item : field.items(kExpected)) {
-        if (const auto path = item.text(kExpected)) paths.push_back(*path);
-      }
-    } else if (const auto path = field.text(kExpected)) {
+    std::vector<YamlField> items{field};
+    if (field.node().kind == YamlNode::Kind::sequence) items = field.items(kExpected);
+    std::vector<std::string> paths;
+    for (const YamlField& item : items) {
+      const auto path = item.text(kExpected);
+      if (!path) continue;
+      if (const auto why_not = why_not_set(*path, true)) item.refuse(*why_not);
       paths.push_back(*path);
     }
     return paths;
@@ -216,7 +233,7 @@ class StudyReader {
     std::vector<AxisValue> values;
     const YamlMap map = field.map();
     for (const YamlMap::Item& item : map.items()) {
-      values.push_back({item.key, value_of(item.key), read_settings(item.value), item.key_at});
+      values.push_back({item.key, value_of(item.key), read_settings(item.value, true), item.key_at});
     }
     if (values.empty()) field.refuse("expected at least one value, found none");
     return values;
@@ -356,6 +373,7 @@ class StudyReader {
   void read_derived(const YamlField& field) {
     const YamlMap map = field.map("a map such as {machine.cpus: faulters + 2}");
     for (const YamlMap::Item& item : map.items()) {
+      if (const auto why_not = why_not_set(item.key, true)) map.refuse_key(item, *why_not);
       auto value = expression_of(item.value);
       if (value) study_.derived.push_back({item.key, std::move(value->first), item.value.node().at});
     }
@@ -457,6 +475,7 @@ class StudyReader {
     if (const auto factors = map.require("factors")) {
       for (const YamlField& item : factors->items("a list of paths such as [machine.costs.fault]")) {
         if (const auto path = item.text("a path such as machine.costs.fault")) {
+          if (const auto why_not = why_not_set(*path, true)) item.refuse(*why_not);
           spec.factors.emplace_back(*path, item.node().at);
         }
       }

@@ -22,6 +22,10 @@
 //   sensitivity: {factors: [machine.costs.fault], range: 0.5..2, trajectories: 10}
 //   smoke: {axes: {region: [64MiB]}, replications: 1}         # what --smoke puts in place of the above
 //
+// `policies`, `seed` and `replications` take the place of the scenario's `policies` and `seed`, whatever these are. So
+// no axis, `set`, `derive` or factor may lead to `seed`; and none that is to differ from point to point to what no
+// result hangs on (`name`, `about`, `incident`). `expect` may be set: it says what a point is checked for.
+//
 // A study is read without its scenario; study_plan.h puts both together and checks every point.
 #pragma once
 
