@@ -45,6 +45,17 @@ MeasuredFigure figure_of(const Measure& measure, const std::vector<FigureSample>
   return figure;
 }
 
+/// Notes, once for each policy, that runs under it ran out of memory.
+void add_out_of_memory(const std::string& policy, const std::vector<FigureSample>& samples, ExpectationCheck& check) {
+  std::vector<MemoryEnd> ends;
+  for (const FigureSample& sample : samples) ends.push_back(sample.out_of_memory);
+  const auto found = out_of_memory(policy, ends);
+  if (!found) return;
+  const bool known = std::any_of(check.out_of_memory.begin(), check.out_of_memory.end(),
+                                 [&](const OutOfMemory& each) { return each.who == policy; });
+  if (!known) check.out_of_memory.push_back(*found);
+}
+
 /// `policy`: of measures that name none.
 ExpectationCheck check_one(const Expectation& expectation, const std::string& policy, const FigureLookup& lookup) {
   ExpectationCheck check{expectation.text, expectation.policies().empty() ? policy : "", Holds::yes};
@@ -56,8 +67,10 @@ ExpectationCheck check_one(const Expectation& expectation, const std::string& po
       check.holds = Holds::not_checked;
       check.reason = fmt::format("needs a run under {}", measure.policy);
       check.figures.clear();
+      check.out_of_memory.clear();
       return check;
     }
+    add_out_of_memory(measure.policy, *samples, check);
     const bool known = std::any_of(check.figures.begin(), check.figures.end(),
                                    [&](const MeasuredFigure& each) { return each.measure == asked; });
     if (!known) check.figures.push_back(figure_of(asked, *samples));
@@ -81,12 +94,18 @@ ExpectationCheck check_one(const Expectation& expectation, const std::string& po
 
 // --- results ----------------------------------------------------------------------------------------------------
 
+/// The calls of a locker, by the name of its class.
+const models::CallRecords& calls_of(const models::Result& result, const std::string& /*class_name*/) {
+  return result.calls;
+}
+
 sim::Histogram histogram_of(const models::Result& result, const Measure& measure) {
   const auto found = std::find_if(result.classes.begin(), result.classes.end(),
                                   [&](const models::ClassResult& each) { return each.name == measure.class_name; });
   if (found == result.classes.end()) return {};
   if (measure.phase == "total") return found->total().latency();
-  if (const auto call = result.calls.find(measure.phase); call != result.calls.end() && found->during.empty()) {
+  const models::CallRecords& calls = calls_of(result, measure.class_name);
+  if (const auto call = calls.find(measure.phase); call != calls.end() && found->during.empty()) {
     return call->second.duration;  // a locker's
   }
   for (std::size_t number = 0; number < models::kPhaseCount; ++number) {
@@ -99,15 +118,18 @@ sim::Histogram histogram_of(const models::Result& result, const Measure& measure
   return {};
 }
 
+std::optional<double> value_of(const sim::Histogram& histogram, const std::string& statistic) {
+  if (statistic == "count") return static_cast<double>(histogram.count());
+  if (histogram.empty()) return std::nullopt;
+  if (statistic == "mean") return histogram.mean();
+  if (statistic == "max") return static_cast<double>(histogram.max().count());
+  const auto value = histogram.percentile(quantile_of(statistic).value());
+  return value ? std::optional(static_cast<double>(value->count())) : std::nullopt;
+}
+
 FigureSample sample_of(const models::Result& result, const Measure& measure) {
   const sim::Histogram histogram = histogram_of(result, measure);
-  const std::uint64_t count = histogram.count();
-  if (measure.statistic == "count") return {static_cast<double>(count), count};
-  if (histogram.empty()) return {};
-  if (measure.statistic == "mean") return {histogram.mean(), count};
-  if (measure.statistic == "max") return {static_cast<double>(histogram.max().count()), count};
-  const auto value = histogram.percentile(quantile_of(measure.statistic).value());
-  return {value ? std::optional(static_cast<double>(value->count())) : std::nullopt, count};
+  return {value_of(histogram, measure.statistic), histogram.count(), memory_end(result)};
 }
 
 // --- words ------------------------------------------------------------------------------------------------------
@@ -135,7 +157,9 @@ std::string found(const ExpectationCheck& check) {
                                                 : fmt::format("{} = {}", to_text(figure.measure), amount(figure)));
     }
   }
-  return fmt::format("{}{}{}", check.reason, check.reason.empty() ? "" : ": ", fmt::join(parts, ", "));
+  std::string text = fmt::format("{}{}{}", check.reason, check.reason.empty() ? "" : ": ", fmt::join(parts, ", "));
+  for (const OutOfMemory& each : check.out_of_memory) text += "; " + to_text(each);
+  return text;
 }
 
 std::string_view word(Holds holds) {
@@ -213,6 +237,7 @@ Json to_json(const std::vector<ExpectationCheck>& checks) {
     if (!check.policy.empty()) each["policy"] = check.policy;
     each["holds"] = check.holds == Holds::yes ? Json(true) : check.holds == Holds::no ? Json(false) : Json(nullptr);
     if (!check.reason.empty()) each[check.holds == Holds::undecidable ? "undecidable" : "not_checked"] = check.reason;
+    for (const OutOfMemory& runs : check.out_of_memory) each["out_of_memory"].push_back(to_json(runs));
     Json& measures = each["measures"] = Json::array();
     for (const MeasuredFigure& figure : check.figures) {
       Json measured{{"measure", to_text(figure.measure)},

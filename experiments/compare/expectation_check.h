@@ -15,6 +15,7 @@
 #include "experiments/base/expression.h"
 #include "experiments/base/json.h"
 #include "experiments/base/statistics.h"
+#include "experiments/compare/out_of_memory.h"
 #include "experiments/scenario/expectation.h"
 #include "models/simulation.h"
 
@@ -24,6 +25,7 @@ namespace experiments {
 struct FigureSample {
   std::optional<double> value;  ///< nothing: too few samples
   std::uint64_t samples = 0;
+  MemoryEnd out_of_memory{};  ///< of its run
 };
 
 /// Those of all replications under the measure's policy; nothing where none was run under it.
@@ -46,7 +48,8 @@ struct ExpectationCheck {
   std::string policy;  ///< that it was checked under where it names none; empty where it names its own
   Holds holds = Holds::not_checked;
   std::vector<MeasuredFigure> figures{};
-  std::string reason{};  ///< why it is not_checked, or undecidable though there are samples enough
+  std::vector<OutOfMemory> out_of_memory{};  ///< by policy: its figures end there
+  std::string reason{};                      ///< why it is not_checked, or undecidable though there are samples enough
 };
 
 /// Checks all against what `lookup` knows, by policy in the order of `policies`: a condition without a policy under

@@ -209,27 +209,31 @@ std::optional<TailChange> far_from_alone(const Results& alone_results, const Res
   return change_of(class_name, statistic, before, values_of(latencies, statistic));
 }
 
-std::vector<Victim> victims_of(Runner& runner, const models::Scenario& scenario, const Results& together,
-                               std::vector<std::string>& unharmed) {
+/// Whom it harms, whom not, and of whom that cannot be told: into `explanation`.
+void sort_classes(Runner& runner, const models::Scenario& scenario, const Results& together, Explanation& explanation) {
   const std::vector<std::string> names = competitors(scenario);
   std::vector<Variant> variants;
   for (const std::string& name : names) variants.push_back({alone(scenario, name, together.front().sim_time), {}});
   const std::vector<Outcome> outcomes = runner.run(variants);
-  std::vector<Victim> victims;
+  std::vector<Victim>& victims = explanation.victims;
   for (std::size_t each = 0; each < names.size(); ++each) {
     if (const auto* const reason = std::get_if<std::string>(&outcomes[each])) {
       throw std::runtime_error(fmt::format("{} alone on the machine: {}", names[each], *reason));
     }
-    const auto change = far_from_alone(std::get<Results>(outcomes[each]), together, names[each]);
+    const auto& alone_results = std::get<Results>(outcomes[each]);
+    if (const auto ended = out_of_memory(names[each], alone_results)) {
+      explanation.untold.push_back(*ended);
+      continue;
+    }
+    const auto change = far_from_alone(alone_results, together, names[each]);
     if (change && change->ratio >= kFarAbove && kind_of(*change) == Change::longer) {
       victims.push_back({*change, wait_chains(together, id_of(together.front(), names[each]))});
     } else {
-      unharmed.push_back(names[each]);
+      explanation.unharmed.push_back(names[each]);
     }
   }
   std::stable_sort(victims.begin(), victims.end(),
                    [](const Victim& a, const Victim& b) { return a.tail.ratio > b.tail.ratio; });
-  return victims;
 }
 
 std::vector<WaitChain> chains_that_matter(const std::vector<Victim>& victims) {
@@ -395,6 +399,10 @@ Trial trial_of(const Remedy& remedy, const Outcome& outcome, const Results& toge
     return trial;
   }
   const auto& results = std::get<Results>(outcome);
+  if (const auto ended = out_of_memory(remedy.label, results)) {
+    trial.failure = what_happened(*ended);
+    return trial;
+  }
   for (const Victim& victim : explanation.victims) {
     const std::string& name = victim.tail.class_name;
     if (remedy.without == name) continue;
@@ -443,6 +451,19 @@ std::string lines_of(std::size_t place, const Trial& trial) {
   if (!trial.failure.empty()) return text + fmt::format("       cannot be told: {}\n", trial.failure);
   for (const TailChange& change : trial.victims) text += "       " + change_line(change) + "\n";
   if (!trial.worse.empty()) text += fmt::format("       at the cost of {}\n", fmt::join(trial.worse, ", "));
+  return text;
+}
+
+/// First of all: what such runs say about the rest is little.
+std::string out_of_memory_note(const Explanation& explanation) {
+  return explanation.out_of_memory ? to_text(*explanation.out_of_memory) + ": the figures end there.\n\n" : "";
+}
+
+std::string lines_of_untold(const Explanation& explanation) {
+  std::string text;
+  for (const OutOfMemory& each : explanation.untold) {
+    text += fmt::format("    cannot be told of {}: alone it {}\n", each.who, what_happened(each));
+  }
   return text;
 }
 
@@ -522,7 +543,8 @@ Explanation explain(const ExplainRequest& request, const std::function<void(std:
   explanation.policy = scenario.policies.front().name;
   explanation.replications = together.size();
   explanation.command = request.command;
-  explanation.victims = victims_of(runner, scenario, together, explanation.unharmed);
+  explanation.out_of_memory = out_of_memory(explanation.policy, together);
+  sort_classes(runner, scenario, together, explanation);
   explanation.account = account_of(explanation.victims, scenario, together);
   if (explanation.victims.empty()) return explanation;
 
@@ -541,18 +563,21 @@ Explanation explain(const ExplainRequest& request, const std::function<void(std:
 }
 
 std::string to_text(const Explanation& explanation) {
-  const std::string report = explanation.incident ? report_of(*explanation.incident) : "";
+  const std::string report =
+      out_of_memory_note(explanation) + (explanation.incident ? report_of(*explanation.incident) : "");
   if (explanation.victims.empty()) {
     return report +
            fmt::format(
                "Nobody suffers: no tail is {} times what it is with one thread of that class alone on the machine.\n",
-               kFarAbove);
+               kFarAbove) +
+           lines_of_untold(explanation);
   }
   std::string text =
       report + fmt::format("Who suffers under {}: tails, from one thread alone on the machine to all together\n",
                            explanation.policy);
   for (const Victim& victim : explanation.victims) text += "    " + change_line(victim.tail) + "\n";
   if (!explanation.unharmed.empty()) text += fmt::format("    not: {}\n", fmt::join(explanation.unharmed, ", "));
+  text += lines_of_untold(explanation);
   text += "\nWhat happens\n";
   for (const std::string& sentence : explanation.account) text += "    " + sentence + "\n";
   text += "\nWhat would help: each change alone, by the victim that it helps least\n";
@@ -580,6 +605,8 @@ Json to_json(const Explanation& explanation) {
             {"command", explanation.command}, {"replications", explanation.replications},
             {"victims", Json::array()},       {"unharmed", explanation.unharmed},
             {"account", explanation.account}, {"trials", Json::array()}};
+  if (explanation.out_of_memory) json["out_of_memory"] = to_json(*explanation.out_of_memory);
+  for (const OutOfMemory& each : explanation.untold) json["untold"].push_back(to_json(each));
   if (explanation.incident) json["incident"] = json_of(*explanation.incident);
   for (const Victim& victim : explanation.victims) {
     Json each = json_of(victim.tail);

@@ -28,7 +28,8 @@ std::vector<ExpectationCheck> check_expectations(const std::vector<Expectation>&
         for (const auto& [replication, run] : outcomes->replications) {
           if (run.status != "done") continue;
           const auto requests = outcomes->value(count, replication);
-          samples.push_back({outcomes->value(measure, replication), static_cast<std::uint64_t>(requests.value_or(0))});
+          samples.push_back(
+              {outcomes->value(measure, replication), static_cast<std::uint64_t>(requests.value_or(0)), {}});
         }
         return samples.empty() ? std::nullopt : std::optional(samples);
       }));

@@ -128,9 +128,26 @@ TEST_F(ExpectationCheckTest, WithoutARunUnderItsPolicyItIsNotChecked) {
   EXPECT_THAT(to_text(checks), AllOf(HasSubstr("not checked"), HasSubstr("needs a run under linux-6.4")));
 }
 
+TEST_F(ExpectationCheckTest, OfARunThatRanOutOfMemoryItIsCheckedAndTheLineSaysSo) {
+  models::Result ended = faults(worked(1, 20us));
+  ended.outcome = models::Outcome::out_of_memory;
+  ended.sim_time = 213ms;
+  const auto checks = check("[max(faulter) < 1ms and max(faulter) > 1us]", {ended});
+  EXPECT_EQ(checks[0].holds, Holds::yes);
+  EXPECT_THAT(to_text(checks), HasSubstr("(downgrade)  20.0 us; downgrade ran out of memory after 213 ms\n"));
+  EXPECT_EQ(to_json(checks)[0]["out_of_memory"][0]["first_after_ns"], 213'000'000);
+  EXPECT_EQ(to_json(checks)[0]["out_of_memory"].size(), 1u) << "once, however many figures";
+  EXPECT_THAT(to_text(check("[p99(faulter) < 1ms]", {ended})), HasSubstr("has 1; downgrade ran out of memory"));
+  EXPECT_FALSE(to_json(check("[max(faulter) < 1ms]", {faults(worked(1, 20us))}))[0].contains("out_of_memory"));
+}
+
+void record_call(models::Result& result, const std::string& name, sim::Nanoseconds duration) {
+  result.calls[name].duration.record(duration);
+}
+
 TEST_F(ExpectationCheckTest, ALockersCallIsMeasuredByItself) {
   models::Result result = result_of({{"locker", {}}, {"faulter", {{Phase::idle, worked(1, 1us)}}}});
-  result.calls["mlock"].duration.record(3ms);
+  record_call(result, "mlock", 3ms);
   EXPECT_TRUE(all_hold(check("[max(locker.mlock) > 2ms]", {result})));
   EXPECT_FALSE(all_hold(check("[max(locker.mlock) > 4ms]", {result})));
 }
@@ -173,6 +190,33 @@ TEST_F(ExpectationCommands, WhatCannotBeToldIsNoPass) {
   const auto outcome = tests::mlocksim({"run", scenario("[p9999(ps) < 1s]")});
   EXPECT_EQ(outcome.code, kFailed);
   EXPECT_THAT(outcome.out, HasSubstr("undecidable  p9999(ps) < 1s"));
+}
+
+/// Two lockers: one of 16 MiB, one of 64 KiB.
+constexpr const char* kTwoLockers = R"(schema: mlocksim/1
+name: two_lockers
+machine: {from: machines/epyc-zen4-linux-6.18, cpus: 4}
+memory: {size: 1GiB}
+policies: [downgrade]
+processes:
+  - name: db
+    regions: {heap: {size: 16MiB, kind: anon}}
+    threads:
+      big: {run: locker, region: heap, script: [hold 1ms, mlock, hold 1ms, munlock]}
+  - name: other
+    regions: {heap: {size: 64KiB, kind: anon}}
+    threads:
+      little: {run: locker, region: heap, script: [hold 1ms, mlock, hold 1ms]}
+expect:
+  - max(big.mlock) > 1ms
+  - max(little.mlock) < 1ms
+  - count(big.mlock) == 1
+  - count(little.mlock) == 1
+)";
+
+TEST_F(ExpectationCommands, OfTwoLockersEachIsMeasuredByItsOwnCalls) {
+  const auto outcome = tests::mlocksim({"run", folder_.write("two.yaml", kTwoLockers)});
+  EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
 }
 
 TEST_F(ExpectationCommands, ADivisionByZeroIsNoPass) {
