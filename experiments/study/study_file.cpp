@@ -9,6 +9,8 @@
 #include <limits>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/judgement.h"
+#include "experiments/base/statistics.h"
 #include "experiments/scenario/config_catalogue.h"
 #include "experiments/scenario/yaml_values.h"
 
@@ -18,7 +20,6 @@ namespace {
 
 using Diagnostics = std::vector<Diagnostic>;
 
-constexpr int kMostReplications = 10'000;
 constexpr std::size_t kMostValues = 10'000;
 constexpr std::string_view kValuesExpected =
     "a list such as [1, 2, 4], a range such as 64MiB..4GiB x2 or 1..8 +1, or a map of named settings";
@@ -410,7 +411,7 @@ class StudyReader {
     if (precision) {
       study_.precision = percentage_of(*precision);
       if (study_.measures.empty()) precision->refuse("missing `measure`: what is to be known so precisely");
-      study_.at_most = std::max(study_.replications, 30);
+      study_.at_most = std::max(study_.replications, judgement::kAtMostReplications);
       study_.replications = std::max(study_.replications, 2);
     }
     assign(study_.at_most, at_most, count_up_to(kMostReplications));
