@@ -243,7 +243,7 @@ bool fits_the_clock(const sim::Lognormal& lognormal) {
   constexpr double kRarest = 8.3;
   const double ratio = static_cast<double>(lognormal.p99.count()) / static_cast<double>(lognormal.median.count());
   const double rarest =
-      static_cast<double>(lognormal.median.count()) * std::pow(ratio, kRarest / 2.3263478740408408);
+      static_cast<double>(lognormal.median.count()) * std::pow(ratio, kRarest / sim::Lognormal::kNormalP99);
   return rarest < static_cast<double>(std::numeric_limits<std::int64_t>::max()) / 2;
 }
 
