@@ -13,7 +13,7 @@ std::vector<ExpectationCheck> check_expectations(const std::vector<Expectation>&
   std::vector<Expectation> known;
   for (const Expectation& each : expectations) {
     if (each.of_calls) {
-      checks.push_back({each.text, {}, Holds::not_checked, {}, "a study does not keep the calls of lockers"});
+      checks.push_back({each.text, {}, Holds::not_checked, {}, {}, "a study does not keep the calls of lockers"});
     } else {
       known.push_back(each);
     }
