@@ -15,11 +15,9 @@ namespace sim {
 
 namespace {
 
-constexpr double kNormalP99 = 2.3263478740408408;
-
 double sigma_of(const Lognormal& lognormal) {
   return std::log(static_cast<double>(lognormal.p99.count()) / static_cast<double>(lognormal.median.count())) /
-         kNormalP99;
+         Lognormal::kNormalP99;
 }
 
 Nanoseconds rounded(double nanoseconds) { return Nanoseconds{std::llround(nanoseconds)}; }

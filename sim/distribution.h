@@ -35,6 +35,7 @@ struct Exponential {
 /// Lognormal given by what a measurement reports: its median and its 99th percentile. 0 < median <= p99.
 /// sigma = ln(p99 / median) / 2.3263 (the 99th percentile of the standard normal distribution).
 struct Lognormal {
+  static constexpr double kNormalP99 = 2.3263478740408408;  ///< of the standard normal distribution
   Nanoseconds median;
   Nanoseconds p99;
   bool operator==(const Lognormal&) const = default;

@@ -9,7 +9,6 @@ namespace sim {
 
 namespace {
 
-constexpr std::uint64_t kSamplesBeyond = 10;
 constexpr std::uint64_t kTailUnits = 1'000'000'000'000;
 
 // 1 - quantile in units of 10^-12. A double between 0 and 1 is within 10^-16 of the decimal it stands for, so

@@ -43,6 +43,8 @@ class Histogram {
     bool operator==(const Sparse&) const = default;
   };
 
+  /// As many samples must lie beyond a percentile for it to have a value.
+  static constexpr std::uint64_t kSamplesBeyond = 10;
   /// The least number of samples for which percentile(quantile) has an answer: the least n for which
   /// n (1 - quantile) >= 10. 20 for p50, 100 for p90, 1000 for p99; the largest integer for quantile 1.
   static std::uint64_t samples_needed(double quantile);

@@ -6,20 +6,14 @@
 #include <cmath>
 #include <cstddef>
 
+#include "experiments/base/judgement.h"
 #include "experiments/base/quantity.h"
 
 namespace experiments {
 
-namespace {
-
-constexpr double kChangeThatMatters = 1.05;
-constexpr double kPlainChange = 1.5;
-
-}  // namespace
-
 Change change_between(double before, double after, const std::optional<Interval>& difference) {
   if (difference && !shows_difference(*difference)) return Change::none;
-  const double least = difference ? kChangeThatMatters : kPlainChange;
+  const double least = difference ? judgement::kChangeThatMatters : judgement::kPlainChange;
   if (before > least * after) return Change::shorter;
   return after > least * before ? Change::longer : Change::none;
 }

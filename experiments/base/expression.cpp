@@ -6,7 +6,8 @@
 #include <boost/spirit/home/x3.hpp>
 
 #include <algorithm>
-#include <cassert>
+#include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 
@@ -237,22 +238,90 @@ Value calculate(const std::string& op, const Value& left, const Value& right) {
   return {right.type == ValueType::number ? left.type : ValueType::number, left.amount / right.amount};
 }
 
-bool holds(const std::optional<Value>& value) { return value && value->amount != 0; }
+bool is_true(const std::optional<Value>& value) { return value && value->amount != 0; }
 
-std::optional<Value> evaluate_operation(const Expression& expression, const Surroundings& surroundings) {
+Evaluation some(Value value) { return std::optional(std::move(value)); }
+
+/// `and` and `or`: one side with the truth `decisive` settles it, even where the other one has none.
+Evaluation combine(bool decisive, const Evaluation& left, const Evaluation& right) {
+  for (const Evaluation* const side : {&left, &right}) {
+    if (*side && is_true(**side) == decisive) return some(truth(decisive));
+  }
+  if (!left) return left;
+  return right ? some(truth(!decisive)) : right;
+}
+
+Evaluation calculate_finite(const std::string& op, const Value& left, const Value& right) {
+  if (op == "/" && right.amount == 0) return Refusal{"a division by zero: the result is no finite number"};
+  Value value = calculate(op, left, right);
+  if (!std::isfinite(value.amount)) return Refusal{"the result is no finite number"};
+  return some(std::move(value));
+}
+
+Evaluation evaluate_unary(const std::string& op, const Evaluation& operand) {
+  if (!operand) return operand;
+  const std::optional<Value>& value = *operand;
+  if (op == "not") return some(truth(!is_true(value)));
+  return value ? some({value->type, -value->amount}) : operand;
+}
+
+Evaluation evaluate_operation(const Expression& expression, const Surroundings& surroundings) {
   const std::string& op = expression.text;
-  const auto left = evaluate(expression.operands[0], surroundings);
-  if (op == "not") return truth(!holds(left));
-  if (op == "negate") return left ? std::optional(Value{left->type, -left->amount}) : std::nullopt;
-  const auto right = evaluate(expression.operands[1], surroundings);
-  if (op == "and") return truth(holds(left) && holds(right));
-  if (op == "or") return truth(holds(left) || holds(right));
+  const Evaluation left = evaluate(expression.operands[0], surroundings);
+  if (expression.operands.size() == 1) return evaluate_unary(op, left);
+  const Evaluation right = evaluate(expression.operands[1], surroundings);
+  if (op == "and") return combine(false, left, right);
+  if (op == "or") return combine(true, left, right);
+  if (!left) return left;
+  if (!right) return right;
+  const std::optional<Value>& a = *left;
+  const std::optional<Value>& b = *right;
   const bool arithmetic = op == "+" || op == "-" || op == "*" || op == "/";
-  if (!arithmetic) return truth(left && right && compare(op, *left, *right));
-  return left && right ? std::optional(calculate(op, *left, *right)) : std::nullopt;
+  if (!arithmetic) return some(truth(a && b && compare(op, *a, *b)));
+  return a && b ? calculate_finite(op, *a, *b) : Evaluation(std::optional<Value>{});
 }
 
 bool is_whole(double amount) { return std::isfinite(amount) && amount == std::floor(amount); }
+
+// --- what is refused before it is parsed ----------------------------------------------------------------------
+
+/// Looks like a blank and is none: what is pasted from a web page.
+bool starts_with_odd_blank(std::string_view text) {
+  constexpr std::array<std::string_view, 7> kBlanks{"\u00a0", "\u2007", "\u2009", "\u200b",
+                                                    "\u202f", "\u3000", "\ufeff"};
+  return std::any_of(kBlanks.begin(), kBlanks.end(), [&](std::string_view blank) { return text.starts_with(blank); });
+}
+
+Refusal senseless(std::string_view text, std::string_view rest) {
+  // X3's classes of characters are of ASCII, and assert that they are asked about nothing else.
+  const auto in_word = [](char c) {
+    return (static_cast<unsigned char>(c) & 0x80U) != 0 || std::isalnum(static_cast<unsigned char>(c)) != 0;
+  };
+  const auto end = std::find_if_not(rest.begin(), rest.end(), in_word);
+  const std::string_view word = rest.substr(0, static_cast<std::size_t>(end - rest.begin()));
+  return Refusal{fmt::format("in '{}': cannot make sense of '{}'{}", text, word,
+                             starts_with_odd_blank(word) ? " (a blank, but not the plain one)" : "")};
+}
+
+/// What the parser must not see; nothing where there is no such thing. Between quotes there may be any character.
+std::optional<Refusal> refuse_unseen(std::string_view text) {
+  if (text.size() > kLongestExpression) {
+    return Refusal{fmt::format("an expression of {} characters: at most {} are read", text.size(), kLongestExpression)};
+  }
+  bool quoted_word = false;
+  int depth = 0;
+  for (std::size_t place = 0; place < text.size(); ++place) {
+    if (text[place] == '\'') quoted_word = !quoted_word;
+    if (quoted_word) continue;
+    if ((static_cast<unsigned char>(text[place]) & 0x80U) != 0) return senseless(text, text.substr(place));
+    if (text[place] == '(') ++depth;
+    if (text[place] == ')') --depth;
+    if (depth > kDeepestExpression) {
+      return Refusal{fmt::format("in '{}': more than {} parentheses in each other", text, kDeepestExpression)};
+    }
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -319,6 +388,7 @@ std::string to_text(const Measure& measure) {
 }
 
 Expected<Expression> parse_expression(std::string_view text) {
+  if (auto refusal = refuse_unseen(text)) return std::move(*refusal);
   Expression expression;
   auto position = text.begin();
   try {
@@ -370,22 +440,28 @@ std::vector<Measure> measures_of(const Expression& expression) {
   return all;
 }
 
-std::optional<Value> evaluate(const Expression& expression, const Surroundings& surroundings) {
+Evaluation evaluate(const Expression& expression, const Surroundings& surroundings) {
   switch (expression.kind) {
     case Expression::Kind::literal:
-      return expression.value;
+      return some(expression.value);
     case Expression::Kind::name:
-      if (!surroundings.is_axis(expression.text)) return Value{ValueType::word, 0, expression.text};
+      if (!surroundings.is_axis(expression.text)) return some({ValueType::word, 0, expression.text});
       return surroundings.name(expression.text);
     case Expression::Kind::measure: {
       const auto amount = surroundings.measure(expression.measure);
-      if (!amount) return std::nullopt;
-      return Value{expression.measure.statistic == "count" ? ValueType::number : ValueType::duration, *amount};
+      if (!amount) return std::optional<Value>{};
+      return some({expression.measure.statistic == "count" ? ValueType::number : ValueType::duration, *amount});
     }
     case Expression::Kind::operation:
       break;
   }
   return evaluate_operation(expression, surroundings);
+}
+
+Expected<bool> holds(const Expression& condition, const Surroundings& surroundings) {
+  const Evaluation value = evaluate(condition, surroundings);
+  if (!value) return Refusal{value.message()};
+  return is_true(*value);
 }
 
 }  // namespace experiments

@@ -10,8 +10,12 @@
 //
 // An axis may have no value at a point (study_file.h, `when`). What is computed from it has none either, every
 // comparison with it is false, and so `not (swap == zram)` is true there.
+//
+// A division by zero, or any other result that is no finite number, is neither: what hangs on it is neither true nor
+// false. `count(a) > 0 and count(b) / count(a) > 2` does not hang on it where count(a) is 0.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -70,7 +74,13 @@ struct Expression {
   std::vector<Expression> operands{};
 };
 
-/// Reads the text of an expression. Names are checked by type_of.
+/// Nobody writes longer ones; in time and memory a parser of what a program has written grows with its square.
+inline constexpr std::size_t kLongestExpression = 1'000;
+/// Parentheses in each other: each takes the parser some of its stack.
+inline constexpr int kDeepestExpression = 50;
+
+/// Reads the text of an expression: ASCII, but for words in quotes; at most kLongestExpression characters, and
+/// kDeepestExpression parentheses in each other. Names are checked by type_of.
 [[nodiscard]] Expected<Expression> parse_expression(std::string_view text);
 
 /// Reads one measure, such as `p99(faulter.munlock)`.
@@ -98,7 +108,13 @@ struct Surroundings {
   std::function<std::optional<double>(const Measure&)> measure{};
 };
 
+/// A value, or nothing where an axis or a measure has none; a Refusal where it is no finite number.
+using Evaluation = Expected<std::optional<Value>>;
+
 /// Precondition: type_of has accepted the expression.
-[[nodiscard]] std::optional<Value> evaluate(const Expression& expression, const Surroundings& surroundings);
+[[nodiscard]] Evaluation evaluate(const Expression& expression, const Surroundings& surroundings);
+
+/// Whether a condition holds. A Refusal where that hangs on what is no finite number.
+[[nodiscard]] Expected<bool> holds(const Expression& condition, const Surroundings& surroundings);
 
 }  // namespace experiments

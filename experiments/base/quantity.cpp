@@ -240,10 +240,10 @@ Expected<sim::Distribution> parse_exponential(const Words& words, std::string_vi
 
 /// Whether even the rarest draw of a 64-bit generator (8.3 standard deviations) is far from overflowing.
 bool fits_the_clock(const sim::Lognormal& lognormal) {
-  constexpr double kNormalP99 = 2.3263478740408408;
   constexpr double kRarest = 8.3;
   const double ratio = static_cast<double>(lognormal.p99.count()) / static_cast<double>(lognormal.median.count());
-  const double rarest = static_cast<double>(lognormal.median.count()) * std::pow(ratio, kRarest / kNormalP99);
+  const double rarest =
+      static_cast<double>(lognormal.median.count()) * std::pow(ratio, kRarest / sim::Lognormal::kNormalP99);
   return rarest < static_cast<double>(std::numeric_limits<std::int64_t>::max()) / 2;
 }
 
@@ -341,13 +341,19 @@ std::string human(std::chrono::duration<double, std::nano> time) {
   double amount = std::abs(time.count());
   const char* const sign = time.count() < 0 ? "-" : "";
   if (amount < kRoundsToThousand) return fmt::format("{}{:.3g} ns", sign, amount);
-  for (const std::string_view unit : {"us", "ms", "s"}) {
+  for (const TimeUnit& unit : std::span(kTimeUnits).subspan(1)) {
     amount /= 1000;
-    if (amount >= kRoundsToThousand && unit != "s") continue;
+    if (amount >= kRoundsToThousand && unit.name != kTimeUnits.back().name) continue;
     const int decimals = amount < 9.995 ? 2 : amount < 99.95 ? 1 : 0;
-    return fmt::format("{}{:.{}f} {}", sign, amount, decimals, unit);
+    return fmt::format("{}{:.{}f} {}", sign, amount, decimals, unit.name);
   }
   return {};
+}
+
+const TimeUnit& time_unit_of(double nanoseconds, double least) {
+  const auto found = std::find_if(kTimeUnits.rbegin(), kTimeUnits.rend(),
+                                  [&](const TimeUnit& unit) { return nanoseconds >= least * unit.nanoseconds; });
+  return found == kTimeUnits.rend() ? kTimeUnits.front() : *found;
 }
 
 std::string human(models::Bytes bytes) {

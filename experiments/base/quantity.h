@@ -4,6 +4,7 @@
 // without a unit, and a decimal unit of memory: whether 4GB are 4 or 3.7 GiB is not for us to guess.
 #pragma once
 
+#include <array>
 #include <cassert>
 #include <chrono>
 #include <filesystem>
@@ -82,6 +83,20 @@ inline constexpr std::string_view kDistributionExpected =
 [[nodiscard]] std::string spell(sim::Nanoseconds duration);
 /// The shortest exact spelling that parse_size reads: `4KiB`.
 [[nodiscard]] std::string spell(models::Bytes size);
+
+/// A unit of time as tables and figures have it.
+struct TimeUnit {
+  std::string_view name;     ///< in ASCII
+  std::string_view printed;  ///< with the sign for micro, for pages
+  double nanoseconds;
+};
+
+/// From short to long, each a thousand times the one before it.
+inline constexpr std::array<TimeUnit, 4> kTimeUnits{
+    {{"ns", "ns", 1}, {"us", "\u00b5s", 1e3}, {"ms", "ms", 1e6}, {"s", "s", 1e9}}};
+
+/// The longest unit of which `nanoseconds` are `least` or more; ns where there is none.
+[[nodiscard]] const TimeUnit& time_unit_of(double nanoseconds, double least = 1);
 
 /// For tables: three significant digits, `640 ns`, `1.37 us`, `45.1 ms`, `3.21 s`; beyond 999 s whole seconds.
 /// The unit is chosen after rounding: 999.6 ns is `1.00 us`. Whole nanoseconds convert by themselves.

@@ -13,6 +13,10 @@
 
 namespace experiments {
 
+/// As many as a command or a study may ask for: an interval gets narrower with the root of their number, and more than
+/// these mean a mistake.
+inline constexpr int kMostReplications = 10'000;
+
 /// A mean and the confidence interval around it, in the unit of the samples. low <= mean <= high.
 struct Interval {
   double mean;

@@ -12,6 +12,7 @@
 #include "experiments/base/command_line.h"
 #include "experiments/base/output_file.h"
 #include "experiments/base/shell.h"
+#include "experiments/base/statistics.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/scenario_options.h"
@@ -27,8 +28,6 @@
 namespace experiments {
 
 namespace {
-
-constexpr int kMostReplications = 10000;
 
 std::vector<std::string> policies_of(const CommandLine& line) {
   std::vector<std::string> names;

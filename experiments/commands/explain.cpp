@@ -7,6 +7,7 @@
 #include "experiments/base/command_line.h"
 #include "experiments/base/output_file.h"
 #include "experiments/base/shell.h"
+#include "experiments/base/statistics.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/scenario_options.h"
@@ -17,8 +18,6 @@
 namespace experiments {
 
 namespace {
-
-constexpr int kMostReplications = 1000;
 
 std::string run_command_of(const CommandLine& line) {
   std::string text = "mlocksim run " + shell_word(line.first());

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "experiments/base/command_line.h"
-#include "experiments/scenario/expectation.h"
+#include "experiments/compare/expectation_check.h"
 #include "experiments/scenario/scenario_file.h"
 #include "sim/engine.h"
 

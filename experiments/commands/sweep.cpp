@@ -8,7 +8,7 @@
 #include "experiments/base/quantity.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
-#include "experiments/scenario/expectation.h"
+#include "experiments/study/point_expectations.h"
 #include "experiments/study/study_file.h"
 #include "experiments/study/study_results.h"
 #include "experiments/study/sweep.h"

@@ -6,6 +6,7 @@
 #include <cassert>
 #include <map>
 
+#include "experiments/base/judgement.h"
 #include "experiments/base/quantity.h"
 #include "experiments/run/result_json.h"
 
@@ -122,7 +123,7 @@ std::string explain_tail(const models::Samples& samples, const std::vector<std::
   const sim::Nanoseconds whole = total(tail);
   std::string text;
   for (const Share& share : shares(tail, classes)) {
-    if (percent(share.time, whole) < 5) break;
+    if (percent(share.time, whole) < 100 * judgement::kWorthNaming) break;
     text += fmt::format("{}{:.0f} % {}", text.empty() ? "" : ", ", percent(share.time, whole), share.what);
   }
   return text;
@@ -148,7 +149,7 @@ void add(std::vector<Explained>& explained, const std::string& tail, const std::
 bool mostly_waits(const models::Samples& samples) {
   const models::Blame tail = samples.blame_from(samples.tail_start());
   const sim::Nanoseconds busy = tail.causes[static_cast<std::size_t>(models::Cause::cpu)];
-  return total(tail) > 10 * busy;
+  return total(tail) > judgement::kMostlyWaits * busy;
 }
 
 }  // namespace
@@ -201,7 +202,7 @@ const Statistic& Comparison::best_statistic(const Row& row, std::size_t policy, 
     return statistic.quantile && can_tell(statistic, policy) && can_tell(statistic, other);
   };
   const auto found = std::find_if(statistics.rbegin(), statistics.rend(), both_can_tell);
-  return found == statistics.rend() || found->quantile < 0.9 ? statistics.back() : *found;
+  return found == statistics.rend() || found->quantile < judgement::kLeastOfTheTail ? statistics.back() : *found;
 }
 
 std::optional<Interval> Comparison::difference(const Row& row, const Statistic& statistic, std::size_t policy,

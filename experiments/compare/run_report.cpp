@@ -15,11 +15,11 @@ namespace experiments {
 
 namespace {
 
-std::string mean_of(const sim::Histogram& histogram) {
+std::string mean_text(const sim::Histogram& histogram) {
   return histogram.empty() ? "-" : human(std::chrono::duration<double, std::nano>(histogram.mean()));
 }
 
-std::string max_of(const sim::Histogram& histogram) { return histogram.empty() ? "-" : human(histogram.max()); }
+std::string max_text(const sim::Histogram& histogram) { return histogram.empty() ? "-" : human(histogram.max()); }
 
 std::string calls(const models::Result& result) {
   std::string text;
@@ -31,14 +31,14 @@ std::string calls(const models::Result& result) {
     std::uint64_t failed = 0;
     for (const auto& [error, count] : call.errors) failed += count;
     text += fmt::format("    {:<10} {:>6} calls, mean {:>8}, longest {:>8}, {} pages asked for, {} failed\n", name,
-                        call.duration.count(), mean_of(call.duration), max_of(call.duration), call.pages, failed);
+                        call.duration.count(), mean_text(call.duration), max_text(call.duration), call.pages, failed);
   }
   return text;
 }
 
 std::string mode_line(const char* name, const models::RwsemStatistics::Mode& mode) {
   return fmt::format("    {:<6} {:>10} acquisitions, {:>9} contended, mean wait {:>8}, longest {:>8}\n", name,
-                     mode.acquisitions, mode.contended, mean_of(mode.wait), max_of(mode.wait));
+                     mode.acquisitions, mode.contended, mean_text(mode.wait), max_text(mode.wait));
 }
 
 // How often holders had the semaphore and no CPU; empty where they always had one.
@@ -48,8 +48,8 @@ std::string off_cpu_line(const char* mode, const models::RwsemStatistics::OffCpu
       "    {:<6} holders without a CPU: preempted or throttled {} times, mean {}, longest {}; granted it in their "
       "sleep {} "
       "times, until they ran mean {}, longest {}\n",
-      mode, off_cpu.preempted.count(), mean_of(off_cpu.preempted), max_of(off_cpu.preempted), off_cpu.granted.count(),
-      mean_of(off_cpu.granted), max_of(off_cpu.granted));
+      mode, off_cpu.preempted.count(), mean_text(off_cpu.preempted), max_text(off_cpu.preempted),
+      off_cpu.granted.count(), mean_text(off_cpu.granted), max_text(off_cpu.granted));
 }
 
 std::string lock(const models::LockResult& result, const std::vector<std::string>& classes) {
@@ -59,7 +59,7 @@ std::string lock(const models::LockResult& result, const std::vector<std::string
   for (const auto& [holds, lengths] : statistics.hold) {
     text += fmt::format("    held for {:<5} by {:<15} in {:<9} {:>10} times, mean {:>8}, longest {:>8}\n",
                         to_string(holds.mode), class_name(holds.holder, classes), to_string(holds.call),
-                        lengths.count(), mean_of(lengths), max_of(lengths));
+                        lengths.count(), mean_text(lengths), max_text(lengths));
   }
   text += off_cpu_line("read", statistics.read_off_cpu) + off_cpu_line("write", statistics.write_off_cpu);
   return text +
@@ -67,7 +67,7 @@ std::string lock(const models::LockResult& result, const std::vector<std::string
              "    {} hand-offs, {} past a waiting writer; longest queue {}; {} convoys with {} readers, the largest "
              "{}, the longest {}\n",
              statistics.handoffs, statistics.writer_bypasses, statistics.longest_queue, statistics.convoys,
-             statistics.convoy_waits, statistics.largest_convoy, max_of(statistics.convoy_lengths)) +
+             statistics.convoy_waits, statistics.largest_convoy, max_text(statistics.convoy_lengths)) +
          fmt::format("    in the locker's windows the map changed {} times: {} reported as -EAGAIN, {} missed\n",
                      result.vma_changed, result.eagain, result.vma_change_missed);
 }
@@ -83,8 +83,8 @@ std::string memory(const models::MemoryResult& memory) {
       "    allocated {}; reclaimed by kswapd {} ({} wake-ups), directly {} in {} stalls, mean {}, longest {}\n",
       size(memory.marks.min), size(memory.marks.low), size(memory.marks.high), size(memory.lowest_free),
       size(memory.at_end.free), amount(memory.allocated), amount(reclaim.kswapd_reclaimed), reclaim.kswapd_wakeups,
-      amount(reclaim.direct_reclaimed), reclaim.direct_stalls.count(), mean_of(reclaim.direct_stalls),
-      max_of(reclaim.direct_stalls));
+      amount(reclaim.direct_reclaimed), reclaim.direct_stalls.count(), mean_text(reclaim.direct_stalls),
+      max_text(reclaim.direct_stalls));
   const models::DeviceStatistics& device = memory.device;
   if (device.read.requests() + device.write.requests() == 0) return text;
   return text + fmt::format(
@@ -92,8 +92,8 @@ std::string memory(const models::MemoryResult& memory) {
                     "    device: {} reads, mean {}, longest {}; {} writes, mean {}; at most {} in its queue\n",
                     amount(reclaim.swapped_out), amount(reclaim.swapped_in), amount(reclaim.files_written),
                     amount(reclaim.files_read), amount(reclaim.refaults), device.read.requests(),
-                    mean_of(device.read.latency), max_of(device.read.latency), device.write.requests(),
-                    mean_of(device.write.latency), device.longest_queue);
+                    mean_text(device.read.latency), max_text(device.read.latency), device.write.requests(),
+                    mean_text(device.write.latency), device.longest_queue);
 }
 
 // CPU time, and who was made to give a CPU away.

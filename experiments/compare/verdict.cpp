@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "experiments/base/change.h"
+#include "experiments/base/judgement.h"
 #include "experiments/base/quantity.h"
 #include "experiments/run/result_json.h"
 
@@ -193,8 +194,9 @@ std::string convoy(const Comparison& comparison, const Path& path, const Pair& p
       behind[{lock.holder, lock.phase, lock.mode, lock.convoy}] += wait;
     }
   }
-  constexpr int kWorthSaying = 20;  // a part in so many of the requests' time
-  if (behind_all * 2 < all || behind_all * kWorthSaying < time || behind_all == sim::Nanoseconds{0}) return "";
+  const bool little =
+      behind_all * judgement::kConvoyOfWaitingOneIn < all || behind_all * judgement::kConvoyOneIn < time;
+  if (little || behind_all == sim::Nanoseconds{0}) return "";
   const auto& [most, wait] =
       *std::max_element(behind.begin(), behind.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   const auto classes = comparison.results(pair.downgraded).front().class_names();
@@ -261,8 +263,7 @@ std::string reclaim(const Comparison& comparison) {
         if (reclaims(lock.doing)) others += static_cast<double>(wait.count());
       }
     }
-    constexpr double kWorthSaying = 0.005;
-    if (own + others <= kWorthSaying * all) continue;
+    if (own + others <= judgement::kReclaimWorthSaying * all) continue;
     text += fmt::format("    {:<18} {:>5.1f} % their own, {:>5.1f} % waiting for a holder of mmap_sem who reclaims\n",
                         comparison.policy(policy).name, 100 * own / all, 100 * others / all);
   }
@@ -273,8 +274,9 @@ std::string reclaim(const Comparison& comparison) {
 std::string unfinished_note(const models::Result& result, const models::ClassResult& each) {
   const std::uint64_t served = each.total().latency().count();
   // A loop that keeps up has only the requests of a moment open, however short the run.
-  constexpr std::uint64_t kOfAMoment = 20;
-  if (!each.open_loop || each.unfinished <= kOfAMoment || each.unfinished * 100 < served) return "";
+  const bool keeps_up =
+      each.unfinished <= judgement::kOpenOfAMoment || each.unfinished * judgement::kOpenOneIn < served;
+  if (!each.open_loop || keeps_up) return "";
   return fmt::format(
       "    {}, seed {}: the open loop {} is saturated: {} requests were due and not served when the run ended, {} "
       "were;\n"
@@ -318,16 +320,13 @@ std::vector<Loops> loops_of(const models::Scenario& scenario) {
   return found;
 }
 
-constexpr double kGapQuantile = 0.99;
-constexpr double kGapThatMatters = 1.5;
-
 // The p99 of all requests of a class, whenever they were due.
 std::optional<sim::Nanoseconds> overall(const Comparison& comparison, std::size_t policy, const std::string& name) {
   sim::Histogram all;
   for (const Row& row : comparison.rows()) {
     if (row.class_name == name) all.merge(comparison.pooled(policy, row).latency());
   }
-  return all.percentile(kGapQuantile);
+  return all.percentile(judgement::kGapQuantile);
 }
 
 // Where the p99 of an open loop is longest.
@@ -342,7 +341,7 @@ std::optional<Worst> worst_of(const Comparison& comparison, const std::string& n
   for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
     for (const Row& row : comparison.rows()) {
       if (row.class_name != name) continue;
-      const auto p99 = comparison.pooled(policy, row).latency().percentile(kGapQuantile);
+      const auto p99 = comparison.pooled(policy, row).latency().percentile(judgement::kGapQuantile);
       if (p99 && *p99 > worst.p99) worst = {policy, row, *p99};
     }
   }
@@ -353,11 +352,12 @@ std::string gap(const Comparison& comparison, const Loops& loops) {
   const auto open = worst_of(comparison, loops.open);
   if (!open) return "";
   const sim::Histogram& closed = comparison.pooled(open->policy, {loops.closed, open->row.call}).latency();
-  const auto closed_p99 = closed.percentile(kGapQuantile);
+  const auto closed_p99 = closed.percentile(judgement::kGapQuantile);
   // One that was asked too little meanwhile to have a p99 is judged by all that it asked for.
   const auto judged = closed_p99 ? closed_p99 : overall(comparison, open->policy, loops.closed);
   if (!judged) return "";
-  if (static_cast<double>(open->p99.count()) <= kGapThatMatters * static_cast<double>(judged->count())) return "";
+  if (static_cast<double>(open->p99.count()) <= judgement::kGapThatMatters * static_cast<double>(judged->count()))
+    return "";
   return fmt::format(
       "    Under {}, p99 during {}: {} (closed loop, {} requests) {}, {} (open, {}) {}:\n"
       "    a closed loop asks nothing while it waits.\n",

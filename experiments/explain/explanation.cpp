@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "experiments/base/change.h"
+#include "experiments/base/judgement.h"
 #include "experiments/base/quantity.h"
 #include "experiments/base/shell.h"
 #include "experiments/compare/autopsy.h"
@@ -28,11 +29,6 @@ using models::Cause;
 using models::Result;
 using sim::Nanoseconds;
 using Results = std::vector<Result>;
-
-// Far above: nobody calls that noise.
-constexpr double kFarAbove = 3;
-// Of a victim's slowest requests' time, to be worth a sentence or a remedy.
-constexpr double kWorthSaying = 0.05;
 
 bool makes_requests(const models::ThreadSpec& thread) {
   return thread.count > 0 && !std::holds_alternative<models::LockerSpec>(thread.run) &&
@@ -82,7 +78,8 @@ const Statistic& best_statistic(const std::vector<sim::Histogram>& before, const
     return values_of(latencies, statistic).size() == latencies.size();
   };
   const auto found = std::find_if(statistics.rbegin(), statistics.rend(), [&](const Statistic& statistic) {
-    return statistic.quantile >= 0.9 && all_can_tell(before, statistic) && all_can_tell(after, statistic);
+    return statistic.quantile >= judgement::kLeastOfTheTail && all_can_tell(before, statistic) &&
+           all_can_tell(after, statistic);
   });
   return found == statistics.rend() ? statistics.back() : *found;
 }
@@ -209,34 +206,38 @@ std::optional<TailChange> far_from_alone(const Results& alone_results, const Res
   return change_of(class_name, statistic, before, values_of(latencies, statistic));
 }
 
-std::vector<Victim> victims_of(Runner& runner, const models::Scenario& scenario, const Results& together,
-                               std::vector<std::string>& unharmed) {
+/// Whom it harms, whom not, and of whom that cannot be told: into `explanation`.
+void sort_classes(Runner& runner, const models::Scenario& scenario, const Results& together, Explanation& explanation) {
   const std::vector<std::string> names = competitors(scenario);
   std::vector<Variant> variants;
   for (const std::string& name : names) variants.push_back({alone(scenario, name, together.front().sim_time), {}});
   const std::vector<Outcome> outcomes = runner.run(variants);
-  std::vector<Victim> victims;
+  std::vector<Victim>& victims = explanation.victims;
   for (std::size_t each = 0; each < names.size(); ++each) {
     if (const auto* const reason = std::get_if<std::string>(&outcomes[each])) {
       throw std::runtime_error(fmt::format("{} alone on the machine: {}", names[each], *reason));
     }
-    const auto change = far_from_alone(std::get<Results>(outcomes[each]), together, names[each]);
-    if (change && change->ratio >= kFarAbove && kind_of(*change) == Change::longer) {
+    const auto& alone_results = std::get<Results>(outcomes[each]);
+    if (const auto ended = out_of_memory(names[each], alone_results)) {
+      explanation.untold.push_back(*ended);
+      continue;
+    }
+    const auto change = far_from_alone(alone_results, together, names[each]);
+    if (change && change->ratio >= judgement::kFarAbove && kind_of(*change) == Change::longer) {
       victims.push_back({*change, wait_chains(together, id_of(together.front(), names[each]))});
     } else {
-      unharmed.push_back(names[each]);
+      explanation.unharmed.push_back(names[each]);
     }
   }
   std::stable_sort(victims.begin(), victims.end(),
                    [](const Victim& a, const Victim& b) { return a.tail.ratio > b.tail.ratio; });
-  return victims;
 }
 
 std::vector<WaitChain> chains_that_matter(const std::vector<Victim>& victims) {
   std::vector<WaitChain> chains;
   for (const Victim& victim : victims) {
     for (const WaitChain& chain : victim.waits.chains) {
-      if (victim.waits.share(chain.time) >= kWorthSaying) chains.push_back(chain);
+      if (victim.waits.share(chain.time) >= judgement::kWorthNaming) chains.push_back(chain);
     }
   }
   return chains;
@@ -275,7 +276,7 @@ std::string own_time(const Victim& victim) {
   std::string text;
   for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
     const double share = victim.waits.share(victim.waits.own[cause]);
-    if (share < kWorthSaying || static_cast<Cause>(cause) == Cause::lock_wait) continue;
+    if (share < judgement::kWorthNaming || static_cast<Cause>(cause) == Cause::lock_wait) continue;
     text += fmt::format("{}{:.0f} % {}", text.empty() ? "" : ", ", 100 * share, to_string(static_cast<Cause>(cause)));
   }
   return text;
@@ -304,7 +305,6 @@ bool tells(const WaitChain& told, const WaitChain& chain, models::ClassId victim
 
 /// Those that much of a victim's time goes to. The longest first: they tell the shorter ones.
 std::vector<MainChain> main_chains(const std::vector<Victim>& victims) {
-  constexpr double kMain = 0.2;
   std::vector<MainChain> chains;
   for (const Victim& victim : victims) {
     const std::size_t first = chains.size();
@@ -319,7 +319,8 @@ std::vector<MainChain> main_chains(const std::vector<Victim>& victims) {
       }
     }
   }
-  std::erase_if(chains, [&](const MainChain& each) { return each.victim->waits.share(each.chain.time) < kMain; });
+  std::erase_if(
+      chains, [&](const MainChain& each) { return each.victim->waits.share(each.chain.time) < judgement::kMainChain; });
   std::stable_sort(chains.begin(), chains.end(), [](const MainChain& a, const MainChain& b) {
     return a.chain.through.size() > b.chain.through.size();
   });
@@ -334,7 +335,7 @@ std::string what_holders_do(const MainChain& main, const std::vector<std::string
   std::string text;
   for (const auto& [doing, time] : times) {
     const double share = static_cast<double>(time.count()) / static_cast<double>(main.chain.time.count());
-    if (doing.empty() || share < kWorthSaying) continue;
+    if (doing.empty() || share < judgement::kWorthNaming) continue;
     text += fmt::format("; in {:.0f} % of that time it is one{}", 100 * share, doing.substr(1));
   }
   return text;
@@ -344,10 +345,9 @@ std::string sentence_about(const MainChain& main, const models::Scenario& scenar
   const std::vector<std::string> classes = results.front().class_names();
   const Victim& victim = *main.victim;
   const std::string& name = victim.tail.class_name;
-  constexpr double kNearlyAll = 0.9;
   const WaitChain& first = main.parts.front();
   const bool always =
-      static_cast<double>(first.time.count()) > kNearlyAll * static_cast<double>(main.chain.time.count());
+      static_cast<double>(first.time.count()) > judgement::kNearlyAll * static_cast<double>(main.chain.time.count());
   WaitChain chain = main.chain;
   std::vector<models::Phase> phases;
   for (const WaitChain& part : main.parts) {
@@ -366,9 +366,9 @@ std::vector<std::string> account_of(const std::vector<Victim>& victims, const mo
   const auto is_told = [&](const MainChain& main) {
     const models::ClassId id = id_of(results.front(), main.victim->tail.class_name);
     const double share = main.victim->waits.share(main.chain.time);
-    constexpr double kAboutAsMuch = 0.1;
     return std::any_of(told.begin(), told.end(), [&](const MainChain& each) {
-      return tells(each.chain, main.chain, id) && each.victim->waits.share(each.chain.time) > share - kAboutAsMuch;
+      return tells(each.chain, main.chain, id) &&
+             each.victim->waits.share(each.chain.time) > share - judgement::kAboutAsMuch;
     });
   };
   for (const MainChain& main : main_chains(victims)) {
@@ -395,6 +395,10 @@ Trial trial_of(const Remedy& remedy, const Outcome& outcome, const Results& toge
     return trial;
   }
   const auto& results = std::get<Results>(outcome);
+  if (const auto ended = out_of_memory(remedy.label, results)) {
+    trial.failure = what_happened(*ended);
+    return trial;
+  }
   for (const Victim& victim : explanation.victims) {
     const std::string& name = victim.tail.class_name;
     if (remedy.without == name) continue;
@@ -407,8 +411,8 @@ Trial trial_of(const Remedy& remedy, const Outcome& outcome, const Results& toge
   for (const std::string& name : explanation.unharmed) {
     if (remedy.without == name) continue;
     const auto change = tail_change(together, results, name);
-    constexpr double kWorse = 1.5;
-    if (change && change->ratio > kWorse && kind_of(*change) == Change::longer) trial.worse.push_back(name);
+    if (change && change->ratio > judgement::kAtTheCostOf && kind_of(*change) == Change::longer)
+      trial.worse.push_back(name);
   }
   return trial;
 }
@@ -443,6 +447,19 @@ std::string lines_of(std::size_t place, const Trial& trial) {
   if (!trial.failure.empty()) return text + fmt::format("       cannot be told: {}\n", trial.failure);
   for (const TailChange& change : trial.victims) text += "       " + change_line(change) + "\n";
   if (!trial.worse.empty()) text += fmt::format("       at the cost of {}\n", fmt::join(trial.worse, ", "));
+  return text;
+}
+
+/// First of all: what such runs say about the rest is little.
+std::string out_of_memory_note(const Explanation& explanation) {
+  return explanation.out_of_memory ? to_text(*explanation.out_of_memory) + ": the figures end there.\n\n" : "";
+}
+
+std::string lines_of_untold(const Explanation& explanation) {
+  std::string text;
+  for (const OutOfMemory& each : explanation.untold) {
+    text += fmt::format("    cannot be told of {}: alone it {}\n", each.who, what_happened(each));
+  }
   return text;
 }
 
@@ -522,7 +539,8 @@ Explanation explain(const ExplainRequest& request, const std::function<void(std:
   explanation.policy = scenario.policies.front().name;
   explanation.replications = together.size();
   explanation.command = request.command;
-  explanation.victims = victims_of(runner, scenario, together, explanation.unharmed);
+  explanation.out_of_memory = out_of_memory(explanation.policy, together);
+  sort_classes(runner, scenario, together, explanation);
   explanation.account = account_of(explanation.victims, scenario, together);
   if (explanation.victims.empty()) return explanation;
 
@@ -541,18 +559,21 @@ Explanation explain(const ExplainRequest& request, const std::function<void(std:
 }
 
 std::string to_text(const Explanation& explanation) {
-  const std::string report = explanation.incident ? report_of(*explanation.incident) : "";
+  const std::string report =
+      out_of_memory_note(explanation) + (explanation.incident ? report_of(*explanation.incident) : "");
   if (explanation.victims.empty()) {
     return report +
            fmt::format(
                "Nobody suffers: no tail is {} times what it is with one thread of that class alone on the machine.\n",
-               kFarAbove);
+               judgement::kFarAbove) +
+           lines_of_untold(explanation);
   }
   std::string text =
       report + fmt::format("Who suffers under {}: tails, from one thread alone on the machine to all together\n",
                            explanation.policy);
   for (const Victim& victim : explanation.victims) text += "    " + change_line(victim.tail) + "\n";
   if (!explanation.unharmed.empty()) text += fmt::format("    not: {}\n", fmt::join(explanation.unharmed, ", "));
+  text += lines_of_untold(explanation);
   text += "\nWhat happens\n";
   for (const std::string& sentence : explanation.account) text += "    " + sentence + "\n";
   text += "\nWhat would help: each change alone, by the victim that it helps least\n";
@@ -567,10 +588,12 @@ std::string to_text(const Explanation& explanation) {
   }
   if (place == 0) text += "    Nothing that was tried helps every victim.\n";
   if (!useless.empty()) text += fmt::format("    Does not help every victim: {}\n", fmt::join(useless, "; "));
-  text +=
-      explanation.replications == 1
-          ? "\nOne replication: no confidence intervals, and only a factor of 1.5 counts. --reps 5 runs five seeds.\n"
-          : fmt::format("\nDifferences: mean over {} seeds [95 % confidence].\n", explanation.replications);
+  text += explanation.replications == 1
+              ? fmt::format(
+                    "\nOne replication: no confidence intervals, and only a factor of {} counts. --reps 5 runs five "
+                    "seeds.\n",
+                    judgement::kPlainChange)
+              : fmt::format("\nDifferences: mean over {} seeds [95 % confidence].\n", explanation.replications);
   return text;
 }
 
@@ -580,6 +603,8 @@ Json to_json(const Explanation& explanation) {
             {"command", explanation.command}, {"replications", explanation.replications},
             {"victims", Json::array()},       {"unharmed", explanation.unharmed},
             {"account", explanation.account}, {"trials", Json::array()}};
+  if (explanation.out_of_memory) json["out_of_memory"] = to_json(*explanation.out_of_memory);
+  for (const OutOfMemory& each : explanation.untold) json["untold"].push_back(to_json(each));
   if (explanation.incident) json["incident"] = json_of(*explanation.incident);
   for (const Victim& victim : explanation.victims) {
     Json each = json_of(victim.tail);

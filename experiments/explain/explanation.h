@@ -2,8 +2,9 @@
 //
 // Who suffers: a class whose tail is three times, or more, what it is with one thread of it alone on the machine. Why:
 // wait_chain.h. What would help: each remedy of remedy.h is run with the same seeds, and held against the run as it is
-// by the victim that it helps least, so that helping one at the cost of another does not count as help. Figures are
-// those of single replications: the highest percentile up to p99.9 that all replications on both sides have samples
+// by the victim that it helps least, so that helping one at the cost of another does not count as help. A run that ran
+// out of memory has no tail to be held against: a class or a remedy of which one did is named, and not ranked. Figures
+// are those of single replications: the highest percentile up to p99.9 that all replications on both sides have samples
 // enough for, or else the longest. For who suffers, the runs together decide which; a class that alone has too few
 // samples for it is represented by its longest there, which is no shorter. Ratios are geometric means over the
 // replications, paired by seed; differences have Student's 95 % interval (statistics.h). Validated by
@@ -18,6 +19,7 @@
 
 #include "experiments/base/statistics.h"
 #include "experiments/compare/comparison.h"
+#include "experiments/compare/out_of_memory.h"
 #include "experiments/explain/remedy.h"
 #include "experiments/explain/wait_chain.h"
 #include "experiments/run/result_json.h"
@@ -69,9 +71,11 @@ struct Explanation {
   std::size_t replications = 1;
   std::vector<Victim> victims;        ///< the one that suffers most first
   std::vector<std::string> unharmed;  ///< the other classes that make requests
+  std::vector<OutOfMemory> untold;    ///< and those that run out of memory alone: nothing to hold them against
   std::vector<std::string> account;   ///< what happened, a sentence each, the most important first
   std::vector<Trial> trials;          ///< the one that helps most first
   std::string command;
+  std::optional<OutOfMemory> out_of_memory;  ///< of the scenario as it is, under `policy`
 };
 
 /// What to explain.

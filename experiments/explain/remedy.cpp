@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "experiments/base/judgement.h"
 #include "experiments/base/quantity.h"
 #include "experiments/run/result_json.h"
 #include "experiments/scenario/edits.h"
@@ -198,7 +199,7 @@ class Chooser {
     std::vector<std::string> rarely;
     for (const char* const key : {"closed.think", "closed.compute", "open.every"}) {
       const auto often = text_at(member, key);
-      const auto scaled_up = often ? std::optional(scaled(*often, 10)) : std::nullopt;
+      const auto scaled_up = often ? std::optional(scaled(*often, judgement::kLessOften)) : std::nullopt;
       if (scaled_up && *scaled_up && **scaled_up != *often) rarely.push_back(member.set(key, **scaled_up));
     }
     if (!rarely.empty()) add({fmt::format("{} ten times less often", member.thread->name), rarely, {}, {}});
@@ -247,13 +248,13 @@ class Chooser {
   }
 
   void add_niceness(const Member& holder) {
-    const int nice = holder.thread->sched.nice > 0 ? 0 : -10;
+    const int nice = holder.thread->sched.nice > 0 ? 0 : judgement::kHigherPriority;
     if (holder.thread->sched.nice <= nice) return;
     add({fmt::format("{} at nice {}", holder.thread->name, nice), {holder.set("nice", std::to_string(nice))}, {}, {}});
   }
 
   void add_lower_priority(const Member& taker) {
-    constexpr int kLowest = 19;
+    constexpr int kLowest = judgement::kLowestPriority;
     if (taker.thread->sched.nice == kLowest) return;
     add({fmt::format("{} at nice {}", taker.thread->name, kLowest),
          {taker.set("nice", std::to_string(kLowest))},

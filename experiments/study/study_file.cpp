@@ -9,6 +9,8 @@
 #include <limits>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/judgement.h"
+#include "experiments/base/statistics.h"
 #include "experiments/scenario/config_catalogue.h"
 #include "experiments/scenario/yaml_values.h"
 
@@ -18,7 +20,6 @@ namespace {
 
 using Diagnostics = std::vector<Diagnostic>;
 
-constexpr int kMostReplications = 10'000;
 constexpr std::size_t kMostValues = 10'000;
 constexpr std::string_view kValuesExpected =
     "a list such as [1, 2, 4], a range such as 64MiB..4GiB x2 or 1..8 +1, or a map of named settings";
@@ -78,6 +79,20 @@ std::string quoted(const std::string& text) { return nlohmann::json(text).dump()
 
 std::string scalar_to_flow(const std::string& text) { return is_plain(text) ? text : quoted(text); }
 
+// --- keys of the scenario that are not a study's to set --------------------------------------------------------
+
+/// `processes[0].name` begins with `processes`.
+std::string first_key(const std::string& path) { return path.substr(0, path.find_first_of(".[=")); }
+
+/// Why a study must not set a key, for all points or from one to the other (`varies`); nothing where it may.
+std::optional<std::string> why_not_set(const std::string& path, bool varies) {
+  const std::string key = first_key(path);
+  if (key == "seed") return "seeds are the study's: `seed`, `replications`";
+  const bool note = key == "name" || key == "about" || key == "schema" || key == "incident";
+  if (varies && note) return fmt::format("nothing of a run hangs on `{}`: all points would be the same", key);
+  return std::nullopt;
+}
+
 // --- the study ----------------------------------------------------------------------------------------------
 
 class StudyReader {
@@ -90,7 +105,7 @@ class StudyReader {
     assign(study_.name, map.require("name"), name_of);
     assign(study_.about, map.find("about"), text_of);
     if (const auto policies = map.find("policies")) read_policies(*policies);
-    if (const auto set = map.find("set")) study_.settings = read_settings(*set);
+    if (const auto set = map.find("set")) study_.settings = read_settings(*set, false);
     if (const auto axes = map.require("axes")) read_axes(*axes);
     read_scenario_name(map);
     if (const auto zip = map.find("zip")) read_zips(*zip);
@@ -139,10 +154,12 @@ class StudyReader {
     }
   }
 
-  std::vector<Setting> read_settings(const YamlField& field) {
+  /// `varies`: they are those of one value of an axis.
+  static std::vector<Setting> read_settings(const YamlField& field, bool varies) {
     std::vector<Setting> settings;
     const YamlMap map = field.map("a map of settings such as {memory.size: 8GiB, machine.cpus: 4}");
     for (const YamlMap::Item& item : map.items()) {
+      if (const auto why_not = why_not_set(item.key, varies)) map.refuse_key(item, *why_not);
       settings.push_back({fmt::format("{}={}", item.key, to_flow(item.value.node())), item.value.node().at});
     }
     return settings;
@@ -177,20 +194,21 @@ class StudyReader {
     if (!set && !named && !of_scenarios && values) {
       item.value.refuse("missing `set`: the key of the scenario that the values are for");
     }
-    if (const auto when = map.find("when")) axis.when = condition_of(*when);
+    if (const auto when = map.find("when")) axis.when = constraint_of(*when);
     map.refuse_unknown();
     axis.type = common_type(axis.values);
     study_.axes.push_back(std::move(axis));
   }
 
   static std::vector<std::string> read_paths(const YamlField& field) {
-    std::vector<std::string> paths;
     constexpr std::string_view kExpected = "a path such as memory.size, or a list of them";
-    if (field.node().kind == YamlNode::Kind::sequence) {
-      for (const YamlField& item : field.items(kExpected)) {
-        if (const auto path = item.text(kExpected)) paths.push_back(*path);
-      }
-    } else if (const auto path = field.text(kExpected)) {
+    std::vector<YamlField> items{field};
+    if (field.node().kind == YamlNode::Kind::sequence) items = field.items(kExpected);
+    std::vector<std::string> paths;
+    for (const YamlField& item : items) {
+      const auto path = item.text(kExpected);
+      if (!path) continue;
+      if (const auto why_not = why_not_set(*path, true)) item.refuse(*why_not);
       paths.push_back(*path);
     }
     return paths;
@@ -216,7 +234,7 @@ class StudyReader {
     std::vector<AxisValue> values;
     const YamlMap map = field.map();
     for (const YamlMap::Item& item : map.items()) {
-      values.push_back({item.key, value_of(item.key), read_settings(item.value), item.key_at});
+      values.push_back({item.key, value_of(item.key), read_settings(item.value, true), item.key_at});
     }
     if (values.empty()) field.refuse("expected at least one value, found none");
     return values;
@@ -347,9 +365,16 @@ class StudyReader {
     return std::nullopt;
   }
 
+  std::optional<Condition> constraint_of(const YamlField& field) const {
+    auto expression = condition_of(field);
+    if (!expression) return std::nullopt;
+    return Condition{std::move(*expression), field.node().scalar, field.node().at};
+  }
+
   void read_derived(const YamlField& field) {
     const YamlMap map = field.map("a map such as {machine.cpus: faulters + 2}");
     for (const YamlMap::Item& item : map.items()) {
+      if (const auto why_not = why_not_set(item.key, true)) map.refuse_key(item, *why_not);
       auto value = expression_of(item.value);
       if (value) study_.derived.push_back({item.key, std::move(value->first), item.value.node().at});
     }
@@ -359,7 +384,7 @@ class StudyReader {
     std::vector<YamlField> conditions{field};
     if (field.node().kind == YamlNode::Kind::sequence) conditions = field.items("a list of conditions");
     for (const YamlField& each : conditions) {
-      if (auto condition = condition_of(each)) study_.only_if.push_back(std::move(*condition));
+      if (auto condition = constraint_of(each)) study_.only_if.push_back(std::move(*condition));
     }
   }
 
@@ -386,7 +411,7 @@ class StudyReader {
     if (precision) {
       study_.precision = percentage_of(*precision);
       if (study_.measures.empty()) precision->refuse("missing `measure`: what is to be known so precisely");
-      study_.at_most = std::max(study_.replications, 30);
+      study_.at_most = std::max(study_.replications, judgement::kAtMostReplications);
       study_.replications = std::max(study_.replications, 2);
     }
     assign(study_.at_most, at_most, count_up_to(kMostReplications));
@@ -451,6 +476,7 @@ class StudyReader {
     if (const auto factors = map.require("factors")) {
       for (const YamlField& item : factors->items("a list of paths such as [machine.costs.fault]")) {
         if (const auto path = item.text("a path such as machine.costs.fault")) {
+          if (const auto why_not = why_not_set(*path, true)) item.refuse(*why_not);
           spec.factors.emplace_back(*path, item.node().at);
         }
       }

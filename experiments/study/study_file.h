@@ -22,6 +22,10 @@
 //   sensitivity: {factors: [machine.costs.fault], range: 0.5..2, trajectories: 10}
 //   smoke: {axes: {region: [64MiB]}, replications: 1}         # what --smoke puts in place of the above
 //
+// `policies`, `seed` and `replications` take the place of the scenario's `policies` and `seed`, whatever these are. So
+// no axis, `set`, `derive` or factor may lead to `seed`; and none that is to differ from point to point to what no
+// result hangs on (`name`, `about`, `incident`). `expect` may be set: it says what a point is checked for.
+//
 // A study is read without its scenario; study_plan.h puts both together and checks every point.
 #pragma once
 
@@ -36,6 +40,13 @@
 #include "experiments/scenario/yaml_reader.h"
 
 namespace experiments {
+
+/// A condition on the values of axes.
+struct Condition {
+  Expression expression;
+  std::string text;
+  Position at;
+};
 
 /// A key of the scenario and what it is set to, as --set takes it.
 struct Setting {
@@ -54,7 +65,7 @@ struct Axis {
   std::string name;
   ValueType type = ValueType::word;  ///< of all its values
   std::vector<AxisValue> values;     ///< at least one
-  std::optional<Expression> when;    ///< names earlier axes only; where it does not hold the axis has no value
+  std::optional<Condition> when;     ///< names earlier axes only; where it does not hold the axis has no value
 };
 
 /// A key of the scenario that is computed at each point.
@@ -91,7 +102,7 @@ struct Study {
   std::vector<Axis> axes;
   std::vector<std::vector<std::size_t>> zips;  ///< by number, each in the order of the axes
   std::vector<Derived> derived;
-  std::vector<Expression> only_if;
+  std::vector<Condition> only_if;
   int replications = 1;
   std::uint64_t seed = 1;
   std::vector<Measure> measures;    ///< perhaps none

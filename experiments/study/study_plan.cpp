@@ -157,15 +157,17 @@ StudyPlan::StudyPlan(Study study) : study_(std::move(study)) {
   if (points_.empty()) refuse({study_.file.string(), 1, 1}, "only_if", "no point is left");
 }
 
-bool StudyPlan::holds(const Expression& condition, const std::vector<const AxisValue*>& chosen) const {
-  const auto value = evaluate(condition, surroundings_of(study_, chosen));
-  return value && value->amount != 0;
+bool StudyPlan::holds(const Condition& condition, const std::string& key,
+                      const std::vector<const AxisValue*>& chosen) const {
+  const auto truth = experiments::holds(condition.expression, surroundings_of(study_, chosen));
+  if (!truth) refuse(condition.at, key, fmt::format("in '{}': {}", condition.text, truth.message()));
+  return *truth;
 }
 
 void StudyPlan::add_points(std::size_t axis, std::vector<const AxisValue*>& chosen) {
   if (axis == study_.axes.size()) {
     const bool wanted = std::all_of(study_.only_if.begin(), study_.only_if.end(),
-                                    [&](const Expression& condition) { return holds(condition, chosen); });
+                                    [&](const Condition& condition) { return holds(condition, "only_if", chosen); });
     if (wanted) add_point(chosen);
     return;
   }
@@ -173,7 +175,8 @@ void StudyPlan::add_points(std::size_t axis, std::vector<const AxisValue*>& chos
     return std::find(group.begin(), group.end(), axis) != group.end();
   });
   const bool follows = zip != study_.zips.end() && zip->front() != axis;
-  const bool without = study_.axes[axis].when && !holds(*study_.axes[axis].when, chosen);
+  const Axis& next = study_.axes[axis];
+  const bool without = next.when && !holds(*next.when, fmt::format("axes.{}.when", next.name), chosen);
   if (follows || without) {
     if (without) chosen[axis] = nullptr;
     add_points(axis + 1, chosen);
@@ -209,8 +212,9 @@ void StudyPlan::add_point(const std::vector<const AxisValue*>& chosen) {
   const Surroundings surroundings = surroundings_of(study_, chosen);
   for (const Derived& derived : study_.derived) {
     const auto value = evaluate(derived.value, surroundings);
-    if (!value) continue;
-    const auto text = spell(*value);
+    if (!value) refuse(derived.at, "derive." + derived.path, value.message());
+    if (!*value) continue;
+    const auto text = spell(**value);
     if (!text) refuse(derived.at, "derive." + derived.path, text.message());
     point.settings.push_back({fmt::format("{}={}", derived.path, *text), derived.at});
   }

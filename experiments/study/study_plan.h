@@ -35,7 +35,8 @@ struct PointRuns {
 
 class StudyPlan {
  public:
-  /// Throws InputError: there is no such scenario, a derived value is none, or no point is left.
+  /// Throws InputError: there is no such scenario, a derived value is none, a condition cannot be told, or no point
+  /// is left.
   explicit StudyPlan(Study study);
 
   [[nodiscard]] const Study& study() const { return study_; }
@@ -53,7 +54,9 @@ class StudyPlan {
   void add_points(std::size_t axis, std::vector<const AxisValue*>& chosen);
   void add_point(const std::vector<const AxisValue*>& chosen);
   void add_sensitivity_points();
-  [[nodiscard]] bool holds(const Expression& condition, const std::vector<const AxisValue*>& chosen) const;
+  /// Throws InputError where it cannot be told; `key`: the condition's, in the study.
+  [[nodiscard]] bool holds(const Condition& condition, const std::string& key,
+                           const std::vector<const AxisValue*>& chosen) const;
   [[nodiscard]] std::filesystem::path find_scenario(const std::string& name, const Position& at);
   [[nodiscard]] YamlNode tree_of(const StudyPoint& point, std::vector<Diagnostic>& diagnostics);
   [[nodiscard]] std::string command_of(const StudyPoint& point, const YamlNode& tree, std::size_t policy);

@@ -98,10 +98,6 @@ std::string show(const Measure& measure, double amount) {
   return measure.statistic == "count" ? fmt::format("{:.0f}", amount) : human(Time(amount));
 }
 
-double mean_of(const std::vector<double>& values) {
-  return boost::math::statistics::mean(values.begin(), values.end());
-}
-
 std::string cell(const PolicyOutcomes& policy, const Measure& measure) {
   const std::vector<double> values = policy.values(measure);
   if (values.empty()) return "-";
@@ -514,10 +510,10 @@ std::optional<double> share_holding(const PointOutcomes& point, const Expression
       complete = complete && policy != nullptr && run != policy->replications.end() && run->second.status == "done";
       return complete ? policy->value(measure, replication) : std::nullopt;
     };
-    const auto value = evaluate(condition, surroundings);
-    if (!complete) continue;
+    const auto truth = holds(condition, surroundings);
+    if (!complete || !truth) continue;
     ++counted;
-    if (value && value->amount != 0) ++holding;
+    if (*truth) ++holding;
   }
   if (counted == 0) return std::nullopt;
   return static_cast<double>(holding) / static_cast<double>(counted);

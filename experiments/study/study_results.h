@@ -112,7 +112,8 @@ template <typename Points>
 /// The lines of a study whose points have these labels.
 [[nodiscard]] std::vector<Line> lines_of(const std::vector<Labels>& labels, std::size_t axis);
 
-/// The share of a point's replications for which a condition holds; nothing before there are any.
+/// The share of a point's replications for which a condition holds; nothing before there are any. Those for which it
+/// cannot be told, as it divides by zero, do not count.
 [[nodiscard]] std::optional<double> share_holding(const PointOutcomes& point, const Expression& condition,
                                                   const StudyResults& results);
 

@@ -75,6 +75,15 @@ void expect_bad_input(const Outcome& outcome, const std::string& what) {
   EXPECT_EQ(outcome.out, "") << "what is wrong goes to standard error";
 }
 
+// The commands that the program lists: lines of two blanks, a name and what it does.
+std::vector<std::string> all_commands() {
+  std::vector<std::string> commands;
+  for (const std::string& line : lines_of(mlocksim({"--help"}).out)) {
+    if (line.starts_with("  ")) commands.push_back(line.substr(2, line.find(' ', 2) - 2));
+  }
+  return commands;
+}
+
 // --- help ---------------------------------------------------------------------------------------------------
 
 TEST_F(Commands, ListThemselvesWhenAskedForHelp) {
@@ -82,12 +91,14 @@ TEST_F(Commands, ListThemselvesWhenAskedForHelp) {
     const Outcome outcome = mlocksim({word});
     EXPECT_EQ(outcome.code, kOk) << word;
     EXPECT_EQ(outcome.err, "") << word;
-    for (const char* command : {"run", "compare", "check", "list"}) EXPECT_THAT(outcome.out, HasSubstr(command));
+    EXPECT_EQ(outcome.out, mlocksim({"--help"}).out) << word;
   }
+  EXPECT_THAT(all_commands(),
+              ElementsAre("run", "compare", "explain", "sweep", "results", "report", "merge", "check", "list"));
 }
 
 TEST_F(Commands, ExplainThemselves) {
-  for (const std::string command : {"run", "compare", "check", "list"}) {
+  for (const std::string& command : all_commands()) {
     for (const char* word : {"--help", "-h"}) {
       const Outcome outcome = mlocksim({command, word});
       EXPECT_EQ(outcome.code, kOk) << command;
@@ -103,6 +114,12 @@ TEST_F(Commands, NameEveryOptionInTheirHelp) {
   }
   for (const char* option : {"--policies", "--reps", "--jobs", "--seed", "--set", "--json", "--hgrm"}) {
     EXPECT_THAT(mlocksim({"compare", "--help"}).out, HasSubstr(option));
+  }
+}
+
+TEST_F(Commands, TakeUpToTenThousandReplications) {
+  for (const char* const command : {"compare", "explain"}) {
+    expect_bad_input(mlocksim({command, tiny_, "--reps", "10001"}), "from 1 to 10000, found 10001");
   }
 }
 

@@ -10,6 +10,7 @@
 #include <deque>
 #include <filesystem>
 
+#include "experiments/compare/expectation_check.h"
 #include "experiments/explain/explanation.h"
 #include "experiments/run/execute.h"
 #include "experiments/scenario/config_catalogue.h"
@@ -130,7 +131,10 @@ TEST_P(Incidents, AndFailsWhenTheCauseIsTakenAway) {
   overrides.sets = incident.sets_without_cause;
   if (incident.policy_without_cause) overrides.policies = {*incident.policy_without_cause};
   const std::vector<ExpectationCheck> checks = checks_of(read(overrides));
-  EXPECT_FALSE(all_hold(checks)) << to_text(checks);
+  // "Undecidable" is no pass either, but says nothing: there may be nobody left of whom it is expected.
+  const bool fails =
+      std::any_of(checks.begin(), checks.end(), [](const auto& each) { return each.holds == Holds::no; });
+  EXPECT_TRUE(fails) << "decided, and at least one fails:\n" << to_text(checks);
 }
 
 // --- what is explained ------------------------------------------------------------------------------------------
@@ -165,8 +169,8 @@ struct PublishedRow {
 };
 
 // The costs of mmap and munmap are set from the row without readers. Within a factor of 2: the longest calls
-// of all rows, and the means with up to two readers.
-TEST(ProcMmapSemTest, PredictsThePublishedRows) {
+// of all rows, and the means with up to two readers. The other five means are off by more, and are told by name.
+TEST(ProcMmapSemTest, PredictsTheLongestCallsAndTheMeansWithUpToTwoReadersWhoDoNotSleep) {
   tests::use_source_configs();
   const std::vector<PublishedRow> rows{
       {0, false, 5, 0, true},     {1, false, 52, 61, true},   {2, false, 234, 58, true}, {3, false, 281, 59, false},
@@ -198,8 +202,14 @@ TEST(ProcMmapSemTest, PredictsThePublishedRows) {
       longest = std::max(longest, static_cast<double>(latency.max().count()) / 1e6);
     }
     means.push_back(mean);
-    SCOPED_TRACE(fmt::format("{} CPUs{}: mean {:.1f} us, longest {:.2f} ms", row.cpus, row.sleeps ? ", D = 2" : "",
-                             mean, longest));
+    const std::string name = fmt::format("{}_CPUs{}", row.cpus, row.sleeps ? "_sleeping" : "");
+    const std::string found =
+        fmt::format("mean {:.1f} us (published {}), longest {:.2f} ms", mean, row.mean_us, longest);
+    SCOPED_TRACE(fmt::format("{}: {}", name, found));
+    if (!row.mean_comes_out) {
+      fmt::print("not checked, {}: {}\n", name, found);
+      RecordProperty("mean_not_checked_" + name, found);
+    }
     if (row.longest_ms > 0) {
       EXPECT_GT(longest, row.longest_ms / 2);
       EXPECT_LT(longest, row.longest_ms * 2);

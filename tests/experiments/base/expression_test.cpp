@@ -35,8 +35,9 @@ std::string value_at_a_point(const std::string& text, bool with_pressure = true)
     return with_pressure ? std::optional(value_of("heavy")) : std::nullopt;
   };
   const auto value = evaluate(*parse_expression(text), surroundings);
-  if (!value) return "nothing";
-  const auto spelled = spell(*value);
+  if (!value) return value.message();
+  if (!*value) return "nothing";
+  const auto spelled = spell(**value);
   return spelled ? *spelled : spelled.message();
 }
 
@@ -103,7 +104,63 @@ TEST(ExpressionTest, ReadsMeasures) {
 TEST(ExpressionTest, RefusesResultsThatNobodyCouldRead) {
   EXPECT_THAT(value_at_a_point("region / 3"), HasSubstr("is not a whole number"));
   EXPECT_THAT(value_at_a_point("1GiB - 2GiB"), HasSubstr("is not a whole number from 0"));
-  EXPECT_THAT(value_at_a_point("1 / 0"), HasSubstr("no finite number"));
+}
+
+TEST(ExpressionTest, WhatIsNoFiniteNumberIsNeitherTrueNorFalse) {
+  for (const char* const text : {"1 / 0", "0 / 0", "region / 0", "think / 0ns", "faulters / (faulters - 7) > 2",
+                                 "not faulters / 0 > 2", "faulters / 0 == faulters / 0", "-(faulters / 0) < 0"}) {
+    EXPECT_EQ(value_at_a_point(text), "a division by zero: the result is no finite number") << text;
+  }
+  const std::string large(300, '9');
+  EXPECT_EQ(value_at_a_point(large + " * " + large), "the result is no finite number");
+  EXPECT_EQ(value_at_a_point(large + " * " + large + " > 1"), "the result is no finite number");
+}
+
+TEST(ExpressionTest, AGuardMayKeepADivisionByZeroAway) {
+  EXPECT_EQ(value_at_a_point("faulters > 7 and 1 / (faulters - 7) > 2"), "false");
+  EXPECT_EQ(value_at_a_point("1 / (faulters - 7) > 2 and faulters > 7"), "false");
+  EXPECT_EQ(value_at_a_point("faulters == 7 or 1 / (faulters - 7) > 2"), "true");
+  EXPECT_EQ(value_at_a_point("1 / (faulters - 7) > 2 or faulters == 7"), "true");
+  EXPECT_THAT(value_at_a_point("faulters == 7 and 1 / (faulters - 7) > 2"), HasSubstr("division by zero"));
+  EXPECT_THAT(value_at_a_point("faulters > 7 or 1 / (faulters - 7) > 2"), HasSubstr("division by zero"));
+}
+
+TEST(ExpressionTest, RefusesAnyCharacterBeyondAsciiButInQuotes) {
+  EXPECT_EQ(refusal_of("p99(faulter) < 1\u00b5s", true),
+            "in 'p99(faulter) < 1\u00b5s': cannot make sense of '\u00b5s'");
+  EXPECT_EQ(refusal_of("region \u2264 1GiB"), "in 'region \u2264 1GiB': cannot make sense of '\u2264'");
+  EXPECT_EQ(refusal_of("2 \u00d7 faulters > 3"), "in '2 \u00d7 faulters > 3': cannot make sense of '\u00d7'");
+  EXPECT_EQ(refusal_of("region\u00a0> 1GiB"),
+            "in 'region\u00a0> 1GiB': cannot make sense of '\u00a0' (a blank, but not the plain one)");
+  EXPECT_THAT(refusal_of("p99(faulter\u00e9) < 1us", true), HasSubstr("cannot make sense of '\u00e9'"));
+  for (int byte = 0x80; byte < 0x100; ++byte) {
+    const std::string one(1, static_cast<char>(byte));
+    for (const std::string& text : {one, "1" + one, "a" + one, "a " + one + " b", "max(a" + one, "not" + one}) {
+      EXPECT_THAT(parse_expression(text).message(), HasSubstr("cannot make sense of '" + one)) << byte;
+      EXPECT_FALSE(parse_measure(text)) << byte;
+    }
+    EXPECT_TRUE(parse_expression("pressure == '" + one + "'")) << byte;
+    EXPECT_FALSE(parse_expression("pressure == '" + one)) << byte;
+  }
+}
+
+TEST(ExpressionTest, RefusesWhatOnlyAProgramWouldWrite) {
+  const auto repeated = [](const std::string& text, int times) {
+    std::string all;
+    for (int time = 0; time < times; ++time) all += text;
+    return all;
+  };
+  EXPECT_EQ(refusal_of(repeated("1ns+", 20'000) + "1ns"), "an expression of 80003 characters: at most 1000 are read");
+  EXPECT_THAT(refusal_of(repeated("(", 20'000) + "1" + repeated(")", 20'000)), HasSubstr("at most 1000 are read"));
+  EXPECT_THAT(refusal_of(repeated("-", 100'000) + "1"), HasSubstr("at most 1000 are read"));
+  EXPECT_EQ(refusal_of(repeated("not ", 249) + "faulters > 1"),
+            "an expression of 1008 characters: at most 1000 are read");
+  EXPECT_EQ(refusal_of(repeated("not ", 247) + "faulters > 1"), "") << "1000 characters";
+  EXPECT_EQ(refusal_of(repeated("-", 999) + "1"), "");
+  EXPECT_EQ(refusal_of(repeated("(", 50) + "1" + repeated(")", 50)), "");
+  EXPECT_THAT(refusal_of(repeated("(", 51) + "1" + repeated(")", 51)),
+              HasSubstr("more than 50 parentheses in each other"));
+  EXPECT_TRUE(parse_expression("pressure == '" + repeated("(", 51) + "'")) << "a word";
 }
 
 }  // namespace

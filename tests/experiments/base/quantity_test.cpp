@@ -243,6 +243,16 @@ TEST(Human, ChoosesTheUnitAfterRounding) {
 
 TEST(Human, ShowsLongTimesInWholeSeconds) { EXPECT_EQ(human(kLongestDuration), "2592000 s"); }
 
+TEST(TimeUnits, TheLongestIsTakenOfWhichThereIsEnough) {
+  EXPECT_EQ(time_unit_of(0).name, "ns");
+  EXPECT_EQ(time_unit_of(999).name, "ns");
+  EXPECT_EQ(time_unit_of(1000).name, "us");
+  EXPECT_EQ(time_unit_of(1000).printed, "\u00b5s");
+  EXPECT_EQ(time_unit_of(1999, 2).name, "ns");
+  EXPECT_EQ(time_unit_of(2e6, 2).name, "ms");
+  EXPECT_EQ(time_unit_of(1e15).name, "s");
+}
+
 TEST(Human, ShowsTheSignOfADifference) { EXPECT_EQ(human(-1370ns), "-1.37 us"); }
 
 TEST(Human, ShowsThreeDigitsOfASizeWithoutZeros) {

@@ -76,11 +76,11 @@ TEST(Trial, OneThatFailedComesLast) {
 
 class Explained : public testing::Test {
  protected:
-  static Explanation of(const std::vector<std::string>& sets) {
+  static Explanation of(const std::vector<std::string>& sets, const std::string& text = tests::kConvoyScenario) {
     tests::use_source_configs();
     const tests::TemporaryFolder folder;
     ExplainRequest request;
-    request.file = folder.write("convoy.yaml", tests::kConvoyScenario);
+    request.file = folder.write("convoy.yaml", text);
     request.command = "mlocksim run convoy.yaml";
     request.replications = 2;
     request.workers = 2;
@@ -118,6 +118,57 @@ TEST_F(Explained, WithAnyOfTheThreeMissingNobodySuffers) {
   for (const char* const nobody : {"processes[0].threads.mapper.count=0", "processes[2].threads.smaps.count=0"}) {
     EXPECT_THAT(of({nobody}).victims, testing::IsEmpty()) << nobody;
   }
+}
+
+/// One maps and populates more than there is.
+constexpr const char* kHungry = R"(schema: mlocksim/1
+name: hungry
+machine: {from: machines/epyc-zen4-linux-6.18, cpus: 2}
+memory: {size: 1GiB}
+policies: [downgrade, unlock_downgrade]
+duration: 2s
+processes:
+  - name: db
+    regions: {heap: {size: 16MiB, kind: anon}}
+    threads:
+      faulter: {run: faulter, closed: {think: exponential 50us}}
+      hog: {run: mapper, size: 1GiB, populate: true, closed: {think: 0ns}}
+)";
+
+TEST_F(Explained, ThatItRanOutOfMemoryIsSaidFirst) {
+  const Explanation explanation = of({}, kHungry);
+  EXPECT_THAT(to_text(explanation), testing::StartsWith("downgrade ran out of memory in 2 of 2 runs, first after "));
+  EXPECT_THAT(to_text(explanation), HasSubstr(": the figures end there.\n"));
+  const Json json = to_json(explanation);
+  EXPECT_EQ(json.at("out_of_memory").at("runs"), 2);
+  EXPECT_GT(json.at("out_of_memory").at("first_after_ns"), 0);
+  EXPECT_FALSE(to_json(of({})).contains("out_of_memory"));
+  EXPECT_FALSE(to_json(of({})).contains("untold"));
+}
+
+TEST_F(Explained, WhoRunsOutOfMemoryAloneIsNeitherAVictimNorUnharmed) {
+  const Explanation explanation = of({}, kHungry);
+  EXPECT_THAT(names(explanation.victims), Not(Contains("hog")));
+  EXPECT_THAT(explanation.unharmed, Not(Contains("hog")));
+  ASSERT_EQ(explanation.untold.size(), 1U);
+  EXPECT_EQ(explanation.untold.front().who, "hog");
+  EXPECT_THAT(to_text(explanation), HasSubstr("cannot be told of hog: alone it ran out of memory in 2 of 2 runs"));
+  EXPECT_EQ(to_json(explanation).at("untold").at(0).at("who"), "hog");
+}
+
+TEST_F(Explained, ARemedyThatRunsOutOfMemoryIsNotRanked) {
+  std::string text = tests::kConvoyScenario;
+  text.insert(text.find("  - name: monitoring"),
+              "  - name: hungry\n    threads:\n"
+              "      hog: {run: mapper, size: 600MiB, populate: true, closed: {think: 0ns}}\n");
+  const Explanation explanation = of({}, text);
+  ASSERT_THAT(names(explanation.victims), Contains("faulter"));
+  ASSERT_TRUE(explanation.out_of_memory);
+  const Trial& trial = explanation.trials.at(place(explanation, "without bystander"));
+  EXPECT_THAT(trial.failure, HasSubstr("ran out of memory in 2 of 2 runs"));
+  EXPECT_FALSE(trial.helps());
+  EXPECT_THAT(to_text(explanation), HasSubstr("without bystander\n       cannot be told: ran out of memory"));
+  EXPECT_EQ(explanation.trials.at(place(explanation, "without hog")).failure, "") << "this one has memory enough";
 }
 
 TEST_F(Explained, TheSameAgainIsTheSameToTheByte) {

@@ -1,43 +1,26 @@
-// What a scenario expects of its results: read, refused where it cannot be meant, checked, and told.
+// What a scenario expects of its results: read, and refused where it cannot be meant.
 #include "experiments/scenario/expectation.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
-#include "experiments/scenario/scenario_file.h"
-#include "experiments/study/study_results.h"
-#include "tests/support/config_files.h"
-#include "tests/support/synthetic_result.h"
-#include "tests/support/tiny_scenario.h"
+#include "tests/support/expectations.h"
 
 namespace experiments {
 namespace {
 
-using namespace std::chrono_literals;
-using models::Phase;
 using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-using tests::both;
-using tests::result_of;
-using tests::worked;
-
-std::string expecting(const std::string& list) { return std::string(tests::kTinyScenario) + "expect: " + list + "\n"; }
 
 class ExpectationFile : public tests::ConfigFiles {
  protected:
-  static std::vector<Expectation> read_list(const std::string& list) {
-    return read_scenario_file(tests::write("s.yaml", expecting(list))).expectations;
-  }
-  static tests::Lines mistakes_in(const std::string& list) { return tests::mistakes(expecting(list)); }
+  static std::vector<Expectation> read_list(const std::string& list) { return tests::expectations_of(list); }
+  static tests::Lines mistakes_in(const std::string& list) { return tests::mistakes(tests::expecting(list)); }
 };
-
-// --- reading ----------------------------------------------------------------------------------------------------
 
 TEST_F(ExpectationFile, ReadsConditionsInTheNamesOfClassesPhasesPoliciesAndCalls) {
   const auto read = read_list(
@@ -85,213 +68,6 @@ TEST_F(ExpectationFile, RefusesWhatItCannotMeanWithLineAndColumn) {
 
 TEST_F(ExpectationFile, ReportsAllMistakesAtOnce) {
   EXPECT_THAT(mistakes_in("[p99(a) > 1s, p99(faulter) > 1ms, p99(b) > 1s]"), SizeIs(2));
-}
-
-// --- checking ---------------------------------------------------------------------------------------------------
-
-class ExpectationCheckTest : public ExpectationFile {
- protected:
-  static models::Result faults(const models::Samples& idle, const models::Samples& mlock = {}) {
-    return result_of({{"faulter", {{Phase::idle, idle}, {Phase::mlock_populate, mlock}}}});
-  }
-  static std::vector<ExpectationCheck> check(const std::string& list, const std::vector<models::Result>& results,
-                                             const std::string& policy = "downgrade") {
-    return check_expectations(read_list(list), {policy}, {results});
-  }
-};
-
-TEST_F(ExpectationCheckTest, HoldsOrFailsByTheValueOfTheRun) {
-  const auto checks = check("[max(faulter) > 1ms, max(faulter) > 1s]", {faults(both(worked(9, 1us), worked(1, 2ms)))});
-  ASSERT_THAT(checks, SizeIs(2));
-  EXPECT_EQ(checks[0].holds, Holds::yes);
-  EXPECT_EQ(checks[1].holds, Holds::no);
-  EXPECT_FALSE(all_hold(checks));
-  EXPECT_TRUE(all_hold({checks[0]}));
-  EXPECT_THAT(to_text(checks), AllOf(HasSubstr("holds        max(faulter) > 1ms  (downgrade)  2.00 ms"),
-                                     HasSubstr("FAILS        max(faulter) > 1s  (downgrade)   2.00 ms")));
-}
-
-TEST_F(ExpectationCheckTest, APhaseIsThatOfTheLockersCall) {
-  const auto result = faults(worked(10, 1us), worked(10, 5us));
-  EXPECT_TRUE(
-      all_hold(check("[mean(faulter.mlock) > 4us, mean(faulter.mlock.populate) > 4us, mean(faulter.idle) < 2us, "
-                     "count(faulter) > 19, count(faulter.idle) < 11]",
-                     {result})));
-}
-
-TEST_F(ExpectationCheckTest, IsOfTheMeanOverTheReplications) {
-  const auto checks = check("[max(faulter) > 25us]", {faults(worked(1, 20us)), faults(worked(1, 40us))});
-  EXPECT_EQ(checks[0].holds, Holds::yes);
-  ASSERT_THAT(checks[0].figures, SizeIs(1));
-  EXPECT_NEAR(checks[0].figures[0].value.value(), 30'000, 100);
-  ASSERT_TRUE(checks[0].figures[0].interval);
-  EXPECT_LT(checks[0].figures[0].interval->low, 25'000);
-}
-
-TEST_F(ExpectationCheckTest, TooFewSamplesAreUndecidableAndNeverAPass) {
-  const auto checks = check("[p9999(faulter) < 1s]", {faults(worked(812, 1us))});
-  EXPECT_EQ(checks[0].holds, Holds::undecidable);
-  EXPECT_FALSE(all_hold(checks));
-  EXPECT_THAT(to_text(checks), HasSubstr("samples, has 812"));
-  // Enough in one replication do not make up for the other.
-  EXPECT_EQ(check("[p99(faulter) < 1s]", {faults(worked(100'000, 1us)), faults(worked(3, 1us))})[0].holds,
-            Holds::undecidable);
-  EXPECT_EQ(check("[max(faulter.munlock) < 1s]", {faults(worked(10, 1us))})[0].holds, Holds::undecidable)
-      << "no sample at all";
-}
-
-TEST_F(ExpectationCheckTest, ACountNeedsNoSamples) {
-  EXPECT_EQ(check("[count(faulter.munlock) < 1]", {faults(worked(10, 1us))})[0].holds, Holds::yes);
-}
-
-TEST_F(ExpectationCheckTest, WithoutAPolicyItIsCheckedUnderEach) {
-  const auto checks = check_expectations(read_list("[max(faulter) < 10us]"), {"write_held", "downgrade"},
-                                         {{faults(worked(1, 20us))}, {faults(worked(1, 5us))}});
-  ASSERT_THAT(checks, SizeIs(2));
-  EXPECT_EQ(checks[0].policy, "write_held");
-  EXPECT_EQ(checks[0].holds, Holds::no);
-  EXPECT_EQ(checks[1].holds, Holds::yes);
-}
-
-TEST_F(ExpectationCheckTest, WithPoliciesItIsCheckedOnce) {
-  const std::string list = "['max(faulter, downgrade) < 0.3 * max(faulter, write_held)']";
-  const auto checks = check_expectations(read_list(list), {"write_held", "downgrade"},
-                                         {{faults(worked(1, 20us))}, {faults(worked(1, 5us))}});
-  ASSERT_THAT(checks, SizeIs(1));
-  EXPECT_EQ(checks[0].holds, Holds::yes);
-  EXPECT_THAT(to_text(checks),
-              AllOf(HasSubstr("max(faulter, downgrade) = 5.00 us"), HasSubstr("max(faulter, write_held) = 20.0 us")));
-}
-
-TEST_F(ExpectationCheckTest, WithoutARunUnderItsPolicyItIsNotChecked) {
-  const auto checks = check("['max(faulter, linux-6.4) < 1s']", {faults(worked(1, 20us))});
-  EXPECT_EQ(checks[0].holds, Holds::not_checked);
-  EXPECT_THAT(to_text(checks), AllOf(HasSubstr("not checked"), HasSubstr("needs a run under linux-6.4")));
-}
-
-TEST_F(ExpectationCheckTest, ALockersCallIsMeasuredByItself) {
-  models::Result result = result_of({{"locker", {}}, {"faulter", {{Phase::idle, worked(1, 1us)}}}});
-  result.calls["mlock"].duration.record(3ms);
-  EXPECT_TRUE(all_hold(check("[max(locker.mlock) > 2ms]", {result})));
-  EXPECT_FALSE(all_hold(check("[max(locker.mlock) > 4ms]", {result})));
-}
-
-TEST_F(ExpectationCheckTest, InJsonItHasTheValuesAndWhatTheyAreMadeOf) {
-  const Json json = to_json(check("[max(faulter) > 1ms, p99(faulter) > 1s]", {faults(worked(9, 2ms))}));
-  ASSERT_EQ(json.size(), 2u);
-  EXPECT_EQ(json[0]["condition"], "max(faulter) > 1ms");
-  EXPECT_EQ(json[0]["policy"], "downgrade");
-  EXPECT_EQ(json[0]["holds"], true);
-  EXPECT_EQ(json[0]["measures"][0]["value"], 2'000'000);
-  EXPECT_TRUE(json[1]["holds"].is_null());
-  EXPECT_EQ(json[1]["measures"][0]["samples"], 9);
-  EXPECT_GT(json[1]["measures"][0]["needed"], 9);
-}
-
-// --- a study's store --------------------------------------------------------------------------------------------
-
-PointOutcomes point_of(std::int64_t max, const std::string& status = "done") {
-  RunOutcome run;
-  run.status = status;
-  Figures figures;
-  const auto& names = statistic_names();
-  for (std::size_t each = 0; each < names.size(); ++each) figures[each] = names[each] == "count" ? 10 : max;
-  if (status == "done") run.figures[{"faulter", "total"}] = figures;
-  PointOutcomes point;
-  point.policies.push_back({"downgrade", {{0, run}}});
-  return point;
-}
-
-TEST_F(ExpectationCheckTest, OfAPointIsCheckedAgainstTheStoresFigures) {
-  EXPECT_TRUE(all_hold(check_expectations(read_list("[max(faulter) > 1ms]"), point_of(2'000'000))));
-  EXPECT_FALSE(all_hold(check_expectations(read_list("[max(faulter) > 1s]"), point_of(2'000'000))));
-}
-
-TEST_F(ExpectationCheckTest, APointThatWasNotRunIsNotChecked) {
-  const auto checks = check_expectations(read_list("[max(faulter) > 1s]"), point_of(0, "failed"));
-  EXPECT_EQ(checks[0].holds, Holds::not_checked);
-}
-
-TEST_F(ExpectationCheckTest, AStudyKeepsNoCallsOfLockersAndSaysSo) {
-  const auto checks = check_expectations(read_list("[max(locker.mlock) > 1s]"), point_of(1));
-  ASSERT_THAT(checks, SizeIs(1));
-  EXPECT_EQ(checks[0].holds, Holds::not_checked);
-  EXPECT_THAT(checks[0].reason, HasSubstr("does not keep the calls of lockers"));
-}
-
-// --- the commands -----------------------------------------------------------------------------------------------
-
-class ExpectationCommands : public testing::Test {
- protected:
-  const tests::TemporaryFolder folder_;
-  std::string scenario(const std::string& list) const { return folder_.write("tiny.yaml", expecting(list)); }
-};
-
-constexpr int kFailed = 3;
-
-TEST_F(ExpectationCommands, RunPrintsEachAndExitsWithThreeWhereOneFails) {
-  const auto good = tests::mlocksim({"run", scenario("[max(faulter) < 1s, max(locker.mlock) < 1s]")});
-  EXPECT_EQ(good.code, 0) << good.err;
-  EXPECT_THAT(good.out, HasSubstr("Expectations\n    holds        max(faulter) < 1s"));
-  const std::string json = folder_ / "result.json";
-  const auto bad = tests::mlocksim({"run", scenario("[max(faulter) > 1s]"), "--json", json});
-  EXPECT_EQ(bad.code, kFailed);
-  EXPECT_THAT(bad.out, HasSubstr("FAILS        max(faulter) > 1s"));
-  EXPECT_EQ(Json::parse(tests::text_of(json))["expectations"][0]["holds"], false)
-      << "the result is written all the same";
-}
-
-TEST_F(ExpectationCommands, WhatCannotBeToldIsNoPass) {
-  const auto outcome = tests::mlocksim({"run", scenario("[p9999(ps) < 1s]")});
-  EXPECT_EQ(outcome.code, kFailed);
-  EXPECT_THAT(outcome.out, HasSubstr("undecidable  p9999(ps) < 1s"));
-}
-
-TEST_F(ExpectationCommands, CompareChecksPoliciesAgainstEachOther) {
-  const std::string json = folder_ / "result.json";
-  const auto outcome = tests::mlocksim(
-      {"compare", scenario("['max(faulter, downgrade) < 1000 * max(faulter, write_held)', max(ps) < 1s]"), "--policies",
-       "write_held,downgrade", "--json", json});
-  EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_EQ(Json::parse(tests::text_of(json))["expectations"].size(), 3u);
-  EXPECT_EQ(tests::mlocksim({"compare", scenario("[max(ps) > 1s]"), "--policies", "write_held,downgrade"}).code,
-            kFailed);
-}
-
-TEST_F(ExpectationCommands, AMistakeIsBadInputAndNothingIsWritten) {
-  const std::string json = folder_ / "result.json";
-  const auto outcome = tests::mlocksim({"run", scenario("[max(fault) < 1s]"), "--json", json});
-  EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("tiny.yaml:19:10: expect[0]: there is no class 'fault'"));
-  EXPECT_FALSE(std::filesystem::exists(json));
-}
-
-TEST_F(ExpectationCommands, SweepChecksEachPoint) {
-  scenario("[max(ps) < 1s, 'max(faulter, downgrade) > 1s']");
-  const std::string study = folder_.write("study.yaml", R"(schema: mlocksim/1
-name: study
-scenario: tiny.yaml
-policies: [downgrade]
-replications: 1
-axes:
-  mapper: {set: "processes[0].threads.mapper.closed.think", values: [constant 200us, constant 300us]}
-)");
-  const auto outcome = tests::mlocksim({"sweep", study, "-o", folder_ / "out"});
-  EXPECT_EQ(outcome.code, kFailed) << outcome.err;
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("mapper constant 200us. Expectations\n    holds        max(ps) < 1s"),
-                                 HasSubstr("mapper constant 300us. Expectations"), HasSubstr("FAILS ")));
-}
-
-TEST_F(ExpectationCommands, ExpectationsChangeNoResultAndSoNoRunOfAStudy) {
-  const auto result_with = [&](const std::string& list) {
-    const std::string json = folder_ / "result.json";
-    (void)tests::mlocksim({"run", scenario(list), "--json", json});
-    Json result = Json::parse(tests::text_of(json));
-    result.erase("expectations");
-    result["engine"].erase("wall_ns");
-    return result.dump();
-  };
-  EXPECT_EQ(result_with("[max(ps) < 1s]"), result_with("[max(ps) < 2s]"));
 }
 
 }  // namespace

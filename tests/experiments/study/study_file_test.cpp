@@ -78,6 +78,54 @@ TEST_F(StudyFile, ReportsAllMistakesWithTheirPlaces) {
   EXPECT_THAT(mistakes_with("{set: memory.pressure, ", "{"), ElementsAre(HasSubstr("missing `set`")));
 }
 
+TEST_F(StudyFile, RefusesCharactersBeyondAsciiInExpressionsAndNames) {
+  const auto senseless = ElementsAre(HasSubstr("cannot make sense of '\u2265'"));
+  EXPECT_THAT(
+      mistakes_with("region >= 128MiB", "region \u2265 128MiB"),
+      ElementsAre("y.yaml:9:11: only_if[0]: in 'region \u2265 128MiB or pressure == none': cannot make sense of "
+                  "'\u2265'"));
+  EXPECT_THAT(mistakes_with("measure:", "derive: {machine.cpus: faulters \u2265 2}\nmeasure:"), senseless);
+  EXPECT_THAT(mistakes_with("values: [none, heavy]}", "values: [none, heavy], when: faulters \u2265 2}"), senseless);
+  EXPECT_THAT(mistakes_with("measure: p99(faulter.munlock)", "measure: p99(faulter\u2265munlock)"), senseless);
+  EXPECT_THAT(
+      mistakes_with("measure:", "find: {axis: region, where: \"max(faulter, downgrade) \u2265 1ms\"}\nmeasure:"),
+      senseless);
+  EXPECT_THAT(mistakes_with("  faulters:", "  n\u00f6:"),
+              ElementsAre(HasSubstr("expected a name of letters, digits and '_'")));
+}
+
+TEST_F(StudyFile, SeedsAreTheStudysOwn) {
+  const std::string theirs = ": seeds are the study's: `seed`, `replications`";
+  EXPECT_THAT(mistakes_with("set: memory.pressure, values: [none, heavy]", "set: seed, values: [1, 7]"),
+              testing::Contains("y.yaml:7:19: axes.pressure.set" + theirs));
+  EXPECT_THAT(mistakes_with("set: memory.pressure, values: [none, heavy]", "set: [machine.cpus, seed], values: 1..4"),
+              testing::Contains("y.yaml:7:34: axes.pressure.set[1]" + theirs));
+  EXPECT_THAT(mistakes_with("machine.cpus: 2}", "seed: 2}"),
+              ElementsAre("y.yaml:8:44: axes.box.values.small.seed" + theirs));
+  EXPECT_THAT(mistakes_with("measure:", "zip: [[faulters, pressure]]\nset: {seed: 7}\nmeasure:"),
+              ElementsAre("y.yaml:11:7: set.seed" + theirs));
+  EXPECT_THAT(mistakes_with("measure:", "derive: {seed: faulters + 2}\nmeasure:"),
+              ElementsAre("y.yaml:10:10: derive.seed" + theirs));
+  EXPECT_THAT(mistakes_with("replications: 1}", "set: {seed: 2}}"), ElementsAre(HasSubstr("set.seed" + theirs)));
+  EXPECT_THAT(tests::mistakes_of([] {
+                (void)read_text(
+                    "schema: mlocksim/1\nname: f\nscenario: tiny\naxes: {}\nmeasure: p99(a)\n"
+                    "sensitivity: {factors: [seed]}\n");
+              }),
+              ElementsAre("y.yaml:6:25: sensitivity.factors[0]" + theirs));
+}
+
+TEST_F(StudyFile, AnAxisMustNotBeOfWhatNoResultHangsOn) {
+  EXPECT_THAT(
+      mistakes_with("set: memory.pressure", "set: about"),
+      testing::Contains("y.yaml:7:19: axes.pressure.set: nothing of a run hangs on `about`: all points would be "
+                        "the same"));
+  EXPECT_THAT(mistakes_with("set: memory.pressure", "set: incident.observed"),
+              testing::Contains(HasSubstr("nothing of a run hangs on `incident`")));
+  EXPECT_THAT(mistakes_with("measure:", "set: {name: mine, expect: []}\nmeasure:"), IsEmpty()) << "of all points";
+  EXPECT_THAT(mistakes_with("machine.cpus: 2}", "expect: []}"), IsEmpty());
+}
+
 TEST_F(StudyFile, ZippedAxesAreAsLong) {
   const std::string zip = "zip: [[faulters, pressure]]\nmeasure:";
   EXPECT_THAT(mistakes_with("measure:", zip), IsEmpty());

@@ -71,6 +71,19 @@ TEST_F(StudyPlanTest, DerivesSettings) {
   EXPECT_EQ(derived.runs_of(derived.points()[2]).scenario.machine.cpus, 7);
 }
 
+TEST_F(StudyPlanTest, WhatIsNoFiniteNumberIsRefusedAndNeverTakenForATruth) {
+  const auto mistakes = [](const std::string& more) { return tests::mistakes_of([&] { (void)points_of(more); }); };
+  EXPECT_THAT(mistakes("only_if: [faulters / (faulters - 2) > 1]"),
+              ElementsAre("y.yaml:7:11: only_if: in 'faulters / (faulters - 2) > 1': a division by zero: the result "
+                          "is no finite number"));
+  EXPECT_THAT(mistakes("only_if: [not faulters / 0 > 1]"), ElementsAre(HasSubstr("7:11: only_if")));
+  EXPECT_THAT(mistakes("only_if: [faulters != 2 and faulters / (faulters - 2) > 1]"), testing::IsEmpty());
+  EXPECT_THAT(mistakes("  cpus: {set: machine.cpus, values: [4, 8], when: faulters / 0 > 1}"),
+              ElementsAre(HasSubstr("y.yaml:7:51: axes.cpus.when: in 'faulters / 0 > 1': a division by zero")));
+  EXPECT_THAT(mistakes("derive: {machine.cpus: 4 / (faulters - 2)}"),
+              ElementsAre("y.yaml:7:24: derive.machine.cpus: a division by zero: the result is no finite number"));
+}
+
 TEST_F(StudyPlanTest, ScenariosCanBeAnAxis) {
   std::string text = kStudy;
   boost::algorithm::replace_first(text, "scenario: tiny\n", "");

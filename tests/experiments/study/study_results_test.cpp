@@ -74,6 +74,10 @@ TEST(StudyResultsTest, SharesCountReplications) {
   EXPECT_EQ(share_holding(point, *parse_expression("max(faulter, a) > 2500ns"), results), 0.5);
   EXPECT_EQ(share_holding(point, *parse_expression("max(faulter, a) > 2500ns or region == 1MiB"), results), 1);
   EXPECT_EQ(share_holding(point, *parse_expression("max(faulter, b) > 2500ns"), results), std::nullopt);
+  EXPECT_EQ(share_holding(point, *parse_expression("max(faulter, a) / 0 > 2500ns"), results), std::nullopt)
+      << "what cannot be told is not counted";
+  EXPECT_EQ(share_holding(point, *parse_expression("1us / (max(faulter, a) - 1000ns) < 1"), results), 1)
+      << "three of four";
 }
 
 TEST(StudyResultsTest, PrecisionIsTheHalfWidthOverTheMean) {
