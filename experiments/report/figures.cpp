@@ -470,7 +470,7 @@ FigureOrNot axis_figure(const ReportData& data, const Focus& focus) {
     caption += fmt::format("{} from {} to {} under {}", caption.empty() ? "goes" : ", and", at_end(first, policy),
                            at_end(last, policy), html_text(policy));
   }
-  return Figure{{"along_" + name, csv, commands},
+  return Figure{{file_stem("along_" + name), csv, commands},
                 title,
                 fmt::format("From {} {} to {} {} {}{}. Bands: 95 % confidence.", html_text(name),
                             html_text(tics.front().first), html_text(tics.back().first),

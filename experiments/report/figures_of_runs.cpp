@@ -340,12 +340,8 @@ FigureOrNot timeline_figure(const ReportData& data, const Focus& focus, const st
                    "single", query}),
       html_text(timeline.worst_task), html_text(timeline.worst_phase), at_focus(data, focus));
   if (left_out > 0) caption += fmt::format(" {} with less to do with it are left out.", counted(left_out, "task"));
-  std::string name = "semaphore_" + policy;
-  for (char& each : name) {
-    if (std::isalnum(static_cast<unsigned char>(each)) == 0 && each != '_' && each != '-' && each != '.') each = '_';
-  }
   const int height = std::clamp(240 + 52 * static_cast<int>(tasks.size()), 500, 1100);
-  return Figure{{name, csv, commands + plots + "\n", height},
+  return Figure{{file_stem("semaphore_" + policy), csv, commands + plots + "\n", height},
                 title,
                 caption,
                 "A row for each task with bars for when it holds mmap_sem for write or for read, and when it waits."};

@@ -28,7 +28,24 @@ std::string figure_html(const DrawnFigure& drawn, const std::string& files) {
       link("png", "PNG"), link("csv", "CSV"));
 }
 
+DrawnOrNot draw_one(const Figure& figure, const std::filesystem::path& folder) {
+  const auto drawn = draw(figure.plot, folder);
+  if (const auto* const failure = std::get_if<NotDrawn>(&drawn)) {
+    return Omission{figure.title, html_text(failure->reason)};
+  }
+  return DrawnFigure{figure, inline_svg(std::get<std::string>(drawn), figure.plot.name, figure.description)};
+}
+
 }  // namespace
+
+std::vector<DrawnOrNot> draw_all(const std::vector<FigureOrNot>& figures, const std::filesystem::path& folder) {
+  std::vector<DrawnOrNot> drawn;
+  for (const FigureOrNot& each : figures) {
+    const auto* const figure = std::get_if<Figure>(&each);
+    drawn.push_back(figure != nullptr ? draw_one(*figure, folder) : std::get<Omission>(each));
+  }
+  return drawn;
+}
 
 std::string page_document(const PageFrame& frame, const std::string& main) {
   return fmt::format(

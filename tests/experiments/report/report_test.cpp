@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/support/command_line.h"
+#include "tests/support/fake_gnuplot.h"
 #include "tests/support/tiny_scenario.h"
 
 namespace {
@@ -29,8 +30,7 @@ measure: max(faulter.munlock)
 class Report : public testing::Test {
  protected:
   Report() {
-    if (tests::run_program({"/usr/bin/env", "sh", "-c", "command -v gnuplot"}).code != 0) return;
-    has_gnuplot_ = true;
+    if (!has_gnuplot_) return;
     (void)folder_.write("tiny.yaml", tests::kTinyScenario);
     const Outcome sweep = mlocksim({"sweep", folder_.write("study.yaml", kStudy), "-o", folder_ / "out"});
     EXPECT_EQ(sweep.code, 0) << sweep.err;
@@ -41,7 +41,7 @@ class Report : public testing::Test {
   }
 
   tests::TemporaryFolder folder_;
-  bool has_gnuplot_ = false;
+  bool has_gnuplot_ = !tests::real_gnuplot().empty();
 };
 
 TEST_F(Report, WritesThePageAndEveryFigureThreeTimes) {
@@ -100,6 +100,27 @@ TEST_F(Report, OfAStudyTakesAnExplanationAsASection) {
   EXPECT_THAT(page, HasSubstr("Should the unlock path downgrade"));
   EXPECT_THAT(page, HasSubstr("What happens, and what would help"));
   EXPECT_EQ(mlocksim({"report", folder_ / "out", "--explain", folder_ / "tiny.yaml"}).code, 2);
+}
+
+TEST_F(Report, OfPoliciesWithDashesAndDotsHasTheirFigures) {
+  const std::string json = folder_ / "comparison.json";
+  ASSERT_EQ(mlocksim({"compare", folder_ / "tiny.yaml", "--policies", "linux-6.4,linux-6.17", "--json", json}).code, 0);
+  const Outcome outcome = mlocksim({"report", json, "-o", folder_ / "page"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::string page = tests::text_of(folder_ / "page/report.html");
+  EXPECT_THAT(page, HasSubstr("figure-semaphore_linux-6.4"));
+  EXPECT_THAT(page, HasSubstr("figure-semaphore_linux-6.17"));
+}
+
+TEST_F(Report, AFigureThatCannotBeDrawnCostsThatFigureOnly) {
+  const tests::FakeGnuplot fake("case $1 in ccdf*) echo 'no <ink>' >&2; exit 1;; esac; exec " + tests::real_gnuplot() +
+                                " $1");
+  const Outcome outcome = mlocksim({"report", folder_ / "out"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::string page = tests::text_of(folder_ / "out/report.html");
+  EXPECT_THAT(page, HasSubstr("<li>How many requests take longer: gnuplot failed: no &lt;ink&gt;.</li>"));
+  EXPECT_THAT(page, HasSubstr("figure-percentiles"));
+  EXPECT_THAT(page, Not(HasSubstr("figure-ccdf")));
 }
 
 TEST_F(Report, ADifferenceOfAStudyWithItselfIsNone) {
