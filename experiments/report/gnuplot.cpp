@@ -18,13 +18,11 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
-#include <regex>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
 
 #include "experiments/base/diagnostics.h"
-#include "experiments/base/html.h"
 
 namespace experiments {
 
@@ -182,27 +180,6 @@ std::variant<std::string, NotDrawn> draw(const Plot& plot, const std::filesystem
   if (failure.empty()) return drawn;
   remove_both();
   return NotDrawn{failure};
-}
-
-std::string inline_svg(const std::string& svg, const std::string& prefix, const std::string& label) {
-  std::string text = svg.substr(std::min(svg.find("<svg"), svg.size()));
-  // The first tag: only the view box is kept.
-  const std::size_t tag_end = text.find('>');
-  static const std::regex kViewBox("viewBox=\"[^\"]*\"");
-  std::smatch box;
-  const std::string tag = text.substr(0, tag_end);
-  std::regex_search(tag, box, kViewBox);
-  text = fmt::format("<svg role=\"img\" aria-label=\"{}\" {}{}", html_text(label), box.str(), text.substr(tag_end));
-  static const std::regex kTitles("<(title|desc)>[^<]*</(title|desc)>\\s*");
-  text = std::regex_replace(text, kTitles, "");
-  static const std::regex kBackground("<rect [^>]*fill=\"#ffffff\"[^>]*/>");
-  text = std::regex_replace(text, kBackground, "", std::regex_constants::format_first_only);
-  static const std::regex kBlack("(rgb\\( *0, *0, *0\\)|\"black\"|'black'|\"#000000\"|'#000000')");
-  text = std::regex_replace(text, kBlack, "\"currentColor\"");
-  boost::replace_all(text, "'\"currentColor\"'", "\"currentColor\"");
-  boost::replace_all(text, "\"\"currentColor\"\"", "\"currentColor\"");
-  static const std::regex kIds("(id=['\"]|href=['\"]#|url\\(#)");
-  return std::regex_replace(text, kIds, "$1" + prefix + "-");
 }
 
 std::string tics_list(const Tics& tics) {

@@ -43,10 +43,6 @@ inline constexpr std::chrono::seconds kDrawingLimit{60};
 /// Whether gnuplot is there; throws UsageError with the package's name if not. To be asked before any work is done.
 void require_gnuplot();
 
-/// A drawing of gnuplot's as part of a page: without a size of its own, its black in the colour of the text, its
-/// identifiers begun with `prefix`, and named by `label` for those who do not see it.
-[[nodiscard]] std::string inline_svg(const std::string& svg, const std::string& prefix, const std::string& label);
-
 // --- axes -----------------------------------------------------------------------------------------------------
 
 /// Labels at places of an axis, as `set xtics` takes them.

@@ -8,6 +8,7 @@
 
 #include "experiments/base/html.h"
 #include "experiments/base/installation.h"
+#include "experiments/report/inline_svg.h"
 #include "experiments/report/page_style.h"
 
 namespace experiments {
@@ -29,11 +30,14 @@ std::string figure_html(const DrawnFigure& drawn, const std::string& files) {
 }
 
 DrawnOrNot draw_one(const Figure& figure, const std::filesystem::path& folder) {
-  const auto drawn = draw(figure.plot, folder);
+  auto drawn = draw(figure.plot, folder);
+  if (const auto* const svg = std::get_if<std::string>(&drawn)) {
+    drawn = inline_svg(*svg, figure.plot.name, figure.description);
+  }
   if (const auto* const failure = std::get_if<NotDrawn>(&drawn)) {
     return Omission{figure.title, html_text(failure->reason)};
   }
-  return DrawnFigure{figure, inline_svg(std::get<std::string>(drawn), figure.plot.name, figure.description)};
+  return DrawnFigure{figure, std::get<std::string>(drawn)};
 }
 
 }  // namespace

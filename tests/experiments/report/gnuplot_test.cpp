@@ -32,16 +32,6 @@ TEST(Gnuplot, TimesOnAnAxisAreDecadesOrFiner) {
   EXPECT_GE(time_tics(2000, 9000).size(), 2U);
 }
 
-TEST(Gnuplot, ADrawingOnAPageHasNoSizeAndTakesTheColourOfTheText) {
-  const std::string svg =
-      "<?xml version=\"1.0\"?><svg width=\"1600\" height=\"900\" viewBox=\"0 0 1600 900\"><title>x</title>"
-      "<rect x=\"0\" fill=\"#ffffff\"/><g id=\"a\" stroke=\"black\"/><use href=\"#a\"/></svg>";
-  const std::string inlined = inline_svg(svg, "p", "what <it> shows");
-  EXPECT_EQ(inlined,
-            "<svg role=\"img\" aria-label=\"what &lt;it&gt; shows\" viewBox=\"0 0 1600 900\">"
-            "<g id=\"p-a\" stroke=\"currentColor\"/><use href=\"#p-a\"/></svg>");
-}
-
 // --- drawing ------------------------------------------------------------------------------------------------------
 
 /// What draw() gave instead of a drawing; empty if it drew.
