@@ -10,6 +10,7 @@
 
 #include "experiments/base/installation.h"
 #include "experiments/base/quantity.h"
+#include "experiments/base/shell.h"
 #include "experiments/base/statistics.h"
 #include "experiments/compare/policy_table.h"
 #include "experiments/commands/replay.h"

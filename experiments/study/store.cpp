@@ -18,6 +18,7 @@
 #include <sstream>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/shell.h"
 
 namespace experiments {
 
