@@ -9,7 +9,7 @@
 #include "experiments/base/html.h"
 #include "experiments/base/installation.h"
 #include "experiments/report/inline_svg.h"
-#include "experiments/report/page_style.h"
+#include "experiments/report/page_text.h"
 
 namespace experiments {
 
@@ -62,7 +62,8 @@ std::string page_document(const PageFrame& frame, const std::string& main) {
 <meta name="generator" content="mlocksim {0}">
 <link rel="icon" href="data:,">
 <title>{1}</title>
-<style>{2}</style>
+<style>
+{2}</style>
 </head>
 <body>
 <a class="skip" href="#answer">Skip to the answer</a>
@@ -78,7 +79,8 @@ std::string page_document(const PageFrame& frame, const std::string& main) {
 <footer>
 <p>Made by mlocksim {0} report from the results of a simulation. Everything on this page is in this file.</p>
 </footer>
-<script>{6}</script>
+<script>
+{6}</script>
 </body>
 </html>
 )",
