@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "experiments/run/coarse_histogram.h"
+#include "experiments/run/result_json.h"
 #include "models/simulation.h"
 
 namespace experiments {
