@@ -13,7 +13,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/commands/replay.h"
 #include "experiments/report/explanation_page.h"
-#include "experiments/report/figures.h"
+#include "experiments/report/figures/figures.h"
 #include "experiments/report/report_page.h"
 #include "experiments/run/semaphore_timeline.h"
 

@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "experiments/report/figures.h"
+#include "experiments/report/figures/figure.h"
 
 namespace experiments {
 

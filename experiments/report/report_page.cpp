@@ -13,6 +13,7 @@
 #include "experiments/base/shell.h"
 #include "experiments/base/statistics.h"
 #include "experiments/compare/policy_table.h"
+#include "experiments/report/figures/styles.h"
 #include "experiments/commands/replay.h"
 #include "experiments/scenario/resolved_scenario.h"
 #include "experiments/study/study_plan.h"
