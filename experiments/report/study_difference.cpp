@@ -6,6 +6,8 @@
 #include <map>
 #include <utility>
 
+#include "experiments/base/statistics.h"
+
 namespace experiments {
 
 namespace {
@@ -28,12 +30,6 @@ std::map<std::uint64_t, double> by_seed(const PolicyOutcomes& policy, const Meas
     if (const auto value = policy.value(measure, replication)) values[run.seed] = *value;
   }
   return values;
-}
-
-double mean_of(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return sum / static_cast<double>(values.size());
 }
 
 std::optional<DifferenceRow> compare(const PolicyOutcomes& before, const PolicyOutcomes& after, const Measure& measure,

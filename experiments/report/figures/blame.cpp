@@ -131,8 +131,8 @@ std::string share_html(const ReportData& data, const Focus& focus, const std::st
   }
   const double share = slowest.all > 0 ? 100 * waits / slowest.all : 0;
   const bool nearly = share > 99.5 && share < 100;
-  return html_number(
-      {fmt::format("{}{:.0f}\u00a0%", nearly ? "more than 99.5" : "", nearly ? 0.0 : share), share, "share", query});
+  const std::string text = nearly ? "more than 99.5" : fmt::format("{:.0f}", share);
+  return html_number({text + "\u00a0%", share, "share", query});
 }
 
 /// One bar, cut into what is told apart and the rest. Returns whether there is a rest.

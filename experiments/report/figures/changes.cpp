@@ -94,7 +94,9 @@ FigureOrNot difference_figure(const StudyDifference& difference, std::size_t mos
   return plot.figure(
       fmt::format("The largest change: {} under {} at {} is {}.{}", html_text(measure_text(first.measure)),
                   html_text(first.policy), html_text(first.point), html_text(factor_text(1, first.ratio)),
-                  left_out > 0 ? fmt::format(" The {} rows that changed less are in the table only.", left_out) : ""),
+                  left_out == 0   ? ""
+                  : left_out == 1 ? " The row that changed less is in the table only."
+                                  : fmt::format(" The {} rows that changed less are in the table only.", left_out)),
       "The ratio after over before with its confidence interval, a row for each point, policy and measure.");
 }
 

@@ -135,7 +135,10 @@ std::string caption_of(const ReportData& data, const Focus& focus, const RunOutc
       "served.",
       run.seed, html_number({time_text(latency), latency, "single", query}), html_text(timeline.worst_task),
       html_text(timeline.worst_phase), at_focus(data, focus));
-  if (left_out > 0) caption += fmt::format(" {} with less to do with it are left out.", counted(left_out, "task"));
+  if (left_out > 0) {
+    caption += fmt::format(" {} with less to do with it {} left out.", counted(left_out, "task"),
+                           left_out == 1 ? "is" : "are");
+  }
   return caption;
 }
 

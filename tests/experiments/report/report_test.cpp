@@ -51,6 +51,7 @@ TEST_F(Report, WritesThePageAndEveryFigureThreeTimes) {
   const std::string page = tests::text_of(folder_ / "out/report.html");
   EXPECT_THAT(page, HasSubstr("Should the unlock path downgrade"));
   EXPECT_THAT(page, HasSubstr("mlocksim sweep"));
+  EXPECT_THAT(page, HasSubstr("the other point is in the table"));
   for (const char* figure : {"percentiles", "ccdf", "blame", "side_by_side"}) {
     for (const char* kind : {".svg", ".png", ".csv"}) {
       EXPECT_GT(std::filesystem::file_size(folder_ / ("out/figures/" + std::string(figure) + kind)), 100U) << figure;
@@ -127,6 +128,16 @@ TEST_F(Report, ADifferenceOfAStudyWithItselfIsNone) {
   const Outcome outcome = mlocksim({"report", "--diff", folder_ / "out", folder_ / "out", "-o", folder_ / "diff"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(tests::text_of(folder_ / "diff/report.html"), Not(HasSubstr("times shorter")));
+}
+
+TEST_F(Report, ADifferenceCountsWhatHasNoPartner) {
+  std::string other = kStudy;
+  other.replace(other.find("2MiB"), 4, "3MiB");
+  ASSERT_EQ(mlocksim({"sweep", folder_.write("other.yaml", other), "-o", folder_ / "other"}).code, 0);
+  const Outcome outcome = mlocksim({"report", "--diff", folder_ / "out", folder_ / "other", "-o", folder_ / "diff"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(tests::text_of(folder_ / "diff/report.html"),
+              HasSubstr("4 pairs of point and policy are in one of the studies only"));
 }
 
 TEST_F(Report, SaysWhatIsWrongAndWritesNothing) {
