@@ -7,15 +7,13 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 
 #include "experiments/base/output_file.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/replay.h"
 #include "experiments/report/explanation_page.h"
-#include "experiments/report/figures.h"
+#include "experiments/report/figures/figures.h"
 #include "experiments/report/report_page.h"
 #include "experiments/run/semaphore_timeline.h"
 
@@ -36,30 +34,6 @@ Places places_of(const CommandLine& line, const std::filesystem::path& input) {
   const std::filesystem::path given = *option;
   if (given.extension() == ".html") return {given, given.parent_path() / "figures"};
   return {given / "report.html", given / "figures"};
-}
-
-std::string text_of(const std::filesystem::path& file) {
-  std::ifstream stream(file);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-std::vector<DrawnOrNot> draw_all(const std::vector<FigureOrNot>& figures, const std::filesystem::path& folder) {
-  std::vector<Plot> plots;
-  for (const FigureOrNot& each : figures) {
-    if (const auto* const figure = std::get_if<Figure>(&each)) plots.push_back(figure->plot);
-  }
-  draw(plots, folder);
-  std::vector<DrawnOrNot> drawn;
-  for (const FigureOrNot& each : figures) {
-    if (const auto* const omission = std::get_if<Omission>(&each)) {
-      drawn.emplace_back(*omission);
-      continue;
-    }
-    const auto& figure = std::get<Figure>(each);
-    const std::string svg = text_of(folder / (figure.plot.name + ".svg"));
-    drawn.emplace_back(DrawnFigure{figure, inline_svg(svg, figure.plot.name, figure.description)});
-  }
-  return drawn;
 }
 
 std::variant<SemaphoreTimeline, std::string> timeline_of(const RunOutcome& run, const Json& result) {

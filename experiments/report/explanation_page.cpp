@@ -6,10 +6,8 @@
 
 #include <algorithm>
 #include <fstream>
-#include <limits>
 
 #include "experiments/base/change.h"
-#include "experiments/base/csv.h"
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/html.h"
 #include "experiments/base/quantity.h"
@@ -23,23 +21,6 @@ namespace {
 
 // What the command that repeats the run as it is begins with.
 constexpr std::string_view kRun = "mlocksim run ";
-// As many as can be told apart at a glance.
-constexpr std::size_t kMostDrawn = 14;
-
-std::vector<std::string> victims_of(const Json& explanation) {
-  std::vector<std::string> names;
-  for (const Json& victim : explanation.at("victims")) names.push_back(victim.at("class").get<std::string>());
-  return names;
-}
-
-/// Those that have figures, the best first.
-std::vector<const Json*> told(const Json& explanation) {
-  std::vector<const Json*> trials;
-  for (const Json& trial : explanation.at("trials")) {
-    if (!trial.contains("failure") && !trial.at("victims").empty()) trials.push_back(&trial);
-  }
-  return trials;
-}
 
 std::string change_html(const Json& change) {
   const double before = change.at("before_ns").get<double>();
@@ -99,7 +80,7 @@ std::string explain_command(const Json& explanation, const std::string& input) {
 }
 
 std::string best_sentence(const Json& explanation) {
-  const auto trials = told(explanation);
+  const auto trials = told_trials(explanation);
   if (trials.empty() || !trials.front()->at("helps").get<bool>()) {
     return "<strong>Nothing that was tried helps every victim.</strong>";
   }
@@ -116,6 +97,14 @@ std::string best_sentence(const Json& explanation) {
 
 }  // namespace
 
+std::vector<const Json*> told_trials(const Json& explanation) {
+  std::vector<const Json*> trials;
+  for (const Json& trial : explanation.at("trials")) {
+    if (!trial.contains("failure") && !trial.at("victims").empty()) trials.push_back(&trial);
+  }
+  return trials;
+}
+
 bool is_explanation(const std::filesystem::path& file) {
   const Json json = Json::parse(std::ifstream(file), nullptr, false);
   return json.is_object() && json.contains("explains");
@@ -127,53 +116,6 @@ Json read_explanation(const std::filesystem::path& file) {
                      json.contains("trials") && json.contains("account");
   if (!whole) throw InputError({{file.string(), 0, 0, "", "this is no file of `mlocksim explain --json`"}});
   return json;
-}
-
-FigureOrNot remedy_figure(const Json& explanation) {
-  const std::string title = "What each remedy does to the victims";
-  const std::vector<const Json*> trials = told(explanation);
-  if (trials.empty()) return Omission{title, "there is nobody to be helped"};
-  std::string rows = csv_line({"place", "remedy", "class", "statistic", "tail_ns"});
-  Tics names{{"as it is", 0}};
-  double low = std::numeric_limits<double>::max();
-  double high = 0;
-  const auto add = [&](std::size_t place, const std::string& remedy, const Json& change, const char* which) {
-    const double tail = change.at(which).get<double>();
-    low = std::min(low, std::max(1.0, tail));
-    high = std::max(high, tail);
-    rows +=
-        csv_line({std::to_string(place), remedy, change.at("class").get<std::string>(),
-                  change.at("statistic").get<std::string>(), fmt::format("{}", change.at(which).get<std::int64_t>())});
-  };
-  for (const Json& victim : explanation.at("victims")) add(0, "as it is", victim, "after_ns");
-  const std::size_t drawn = std::min(kMostDrawn, trials.size());
-  for (std::size_t place = 1; place <= drawn; ++place) {
-    const Json& trial = *trials[place - 1];
-    const auto name = trial.at("remedy").get<std::string>();
-    names.emplace_back(name, static_cast<double>(place));
-    for (const Json& change : trial.at("victims")) add(place, name, change, "after_ns");
-  }
-  const auto victims = victims_of(explanation);
-  const auto styles = styles_of(victims);
-  std::string commands =
-      log_time_axis("x", low, high) +
-      fmt::format("set yrange [{}.6:-0.6]\nset ytics {}\nset grid ytics\n", drawn, tics_list(names)) +
-      "set xlabel 'tail of the victims (p99.9 or the longest; time, logarithmic)'\nplot \\\n";
-  for (const std::string& victim : victims) {
-    const PolicyStyle& style = styles.at(victim);
-    commands += fmt::format(
-        " DATA using 5:(strcol(3) eq {} ? $1 : NaN) with points pointsize 1.7 linewidth 2 pointtype {} linecolor rgb "
-        "'{}' title {}{}",
-        gnuplot_string(victim), style.mark, style.colour, gnuplot_string(victim),
-        victim == victims.back() ? "\n" : ", \\\n");
-  }
-  constexpr int kRow = 48;
-  constexpr int kAround = 260;
-  return Figure{{"remedies", rows, commands, kAround + kRow * static_cast<int>(drawn + 1)},
-                title,
-                "Each change alone, the one that helps its least helped victim most on top. Further left is better." +
-                    std::string(drawn < trials.size() ? fmt::format(" The {} best of {}.", drawn, trials.size()) : ""),
-                "The victims' tails on a logarithmic axis, one row for each remedy and one for things as they are."};
 }
 
 std::string explanation_section(const Json& explanation) {

@@ -17,8 +17,8 @@ namespace experiments {
 /// Throws InputError where it is none.
 [[nodiscard]] Json read_explanation(const std::filesystem::path& file);
 
-/// The victims' tails as it is and under each remedy.
-[[nodiscard]] FigureOrNot remedy_figure(const Json& explanation);
+/// The remedies that have figures, the best first. They point into `explanation`.
+[[nodiscard]] std::vector<const Json*> told_trials(const Json& explanation);
 
 /// The section, without its figure.
 [[nodiscard]] std::string explanation_section(const Json& explanation);

@@ -1,17 +1,19 @@
 // Draws plots with gnuplot: for each the data, the script that draws it, and what it has drawn, all beside each other.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace experiments {
 
 /// One plot. `commands` are gnuplot's, and read `data` as the file DATA of columns with headers: `plot DATA using ...`.
 struct Plot {
-  std::string name;  ///< of its files
+  std::string name;  ///< of its files: as file_stem() gives it
   std::string data;  ///< CSV, the first line of which names the columns
   std::string commands;
   int height = 900;  ///< in pixels of 1600 across
@@ -20,16 +22,26 @@ struct Plot {
 /// A text as a gnuplot string: nothing in it is special.
 [[nodiscard]] std::string gnuplot_string(std::string_view text);
 
-/// Writes NAME.csv and NAME.gnuplot, runs gnuplot, which makes NAME.svg and NAME.png. Throws UsageError where there is
-/// no gnuplot, and std::runtime_error with what it says if it fails.
-void draw(const std::vector<Plot>& plots, const std::filesystem::path& folder);
+/// `text` as the name of a file: what is neither a letter, a digit nor one of `_-.` becomes `_`, as does what a shell
+/// or gnuplot would take for an option or hide (`-` or `.` in front). Never empty.
+[[nodiscard]] std::string file_stem(std::string_view text);
+
+/// Why there is no drawing: a clause.
+struct NotDrawn {
+  std::string reason;
+};
+
+/// gnuplot draws the largest of our figures in a second.
+inline constexpr std::chrono::seconds kDrawingLimit{60};
+
+/// Writes NAME.csv and NAME.gnuplot into `folder` and runs gnuplot there, which makes NAME.svg and NAME.png. Returns
+/// the SVG. Where gnuplot cannot be started, fails, takes longer than `limit` (it is killed) or leaves either out,
+/// neither is there afterwards. Throws std::runtime_error where the data cannot be written.
+[[nodiscard]] std::variant<std::string, NotDrawn> draw(const Plot& plot, const std::filesystem::path& folder,
+                                                       std::chrono::milliseconds limit = kDrawingLimit);
 
 /// Whether gnuplot is there; throws UsageError with the package's name if not. To be asked before any work is done.
 void require_gnuplot();
-
-/// A drawing of gnuplot's as part of a page: without a size of its own, its black in the colour of the text, its
-/// identifiers begun with `prefix`, and named by `label` for those who do not see it.
-[[nodiscard]] std::string inline_svg(const std::string& svg, const std::string& prefix, const std::string& label);
 
 // --- axes -----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@
 
 #include "experiments/base/html.h"
 #include "experiments/base/installation.h"
-#include "experiments/report/page_style.h"
+#include "experiments/report/inline_svg.h"
+#include "experiments/report/page_text.h"
 
 namespace experiments {
 
@@ -28,7 +29,27 @@ std::string figure_html(const DrawnFigure& drawn, const std::string& files) {
       link("png", "PNG"), link("csv", "CSV"));
 }
 
+DrawnOrNot draw_one(const Figure& figure, const std::filesystem::path& folder) {
+  auto drawn = draw(figure.plot, folder);
+  if (const auto* const svg = std::get_if<std::string>(&drawn)) {
+    drawn = inline_svg(*svg, figure.plot.name, figure.description);
+  }
+  if (const auto* const failure = std::get_if<NotDrawn>(&drawn)) {
+    return Omission{figure.title, html_text(failure->reason)};
+  }
+  return DrawnFigure{figure, std::get<std::string>(drawn)};
+}
+
 }  // namespace
+
+std::vector<DrawnOrNot> draw_all(const std::vector<FigureOrNot>& figures, const std::filesystem::path& folder) {
+  std::vector<DrawnOrNot> drawn;
+  for (const FigureOrNot& each : figures) {
+    const auto* const figure = std::get_if<Figure>(&each);
+    drawn.push_back(figure != nullptr ? draw_one(*figure, folder) : std::get<Omission>(each));
+  }
+  return drawn;
+}
 
 std::string page_document(const PageFrame& frame, const std::string& main) {
   return fmt::format(
@@ -41,7 +62,8 @@ std::string page_document(const PageFrame& frame, const std::string& main) {
 <meta name="generator" content="mlocksim {0}">
 <link rel="icon" href="data:,">
 <title>{1}</title>
-<style>{2}</style>
+<style>
+{2}</style>
 </head>
 <body>
 <a class="skip" href="#answer">Skip to the answer</a>
@@ -57,7 +79,8 @@ std::string page_document(const PageFrame& frame, const std::string& main) {
 <footer>
 <p>Made by mlocksim {0} report from the results of a simulation. Everything on this page is in this file.</p>
 </footer>
-<script>{6}</script>
+<script>
+{6}</script>
 </body>
 </html>
 )",

@@ -2,11 +2,12 @@
 // sort.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "experiments/report/figures.h"
+#include "experiments/report/figures/figure.h"
 
 namespace experiments {
 
@@ -24,6 +25,10 @@ struct DrawnFigure {
 };
 
 using DrawnOrNot = std::variant<DrawnFigure, Omission>;
+
+/// Draws them into `folder`. A figure that cannot be drawn becomes an omission that says why.
+[[nodiscard]] std::vector<DrawnOrNot> draw_all(const std::vector<FigureOrNot>& figures,
+                                               const std::filesystem::path& folder);
 
 /// The whole document. `main`: its sections, as HTML; those named answer, figures, method and results are linked on
 /// top.

@@ -269,21 +269,23 @@ std::vector<std::string> left_out(const ReportData& data, const Focus& focus) {
   std::vector<std::string> sentences;
   const StudyResults& results = data.results;
   if (results.points.size() > 1) {
+    const std::size_t others = results.points.size() - 1;
     sentences.push_back(
-        fmt::format("Figures of one run or one point are of {}; the other {} points are in the table and in the "
-                    "figures along axes.",
-                    place(data, focus.point), results.points.size() - 1));
+        fmt::format("Figures of one run or one point are of {}; the other {} in the table and in the figures along "
+                    "axes.",
+                    place(data, focus.point), others == 1 ? "point is" : fmt::format("{} points are", others)));
   }
   if (data.policies.size() > 2) {
     sentences.push_back(fmt::format("The answer is about two of {} policies; all are in the figures and the table.",
                                     data.policies.size()));
   }
   if (const std::size_t failed = results.count("failed"); failed > 0) {
-    sentences.push_back(
-        fmt::format("{} failed and are not in any number; they are listed below.", counted(failed, "run")));
+    sentences.push_back(fmt::format("{} failed and {} not in any number; {} listed below.", counted(failed, "run"),
+                                    failed == 1 ? "is" : "are", failed == 1 ? "it is" : "they are"));
   }
   if (const std::size_t missing = results.count("") + results.count("running"); missing > 0) {
-    sentences.push_back(fmt::format("{} have not ended yet: the study is not complete.", counted(missing, "run")));
+    sentences.push_back(fmt::format("{} {} not ended yet: the study is not complete.", counted(missing, "run"),
+                                    missing == 1 ? "has" : "have"));
   }
   if (data.runs(focus.point, focus.before).size() < 2) {
     sentences.push_back(

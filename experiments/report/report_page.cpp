@@ -13,6 +13,7 @@
 #include "experiments/base/shell.h"
 #include "experiments/base/statistics.h"
 #include "experiments/compare/policy_table.h"
+#include "experiments/report/figures/styles.h"
 #include "experiments/commands/replay.h"
 #include "experiments/scenario/resolved_scenario.h"
 #include "experiments/study/study_plan.h"
@@ -390,8 +391,8 @@ std::string difference_page(const StudyDifference& difference, const std::vector
   std::vector<std::string> not_shown;
   const std::size_t alone = difference.only_before.size() + difference.only_after.size();
   if (alone > 0) {
-    not_shown.push_back(fmt::format("{} in one of the studies only: listed below.",
-                                    counted(alone, "point and policy that is").c_str()));
+    not_shown.push_back(fmt::format("{} of point and policy {} in one of the studies only: listed below.",
+                                    counted(alone, "pair"), alone == 1 ? "is" : "are"));
   }
   not_shown.push_back("Only seeds that both have are compared.");
   const std::string heads = column_head("point", "point", " class=\"w\"") +

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "experiments/base/change.h"
-#include "experiments/report/figures.h"
 #include "experiments/report/report_data.h"
 
 namespace experiments {
@@ -39,8 +38,5 @@ struct StudyDifference {
 };
 
 [[nodiscard]] StudyDifference difference_of(const ReportData& before, const ReportData& after);
-
-/// The ratios, those that changed most first, `most` of them.
-[[nodiscard]] FigureOrNot difference_figure(const StudyDifference& difference, std::size_t most = 30);
 
 }  // namespace experiments

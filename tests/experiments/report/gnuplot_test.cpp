@@ -1,9 +1,19 @@
 #include "experiments/report/gnuplot.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "tests/support/command_line.h"
+#include "tests/support/fake_gnuplot.h"
 
 namespace experiments {
 namespace {
+
+using testing::HasSubstr;
+using namespace std::chrono_literals;
 
 TEST(Gnuplot, NothingInAStringIsSpecial) {
   EXPECT_EQ(gnuplot_string("plain"), "'plain'");
@@ -22,14 +32,58 @@ TEST(Gnuplot, TimesOnAnAxisAreDecadesOrFiner) {
   EXPECT_GE(time_tics(2000, 9000).size(), 2U);
 }
 
-TEST(Gnuplot, ADrawingOnAPageHasNoSizeAndTakesTheColourOfTheText) {
-  const std::string svg =
-      "<?xml version=\"1.0\"?><svg width=\"1600\" height=\"900\" viewBox=\"0 0 1600 900\"><title>x</title>"
-      "<rect x=\"0\" fill=\"#ffffff\"/><g id=\"a\" stroke=\"black\"/><use href=\"#a\"/></svg>";
-  const std::string inlined = inline_svg(svg, "p", "what <it> shows");
-  EXPECT_EQ(inlined,
-            "<svg role=\"img\" aria-label=\"what &lt;it&gt; shows\" viewBox=\"0 0 1600 900\">"
-            "<g id=\"p-a\" stroke=\"currentColor\"/><use href=\"#p-a\"/></svg>");
+// --- drawing ------------------------------------------------------------------------------------------------------
+
+/// What draw() gave instead of a drawing; empty if it drew.
+std::string reason_of(const std::variant<std::string, NotDrawn>& drawn) {
+  const auto* const failure = std::get_if<NotDrawn>(&drawn);
+  return failure == nullptr ? "" : failure->reason;
+}
+
+Plot line_called(const std::string& name) { return {name, "x,y\n1,1\n2,2\n", "plot DATA using 1:2 with lines\n", 500}; }
+
+class Drawing : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (tests::real_gnuplot().empty()) GTEST_SKIP() << "gnuplot is not installed";
+  }
+
+  tests::TemporaryFolder folder_;
+};
+
+TEST_F(Drawing, APlotMayBeCalledAfterEveryPrintableCharacter) {
+  std::string printable;
+  for (char each = ' '; each <= '~'; ++each) printable += each;
+  const auto drawn = draw(line_called(file_stem(printable)), folder_ / "");
+  ASSERT_EQ(reason_of(drawn), "");
+  EXPECT_THAT(std::get<std::string>(drawn), HasSubstr("<svg"));
+  EXPECT_EQ(reason_of(draw(line_called(file_stem("linux-6.4 µs")), folder_ / "")), "");
+}
+
+TEST_F(Drawing, WhatGnuplotDoesNotUnderstandIsNotDrawnAndItSaysWhy) {
+  EXPECT_THAT(reason_of(draw({"a", "x\n1\n", "plot nonsense(\n"}, folder_ / "")), HasSubstr("gnuplot failed: "));
+  EXPECT_EQ(std::filesystem::exists(folder_ / "a.svg"), false);
+  EXPECT_EQ(std::filesystem::exists(folder_ / "a.gnuplot.log"), false);
+}
+
+TEST_F(Drawing, AGnuplotThatHangsIsKilled) {
+  const tests::FakeGnuplot fake("exec sleep 100");
+  EXPECT_EQ(reason_of(draw(line_called("a"), folder_ / "", 50ms)), "gnuplot had not drawn it after 50 ms");
+}
+
+TEST_F(Drawing, AGnuplotThatWritesNothingHasNotDrawnEvenWhereAnEarlierDrawingIs) {
+  ASSERT_EQ(reason_of(draw(line_called("a"), folder_ / "")), "");
+  const tests::FakeGnuplot fake("exit 0");
+  EXPECT_THAT(reason_of(draw(line_called("a"), folder_ / "")), HasSubstr("without a drawing"));
+  EXPECT_EQ(std::filesystem::exists(folder_ / "a.svg"), false);
+}
+
+TEST(FileStem, IsNeitherEmptyNorAnOptionNorHidden) {
+  EXPECT_EQ(file_stem(""), "_");
+  EXPECT_EQ(file_stem("-rf"), "_rf");
+  EXPECT_EQ(file_stem(".."), "_.");
+  EXPECT_EQ(file_stem("a/b c"), "a_b_c");
+  EXPECT_EQ(file_stem("linux-6.4"), "linux-6.4");
 }
 
 }  // namespace

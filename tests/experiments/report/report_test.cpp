@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/support/command_line.h"
+#include "tests/support/fake_gnuplot.h"
 #include "tests/support/tiny_scenario.h"
 
 namespace {
@@ -29,8 +30,7 @@ measure: max(faulter.munlock)
 class Report : public testing::Test {
  protected:
   Report() {
-    if (tests::run_program({"/usr/bin/env", "sh", "-c", "command -v gnuplot"}).code != 0) return;
-    has_gnuplot_ = true;
+    if (!has_gnuplot_) return;
     (void)folder_.write("tiny.yaml", tests::kTinyScenario);
     const Outcome sweep = mlocksim({"sweep", folder_.write("study.yaml", kStudy), "-o", folder_ / "out"});
     EXPECT_EQ(sweep.code, 0) << sweep.err;
@@ -41,7 +41,7 @@ class Report : public testing::Test {
   }
 
   tests::TemporaryFolder folder_;
-  bool has_gnuplot_ = false;
+  bool has_gnuplot_ = !tests::real_gnuplot().empty();
 };
 
 TEST_F(Report, WritesThePageAndEveryFigureThreeTimes) {
@@ -51,6 +51,7 @@ TEST_F(Report, WritesThePageAndEveryFigureThreeTimes) {
   const std::string page = tests::text_of(folder_ / "out/report.html");
   EXPECT_THAT(page, HasSubstr("Should the unlock path downgrade"));
   EXPECT_THAT(page, HasSubstr("mlocksim sweep"));
+  EXPECT_THAT(page, HasSubstr("the other point is in the table"));
   for (const char* figure : {"percentiles", "ccdf", "blame", "side_by_side"}) {
     for (const char* kind : {".svg", ".png", ".csv"}) {
       EXPECT_GT(std::filesystem::file_size(folder_ / ("out/figures/" + std::string(figure) + kind)), 100U) << figure;
@@ -102,10 +103,41 @@ TEST_F(Report, OfAStudyTakesAnExplanationAsASection) {
   EXPECT_EQ(mlocksim({"report", folder_ / "out", "--explain", folder_ / "tiny.yaml"}).code, 2);
 }
 
+TEST_F(Report, OfPoliciesWithDashesAndDotsHasTheirFigures) {
+  const std::string json = folder_ / "comparison.json";
+  ASSERT_EQ(mlocksim({"compare", folder_ / "tiny.yaml", "--policies", "linux-6.4,linux-6.17", "--json", json}).code, 0);
+  const Outcome outcome = mlocksim({"report", json, "-o", folder_ / "page"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::string page = tests::text_of(folder_ / "page/report.html");
+  EXPECT_THAT(page, HasSubstr("figure-semaphore_linux-6.4"));
+  EXPECT_THAT(page, HasSubstr("figure-semaphore_linux-6.17"));
+}
+
+TEST_F(Report, AFigureThatCannotBeDrawnCostsThatFigureOnly) {
+  const tests::FakeGnuplot fake("case $1 in ccdf*) echo 'no <ink>' >&2; exit 1;; esac; exec " + tests::real_gnuplot() +
+                                " $1");
+  const Outcome outcome = mlocksim({"report", folder_ / "out"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::string page = tests::text_of(folder_ / "out/report.html");
+  EXPECT_THAT(page, HasSubstr("<li>How many requests take longer: gnuplot failed: no &lt;ink&gt;.</li>"));
+  EXPECT_THAT(page, HasSubstr("figure-percentiles"));
+  EXPECT_THAT(page, Not(HasSubstr("figure-ccdf")));
+}
+
 TEST_F(Report, ADifferenceOfAStudyWithItselfIsNone) {
   const Outcome outcome = mlocksim({"report", "--diff", folder_ / "out", folder_ / "out", "-o", folder_ / "diff"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(tests::text_of(folder_ / "diff/report.html"), Not(HasSubstr("times shorter")));
+}
+
+TEST_F(Report, ADifferenceCountsWhatHasNoPartner) {
+  std::string other = kStudy;
+  other.replace(other.find("2MiB"), 4, "3MiB");
+  ASSERT_EQ(mlocksim({"sweep", folder_.write("other.yaml", other), "-o", folder_ / "other"}).code, 0);
+  const Outcome outcome = mlocksim({"report", "--diff", folder_ / "out", folder_ / "other", "-o", folder_ / "diff"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(tests::text_of(folder_ / "diff/report.html"),
+              HasSubstr("4 pairs of point and policy are in one of the studies only"));
 }
 
 TEST_F(Report, SaysWhatIsWrongAndWritesNothing) {
