@@ -47,7 +47,8 @@ TEST_F(PolicyKnobs, EachWordOfEachIsReadAsItsValueUnlessItIsRefused) {
       EXPECT_EQ(knob.value(chosen), number);
       const bool refused = knob.options.refusal != nullptr && knob.options.refusal(chosen) != nullptr;
       EXPECT_EQ(tests::policy_mistakes(text).empty(), !refused);
-      if (!refused) EXPECT_EQ(knob.value(read_policy(write("p.yaml", text))), number);
+      if (refused) continue;
+      EXPECT_EQ(knob.value(read_policy(write("p.yaml", text))), number);
     }
   }
 }
