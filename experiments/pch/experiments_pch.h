@@ -1,5 +1,6 @@
 // Read once for all files of experiments/ and for their tests, which include for themselves what they use.
-#pragma once
+#ifndef MLOCKSIM_EXPERIMENTS_PCH_H  // g++ warns of #pragma once in what it precompiles
+#define MLOCKSIM_EXPERIMENTS_PCH_H
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -28,3 +29,5 @@
 
 // Compiled once, in base/json.cpp.
 extern template class nlohmann::basic_json<nlohmann::ordered_map>;
+
+#endif  // MLOCKSIM_EXPERIMENTS_PCH_H

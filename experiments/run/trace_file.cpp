@@ -15,6 +15,8 @@
 #include "experiments/run/trace/trace_tracks.h"
 #include "experiments/run/trace/trace_writer.h"
 #include "models/kernel.h"
+#include "models/locking/rwsem.h"
+#include "models/mm/mm.h"
 #include "models/spec/competitors.h"
 #include "models/task.h"
 

@@ -1,4 +1,7 @@
 // Read once for all files of models/, which include for themselves what they use.
-#pragma once
+#ifndef MLOCKSIM_MODELS_PCH_H  // g++ warns of #pragma once in what it precompiles
+#define MLOCKSIM_MODELS_PCH_H
 
 #include "sim/pch/sim_pch.h"
+
+#endif  // MLOCKSIM_MODELS_PCH_H

@@ -1,5 +1,6 @@
 // Read once for all files of sim/ and models/, which include for themselves what they use.
-#pragma once
+#ifndef MLOCKSIM_SIM_PCH_H  // g++ warns of #pragma once in what it precompiles
+#define MLOCKSIM_SIM_PCH_H
 
 #include <algorithm>
 #include <array>
@@ -18,3 +19,5 @@
 #include <utility>
 #include <variant>
 #include <vector>
+
+#endif  // MLOCKSIM_SIM_PCH_H

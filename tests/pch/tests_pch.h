@@ -1,5 +1,6 @@
 // Read once for all files of tests/, which include for themselves what they use.
-#pragma once
+#ifndef MLOCKSIM_TESTS_PCH_H  // g++ warns of #pragma once in what it precompiles
+#define MLOCKSIM_TESTS_PCH_H
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,3 +22,5 @@
 #include <utility>
 #include <variant>
 #include <vector>
+
+#endif  // MLOCKSIM_TESTS_PCH_H
