@@ -4,9 +4,9 @@
 #include <boost/algorithm/string/split.hpp>
 #include <nlohmann/json.hpp>
 
-#include <unistd.h>
-
+#include <cassert>
 #include <chrono>
+#include <filesystem>
 #include <optional>
 
 #include "experiments/base/command_line.h"
@@ -22,7 +22,6 @@
 #include "experiments/run/coarse_histogram.h"
 #include "experiments/run/execute.h"
 #include "experiments/run/result_json.h"
-#include "experiments/study/study_plan.h"
 
 namespace experiments {
 
@@ -46,32 +45,47 @@ std::vector<Job> plan(const models::Scenario& scenario, int replications) {
   return jobs;
 }
 
+/// The policies of a comparison, each as `run --policy` takes it.
+std::vector<std::string> policy_arguments(const CommandLine& line, const models::Scenario& scenario) {
+  const RunSpec run = run_of(line);
+  const YamlNode tree = tree_of(run);
+  const std::filesystem::path folder = find_scenario(run.scenario).parent_path();
+  std::vector<std::string> arguments;
+  std::vector<Diagnostic> reported_when_read;
+  for (const YamlNode& policy : policies_of(tree, policies_of(line), folder, reported_when_read)) {
+    arguments.push_back(policy_argument(policy, tree, folder));
+  }
+  assert(arguments.size() == scenario.policies.size());
+  return arguments;
+}
+
+/// The run of that policy and seed.
+std::string command_of(const CommandLine& line, const std::string& policy, std::uint64_t seed) {
+  RunSpec run = run_of(line);
+  run.policy = policy;
+  run.seed = seed;
+  return to_command(run);
+}
+
 // Policy by policy; throws with the way to reproduce it if a run failed.
 std::vector<std::vector<models::Result>> collect(const std::vector<Job>& jobs, std::vector<JobOutcome> outcomes,
-                                                 std::size_t policies, const std::string& scenario) {
-  std::vector<std::vector<models::Result>> results(policies);
-  const std::size_t replications = jobs.size() / policies;
+                                                 const std::vector<std::string>& policies, const CommandLine& line) {
+  std::vector<std::vector<models::Result>> results(policies.size());
+  const std::size_t replications = jobs.size() / policies.size();
   for (std::size_t job = 0; job < jobs.size(); ++job) {
     if (const auto* failure = std::get_if<Failure>(&outcomes[job])) {
-      throw std::runtime_error(fmt::format("a run failed: {}\nto see it alone: mlocksim run {} --policy {} --seed {}",
-                                           failure->reason, scenario, jobs[job].policy->name, jobs[job].seed));
+      throw std::runtime_error(fmt::format("a run failed: {}\nto see it alone: {}", failure->reason,
+                                           command_of(line, policies[job / replications], jobs[job].seed)));
     }
     results[job / replications].push_back(std::get<models::Result>(std::move(outcomes[job])));
   }
   return results;
 }
 
-/// The command line again, as a shell takes it: what all runs have in common.
-std::string options_of(const CommandLine& line) {
-  std::string text = shell_word(line.first());
-  for (const std::string& set : line.all("set")) {
-    text += " --set " + shell_word(set);
-  }
-  return text;
-}
-
+/// The command line again, as a shell takes it.
 std::string command_of(const CommandLine& line) {
-  std::string text = "mlocksim compare " + options_of(line);
+  std::string text = "mlocksim compare " + shell_word(line.first());
+  for (const std::string& set : line.all("set")) text += " --set " + shell_word(set);
   for (const char* const option : {"policies", "seed"}) {
     if (const auto value = line.find(option)) text += fmt::format(" --{} {}", option, shell_word(*value));
   }
@@ -79,7 +93,7 @@ std::string command_of(const CommandLine& line) {
 }
 
 /// What `report` needs of the runs besides their results: the commands that repeat them, and their distributions.
-Json json_of(const Comparison& comparison, const CommandLine& line) {
+Json json_of(const Comparison& comparison, const CommandLine& line, const std::vector<std::string>& policies) {
   Json json{{"schema", "mlocksim/1"},
             {"scenario", comparison.scenario().name},
             {"about", comparison.scenario().about},
@@ -90,8 +104,7 @@ Json json_of(const Comparison& comparison, const CommandLine& line) {
   for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
     for (const models::Result& result : comparison.results(policy)) {
       runs.push_back(to_json(result));
-      commands.push_back(fmt::format("mlocksim run {} --policy {} --seed {}", options_of(line),
-                                     shell_word(result.policy), result.seed));
+      commands.push_back(command_of(line, policies[policy], result.seed));
       distributions.push_back(to_json(distributions_of(result)));
     }
   }
@@ -141,11 +154,12 @@ int command_compare(const Arguments& arguments) {
   add_scenario_options(line);
   if (!line.parse(arguments)) return kOk;
 
-  const std::string file = line.first();
   const int replications = positive(line, "reps", kMostReplications);
   const int workers = jobs_of(line);
-  const ScenarioFile read = read_scenario_file(find_scenario(file), overrides_of(line, policies_of(line)));
+  const RunSpec run = run_of(line);
+  const ScenarioFile read = read_scenario_file(find_scenario(run.scenario), {run.sets, run.seed, policies_of(line)});
   const models::Scenario& scenario = read.scenario;
+  const std::vector<std::string> policies = policy_arguments(line, scenario);
   std::optional<OutputFile> json;
   if (const auto path = line.find("json")) json.emplace(*path);
   std::optional<OutputFolder> hgrm;
@@ -155,10 +169,10 @@ int command_compare(const Arguments& arguments) {
   const std::vector<Job> jobs = plan(scenario, replications);
   auto outcomes =
       execute(jobs, workers, engine_options_of(line), [&](std::size_t done) { show_progress(done, jobs.size()); });
-  const Comparison comparison(scenario, collect(jobs, std::move(outcomes), scenario.policies.size(), file));
+  const Comparison comparison(scenario, collect(jobs, std::move(outcomes), policies, line));
   print(comparison, std::chrono::steady_clock::now() - began);
   const std::vector<ExpectationCheck> checks = check(read.expectations, comparison);
-  Json result = json_of(comparison, line);
+  Json result = json_of(comparison, line, policies);
   if (!checks.empty()) result["expectations"] = to_json(checks);
   if (json) json->commit(result.dump(2) + "\n");
   if (hgrm) hgrm->commit(hgrm_files(comparison));

@@ -21,11 +21,7 @@ Expected<models::Scenario> scenario_of_command(const std::string& command) {
     line.text("policy", "NAME|FILE", "");
     add_scenario_options(line);
     (void)line.parse(words);
-    const auto policy = line.find("policy");
-    models::Scenario scenario = read_scenario(
-        find_scenario(line.first()), overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
-    scenario.policies.resize(1);
-    return scenario;
+    return read_run(run_of(line)).scenario;
   } catch (const std::exception& error) {
     return Refusal{error.what()};
   }

@@ -298,6 +298,10 @@ YamlNode load_yaml(const std::filesystem::path& file, std::vector<Diagnostic>& d
   return nothing;
 }
 
+YamlNode parse_yaml(const std::string& text, const Position& origin, std::vector<Diagnostic>& diagnostics) {
+  return parse_yaml(text, origin, "", diagnostics);
+}
+
 void apply_set(YamlNode& root, const std::string& set, std::vector<Diagnostic>& diagnostics) {
   const Position origin{"--set " + set, 0, 0};
   const std::size_t equals = set.find('=');

@@ -10,7 +10,6 @@
 #include <cmath>
 
 #include "experiments/base/diagnostics.h"
-#include "experiments/base/shell.h"
 #include "experiments/scenario/config_catalogue.h"
 #include "sim/random.h"
 
@@ -56,12 +55,6 @@ Surroundings surroundings_of(const Study& study, const std::vector<const AxisVal
 }
 
 bool leads_into_policies(const Setting& setting) { return setting.set.starts_with("polic"); }
-
-const YamlNode* policy_node(const YamlNode& tree, std::size_t policy) {
-  if (const YamlEntry* const list = find_entry(tree, "policies")) return &list->value.entries[policy].value;
-  const YamlEntry* const one = find_entry(tree, "policy");
-  return one == nullptr ? nullptr : &one->value;
-}
 
 /// `processes[0].regions.heap.size` as a JSON pointer.
 Json::json_pointer pointer_of(const std::string& path) {
@@ -284,8 +277,8 @@ PointRuns StudyPlan::runs_of(const StudyPoint& point) {
     const ResolvedScenario resolved = resolver_.resolve(tree, point.scenario.parent_path());
     for (std::size_t policy = 0; policy < runs.scenario.policies.size(); ++policy) {
       runs.digests.push_back(digest_of(resolved, policy));
-      runs.commands.push_back(command_of(point, tree, policy));
     }
+    runs.specs = specs_of(point, tree);
   } catch (const InputError& error) {
     std::vector<Diagnostic> diagnostics = error.diagnostics();
     move_into_study(diagnostics, point.settings);
@@ -308,22 +301,21 @@ void StudyPlan::read_runs(const std::function<void(PointRuns)>& take) {
   if (!diagnostics.empty()) throw InputError(diagnostics);
 }
 
-std::string StudyPlan::command_of(const StudyPoint& point, const YamlNode& tree, std::size_t policy) {
-  const YamlNode& node = *policy_node(tree, policy);
-  std::string command = fmt::format("mlocksim run {}", shell_word(point.scenario.string()));
-  if (node.kind == YamlNode::Kind::scalar) {
-    const bool path = node.scalar.find('/') != std::string::npos && node.at.line > 0;
-    const auto folder = path ? std::filesystem::path(node.at.file).parent_path() : std::filesystem::path{};
-    const auto file = find_config(ConfigKind::policies, node.scalar, {folder});
-    command += fmt::format(" --policy {}", shell_word(path && file ? file->string() : node.scalar));
-  } else {
-    const bool one = find_entry(bases_.load(point.scenario), "policy") != nullptr;
-    command += " --set " + shell_word(one ? "policy=" + to_flow(node) : fmt::format("policies=[{}]", to_flow(node)));
-  }
+std::vector<RunSpec> StudyPlan::specs_of(const StudyPoint& point, const YamlNode& tree) {
+  RunSpec run{point.scenario.string(), {}, {}, {}};
   for (const Setting& setting : point.settings) {
-    if (!leads_into_policies(setting)) command += " --set " + shell_word(setting.set);
+    if (!leads_into_policies(setting)) run.sets.push_back(setting.set);
   }
-  return command;
+  std::vector<Diagnostic> reported_when_read;
+  YamlNode base = bases_.load(point.scenario);
+  apply_scenario_sets(base, run.sets, reported_when_read);
+  const std::filesystem::path folder = point.scenario.parent_path();
+  std::vector<RunSpec> specs;
+  for (const YamlNode& policy : policies_of(tree, {}, folder, reported_when_read)) {
+    specs.push_back(run);
+    specs.back().policy = policy_argument(policy, base, folder);
+  }
+  return specs;
 }
 
 }  // namespace experiments

@@ -92,8 +92,10 @@ class Sweep {
   PendingRun run_at(std::size_t point, std::size_t policy, int replication) const {
     const PointRuns& runs = points_[point];
     const std::uint64_t seed = plan_.study().seed + static_cast<std::uint64_t>(replication);
+    RunSpec spec = runs.specs[policy];
+    spec.seed = seed;
     return {{run_key(runs.digests[policy], seed), runs.scenario.name, runs.scenario.policies[policy].name, seed,
-             fmt::format("{} --seed {}", runs.commands[policy], seed)},
+             to_command(spec)},
             &runs,
             policy};
   }
