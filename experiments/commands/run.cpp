@@ -15,6 +15,7 @@
 #include "experiments/run/execute.h"
 #include "experiments/run/result_json.h"
 #include "experiments/run/trace_file.h"
+#include "models/simulation.h"
 
 namespace experiments {
 

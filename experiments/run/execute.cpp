@@ -2,6 +2,7 @@
 
 #include "experiments/run/result_json.h"
 #include "experiments/run/result_pack.h"
+#include "models/simulation.h"
 
 namespace experiments {
 

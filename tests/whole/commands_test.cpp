@@ -119,6 +119,23 @@ TEST_F(Commands, RunCompareAndExplainFindAPolicyThatTheScenarioDefines) {
   expect_bad_input(mlocksim({"run", file, "--policy", "mime"}), "there is no policy 'mime'");
 }
 
+// --- where what is said does not arrive -------------------------------------------------------------------
+
+TEST_F(Commands, NoticeThatTheirOutputCannotBeWritten) {
+  for (const std::string nowhere : {">/dev/full", ">&-"}) {
+    const Outcome outcome = tests::run_program({"/bin/sh", "-c", tests::mlocksim_binary() + " --help " + nowhere});
+    EXPECT_EQ(outcome.code, kRunFailed) << nowhere;
+    EXPECT_THAT(outcome.err, HasSubstr("cannot")) << nowhere;
+  }
+}
+
+TEST_F(Commands, TellWhatIsWrongByTheirExitCodeWhereNobodyListens) {
+  for (const std::string nowhere : {"2>/dev/full", "2>&-"}) {
+    EXPECT_EQ(tests::run_program({"/bin/sh", "-c", tests::mlocksim_binary() + " run nope " + nowhere}).code, kBadInput)
+        << nowhere;
+  }
+}
+
 // --- help ---------------------------------------------------------------------------------------------------
 
 TEST_F(Commands, ListThemselvesWhenAskedForHelp) {
