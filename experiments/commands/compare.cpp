@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "experiments/base/command_line.h"
+#include "experiments/base/installation.h"
 #include "experiments/base/output_file.h"
 #include "experiments/base/shell.h"
 #include "experiments/base/terminal.h"
@@ -22,6 +23,7 @@
 #include "experiments/run/coarse_histogram.h"
 #include "experiments/run/execute.h"
 #include "experiments/run/result_json.h"
+#include "experiments/scenario/resolved_scenario.h"
 
 namespace experiments {
 
@@ -51,12 +53,25 @@ std::vector<std::string> policy_arguments(const CommandLine& line, const models:
   const YamlNode tree = tree_of(run);
   const std::filesystem::path folder = find_scenario(run.scenario).parent_path();
   std::vector<std::string> arguments;
-  std::vector<Diagnostic> reported_when_read;
-  for (const YamlNode& policy : policies_of(tree, policies_of(line), folder, reported_when_read)) {
+  for (const YamlNode& policy : policies_of(tree, policies_of(line), folder)) {
     arguments.push_back(policy_argument(policy, tree, folder));
   }
   assert(arguments.size() == scenario.policies.size());
   return arguments;
+}
+
+/// By policy: what was run, as a file that needs no other.
+Json resolved_of(const CommandLine& line, const models::Scenario& scenario) {
+  const RunSpec run = run_of(line);
+  const std::filesystem::path folder = find_scenario(run.scenario).parent_path();
+  const YamlNode tree = tree_of(run);
+  const ResolvedScenario resolved =
+      Resolver().resolve(with_policies(tree, policies_of(tree, policies_of(line), folder)), folder);
+  Json files = Json::object();
+  for (std::size_t policy = 0; policy < scenario.policies.size(); ++policy) {
+    files[scenario.policies[policy].name] = to_yaml(resolved, policy);
+  }
+  return files;
 }
 
 /// The run of that policy and seed.
@@ -97,7 +112,9 @@ Json json_of(const Comparison& comparison, const CommandLine& line, const std::v
   Json json{{"schema", "mlocksim/1"},
             {"scenario", comparison.scenario().name},
             {"about", comparison.scenario().about},
-            {"command", command_of(line)}};
+            {"command", command_of(line)},
+            {"version", {{"program", program_version()}, {"result", kResultVersion}}},
+            {"resolved", resolved_of(line, comparison.scenario())}};
   Json& runs = json["runs"] = Json::array();
   Json& commands = json["commands"] = Json::array();
   Json& distributions = json["distributions"] = Json::array();

@@ -397,9 +397,8 @@ Trial trial_of(const Remedy& remedy, const Outcome& outcome, const Results& toge
 /// The policy that a run has, as the command line can say it.
 YamlNode policy_of(const RunSpec& run, const YamlNode& root) {
   const std::filesystem::path folder = find_scenario(run.scenario).parent_path();
-  std::vector<Diagnostic> reported_when_read;
   const auto said = run.policy ? std::vector{*run.policy} : std::vector<std::string>{};
-  return as_on_command_line(policies_of(root, said, folder, reported_when_read).front(), folder);
+  return as_on_command_line(policies_of(root, said, folder).front(), folder);
 }
 
 std::vector<Trial> trials_of(Runner& runner, const ExplainRequest& request, const std::vector<Remedy>& remedies,

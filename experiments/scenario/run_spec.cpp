@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <system_error>
+#include <utility>
 
 #include "experiments/base/shell.h"
 #include "experiments/scenario/config_catalogue.h"
@@ -73,6 +74,16 @@ YamlNode tree_of(const RunSpec& run) {
   YamlNode tree = load_yaml(find_scenario(run.scenario), diagnostics);
   apply_scenario_sets(tree, run.sets, diagnostics);
   if (!diagnostics.empty()) throw InputError(diagnostics);
+  return tree;
+}
+
+YamlNode with_policies(YamlNode tree, std::vector<YamlNode> policies) {
+  YamlNode list;
+  list.kind = YamlNode::Kind::sequence;
+  list.at = said("").at;
+  for (YamlNode& policy : policies) list.entries.push_back({{}, {}, std::move(policy)});
+  tree = without_key(without_key(std::move(tree), "policy"), "policies");
+  tree.entries.push_back({"policies", list.at, std::move(list)});
   return tree;
 }
 

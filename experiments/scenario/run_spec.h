@@ -35,6 +35,9 @@ struct RunSpec {
 /// The scenario's tree with the sets applied.
 [[nodiscard]] YamlNode tree_of(const RunSpec& run);
 
+/// The tree with these policies and no others.
+[[nodiscard]] YamlNode with_policies(YamlNode tree, std::vector<YamlNode> policies);
+
 /// A policy as RunSpec::policy has to say it, so that it means what `policy` means where it was written: a name, a
 /// file, or its keys. `tree`: of the scenario of the run, with its sets; `folder`: of its file.
 [[nodiscard]] std::string policy_argument(const YamlNode& policy, const YamlNode& tree,

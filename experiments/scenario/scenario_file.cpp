@@ -16,6 +16,7 @@
 #include "experiments/scenario/device_file.h"
 #include "experiments/scenario/memory_file.h"
 #include "experiments/scenario/yaml_reader.h"
+#include "experiments/scenario/yaml_text.h"
 #include "experiments/scenario/yaml_values.h"
 #include "models/mm/mm.h"
 
@@ -788,16 +789,28 @@ YamlNode policy_in(const YamlNode& root, const std::string& policy, const std::f
   return own == nullptr ? scalar_node(policy, of_command_line()) : *own;
 }
 
-/// What the command line puts in the place of a scenario's policies, as a list to read; null where it says nothing.
-YamlNode policies_instead(const YamlNode& root, const std::vector<std::string>& policies,
-                          const std::filesystem::path& folder, Diagnostics& diagnostics) {
+/// What the command line puts in the place of a scenario's policies.
+std::vector<YamlNode> said_policies(const YamlNode& root, const std::vector<std::string>& policies,
+                                    const std::filesystem::path& folder, Diagnostics& diagnostics) {
+  std::vector<YamlNode> nodes;
+  for (const std::string& policy : policies) {
+    if (policy != "all") {
+      nodes.push_back(policy_in(root, policy, folder, diagnostics));
+      continue;
+    }
+    for (const ConfigEntry& shipped : list_configs(ConfigKind::policies)) {
+      nodes.push_back(scalar_node(shipped.path.string(), of_command_line()));
+    }
+  }
+  return nodes;
+}
+
+/// As a list to read; null where there are none.
+YamlNode list_of(std::vector<YamlNode> nodes) {
   YamlNode list;
   list.at = of_command_line();
-  if (policies.empty()) return list;
-  list.kind = YamlNode::Kind::sequence;
-  for (YamlNode& policy : policies_of(root, policies, folder, diagnostics)) {
-    list.entries.push_back({{}, {}, std::move(policy)});
-  }
+  if (!nodes.empty()) list.kind = YamlNode::Kind::sequence;
+  for (YamlNode& node : nodes) list.entries.push_back({{}, {}, std::move(node)});
   return list;
 }
 
@@ -816,17 +829,9 @@ const YamlNode* own_policy(const YamlNode& root, const std::string& name, const 
 }
 
 std::vector<YamlNode> policies_of(const YamlNode& root, const std::vector<std::string>& policies,
-                                  const std::filesystem::path& folder, Diagnostics& diagnostics) {
-  std::vector<YamlNode> nodes;
-  for (const std::string& policy : policies) {
-    if (policy != "all") {
-      nodes.push_back(policy_in(root, policy, folder, diagnostics));
-      continue;
-    }
-    for (const ConfigEntry& shipped : list_configs(ConfigKind::policies)) {
-      nodes.push_back(scalar_node(shipped.path.string(), of_command_line()));
-    }
-  }
+                                  const std::filesystem::path& folder) {
+  Diagnostics reported_when_read;
+  std::vector<YamlNode> nodes = said_policies(root, policies, folder, reported_when_read);
   if (!policies.empty()) return nodes;
   for (const YamlNode* const own : own_policies(root)) nodes.push_back(*own);
   return nodes;
@@ -848,7 +853,7 @@ ScenarioFile read_scenario_file(YamlNode root, const std::filesystem::path& fold
   apply_sets(root, overrides.sets, diagnostics);
   YamlMap map = open_config(root, ConfigKind::scenarios, diagnostics);
   if (!map) throw InputError(diagnostics);
-  const YamlNode policies = policies_instead(root, overrides.policies, folder, diagnostics);
+  const YamlNode policies = list_of(said_policies(root, overrides.policies, folder, diagnostics));
   ScenarioFile file = ScenarioReader(folder, diagnostics).read(map, policies);
   throw_if_any(diagnostics);
   file.scenario.seed = overrides.seed.value_or(file.scenario.seed);

@@ -56,10 +56,10 @@ void apply_scenario_sets(YamlNode& root, const std::vector<std::string>& sets, s
 /// The policy of that name that a scenario's tree itself has, as it stands there, or null. `folder`: of its file.
 [[nodiscard]] const YamlNode* own_policy(const YamlNode& root, const std::string& name,
                                          const std::filesystem::path& folder);
-/// What a scenario's tree is run under: what Overrides::policies means in it, or its own policies.
+/// What a scenario's tree is run under: what Overrides::policies means in it, or its own policies. Mistakes in
+/// `policies` are for those who read the scenario.
 [[nodiscard]] std::vector<YamlNode> policies_of(const YamlNode& root, const std::vector<std::string>& policies,
-                                                const std::filesystem::path& folder,
-                                                std::vector<Diagnostic>& diagnostics);
+                                                const std::filesystem::path& folder);
 
 /// Tells by its keys what a file is and reads it. Throws InputError when it is none of these or a bad one.
 ConfigKind check_file(const std::filesystem::path& file);

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "experiments/scenario/yaml_text.h"
+
 namespace experiments {
 
 namespace {

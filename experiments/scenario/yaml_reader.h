@@ -55,10 +55,6 @@ struct YamlEntry {
 /// keys that are not plain text are diagnostics, and of duplicates the first counts.
 [[nodiscard]] YamlNode load_yaml(const std::filesystem::path& file, std::vector<Diagnostic>& diagnostics);
 
-/// Reads a text as a file would be read: nodes are at their lines if `origin` has one, and otherwise all at `origin`.
-[[nodiscard]] YamlNode parse_yaml(const std::string& text, const Position& origin,
-                                  std::vector<Diagnostic>& diagnostics);
-
 /// Files that many ask for, each read once.
 class YamlFiles {
  public:

@@ -19,12 +19,15 @@ bool is_plain(const std::string& text) {
   const auto plain = [](unsigned char c) {
     return std::isalnum(c) != 0 || std::string_view("_.-+/% ").find(static_cast<char>(c)) != std::string_view::npos;
   };
-  return !text.empty() && std::isalnum(static_cast<unsigned char>(text.front())) != 0 && text.back() != ' ' &&
-         std::all_of(text.begin(), text.end(), plain);
+  return !text.empty() && text != "null" && std::isalnum(static_cast<unsigned char>(text.front())) != 0 &&
+         text.back() != ' ' && std::all_of(text.begin(), text.end(), plain);
 }
 
 /// JSON's quotes are YAML's double ones.
-std::string scalar_text(const std::string& text) { return is_plain(text) ? text : nlohmann::json(text).dump(); }
+std::string scalar_text(const std::string& text) {
+  if (is_plain(text)) return text;
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 void add_block(const YamlNode& node, int depth, const std::string& indent, std::string& text) {
   for (const YamlEntry& entry : node.entries) {

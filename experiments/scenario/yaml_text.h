@@ -1,11 +1,18 @@
-// Trees of YAML values as text again: what reads them gives the same tree.
+// Trees of YAML values as text, there and back: what is written reads as the same tree.
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace experiments {
 
+struct Diagnostic;
+struct Position;
 struct YamlNode;
+
+/// Reads a text as a file would be read: nodes are at their lines if `origin` has one, and otherwise all at `origin`.
+[[nodiscard]] YamlNode parse_yaml(const std::string& text, const Position& origin,
+                                  std::vector<Diagnostic>& diagnostics);
 
 /// In one line, as --set reads it.
 [[nodiscard]] std::string to_flow(const YamlNode& node);

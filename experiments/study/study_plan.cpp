@@ -1,8 +1,6 @@
 #include "experiments/study/study_plan.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
 #include <boost/algorithm/string.hpp>
 
 #include <algorithm>
@@ -55,22 +53,6 @@ Surroundings surroundings_of(const Study& study, const std::vector<const AxisVal
 }
 
 bool leads_into_policies(const Setting& setting) { return setting.set.starts_with("polic"); }
-
-/// `processes[0].regions.heap.size` as a JSON pointer.
-Json::json_pointer pointer_of(const std::string& path) {
-  std::string text = "/" + path;
-  boost::algorithm::replace_all(text, "[", ".");
-  boost::algorithm::replace_all(text, "]", "");
-  boost::algorithm::replace_all(text, ".", "/");
-  return Json::json_pointer(text);
-}
-
-/// What stands at `path`, as text; nothing where there is none.
-std::optional<std::string> text_at(const Json& content, const std::string& path) {
-  const auto pointer = pointer_of(path);
-  if (!content.contains(pointer) || !content.at(pointer).is_string()) return std::nullopt;
-  return content.at(pointer).get<std::string>();
-}
 
 /// `machine.costs.fault` is called `fault`.
 std::string last_key(const std::string& path) { return path.substr(path.find_last_of('.') + 1); }
@@ -216,7 +198,7 @@ void StudyPlan::add_sensitivity_points() {
   StudyPoint base_point;
   base_point.settings = study_.settings;
   base_point.scenario = find_scenario(study_.scenario, study_.scenario_at);
-  const Json content = factors_of(base_point);
+  const ResolvedScenario content = factors_of(base_point);
   std::vector<std::string> values;
   for (const auto& [path, at] : spec.factors) {
     axes_.push_back(last_key(path));
@@ -259,11 +241,11 @@ YamlNode StudyPlan::tree_of(const StudyPoint& point, std::vector<Diagnostic>& di
   return tree;
 }
 
-Json StudyPlan::factors_of(const StudyPoint& point) {
+ResolvedScenario StudyPlan::factors_of(const StudyPoint& point) {
   std::vector<Diagnostic> diagnostics;
   const YamlNode tree = tree_of(point, diagnostics);
   (void)read_scenario(tree, point.scenario.parent_path(), {}, std::move(diagnostics));
-  return resolver_.resolve(tree, point.scenario.parent_path()).content;
+  return resolver_.resolve(tree, point.scenario.parent_path());
 }
 
 PointRuns StudyPlan::runs_of(const StudyPoint& point) {
@@ -277,6 +259,7 @@ PointRuns StudyPlan::runs_of(const StudyPoint& point) {
     const ResolvedScenario resolved = resolver_.resolve(tree, point.scenario.parent_path());
     for (std::size_t policy = 0; policy < runs.scenario.policies.size(); ++policy) {
       runs.digests.push_back(digest_of(resolved, policy));
+      runs.resolved.push_back(std::make_shared<const std::string>(to_yaml(resolved, policy)));
     }
     runs.specs = specs_of(point, tree);
   } catch (const InputError& error) {
@@ -311,7 +294,7 @@ std::vector<RunSpec> StudyPlan::specs_of(const StudyPoint& point, const YamlNode
   apply_scenario_sets(base, run.sets, reported_when_read);
   const std::filesystem::path folder = point.scenario.parent_path();
   std::vector<RunSpec> specs;
-  for (const YamlNode& policy : policies_of(tree, {}, folder, reported_when_read)) {
+  for (const YamlNode& policy : policies_of(tree, {}, folder)) {
     specs.push_back(run);
     specs.back().policy = policy_argument(policy, base, folder);
   }

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,8 +30,9 @@ struct StudyPoint {
 struct PointRuns {
   models::Scenario scenario;
   std::vector<Expectation> expectations;
-  std::vector<std::string> digests;  ///< of each of the scenario's policies: what run_key takes
-  std::vector<RunSpec> specs;        ///< what repeats a run under each of them, without the seed
+  std::vector<std::string> digests;                          ///< of each of the scenario's policies: what run_key takes
+  std::vector<std::shared_ptr<const std::string>> resolved;  ///< of each: to_yaml() of resolved_scenario.h
+  std::vector<RunSpec> specs;  ///< what repeats a run under each of them, without the seed
 };
 
 class StudyPlan {
@@ -57,7 +59,7 @@ class StudyPlan {
   [[nodiscard]] std::filesystem::path find_scenario(const std::string& name, const Position& at);
   [[nodiscard]] YamlNode tree_of(const StudyPoint& point, std::vector<Diagnostic>& diagnostics);
   [[nodiscard]] std::vector<RunSpec> specs_of(const StudyPoint& point, const YamlNode& tree);
-  [[nodiscard]] Json factors_of(const StudyPoint& point);
+  [[nodiscard]] ResolvedScenario factors_of(const StudyPoint& point);
 
   Study study_;
   std::vector<std::string> axes_;

@@ -1,4 +1,6 @@
 #include "experiments/scenario/resolved_scenario.h"
+
+#include "experiments/scenario/scenario_file.h"
 #include "tests/support/places.h"
 
 #include <gtest/gtest.h>
@@ -15,6 +17,30 @@ namespace {
 
 TEST(ResolvedScenarioTest, HashesAsEverybodyDoes) {
   EXPECT_EQ(sha1_of("abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
+}
+
+/// Every shipped scenario and incident under each of its policies, read again from what is kept of it.
+TEST(ResolvedScenarioTest, ReadsBackAsTheScenarioThatItWasMadeOf) {
+  tests::use_source_configs();
+  std::size_t runs = 0;
+  for (const ConfigKind kind : {ConfigKind::scenarios, ConfigKind::incidents}) {
+    for (const ConfigEntry& shipped : list_configs(kind)) {
+      const models::Scenario scenario = read_scenario(shipped.path);
+      std::vector<Diagnostic> diagnostics;
+      const ResolvedScenario resolved =
+          Resolver().resolve(load_yaml(shipped.path, diagnostics), shipped.path.parent_path());
+      ASSERT_EQ(resolved.policies.size(), scenario.policies.size());
+      for (std::size_t policy = 0; policy < scenario.policies.size(); ++policy) {
+        models::Scenario expected = scenario;
+        expected.policies = {scenario.policies[policy]};
+        expected.seed = models::Scenario().seed;
+        EXPECT_EQ(read_resolved(to_yaml(resolved, policy), "kept"), expected) << shipped.name << "\n"
+                                                                              << to_yaml(resolved, policy);
+        ++runs;
+      }
+    }
+  }
+  EXPECT_GT(runs, 20U);
 }
 
 /// All golden results, one after the other.

@@ -67,8 +67,7 @@ TEST_F(RunSpecTest, EveryPolicyOfAScenarioCanBeSaidOnTheCommandLine) {
   const models::Scenario all = read_scenario(file_);
   const YamlNode tree = tree_of({file_, {}, {}, {}});
   const std::filesystem::path folder = std::filesystem::path(file_).parent_path();
-  std::vector<Diagnostic> diagnostics;
-  const std::vector<YamlNode> nodes = policies_of(tree, {}, folder, diagnostics);
+  const std::vector<YamlNode> nodes = policies_of(tree, {}, folder);
   ASSERT_EQ(nodes.size(), all.policies.size());
   for (std::size_t each = 0; each < nodes.size(); ++each) {
     EXPECT_EQ(policy_of(policy_argument(nodes[each], tree, folder)), all.policies[each]) << all.policies[each].name;
@@ -77,8 +76,7 @@ TEST_F(RunSpecTest, EveryPolicyOfAScenarioCanBeSaidOnTheCommandLine) {
 
 TEST_F(RunSpecTest, AShippedPolicyIsSaidByItsFileWhereTheScenarioHasAnotherOfItsName) {
   const YamlNode tree = tree_of({file_, {}, {}, {}});
-  std::vector<Diagnostic> diagnostics;
-  const auto all = policies_of(tree, {"all"}, std::filesystem::path(file_).parent_path(), diagnostics);
+  const auto all = policies_of(tree, {"all"}, std::filesystem::path(file_).parent_path());
   for (const YamlNode& shipped : all) {
     const std::string said = policy_argument(shipped, tree, std::filesystem::path(file_).parent_path());
     EXPECT_EQ(policy_of(said), read_policy(shipped.scalar)) << said;
