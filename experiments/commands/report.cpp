@@ -13,7 +13,6 @@
 
 #include "experiments/base/output_file.h"
 #include "experiments/commands/commands.h"
-#include "experiments/commands/replay.h"
 #include "experiments/report/explanation_page.h"
 #include "experiments/report/figures.h"
 #include "experiments/report/report_page.h"
@@ -62,8 +61,9 @@ std::vector<DrawnOrNot> draw_all(const std::vector<FigureOrNot>& figures, const 
   return drawn;
 }
 
-std::variant<SemaphoreTimeline, std::string> timeline_of(const RunOutcome& run, const Json& result) {
-  const auto scenario = scenario_of_command(run.command);
+std::variant<SemaphoreTimeline, std::string> timeline_of(const ReportData& data, const RunOutcome& run,
+                                                         const Json& result) {
+  const auto scenario = scenario_of(data, run);
   if (!scenario) return "its run cannot be repeated: " + scenario.message();
   return semaphore_timeline(*scenario, result);
 }
@@ -83,7 +83,8 @@ void write_report(const std::filesystem::path& input, const std::optional<std::s
   std::string section;
   OutputFile page(places.page);
   const Focus focus = focus_of(data);
-  std::vector<FigureOrNot> figures = figures_of(data, focus, timeline_of);
+  std::vector<FigureOrNot> figures = figures_of(
+      data, focus, [&](const RunOutcome& run, const Json& result) { return timeline_of(data, run, result); });
   if (explanation) {
     const Json json = read_explanation(*explanation);
     section = explanation_section(json);

@@ -13,6 +13,7 @@
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/html.h"
 #include "experiments/base/quantity.h"
+#include "experiments/base/shell.h"
 #include "experiments/report/report_data.h"
 #include "experiments/study/study_plan.h"
 
