@@ -115,9 +115,9 @@ Json json_of(const Comparison& comparison, const CommandLine& line, const std::v
             {"command", command_of(line)},
             {"version", {{"program", program_version()}, {"result", kResultVersion}}},
             {"resolved", resolved_of(line, comparison.scenario())}};
-  Json& runs = json["runs"] = Json::array();
-  Json& commands = json["commands"] = Json::array();
-  Json& distributions = json["distributions"] = Json::array();
+  Json runs = Json::array();
+  Json commands = Json::array();
+  Json distributions = Json::array();
   for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
     for (const models::Result& result : comparison.results(policy)) {
       runs.push_back(to_json(result));
@@ -125,6 +125,9 @@ Json json_of(const Comparison& comparison, const CommandLine& line, const std::v
       distributions.push_back(to_json(distributions_of(result)));
     }
   }
+  json["runs"] = std::move(runs);
+  json["commands"] = std::move(commands);
+  json["distributions"] = std::move(distributions);
   json["verdict"] = verdict(comparison);
   return json;
 }

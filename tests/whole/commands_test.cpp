@@ -88,7 +88,7 @@ TEST_F(Commands, CompareGivesACommandForEachRun) {
                                     "[{from: write_held, name: downgrade}, {from: downgrade, name: b}]");
   const std::string file = folder_ / "it's \"tiny\".yaml";
   std::filesystem::rename(own, file);
-  const std::vector<std::string> sets{"processes[0].threads.faulter.count=3", "about=\"what's\" $HOME"};
+  const std::vector<std::string> sets{"processes[0].threads.faulter.count=3", "about=what's \"this\" in $HOME"};
   const std::string mine = folder_ / "mine.yaml";
   for (const std::vector<std::string>& policies :
        std::vector<std::vector<std::string>>{{}, {"b", mine, "unlock_downgrade"}, {"all"}}) {
