@@ -9,6 +9,7 @@
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/installation.h"
+#include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 
 namespace experiments {
@@ -74,16 +75,19 @@ int dispatch(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   using namespace experiments;
+  occupy_standard_streams();
   try {
-    return dispatch(Arguments(argv + 1, argv + argc));
+    const int code = dispatch(Arguments(argv + 1, argv + argc));
+    flush_output();
+    return code;
   } catch (const InputError& error) {
-    fmt::print(stderr, "{}\n", error.what());
+    tell(std::string(error.what()) + "\n");
     return kBadInput;
   } catch (const UsageError& error) {
-    fmt::print(stderr, "mlocksim: {}\n", error.what());
+    tell(std::string("mlocksim: ") + error.what() + "\n");
     return kBadInput;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "mlocksim: {}\n", error.what());
+    tell(std::string("mlocksim: ") + error.what() + "\n");
     return kRunFailed;
   }
 }

@@ -12,6 +12,7 @@
 #include <cmath>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/statistic_list.h"
 
 // What an action is called in messages: as its subject. X3 itself would give the mangled name of its type.
 template <typename Subject, typename Action>
@@ -377,7 +378,11 @@ Expected<std::string> spell(const Value& value) {
 }
 
 const std::vector<std::string>& statistic_names() {
-  static const std::vector<std::string> names{"count", "mean", "p50", "p90", "p99", "p999", "p9999", "max"};
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const NamedStatistic& statistic : kStatistics) all.emplace_back(statistic.name);
+    return all;
+  }();
   return names;
 }
 

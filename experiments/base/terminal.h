@@ -15,6 +15,15 @@ namespace experiments {
 /// The width of the terminal, or of a wide page if it is none.
 [[nodiscard]] std::size_t page_width();
 
+/// Says something on standard error. Never fails: where nobody can be told, work goes on.
+void tell(const std::string& text) noexcept;
+/// Makes sure that what has been printed has arrived. Throws std::runtime_error where standard output cannot be
+/// written.
+void flush_output();
+/// Gives this process standard streams that cannot be used in place of those that it was started without, so that no
+/// file that it opens is taken for one.
+void occupy_standard_streams();
+
 /// Whether standard error is a terminal: where progress is told.
 [[nodiscard]] bool progress_wanted();
 /// How many of `all` runs are done, on a line of its own that goes away with the last one. Only on a terminal.

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/scenario/yaml_reader.h"
 #include "experiments/study/study_estimate.h"
@@ -41,7 +42,7 @@ int command_check(const Arguments& arguments) {
         fmt::print("{}: a valid {}\n", file, singular(check_file(file)));
       }
     } catch (const InputError& error) {
-      fmt::print(stderr, "{}\n", error.what());
+      tell(fmt::format("{}\n", error.what()));
       code = kBadInput;
     }
   }

@@ -4,12 +4,13 @@
 #include <boost/algorithm/string/split.hpp>
 #include <nlohmann/json.hpp>
 
-#include <unistd.h>
-
+#include <cassert>
 #include <chrono>
+#include <filesystem>
 #include <optional>
 
 #include "experiments/base/command_line.h"
+#include "experiments/base/installation.h"
 #include "experiments/base/output_file.h"
 #include "experiments/base/shell.h"
 #include "experiments/base/statistics.h"
@@ -23,7 +24,7 @@
 #include "experiments/run/coarse_histogram.h"
 #include "experiments/run/execute.h"
 #include "experiments/run/result_json.h"
-#include "experiments/study/study_plan.h"
+#include "experiments/scenario/resolved_scenario.h"
 
 namespace experiments {
 
@@ -45,32 +46,60 @@ std::vector<Job> plan(const models::Scenario& scenario, int replications) {
   return jobs;
 }
 
+/// The policies of a comparison, each as `run --policy` takes it.
+std::vector<std::string> policy_arguments(const CommandLine& line, const models::Scenario& scenario) {
+  const RunSpec run = run_of(line);
+  const YamlNode tree = tree_of(run);
+  const std::filesystem::path folder = find_scenario(run.scenario).parent_path();
+  std::vector<std::string> arguments;
+  for (const YamlNode& policy : policies_of(tree, policies_of(line), folder)) {
+    arguments.push_back(policy_argument(policy, tree, folder));
+  }
+  assert(arguments.size() == scenario.policies.size());
+  return arguments;
+}
+
+/// By policy: what was run, as a file that needs no other.
+Json resolved_of(const CommandLine& line, const models::Scenario& scenario) {
+  const RunSpec run = run_of(line);
+  const std::filesystem::path folder = find_scenario(run.scenario).parent_path();
+  const YamlNode tree = tree_of(run);
+  const ResolvedScenario resolved =
+      Resolver().resolve(with_policies(tree, policies_of(tree, policies_of(line), folder)), folder);
+  Json files = Json::object();
+  for (std::size_t policy = 0; policy < scenario.policies.size(); ++policy) {
+    files[scenario.policies[policy].name] = to_yaml(resolved, policy);
+  }
+  return files;
+}
+
+/// The run of that policy and seed.
+std::string command_of(const CommandLine& line, const std::string& policy, std::uint64_t seed) {
+  RunSpec run = run_of(line);
+  run.policy = policy;
+  run.seed = seed;
+  return to_command(run);
+}
+
 // Policy by policy; throws with the way to reproduce it if a run failed.
 std::vector<std::vector<models::Result>> collect(const std::vector<Job>& jobs, std::vector<JobOutcome> outcomes,
-                                                 std::size_t policies, const std::string& scenario) {
-  std::vector<std::vector<models::Result>> results(policies);
-  const std::size_t replications = jobs.size() / policies;
+                                                 const std::vector<std::string>& policies, const CommandLine& line) {
+  std::vector<std::vector<models::Result>> results(policies.size());
+  const std::size_t replications = jobs.size() / policies.size();
   for (std::size_t job = 0; job < jobs.size(); ++job) {
     if (const auto* failure = std::get_if<Failure>(&outcomes[job])) {
-      throw std::runtime_error(fmt::format("a run failed: {}\nto see it alone: mlocksim run {} --policy {} --seed {}",
-                                           failure->reason, scenario, jobs[job].policy->name, jobs[job].seed));
+      throw std::runtime_error(fmt::format("a run failed: {}\nto see it alone: {}", failure->reason,
+                                           command_of(line, policies[job / replications], jobs[job].seed)));
     }
     results[job / replications].push_back(std::get<models::Result>(std::move(outcomes[job])));
   }
   return results;
 }
 
-/// The command line again, as a shell takes it: what all runs have in common.
-std::string options_of(const CommandLine& line) {
-  std::string text = shell_word(line.first());
-  for (const std::string& set : line.all("set")) {
-    text += " --set " + shell_word(set);
-  }
-  return text;
-}
-
+/// The command line again, as a shell takes it.
 std::string command_of(const CommandLine& line) {
-  std::string text = "mlocksim compare " + options_of(line);
+  std::string text = "mlocksim compare " + shell_word(line.first());
+  for (const std::string& set : line.all("set")) text += " --set " + shell_word(set);
   for (const char* const option : {"policies", "seed"}) {
     if (const auto value = line.find(option)) text += fmt::format(" --{} {}", option, shell_word(*value));
   }
@@ -78,22 +107,26 @@ std::string command_of(const CommandLine& line) {
 }
 
 /// What `report` needs of the runs besides their results: the commands that repeat them, and their distributions.
-Json json_of(const Comparison& comparison, const CommandLine& line) {
+Json json_of(const Comparison& comparison, const CommandLine& line, const std::vector<std::string>& policies) {
   Json json{{"schema", "mlocksim/1"},
             {"scenario", comparison.scenario().name},
             {"about", comparison.scenario().about},
-            {"command", command_of(line)}};
-  Json& runs = json["runs"] = Json::array();
-  Json& commands = json["commands"] = Json::array();
-  Json& distributions = json["distributions"] = Json::array();
+            {"command", command_of(line)},
+            {"version", {{"program", program_version()}, {"result", kResultVersion}}},
+            {"resolved", resolved_of(line, comparison.scenario())}};
+  Json runs = Json::array();
+  Json commands = Json::array();
+  Json distributions = Json::array();
   for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
     for (const models::Result& result : comparison.results(policy)) {
       runs.push_back(to_json(result));
-      commands.push_back(fmt::format("mlocksim run {} --policy {} --seed {}", options_of(line),
-                                     shell_word(result.policy), result.seed));
+      commands.push_back(command_of(line, policies[policy], result.seed));
       distributions.push_back(to_json(distributions_of(result)));
     }
   }
+  json["runs"] = std::move(runs);
+  json["commands"] = std::move(commands);
+  json["distributions"] = std::move(distributions);
   json["verdict"] = verdict(comparison);
   return json;
 }
@@ -140,11 +173,12 @@ int command_compare(const Arguments& arguments) {
   add_scenario_options(line);
   if (!line.parse(arguments)) return kOk;
 
-  const std::string file = line.first();
   const int replications = positive(line, "reps", kMostReplications);
   const int workers = jobs_of(line);
-  const ScenarioFile read = read_scenario_file(find_scenario(file), overrides_of(line, policies_of(line)));
+  const RunSpec run = run_of(line);
+  const ScenarioFile read = read_scenario_file(find_scenario(run.scenario), {run.sets, run.seed, policies_of(line)});
   const models::Scenario& scenario = read.scenario;
+  const std::vector<std::string> policies = policy_arguments(line, scenario);
   std::optional<OutputFile> json;
   if (const auto path = line.find("json")) json.emplace(*path);
   std::optional<OutputFolder> hgrm;
@@ -154,10 +188,10 @@ int command_compare(const Arguments& arguments) {
   const std::vector<Job> jobs = plan(scenario, replications);
   auto outcomes =
       execute(jobs, workers, engine_options_of(line), [&](std::size_t done) { show_progress(done, jobs.size()); });
-  const Comparison comparison(scenario, collect(jobs, std::move(outcomes), scenario.policies.size(), file));
+  const Comparison comparison(scenario, collect(jobs, std::move(outcomes), policies, line));
   print(comparison, std::chrono::steady_clock::now() - began);
   const std::vector<ExpectationCheck> checks = check(read.expectations, comparison);
-  Json result = json_of(comparison, line);
+  Json result = json_of(comparison, line, policies);
   if (!checks.empty()) result["expectations"] = to_json(checks);
   if (json) json->commit(result.dump(2) + "\n");
   if (hgrm) hgrm->commit(hgrm_files(comparison));

@@ -1,34 +1,20 @@
 #include <fmt/format.h>
 
-#include <unistd.h>
-
 #include <optional>
 
 #include "experiments/base/command_line.h"
 #include "experiments/base/output_file.h"
-#include "experiments/base/shell.h"
 #include "experiments/base/statistics.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/scenario_options.h"
 #include "experiments/compare/run_report.h"
 #include "experiments/explain/explanation.h"
-#include "experiments/study/study_plan.h"
 
 namespace experiments {
 
 namespace {
 
-std::string run_command_of(const CommandLine& line) {
-  std::string text = "mlocksim run " + shell_word(line.first());
-  for (const char* const option : {"policy", "seed"}) {
-    if (const auto value = line.find(option)) text += fmt::format(" --{} {}", option, shell_word(*value));
-  }
-  for (const std::string& set : line.all("set")) {
-    text += " --set " + shell_word(set);
-  }
-  return text;
-}
 
 }  // namespace
 
@@ -46,16 +32,13 @@ int command_explain(const Arguments& arguments) {
   add_scenario_options(line);
   if (!line.parse(arguments)) return kOk;
 
-  const auto policy = line.find("policy");
-  if (policy == "all") throw UsageError("--policy: expected one policy, found 'all'");
+  if (line.find("policy") == "all") throw UsageError("--policy: expected one policy, found 'all'");
   ExplainRequest request;
-  request.file = find_scenario(line.first());
-  request.overrides = overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{});
-  request.command = run_command_of(line);
+  request.run = run_of(line);
   request.replications = positive(line, "reps", kMostReplications);
   request.workers = jobs_of(line);
   request.options = engine_options_of(line);
-  const models::Scenario scenario = read_scenario(request.file, request.overrides);
+  const models::Scenario scenario = read_run(request.run).scenario;
   std::optional<OutputFile> json;
   if (const auto path = line.find("json")) json.emplace(*path);
   const Explanation explanation = explain(request, show_progress);

@@ -17,8 +17,8 @@ int command_merge(const Arguments& arguments) {
   if (!output) throw UsageError("missing -o DIR: where the whole is kept");
   Store store(*output, Store::Mode::write);
   for (const std::string& shard : line.all("SHARD_DIR")) store.merge(shard);
-  fmt::print("{}: {} runs, {} of them failed\n", *output, store.database().integer("SELECT count(*) FROM run"),
-             store.database().integer("SELECT count(*) FROM run WHERE status = 'failed'"));
+  fmt::print("{}: {} runs, {} of them failed\n", *output, store.integer("SELECT count(*) FROM run"),
+             store.integer("SELECT count(*) FROM run WHERE status = 'failed'"));
   return kOk;
 }
 

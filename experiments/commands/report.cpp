@@ -11,7 +11,6 @@
 
 #include "experiments/base/output_file.h"
 #include "experiments/commands/commands.h"
-#include "experiments/commands/replay.h"
 #include "experiments/report/explanation_page.h"
 #include "experiments/report/figures/figures.h"
 #include "experiments/report/report_page.h"
@@ -36,8 +35,9 @@ Places places_of(const CommandLine& line, const std::filesystem::path& input) {
   return {given / "report.html", given / "figures"};
 }
 
-std::variant<SemaphoreTimeline, std::string> timeline_of(const RunOutcome& run, const Json& result) {
-  const auto scenario = scenario_of_command(run.command);
+std::variant<SemaphoreTimeline, std::string> timeline_of(const ReportData& data, const RunOutcome& run,
+                                                         const Json& result) {
+  const auto scenario = scenario_of(data, run);
   if (!scenario) return "its run cannot be repeated: " + scenario.message();
   return semaphore_timeline(*scenario, result);
 }
@@ -57,7 +57,8 @@ void write_report(const std::filesystem::path& input, const std::optional<std::s
   std::string section;
   OutputFile page(places.page);
   const Focus focus = focus_of(data);
-  std::vector<FigureOrNot> figures = figures_of(data, focus, timeline_of);
+  std::vector<FigureOrNot> figures = figures_of(
+      data, focus, [&](const RunOutcome& run, const Json& result) { return timeline_of(data, run, result); });
   if (explanation) {
     const Json json = read_explanation(*explanation);
     section = explanation_section(json);

@@ -1,9 +1,16 @@
 #include <fmt/format.h>
 
+#include <sqlite3.h>
+
+#include <boost/algorithm/string/trim.hpp>
+
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <string_view>
 
 #include "experiments/base/output_file.h"
+#include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/study/store.h"
 #include "experiments/study/study_results.h"
@@ -12,38 +19,118 @@ namespace experiments {
 
 namespace {
 
-using Rows = std::vector<std::vector<std::string>>;
+using Row = std::vector<std::string>;
 
-/// The answer to a query, with its column names first.
-Rows rows_of(Database& database, const std::string& sql) {
-  try {
-    Statement statement(database, sql);
-    Rows rows(1);
-    for (int column = 0; column < statement.columns(); ++column) rows.front().push_back(statement.column_name(column));
-    while (statement.step()) {
-      std::vector<std::string>& row = rows.emplace_back();
-      for (int column = 0; column < statement.columns(); ++column) row.push_back(statement.text(column));
-    }
-    return rows;
-  } catch (const DatabaseError& error) {
-    throw UsageError(fmt::format("--sql: {}", error.what()));
+// So many rows decide how wide columns are. What comes after them is printed as it comes, however much it is.
+constexpr std::size_t kMostKept = 10'000;
+
+UsageError refuse_query(const std::string& why) { return UsageError("--sql: " + why); }
+
+/// Lets a query read, and nothing else: not VACUUM INTO, not ATTACH.
+int allow_reading(void* /*unused*/, int action, const char* argument, const char* value, const char* /*database*/,
+                  const char* /*trigger*/) {
+  static const std::set<std::string_view> kHarmlessPragmas{"table_info", "table_xinfo", "table_list",
+                                                           "index_list", "index_info",  "index_xinfo"};
+  switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_READ:
+    case SQLITE_RECURSIVE:
+      return SQLITE_OK;
+    case SQLITE_FUNCTION:
+      return value != nullptr && std::string_view(value) == "load_extension" ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_PRAGMA:
+      return kHarmlessPragmas.contains(argument) || (std::string_view(argument) == "user_version" && value == nullptr)
+                 ? SQLITE_OK
+                 : SQLITE_DENY;
+    default:
+      return SQLITE_DENY;
   }
 }
 
-void print(const Rows& rows) {
-  std::vector<std::size_t> widths(rows.front().size(), 0);
-  for (const auto& row : rows) {
-    for (std::size_t column = 0; column < row.size(); ++column) {
-      widths[column] = std::max(widths[column], row[column].size());
-    }
+/// What follows the first statement of `sql`; nothing where there is no statement in it at all.
+std::optional<std::string> rest_behind_statement(SQLite::Database& database, const std::string& sql) {
+  sqlite3_stmt* statement = nullptr;
+  const char* rest = nullptr;
+  const int code = sqlite3_prepare_v2(database.getHandle(), sql.c_str(), -1, &statement, &rest);
+  const bool none = statement == nullptr;
+  sqlite3_finalize(statement);
+  if (code != SQLITE_OK) throw SQLite::Exception(database.getHandle(), code);
+  return none ? std::nullopt : std::optional<std::string>(rest);
+}
+
+/// One statement that reads.
+void check_query(SQLite::Database& database, const std::string& sql) {
+  const auto rest = rest_behind_statement(database, sql);
+  if (!rest) throw refuse_query("expected a query such as 'SELECT * FROM latency', found none");
+  if (rest_behind_statement(database, *rest)) {
+    throw refuse_query(fmt::format("expected one query, found more: '{}'", boost::algorithm::trim_copy(*rest)));
   }
-  for (const auto& row : rows) {
+}
+
+class Table {
+ public:
+  explicit Table(Row head) : widths_(head.size(), 0) { add(std::move(head)); }
+
+  void add(Row row) {
+    if (streams_) return print(row);
+    for (std::size_t column = 0; column < row.size(); ++column) {
+      widths_[column] = std::max(widths_[column], row[column].size());
+    }
+    kept_.push_back(std::move(row));
+    if (kept_.size() > kMostKept) flush();
+  }
+
+  void flush() {
+    streams_ = true;
+    for (const Row& row : kept_) print(row);
+    kept_.clear();
+  }
+
+ private:
+  void print(const Row& row) const {
     std::string text;
     for (std::size_t column = 0; column < row.size(); ++column) {
-      text += fmt::format("{:<{}}  ", row[column], widths[column]);
+      text += fmt::format("{:<{}}  ", row[column], widths_[column]);
     }
     text.erase(text.find_last_not_of(' ') + 1);
     fmt::print("{}\n", text);
+  }
+
+  std::vector<std::size_t> widths_;
+  std::vector<Row> kept_;
+  bool streams_ = false;
+};
+
+/// Prints the answer to a query, with its column names first.
+void answer(SQLite::Database& database, const std::string& sql) {
+  sqlite3_set_authorizer(database.getHandle(), allow_reading, nullptr);
+  check_query(database, sql);
+  SQLite::Statement statement(database, sql);
+  Row head;
+  for (int column = 0; column < statement.getColumnCount(); ++column) head.push_back(statement.getColumnName(column));
+  Table table(std::move(head));
+  while (statement.executeStep()) {
+    Row row;
+    for (int column = 0; column < statement.getColumnCount(); ++column) {
+      row.push_back(text_of(statement.getColumn(column)));
+    }
+    table.add(std::move(row));
+  }
+  table.flush();
+}
+
+void answer(Store& store, const std::string& sql) {
+  try {
+    store.with([&](SQLite::Database& database) {
+      try {
+        answer(database, sql);
+      } catch (const SQLite::Exception& error) {
+        if (error.getErrorCode() != SQLITE_AUTH) throw;
+        throw refuse_query("only reading is allowed, such as SELECT");
+      }
+    });
+  } catch (const StoreError& error) {
+    throw refuse_query(error.what());
   }
 }
 
@@ -65,7 +152,7 @@ int command_results(const Arguments& arguments) {
   if (const auto path = line.find("json")) json.emplace(*path);
   Store store(line.first(), Store::Mode::read);
   if (const auto sql = line.find("sql")) {
-    print(rows_of(store.database(), *sql));
+    answer(store, *sql);
     return kOk;
   }
   const StudyResults results = read_results(store);
@@ -73,7 +160,9 @@ int command_results(const Arguments& arguments) {
   if (json) json->commit(to_json(results).dump(2) + "\n");
   if (!csv && !json) fmt::print("{}", to_text(results));
   const std::size_t missing = results.count("running") + results.count("");
-  if (missing > 0) fmt::print(stderr, "{} runs of the study have not ended yet\n", missing);
+  if (missing > 0) tell(fmt::format("{} runs of the study have not ended yet\n", missing));
+  const std::size_t short_of_memory = results.count_out_of_memory();
+  if ((csv || json) && short_of_memory > 0) tell(fmt::format("{} runs ran OUT OF MEMORY\n", short_of_memory));
   return kOk;
 }
 

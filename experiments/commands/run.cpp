@@ -15,6 +15,7 @@
 #include "experiments/run/execute.h"
 #include "experiments/run/result_json.h"
 #include "experiments/run/trace_file.h"
+#include "models/simulation.h"
 
 namespace experiments {
 
@@ -90,10 +91,8 @@ int command_run(const Arguments& arguments) {
 
   const auto policy = line.find("policy");
   if (policy == "all") throw UsageError("--policy: expected one policy, found 'all'; compare runs several");
-  ScenarioFile file = read_scenario_file(
-      find_scenario(line.first()), overrides_of(line, policy ? std::vector{*policy} : std::vector<std::string>{}));
-  models::Scenario& scenario = file.scenario;
-  scenario.policies.resize(1);
+  const ScenarioFile file = read_run(run_of(line));
+  const models::Scenario& scenario = file.scenario;
   std::optional<OutputFile> json;
   if (const auto path = line.find("json")) json.emplace(*path);
   std::optional<OutputFolder> hgrm;

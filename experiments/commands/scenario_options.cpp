@@ -7,7 +7,6 @@
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/commands/commands.h"
-#include "experiments/scenario/config_catalogue.h"
 
 namespace experiments {
 
@@ -35,21 +34,13 @@ std::uint64_t seed_of(const std::string& text) {
 
 }  // namespace
 
-Overrides overrides_of(const CommandLine& line, std::vector<std::string> policies) {
-  Overrides overrides;
-  overrides.sets = line.all("set");
-  if (const auto seed = line.find("seed")) overrides.seed = seed_of(*seed);
-  overrides.policies = std::move(policies);
-  return overrides;
+RunSpec run_of(const CommandLine& line) {
+  RunSpec run{line.first(), line.find("policy"), line.all("set"), std::nullopt};
+  if (const auto seed = line.find("seed")) run.seed = seed_of(*seed);
+  return run;
 }
 
 sim::Engine::Options engine_options_of(const CommandLine& line) { return {line.has("stepwise"), line.all("simgrid")}; }
-
-std::filesystem::path find_scenario(const std::string& name) {
-  const auto file = find_config(ConfigKind::scenarios, name, {""});
-  if (!file) throw UsageError(file.message());
-  return *file;
-}
 
 int report_expectations(const std::vector<ExpectationCheck>& checks) {
   if (checks.empty()) return kOk;

@@ -6,6 +6,7 @@
 
 #include "experiments/base/command_line.h"
 #include "experiments/base/quantity.h"
+#include "experiments/base/shell.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/study/point_expectations.h"
@@ -49,7 +50,7 @@ class Reporter {
 
   void show(const SweepProgress& progress) {
     if (!progress.failure.empty()) {
-      fmt::print(stderr, "{}failed: {}\n", terminal_ ? "\r\033[K" : "", progress.failure);
+      tell(fmt::format("{}failed: {}\n", terminal_ ? "\r\033[K" : "", progress.failure));
     }
     if (terminal_) {
       show_bar(progress);
@@ -59,7 +60,7 @@ class Reporter {
   }
 
   void end() const {
-    if (terminal_) fmt::print(stderr, "\r\033[K");
+    if (terminal_) tell("\r\033[K");
   }
 
  private:
@@ -73,16 +74,16 @@ class Reporter {
   void show_bar(const SweepProgress& progress) const {
     constexpr std::size_t kWidth = 30;
     const std::size_t filled = kWidth * progress.done / std::max<std::size_t>(1, progress.all);
-    fmt::print(stderr, "\r[{:#<{}}{:.<{}}] {} of {} runs, {} to go{}\033[K", "", filled, "", kWidth - filled,
-               progress.done, progress.all, remaining(progress), failures(progress));
+    tell(fmt::format("\r[{:#<{}}{:.<{}}] {} of {} runs, {} to go{}\033[K", "", filled, "", kWidth - filled,
+                     progress.done, progress.all, remaining(progress), failures(progress)));
   }
 
   void show_line(const SweepProgress& progress) {
     const std::size_t tenth = 10 * progress.done / std::max<std::size_t>(1, progress.all);
     if (tenth == tenth_) return;
     tenth_ = tenth;
-    fmt::print(stderr, "{} of {} runs, {} to go{}\n", progress.done, progress.all, remaining(progress),
-               failures(progress));
+    tell(fmt::format("{} of {} runs, {} to go{}\n", progress.done, progress.all, remaining(progress),
+                     failures(progress)));
   }
 
   static std::string failures(const SweepProgress& progress) {
@@ -110,6 +111,12 @@ bool check_points(StudyPlan& plan, Store& store) {
     all = all_hold(checks) && all;
   }
   return all;
+}
+
+/// How many runs of the study ran out of memory.
+std::int64_t out_of_memory_in(Store& store) {
+  return store.integer(
+      "SELECT count(*) FROM run WHERE outcome = 'out_of_memory' AND key IN (SELECT run FROM point_run)");
 }
 
 }  // namespace
@@ -141,9 +148,11 @@ int command_sweep(const Arguments& arguments) {
   const SweepProgress progress = sweep(plan, store, options, [&](const SweepProgress& now) { reporter.show(now); });
   reporter.end();
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
-  fmt::print("{}: {} points, {} runs, {} of them new, {} failed; {:.1f} s. Now: mlocksim results {}\n",
+  const std::int64_t short_of_memory = out_of_memory_in(store);
+  fmt::print("{}: {} points, {} runs, {} of them new, {} failed{}; {:.1f} s. Now: mlocksim results {}\n",
              plan.study().name, plan.points().size(), progress.all, progress.done - progress.before, progress.failed,
-             wall.count(), *output);
+             short_of_memory > 0 ? fmt::format(", {} OUT OF MEMORY", short_of_memory) : "", wall.count(),
+             shell_word(*output));
   const bool all_as_expected = check_points(plan, store);
   if (progress.failed > 0) return kRunFailed;
   return all_as_expected ? kOk : kExpectationFailed;

@@ -8,6 +8,7 @@
 
 #include "experiments/base/judgement.h"
 #include "experiments/base/quantity.h"
+#include "experiments/base/statistic_list.h"
 #include "experiments/run/result_json.h"
 
 namespace experiments {
@@ -160,7 +161,15 @@ std::optional<sim::Nanoseconds> Statistic::of(const sim::Histogram& histogram) c
 }
 
 const std::vector<Statistic>& all_statistics() {
-  static const std::vector<Statistic> statistics{{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", std::nullopt}};
+  static const std::vector<Statistic> statistics = [] {
+    std::vector<Statistic> shown;
+    for (const char* const name : {"p50", "p99", "p999", "max"}) {
+      const NamedStatistic& statistic = *find_statistic(name);
+      shown.push_back(
+          {std::string(statistic.title), statistic.is_percentile() ? std::optional(statistic.quantile) : std::nullopt});
+    }
+    return shown;
+  }();
   return statistics;
 }
 

@@ -15,11 +15,9 @@
 #include "experiments/base/change.h"
 #include "experiments/base/judgement.h"
 #include "experiments/base/quantity.h"
-#include "experiments/base/shell.h"
 #include "experiments/compare/autopsy.h"
 #include "experiments/run/execute.h"
 #include "experiments/scenario/edits.h"
-#include "experiments/study/study_plan.h"
 
 namespace experiments {
 
@@ -110,12 +108,6 @@ Change kind_of(const TailChange& change) { return change_between(change.before, 
 
 // --- running ----------------------------------------------------------------------------------------------------
 
-/// A variant of the scenario that is to be run.
-struct Variant {
-  std::vector<std::string> sets;
-  std::optional<std::string> policy;
-};
-
 using Outcome = std::variant<Results, std::string>;
 
 class Runner {
@@ -123,28 +115,15 @@ class Runner {
   Runner(const ExplainRequest& request, const std::function<void(std::size_t, std::size_t)>& watch)
       : request_(request), watch_(watch) {}
 
-  /// The scenario as a variant has it, with its one policy. Throws InputError.
-  [[nodiscard]] models::Scenario scenario_of(const Variant& variant) const {
-    Overrides overrides = request_.overrides;
-    overrides.sets.insert(overrides.sets.end(), variant.sets.begin(), variant.sets.end());
-    const bool own_policy = std::any_of(variant.sets.begin(), variant.sets.end(),
-                                        [](const std::string& set) { return set.starts_with("polic"); });
-    if (own_policy) overrides.policies.clear();
-    if (variant.policy) overrides.policies = {*variant.policy};
-    models::Scenario scenario = read_scenario(request_.file, overrides);
-    scenario.policies.resize(1);
-    return scenario;
-  }
-
-  /// Runs all variants, each under every seed: the results, or why there are none.
-  std::vector<Outcome> run(const std::vector<Variant>& variants) {
+  /// Runs all variants of the scenario, each under every seed: the results, or why there are none.
+  std::vector<Outcome> run(const std::vector<RunSpec>& variants) {
     std::deque<models::Scenario> scenarios;
     std::vector<Outcome> outcomes(variants.size());
     std::vector<Job> jobs;
     std::vector<std::size_t> variant_of;
     for (std::size_t variant = 0; variant < variants.size(); ++variant) {
       try {
-        scenarios.push_back(scenario_of(variants[variant]));
+        scenarios.push_back(read_run(variants[variant]).scenario);
       } catch (const InputError& error) {
         outcomes[variant] = std::string(error.what());
         continue;
@@ -185,11 +164,11 @@ class Runner {
   std::size_t all_ = 0;
 };
 
-std::string command_of(const ExplainRequest& request, const Variant& variant) {
-  std::string text = request.command;
-  for (const std::string& set : variant.sets) text += " --set " + shell_word(set);
-  if (variant.policy) text += " --policy " + *variant.policy;
-  return text;
+/// The run with more changed in it.
+RunSpec variant_of(RunSpec run, const std::vector<std::string>& sets, const std::optional<std::string>& policy = {}) {
+  run.sets.insert(run.sets.end(), sets.begin(), sets.end());
+  if (policy) run.policy = policy;
+  return run;
 }
 
 // --- who suffers ------------------------------------------------------------------------------------------------
@@ -207,10 +186,13 @@ std::optional<TailChange> far_from_alone(const Results& alone_results, const Res
 }
 
 /// Whom it harms, whom not, and of whom that cannot be told: into `explanation`.
-void sort_classes(Runner& runner, const models::Scenario& scenario, const Results& together, Explanation& explanation) {
+void sort_classes(Runner& runner, const RunSpec& run, const models::Scenario& scenario, const Results& together,
+                  Explanation& explanation) {
   const std::vector<std::string> names = competitors(scenario);
-  std::vector<Variant> variants;
-  for (const std::string& name : names) variants.push_back({alone(scenario, name, together.front().sim_time), {}});
+  std::vector<RunSpec> variants;
+  for (const std::string& name : names) {
+    variants.push_back(variant_of(run, alone(scenario, name, together.front().sim_time)));
+  }
   const std::vector<Outcome> outcomes = runner.run(variants);
   std::vector<Victim>& victims = explanation.victims;
   for (std::size_t each = 0; each < names.size(); ++each) {
@@ -417,15 +399,22 @@ Trial trial_of(const Remedy& remedy, const Outcome& outcome, const Results& toge
   return trial;
 }
 
+/// The policy that a run has, as the command line can say it.
+YamlNode policy_of(const RunSpec& run, const YamlNode& root) {
+  const std::filesystem::path folder = find_scenario(run.scenario).parent_path();
+  const auto said = run.policy ? std::vector{*run.policy} : std::vector<std::string>{};
+  return as_on_command_line(policies_of(root, said, folder).front(), folder);
+}
+
 std::vector<Trial> trials_of(Runner& runner, const ExplainRequest& request, const std::vector<Remedy>& remedies,
                              const Results& together, const Explanation& explanation) {
-  std::vector<Variant> variants;
-  for (const Remedy& remedy : remedies) variants.push_back({remedy.sets, remedy.policy});
+  std::vector<RunSpec> variants;
+  for (const Remedy& remedy : remedies) variants.push_back(variant_of(request.run, remedy.sets, remedy.policy));
   const std::vector<Outcome> outcomes = runner.run(variants);
   std::vector<Trial> trials;
   for (std::size_t each = 0; each < remedies.size(); ++each) {
     trials.push_back(trial_of(remedies[each], outcomes[each], together, explanation));
-    trials.back().command = command_of(request, variants[each]);
+    trials.back().command = to_command(variants[each]);
   }
   std::stable_sort(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) { return a.ratio() < b.ratio(); });
   return trials;
@@ -527,32 +516,29 @@ bool Trial::helps() const {
 
 Explanation explain(const ExplainRequest& request, const std::function<void(std::size_t, std::size_t)>& watch) {
   Runner runner(request, watch);
-  const models::Scenario scenario = runner.scenario_of({});
-  const Outcome outcome = runner.run({Variant{}}).front();
+  const ScenarioFile file = read_run(request.run);
+  const models::Scenario& scenario = file.scenario;
+  const Outcome outcome = runner.run({request.run}).front();
   if (const auto* const reason = std::get_if<std::string>(&outcome)) throw std::runtime_error(*reason);
   const auto& together = std::get<Results>(outcome);
 
   Explanation explanation;
   explanation.scenario = scenario.name;
   explanation.about = scenario.about;
-  explanation.incident = read_scenario_file(request.file, request.overrides).incident;
+  explanation.incident = file.incident;
   explanation.policy = scenario.policies.front().name;
   explanation.replications = together.size();
-  explanation.command = request.command;
+  explanation.command = to_command(request.run);
   explanation.out_of_memory = out_of_memory(explanation.policy, together);
-  sort_classes(runner, scenario, together, explanation);
+  sort_classes(runner, request.run, scenario, together, explanation);
   explanation.account = account_of(explanation.victims, scenario, together);
   if (explanation.victims.empty()) return explanation;
 
-  std::vector<Diagnostic> diagnostics;
-  YamlNode root = load_yaml(request.file, diagnostics);
-  apply_scenario_sets(root, request.overrides.sets, diagnostics);
+  const YamlNode root = tree_of(request.run);
   std::vector<std::string> victims;
   for (const Victim& victim : explanation.victims) victims.push_back(victim.tail.class_name);
-  const auto policy =
-      request.overrides.policies.empty() ? std::nullopt : std::optional(request.overrides.policies.front());
   const std::vector<Remedy> remedies =
-      remedies_for({scenario, root, policy, victims, chains_that_matter(explanation.victims),
+      remedies_for({scenario, root, policy_of(request.run, root), victims, chains_that_matter(explanation.victims),
                     together.front().class_names(), together.front().sim_time});
   explanation.trials = trials_of(runner, request, remedies, together, explanation);
   return explanation;

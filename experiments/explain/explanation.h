@@ -11,7 +11,6 @@
 // tests/experiments/explain/explanation_test.cpp.
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -23,9 +22,9 @@
 #include "experiments/explain/remedy.h"
 #include "experiments/explain/wait_chain.h"
 #include "experiments/run/result_json.h"
-#include "experiments/scenario/scenario_file.h"
+#include "experiments/scenario/run_spec.h"
 #include "models/measure/result.h"
-#include "models/spec/scenario.h"
+#include "sim/engine.h"
 
 namespace experiments {
 
@@ -80,9 +79,7 @@ struct Explanation {
 
 /// What to explain.
 struct ExplainRequest {
-  std::filesystem::path file;
-  Overrides overrides;  ///< at most one policy
-  std::string command;  ///< `mlocksim run SCENARIO ...`: repeats the run as it is
+  RunSpec run;
   int replications = 3;
   int workers = 1;
   sim::Engine::Options options;

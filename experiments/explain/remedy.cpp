@@ -13,7 +13,7 @@
 #include "experiments/run/result_json.h"
 #include "experiments/scenario/edits.h"
 #include "experiments/scenario/policy_file.h"
-#include "experiments/study/study_file.h"
+#include "experiments/scenario/yaml_text.h"
 #include "experiments/study/study_plan.h"
 
 namespace experiments {
@@ -289,7 +289,7 @@ class Chooser {
 
   // --- policies -------------------------------------------------------------------------------------------------
 
-  /// The policy as it is with some keys changed, as the tree's only one.
+  /// The policy as it is with some keys changed.
   void add_policy(const std::string& label, const std::string& name, const PolicyKeys& keys) {
     YamlNode root;
     root.kind = YamlNode::Kind::map;
@@ -297,26 +297,15 @@ class Chooser {
     std::vector<Diagnostic> ignored;
     apply_set(root, "policy.name=" + name, ignored);
     for (const auto& [key, value] : keys) apply_set(root, fmt::format("policy.{}={}", key, value), ignored);
-    const std::string policy = to_flow(root.entries.front().value);
-    const bool list = find_entry(diagnosis_.root, "policies") != nullptr;
-    add({label, {list ? fmt::format("policies=[{}]", policy) : "policy=" + policy}, {}, {}});
+    add({label, {}, to_flow(root.entries.front().value), {}});
   }
 
   /// As a map: its own keys, or `{from: NAME}`.
   [[nodiscard]] YamlNode base_policy() const {
-    YamlNode node;
-    if (diagnosis_.policy) {
-      node.kind = YamlNode::Kind::scalar;
-      node.scalar = *diagnosis_.policy;
-    } else if (const YamlEntry* const list = find_entry(diagnosis_.root, "policies")) {
-      node = list->value.entries.front().value;
-    } else {
-      node = find_entry(diagnosis_.root, "policy")->value;
-    }
-    if (node.kind == YamlNode::Kind::map) return node;
+    if (diagnosis_.policy.kind == YamlNode::Kind::map) return diagnosis_.policy;
     YamlNode map;
     map.kind = YamlNode::Kind::map;
-    map.entries.push_back({"from", {}, std::move(node)});
+    map.entries.push_back({"from", {}, diagnosis_.policy});
     return map;
   }
 

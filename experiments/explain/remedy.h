@@ -17,9 +17,10 @@
 namespace experiments {
 
 struct Remedy {
-  std::string label;                     ///< `without mapper`, `smaps under per-VMA locks`
-  std::vector<std::string> sets{};       ///< as --set takes them
-  std::optional<std::string> policy{};   ///< a shipped policy in place of the scenario's own
+  std::string label;                ///< `without mapper`, `smaps under per-VMA locks`
+  std::vector<std::string> sets{};  ///< as --set takes them
+  std::optional<std::string>
+      policy{};  ///< in place of the scenario's own: a shipped one, or keys, as --policy takes it
   std::optional<std::string> without{};  ///< the class that is not there
 
   bool operator==(const Remedy&) const = default;
@@ -27,13 +28,13 @@ struct Remedy {
 
 /// What is known of a run that went badly.
 struct Diagnosis {
-  const models::Scenario& scenario;   ///< with the one policy that it ran under
-  const YamlNode& root;               ///< its tree
-  std::optional<std::string> policy;  ///< of the command line, in place of the tree's first one
-  std::vector<std::string> victims;   ///< classes
-  std::vector<WaitChain> chains;      ///< those of the victims that matter
-  std::vector<std::string> classes;   ///< the names that the chains refer to
-  sim::Nanoseconds sim_time{};        ///< of the run
+  const models::Scenario& scenario;  ///< with the one policy that it ran under
+  const YamlNode& root;              ///< its tree
+  YamlNode policy;                   ///< the one policy, as the command line can say it
+  std::vector<std::string> victims;  ///< classes
+  std::vector<WaitChain> chains;     ///< those of the victims that matter
+  std::vector<std::string> classes;  ///< the names that the chains refer to
+  sim::Nanoseconds sim_time{};       ///< of the run
 };
 
 /// Those that apply, each once, in the order: without competitors, who asks less often, scheduling, policies, kernels.

@@ -169,7 +169,7 @@ std::string range_sentence(const ReportData& data, const Focus& focus) {
 /// What the locker's own call takes under both policies at the point shown.
 std::string price(const ReportData& data, const Focus& focus) {
   const std::string phase = focus.headline.phase.substr(0, focus.headline.phase.find('.'));
-  const std::string path = fmt::format("$.syscalls.{}.mean_ns", phase);
+  const std::string fact = fmt::format("syscalls.{}.mean_ns", phase);
   const auto mean = [&](const std::string& policy) -> std::optional<double> {
     std::vector<double> values;
     for (const std::string& run : data.runs(focus.point, policy)) {
@@ -185,7 +185,7 @@ std::string price(const ReportData& data, const Focus& focus) {
   const auto after = mean(focus.after);
   if (!before || !after) return {};
   const auto number = [&](double value, const std::string& policy) {
-    return html_number({time_text(value), value, "mean", query_of_result(data, focus.point, policy, path)});
+    return html_number({time_text(value), value, "mean", query_of_fact(data, focus.point, policy, fact)});
   };
   return fmt::format("the price: the locker's own {} takes {} instead of {}", phase, number(*after, focus.after),
                      number(*before, focus.before));

@@ -11,7 +11,11 @@
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/quantity.h"
-#include "experiments/commands/replay.h"
+#include "experiments/base/statistic_list.h"
+#include "experiments/run/result_json.h"
+#include "experiments/run/result_pack.h"
+#include "experiments/scenario/resolved_scenario.h"
+#include "models/measure/blame.h"
 
 namespace experiments {
 
@@ -24,17 +28,33 @@ InputError refusal(const std::filesystem::path& file, const std::string& message
 // --- a store --------------------------------------------------------------------------------------------------
 
 RunDetails details_in(Store& store, const std::string& run) {
+  const auto bytes = store.with([&](SQLite::Database& database) {
+    SQLite::Statement find(database, "SELECT result FROM run WHERE key = ? AND result IS NOT NULL");
+    find.bind(1, run);
+    if (!find.executeStep()) return ProcessPool::Bytes{};
+    const SQLite::Column column = find.getColumn(0);
+    const auto* const first = static_cast<const std::uint8_t*>(column.getBlob());
+    return ProcessPool::Bytes(first, first + column.getBytes());
+  });
   RunDetails details;
-  Statement result(store.database(), "SELECT result FROM run WHERE key = ? AND result IS NOT NULL");
-  result.bind(1, run);
-  if (result.step()) details.result = Json::parse(result.text(0));
-  if (!store.has_distributions()) return details;
-  Statement rows(store.database(), "SELECT class, phase, histogram FROM distribution WHERE run = ?");
-  rows.bind(1, run);
-  while (rows.step()) {
-    details.distributions[{rows.text(0), rows.text(1)}] = CoarseHistogram::from_json(Json::parse(rows.text(2)));
+  if (bytes.empty()) return details;
+  try {
+    const models::Result result = unpack(bytes);
+    details.result = to_json(result);
+    details.result["engine"].erase("wall_ns");
+    details.distributions = distributions_of(result);
+  } catch (const Json::exception& error) {
+    throw refusal("study.sqlite", fmt::format("the result of run {} is damaged: {}", run, error.what()));
   }
   return details;
+}
+
+std::string resolved_in(Store& store, const RunOutcome& run) {
+  return store.with([&](SQLite::Database& database) {
+    SQLite::Statement find(database, "SELECT yaml FROM scenario WHERE key = ?");
+    find.bind(1, run.digest);
+    return find.executeStep() ? find.getColumn(0).getString() : std::string();
+  });
 }
 
 ReportData data_of_study(const std::filesystem::path& folder) {
@@ -44,8 +64,8 @@ ReportData data_of_study(const std::filesystem::path& folder) {
   const auto store = std::make_shared<Store>(folder, Store::Mode::read);
   ReportData data;
   data.results = read_results(*store);
-  data.keeps_distributions = store->has_distributions();
   data.details = [store](const std::string& run) { return details_in(*store, run); };
+  data.resolved = [store](const RunOutcome& run) { return resolved_in(*store, run); };
   return data;
 }
 
@@ -53,12 +73,17 @@ ReportData data_of_study(const std::filesystem::path& folder) {
 
 Figures figures_of(const Json& latencies) {
   Figures figures;
-  const auto& names = statistic_names();
   for (std::size_t place = 0; place < figures.size(); ++place) {
-    const auto found = latencies.find(names[place] == "count" ? "count" : names[place] + "_ns");
+    const auto found = latencies.find(std::string(kStatistics[place].column));
     if (found != latencies.end() && found->is_number()) figures[place] = found->get<std::int64_t>();
   }
   return figures;
+}
+
+ProgramVersion version_of(const Json& comparison) {
+  const auto version = comparison.find("version");
+  if (version == comparison.end()) return {};
+  return {version->at("program").get<std::string>(), version->at("result").get<int>()};
 }
 
 RunOutcome outcome_of(const Json& result, std::string key, std::string command) {
@@ -67,6 +92,8 @@ RunOutcome outcome_of(const Json& result, std::string key, std::string command) 
   run.status = "done";
   run.command = std::move(command);
   run.seed = result.at("seed").get<std::uint64_t>();
+  run.out_of_memory = result.value("outcome", "") == to_string(models::Outcome::out_of_memory);
+  run.sim_time_ns = result.value("sim_time_ns", std::int64_t{0});
   for (const auto& [name, figures] : result.at("classes").items()) {
     run.figures[{name, "total"}] = figures_of(figures.at("total"));
     for (const auto& [phase, latencies] : figures.at("during").items()) {
@@ -88,12 +115,14 @@ ReportData data_of_comparison(const std::filesystem::path& file) {
   data.is_study = false;
   data.keeps_distributions = false;
   const auto runs = std::make_shared<std::map<std::string, RunDetails>>();
+  const auto resolved = std::make_shared<std::map<std::string, std::string>>();  // by policy
   try {
     const Json json = Json::parse(std::ifstream(file));
     data.results.name = json.at("scenario").get<std::string>();
     data.results.about = json.value("about", "");
     data.results.command = json.value("command", "");
     data.results.points.resize(1);
+    const ProgramVersion version = version_of(json);
     for (const Json& each : json.at("runs")) {
       const auto policy = each.at("policy").get<std::string>();
       const std::string key = fmt::format("{} {}", policy, each.at("seed").get<std::uint64_t>());
@@ -105,12 +134,20 @@ ReportData data_of_comparison(const std::filesystem::path& file) {
       data.keeps_distributions = data.keeps_distributions || !details.distributions.empty();
       const std::string command =
           json.contains("commands") ? json["commands"].at(place).get<std::string>() : std::string();
-      add_run(data.results, policy, outcome_of(each, key, command));
+      RunOutcome run = outcome_of(each, key, command);
+      run.version = version;
+      run.digest = policy;
+      add_run(data.results, policy, std::move(run));
     }
+    if (json.contains("resolved")) *resolved = json["resolved"].get<std::map<std::string, std::string>>();
   } catch (const Json::exception& error) {
     throw refusal(file, fmt::format("this is no file of `mlocksim compare --json`: {}", error.what()));
   }
   data.details = [runs](const std::string& run) { return runs->at(run); };
+  data.resolved = [resolved](const RunOutcome& run) {
+    const auto found = resolved->find(run.digest);
+    return found == resolved->end() ? std::string() : found->second;
+  };
   return data;
 }
 
@@ -126,25 +163,33 @@ std::vector<std::string> policies_of(const StudyResults& results) {
   return names;
 }
 
-/// A policy's rules, from the first of its runs whose command can be read.
+/// The policies' rules, each from the first of its runs.
 std::map<std::string, models::Policy> rules_of(const ReportData& data) {
   std::map<std::string, models::Policy> rules;
   std::set<std::string> tried;
   for (const PointOutcomes& point : data.results.points) {
     for (const PolicyOutcomes& each : point.policies) {
-      if (each.replications.empty() || !tried.insert(each.policy).second) continue;
-      const auto scenario = scenario_of_command(each.replications.begin()->second.command);
-      if (scenario) rules[each.policy] = scenario->policies.front();
+      for (const auto& [replication, run] : each.replications) {
+        if (run.key.empty() || !tried.insert(each.policy).second) continue;
+        const auto scenario = scenario_of(data, run);
+        if (scenario) rules[each.policy] = scenario->policies.front();
+      }
     }
   }
   return rules;
 }
 
+std::string why_nothing(const StudyResults& results) {
+  const std::size_t failed = results.count("failed");
+  const std::size_t short_of_memory = results.count_out_of_memory();
+  if (failed + short_of_memory == 0) return "no run of this study has ended yet: `mlocksim sweep` goes on with it";
+  const std::string also = short_of_memory == 0 ? "" : fmt::format(", {} ran out of memory", short_of_memory);
+  return fmt::format("no run of this study has succeeded, {} failed{}: `mlocksim results` tells why", failed, also);
+}
+
 std::string quoted(const std::string& text) { return fmt::format("'{}'", boost::replace_all_copy(text, "'", "''")); }
 
-std::string column_of(const Measure& measure) {
-  return measure.statistic == "count" ? "count" : measure.statistic + "_ns";
-}
+std::string column_of(const Measure& measure) { return std::string(find_statistic(measure.statistic)->column); }
 
 std::string of_class(const std::string& table, const Measure& measure) {
   return fmt::format("{0}class={1} AND {0}phase={2}", table, quoted(measure.class_name), quoted(measure.phase));
@@ -157,22 +202,30 @@ std::vector<std::string> ReportData::runs(std::size_t point, const std::string& 
   const PolicyOutcomes* const outcomes = results.points.at(point).policy(policy);
   if (outcomes == nullptr) return keys;
   for (const auto& [replication, run] : outcomes->replications) {
-    if (run.status == "done") keys.push_back(run.key);
+    if (run.is_whole()) keys.push_back(run.key);
   }
   return keys;
 }
 
-std::size_t ReportData::count_runs() const { return results.count("done"); }
+std::size_t ReportData::count_runs() const { return results.count("done") - results.count_out_of_memory(); }
+
+Expected<models::Scenario> scenario_of(const ReportData& data, const RunOutcome& run) {
+  const std::string yaml = data.resolved(run);
+  if (yaml.empty()) return Refusal{"what it ran is not kept with it"};
+  try {
+    models::Scenario scenario = read_resolved(yaml, "the scenario of run " + run.key);
+    scenario.seed = run.seed;
+    return scenario;
+  } catch (const InputError& error) {
+    return Refusal{error.what()};
+  }
+}
 
 ReportData read_report_data(const std::filesystem::path& input) {
   if (!std::filesystem::exists(input)) throw refusal(input, "there is no such folder or file");
   ReportData data = std::filesystem::is_directory(input) ? data_of_study(input) : data_of_comparison(input);
   if (data.count_runs() == 0) {
-    const std::size_t failed = data.results.count("failed");
-    throw refusal(input, failed > 0 ? fmt::format("no run of this study has succeeded, {} failed: `mlocksim results` "
-                                                  "tells why",
-                                                  failed)
-                                    : "no run of this study has ended yet: `mlocksim sweep` goes on with it");
+    throw refusal(input, why_nothing(data.results));
   }
   data.measures = shown_measures(data.results);
   data.policies = policies_of(data.results);
@@ -203,13 +256,33 @@ std::string query_of_pairs(const ReportData& data, std::size_t point, const std:
   return fmt::format("{} AND a.point={}", query_of_all_pairs(data, before, after, measure), point);
 }
 
-std::string query_of_result(const ReportData& data, std::size_t point, const std::string& policy,
-                            const std::string& path) {
+std::string query_of_fact(const ReportData& data, std::size_t point, const std::string& policy,
+                          const std::string& name) {
   if (!data.is_study) return {};
   return fmt::format(
-      "SELECT json_extract(result, {}) FROM point_run JOIN run ON run.key = point_run.run "
-      "WHERE point={} AND point_run.policy={} AND result IS NOT NULL",
-      quoted(path), point, quoted(policy));
+      "SELECT value FROM point_run JOIN run ON run.key = point_run.run AND outcome = 'completed' "
+      "JOIN fact ON fact.run = run.key WHERE point={} AND point_run.policy={} AND name={}",
+      point, quoted(policy), quoted(name));
+}
+
+std::string query_of_run(const ReportData& data, const std::string& run, const std::string& name) {
+  if (!data.is_study) return {};
+  return fmt::format("SELECT value FROM fact WHERE run={} AND name={}", quoted(run), quoted(name));
+}
+
+std::string query_of_tail_blame(const ReportData& data, std::size_t point, const std::string& policy,
+                                const std::string& class_name, const std::string& phase) {
+  if (!data.is_study) return {};
+  std::string sum;
+  for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
+    if (static_cast<models::Cause>(cause) == models::Cause::sleep) continue;
+    sum += fmt::format("{}ifnull(json_extract(tail_blame, '$.{}'), 0)", sum.empty() ? "" : " + ",
+                       to_string(static_cast<models::Cause>(cause)));
+  }
+  return fmt::format(
+      "SELECT json_extract(tail_blame, '$.lock_wait'), {} FROM latency WHERE point={} AND policy={} AND class={} AND "
+      "phase={} AND tail_blame IS NOT NULL",
+      sum, point, quoted(policy), quoted(class_name), quoted(phase));
 }
 
 std::string time_text(double nanoseconds) {

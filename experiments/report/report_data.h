@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "experiments/base/html.h"
+#include "experiments/base/quantity.h"
 #include "experiments/run/coarse_histogram.h"
 #include "experiments/study/study_results.h"
 #include "models/spec/scenario.h"
@@ -24,18 +25,23 @@ struct RunDetails {
 };
 
 struct ReportData {
-  StudyResults results;                         ///< one comparison is a study of one point without axes
-  bool is_study = true;                         ///< else one comparison
-  bool keeps_distributions = true;              ///< whether there can be any
-  std::vector<Measure> measures;                ///< what is shown
-  std::vector<std::string> policies;            ///< of all points, in the order of the study
-  std::map<std::string, models::Policy> rules;  ///< what each policy does, as far as its files can still be read
-  std::function<RunDetails(const std::string& run)> details;  ///< of the run of that key
+  StudyResults results;                                        ///< one comparison is a study of one point without axes
+  bool is_study = true;                                        ///< else one comparison
+  bool keeps_distributions = true;                             ///< whether there can be any
+  std::vector<Measure> measures;                               ///< what is shown
+  std::vector<std::string> policies;                           ///< of all points, in the order of the study
+  std::map<std::string, models::Policy> rules;                 ///< what each policy did, where that is known
+  std::function<RunDetails(const std::string& run)> details;   ///< of the run of that key
+  std::function<std::string(const RunOutcome& run)> resolved;  ///< its scenario as a file; empty where none is known
 
-  /// The keys of the finished runs of a point under a policy.
+  /// The keys of the runs of a point under a policy that are done and did not run out of memory.
   [[nodiscard]] std::vector<std::string> runs(std::size_t point, const std::string& policy) const;
+  /// How many there are of them.
   [[nodiscard]] std::size_t count_runs() const;
 };
+
+/// What a run ran: its scenario with its one policy and its seed, as it was then, whatever the files say today.
+[[nodiscard]] Expected<models::Scenario> scenario_of(const ReportData& data, const RunOutcome& run);
 
 /// `input`: a folder with a study, or a file of `compare --json`. Throws InputError: neither of them, or nothing is
 /// finished in it.
@@ -53,9 +59,14 @@ struct ReportData {
 /// The same of all points: rows of the point and both.
 [[nodiscard]] std::string query_of_all_pairs(const ReportData& data, const std::string& before,
                                              const std::string& after, const Measure& measure);
-/// Rows: what is at `path` (SQLite's JSON path) in each replication's result.
-[[nodiscard]] std::string query_of_result(const ReportData& data, std::size_t point, const std::string& policy,
-                                          const std::string& path);
+/// Rows: the fact of that name (store.h) of each replication that has it.
+[[nodiscard]] std::string query_of_fact(const ReportData& data, std::size_t point, const std::string& policy,
+                                        const std::string& name);
+/// One row: the fact of that name of one run.
+[[nodiscard]] std::string query_of_run(const ReportData& data, const std::string& run, const std::string& name);
+/// Rows: of the slowest requests of each replication, the time that they waited for locks, and all of their time.
+[[nodiscard]] std::string query_of_tail_blame(const ReportData& data, std::size_t point, const std::string& policy,
+                                              const std::string& class_name, const std::string& phase);
 
 // --- in words -------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,6 @@
 #include "experiments/base/statistics.h"
 #include "experiments/compare/policy_table.h"
 #include "experiments/report/figures/styles.h"
-#include "experiments/commands/replay.h"
 #include "experiments/scenario/resolved_scenario.h"
 #include "experiments/study/study_plan.h"
 
@@ -54,17 +53,42 @@ std::string values_of(const StudyResults& results, std::size_t axis) {
   return html_text(fmt::format("{}", fmt::join(values, ", ")));
 }
 
-std::string command_at(const ReportData& data, const Focus& focus) {
+/// The first run of those in the figures, or null.
+const RunOutcome* run_at(const ReportData& data, const Focus& focus) {
   const PolicyOutcomes* const outcomes = data.results.points[focus.point].policy(focus.before);
-  if (outcomes == nullptr || outcomes->replications.empty()) return {};
-  return outcomes->replications.begin()->second.command;
+  if (outcomes == nullptr || outcomes->replications.empty()) return nullptr;
+  return &outcomes->replications.begin()->second;
+}
+
+std::string version_text(const ProgramVersion& version) {
+  if (version.program.empty()) return "a version that is not known";
+  return fmt::format("mlocksim {}, result version {}", version.program, version.result_version);
+}
+
+/// Whose numbers these are; and whose the page is, where that is another's.
+std::string versions_html(const StudyResults& results) {
+  const ProgramVersion own{std::string(program_version()), kResultVersion};
+  const auto versions = results.versions();
+  std::vector<std::string> parts;
+  for (const auto& [version, count] : versions) {
+    const std::string runs = versions.size() > 1 ? counted(count, "run") + " by " : "";
+    parts.push_back(html_text(runs + version_text(version)));
+  }
+  const std::string ran = fmt::format("{}", fmt::join(parts, "; "));
+  if (versions.size() == 1 && versions.contains(own)) return ran;
+  const char* const mixed = versions.size() > 1
+                                ? " <strong>The runs are not all of one version: differences between them may be "
+                                  "differences of the program.</strong>"
+                                : "";
+  return fmt::format("{}; <strong>this page: {}.</strong>{}", ran, html_text(version_text(own)), mixed);
 }
 
 std::string parameters(const ReportData& data, const Focus& focus) {
   const StudyResults& results = data.results;
   std::string text = "<h3>Parameters</h3>\n<dl>\n";
-  const std::string command = command_at(data, focus);
-  if (const auto scenario = scenario_of_command(command)) {
+  const RunOutcome* const shown = run_at(data, focus);
+  const auto scenario = shown == nullptr ? Expected<models::Scenario>(Refusal{}) : scenario_of(data, *shown);
+  if (scenario) {
     text +=
         entry("scenario", fmt::format("<code>{}</code>: {}", html_text(scenario->name), html_text(scenario->about)));
     text += entry("machine", html_text(fmt::format("{}, {} CPUs, {} of memory{}", scenario->machine.name,
@@ -81,10 +105,12 @@ std::string parameters(const ReportData& data, const Focus& focus) {
   }
   text += entry("measures", fmt::format("{}", fmt::join(measures, "<br>")));
   text += entry("points", fmt::format("{}", results.points.size()));
-  text += entry("runs", fmt::format("{} finished, {} failed, {} not ended", results.count("done"),
+  const std::size_t short_of_memory = results.count_out_of_memory();
+  text += entry("runs", fmt::format("{} finished{}, {} failed, {} not ended", results.count("done"),
+                                    short_of_memory > 0 ? fmt::format(" ({} out of memory)", short_of_memory) : "",
                                     results.count("failed"), results.count("") + results.count("running")));
   text += entry("seeds", seeds_of(results) + ", the same for all policies and points");
-  text += entry("version", fmt::format("mlocksim {}, result version {}", program_version(), kResultVersion));
+  text += entry("version", versions_html(results));
   text += "</dl>\n";
   std::vector<models::Policy> rules;
   for (const std::string& policy : data.policies) {
@@ -123,7 +149,9 @@ std::string reproduce(const ReportData& data, const Focus& focus, const std::str
   std::string text = fmt::format(
       "<h3>To reproduce it</h3>\n<p>The same version gives the same bytes.</p>\n<pre tabindex=\"0\">{}</pre>\n",
       html_text(commands));
-  if (const std::string one = command_at(data, focus); !one.empty()) {
+  const RunOutcome* const shown = run_at(data, focus);
+  const std::string one = shown == nullptr ? "" : shown->command;
+  if (!one.empty()) {
     text += fmt::format(
         "<p>One run of those in the figures alone, with its ten longest requests explained:</p>\n"
         "<pre tabindex=\"0\">{} --worst 10</pre>\n",
@@ -296,25 +324,50 @@ std::string findings_section(const ReportData& data) {
       html_text(text));
 }
 
-std::string failures_section(const ReportData& data) {
+/// A section with the runs that `is_meant`, each once, and what `says` says of it; nothing where there are none.
+template <typename IsMeant, typename Says>
+std::string section_of_runs(const ReportData& data, const std::string& id, const std::string& title, IsMeant is_meant,
+                            Says says) {
   std::string rows;
   std::set<std::string> shown;
   for (const PointOutcomes& point : data.results.points) {
     for (const PolicyOutcomes& policy : point.policies) {
       for (const auto& [replication, run] : policy.replications) {
-        if (run.status != "failed" || !shown.insert(run.key).second) continue;
+        if (!is_meant(run) || !shown.insert(run.key).second) continue;
         rows += fmt::format("<li>{}, {}, seed {}: {}<pre tabindex=\"0\">{}</pre></li>\n",
                             html_text(title_of(data.results, point)), html_text(policy.policy), run.seed,
-                            html_text(run.reason), html_text(run.command));
+                            html_text(says(run)), html_text(run.command));
       }
     }
   }
   if (rows.empty()) return {};
   return fmt::format(
-      "<section id=\"failed\" aria-labelledby=\"failed-title\">\n<h2 id=\"failed-title\">Failed "
-      "runs</h2>\n<ul>\n{}</ul>\n"
+      "<section id=\"{0}\" aria-labelledby=\"{0}-title\">\n<h2 id=\"{0}-title\">{1}</h2>\n<ul>\n{2}</ul>\n"
       "</section>\n",
-      rows);
+      id, html_text(title), rows);
+}
+
+std::string failures_section(const ReportData& data) {
+  return section_of_runs(
+      data, "failed", "Failed runs", [](const RunOutcome& run) { return run.status == "failed"; },
+      [](const RunOutcome& run) { return run.reason; });
+}
+
+std::string out_of_memory_section(const ReportData& data) {
+  return section_of_runs(
+      data, "out-of-memory", "Runs that ran out of memory", [](const RunOutcome& run) { return run.out_of_memory; },
+      [](const RunOutcome& run) { return "after " + human(sim::Nanoseconds(run.sim_time_ns)); });
+}
+
+/// What has to be known before the answer.
+std::vector<std::string> with_warning(const ReportData& data, std::vector<std::string> sentences) {
+  const std::size_t count = data.results.count_out_of_memory();
+  if (count == 0) return sentences;
+  sentences.insert(sentences.begin(),
+                   fmt::format("<strong>{} of {} ran out of memory</strong> and ended early: no figure on this page "
+                               "counts what they had come to. <a href=\"#out-of-memory\">Which ones</a>.",
+                               count, counted(data.results.count("done"), "run")));
+  return sentences;
 }
 
 }  // namespace
@@ -324,10 +377,10 @@ std::string report_page(const ReportData& data, const Focus& focus, const Answer
                         const std::string& explanation) {
   const PageFrame frame{fmt::format("mlocksim {}: {}", data.is_study ? "study" : "comparison", data.results.name),
                         focus.question, data.results.about};
-  return page_document(frame, answer_section(answer.sentences, answer.not_shown) + explanation +
+  return page_document(frame, answer_section(with_warning(data, answer.sentences), answer.not_shown) + explanation +
                                   findings_section(data) + figures_section(figures, files) +
                                   method_section(data, focus, input) + results_section(data, focus) +
-                                  failures_section(data));
+                                  failures_section(data) + out_of_memory_section(data));
 }
 
 // --- two studies ----------------------------------------------------------------------------------------------------
@@ -395,6 +448,10 @@ std::string difference_page(const StudyDifference& difference, const std::vector
                                     counted(alone, "pair"), alone == 1 ? "is" : "are"));
   }
   not_shown.push_back("Only seeds that both have are compared.");
+  if (difference.out_of_memory > 0) {
+    not_shown.push_back(fmt::format("{} ran out of memory, and {} in no row.", counted(difference.out_of_memory, "run"),
+                                    difference.out_of_memory == 1 ? "is" : "are"));
+  }
   const std::string heads = column_head("point", "point", " class=\"w\"") +
                             column_head("policy", "policy", " class=\"w\"") +
                             column_head("measure", "measure", " class=\"w\"") + column_head("before", "before (time)") +

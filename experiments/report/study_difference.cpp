@@ -69,6 +69,7 @@ StudyDifference difference_of(const ReportData& before, const ReportData& after)
   StudyDifference difference;
   difference.before = before.results.name;
   difference.after = after.results.name;
+  difference.out_of_memory = before.results.count_out_of_memory() + after.results.count_out_of_memory();
   std::map<std::pair<Key, std::string>, const PolicyOutcomes*> partners;
   for (const PointOutcomes& point : after.results.points) {
     for (const PolicyOutcomes& policy : point.policies) {

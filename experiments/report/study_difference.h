@@ -33,6 +33,7 @@ struct StudyDifference {
   std::vector<std::string> only_before;  ///< points and policies without a partner, in words
   std::vector<std::string> only_after;
   std::vector<std::string> unmeasured;  ///< measures that only one of them has
+  std::size_t out_of_memory = 0;        ///< runs of both that are in no row, as they ran out of memory
 
   [[nodiscard]] std::size_t count(Change change) const;
 };

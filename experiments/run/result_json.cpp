@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "experiments/base/quantiles.h"
+#include "experiments/base/statistic_list.h"
 
 namespace experiments {
 
@@ -37,14 +37,11 @@ Json to_json(const models::Blame& blame, const std::vector<std::string>& classes
 
 Json to_json(const sim::Histogram& histogram) {
   Json json;
-  json["count"] = histogram.count();
-  if (histogram.empty()) return json;
-  json["mean_ns"] = std::llround(histogram.mean());
-  for (const auto& [name, quantile] : kQuantiles) {
-    const auto value = histogram.percentile(quantile);
-    json[fmt::format("{}_ns", name)] = value ? Json(value->count()) : Json(nullptr);
+  for (const NamedStatistic& statistic : kStatistics) {
+    const auto value = statistic.read(histogram);
+    json[std::string(statistic.column)] = value ? Json(*value) : Json(nullptr);
+    if (histogram.empty()) break;  // after the count
   }
-  json["max_ns"] = histogram.max().count();
   return json;
 }
 

@@ -3,16 +3,22 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <boost/algorithm/string/classification.hpp>
+#include <boost/algorithm/string/split.hpp>
 #include <boost/algorithm/string/trim.hpp>
 #include <boost/uuid/detail/sha1.hpp>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/json.h"
 #include "experiments/scenario/memory_file.h"
+#include "experiments/scenario/scenario_file.h"
+#include "experiments/scenario/yaml_text.h"
 
 namespace experiments {
 
@@ -31,18 +37,22 @@ bool is_note(const std::string& key) {
   return key == "about" || key == "schema" || key == "expect" || key == "incident";
 }
 
-/// The samples that a distribution names, by their hash.
-Json samples_of(const YamlNode& node) {
+/// The file that a distribution names.
+std::filesystem::path samples_file(const YamlNode& node) {
   const std::string name = boost::algorithm::trim_copy(node.scalar.substr(kEmpirical.size()));
   const std::filesystem::path folder =
       node.at.line > 0 ? std::filesystem::path(node.at.file).parent_path() : std::filesystem::path{};
-  std::ifstream stream(folder / name, std::ios::binary);
+  return folder / name;
+}
+
+/// The samples that a distribution names, by their hash.
+Json samples_of(const YamlNode& node) {
+  std::ifstream stream(samples_file(node), std::ios::binary);
   return {{"empirical", sha1_of({std::istreambuf_iterator<char>(stream), {}})}};
 }
 
-}  // namespace
-
-Json Resolver::content_of(const YamlNode& node) {
+/// What determines a result.
+Json content_of(const YamlNode& node) {
   switch (node.kind) {
     case YamlNode::Kind::null:
       return nullptr;
@@ -63,59 +73,95 @@ Json Resolver::content_of(const YamlNode& node) {
   return map;
 }
 
-Json Resolver::config_of(const YamlNode& node, ConfigKind kind, const std::filesystem::path& folder) {
+/// With the files of empirical distributions by their whole paths.
+YamlNode without_folders(YamlNode node) {
+  if (node.kind == YamlNode::Kind::scalar && node.scalar.starts_with(kEmpirical)) {
+    node.scalar = std::string(kEmpirical) + std::filesystem::absolute(samples_file(node)).string();
+  }
+  for (YamlEntry& entry : node.entries) entry.value = without_folders(std::move(entry.value));
+  return node;
+}
+
+}  // namespace
+
+YamlNode Resolver::config_of(const YamlNode& node, ConfigKind kind, const std::filesystem::path& folder) {
   const YamlNode* const from = node.kind == YamlNode::Kind::map ? value_of_key(node, "from") : nullptr;
-  if (node.kind == YamlNode::Kind::map && from == nullptr) return content_of(node);
+  if (node.kind == YamlNode::Kind::map && from == nullptr) return node;
   std::vector<Diagnostic> diagnostics;
   const YamlField name(from == nullptr ? node : *from, "", diagnostics);
   const auto path = file_of(name, kind, folder);
   if (!path) throw InputError(diagnostics);
-  const YamlNode& named = files_.load(*path);
-  Json content = content_of(from == nullptr ? named : overlay(named, node));
-  content.erase("from");
-  return content;
+  YamlNode named = without_key(files_.load(*path), "schema");
+  return from == nullptr ? named : without_key(overlay(std::move(named), node), "from");
+}
+
+void Resolver::resolve_memory(YamlNode& memory, const std::filesystem::path& folder) {
+  if (memory.kind != YamlNode::Kind::map) return;
+  if (find_entry(memory, "device") == nullptr) {
+    YamlNode implied;
+    implied.kind = YamlNode::Kind::scalar;
+    implied.scalar = default_device(memory);
+    memory.entries.push_back({"device", {}, std::move(implied)});
+  }
+  YamlNode& device = find_entry(memory, "device")->value;
+  device = config_of(device, ConfigKind::devices, folder);
+  YamlEntry* const swap = find_entry(memory, "swap");
+  YamlEntry* const own =
+      swap == nullptr || swap->value.kind != YamlNode::Kind::map ? nullptr : find_entry(swap->value, "device");
+  if (own != nullptr) own->value = config_of(own->value, ConfigKind::devices, folder);
 }
 
 ResolvedScenario Resolver::resolve(const YamlNode& root, const std::filesystem::path& folder) {
   ResolvedScenario resolved;
-  for (const YamlEntry& entry : root.entries) {
-    const bool left_out = is_note(entry.key) || entry.key == "policy" || entry.key == "policies" || entry.key == "seed";
-    if (!left_out) resolved.content[entry.key] = content_of(entry.value);
+  for (const YamlNode& policy : policies_of(root, {}, folder)) {
+    resolved.policies.push_back(config_of(policy, ConfigKind::policies, folder));
   }
-  if (const YamlNode* const machine = value_of_key(root, "machine")) {
-    resolved.content["machine"] = config_of(*machine, ConfigKind::machines, folder);
+  resolved.scenario = root;
+  for (const char* const left_out : {"policy", "policies", "seed", "expect", "incident"}) {
+    resolved.scenario = without_key(std::move(resolved.scenario), left_out);
   }
-  if (const YamlNode* const memory = value_of_key(root, "memory")) {
-    constexpr ConfigKind kDevices = ConfigKind::devices;
-    const YamlNode* const device = value_of_key(*memory, "device");
-    YamlNode implied;
-    implied.kind = YamlNode::Kind::scalar;
-    implied.scalar = default_device(*memory);
-    resolved.content["memory"]["device"] = config_of(device == nullptr ? implied : *device, kDevices, folder);
-    const YamlNode* const swap = value_of_key(*memory, "swap");
-    if (const YamlNode* const own = swap == nullptr ? nullptr : value_of_key(*swap, "device")) {
-      resolved.content["memory"]["swap"]["device"] = config_of(*own, kDevices, folder);
-    }
+  if (YamlEntry* const machine = find_entry(resolved.scenario, "machine")) {
+    machine->value = config_of(machine->value, ConfigKind::machines, folder);
   }
-  std::vector<const YamlNode*> policies;
-  if (const YamlNode* const policy = value_of_key(root, "policy")) policies.push_back(policy);
-  if (const YamlNode* const list = value_of_key(root, "policies")) {
-    for (const YamlEntry& entry : list->entries) policies.push_back(&entry.value);
-  }
-  for (const YamlNode* const policy : policies) {
-    Json content = config_of(*policy, ConfigKind::policies, folder);
-    content.erase("kernel");  // whose rules they are changes nothing
-    const std::string name = content.value("name", "");
-    resolved.policies.push_back({name, std::move(content)});
-  }
+  if (YamlEntry* const memory = find_entry(resolved.scenario, "memory")) resolve_memory(memory->value, folder);
   return resolved;
 }
 
 std::string digest_of(const ResolvedScenario& scenario, std::size_t policy) {
+  Json rules = content_of(scenario.policies[policy]);
+  rules.erase("kernel");  // whose rules they are changes nothing
   const Json all{{"result_version", kResultVersion},
-                 {"scenario", scenario.content},
-                 {"policy", scenario.policies[policy].content}};
+                 {"scenario", content_of(scenario.scenario)},
+                 {"policy", rules}};
   return sha1_of(all.dump());
+}
+
+std::optional<std::string> text_at(const ResolvedScenario& scenario, const std::string& path) {
+  std::vector<std::string> steps;
+  boost::algorithm::split(steps, path, boost::algorithm::is_any_of(".["));
+  const YamlNode* node = &scenario.scenario;
+  for (const std::string& step : steps) {
+    if (step.ends_with(']') && node->kind == YamlNode::Kind::sequence) {
+      const std::size_t index = std::strtoul(step.c_str(), nullptr, 10);
+      if (index >= node->entries.size()) return std::nullopt;
+      node = &node->entries[index].value;
+      continue;
+    }
+    node = node->kind == YamlNode::Kind::map ? value_of_key(*node, step) : nullptr;
+    if (node == nullptr) return std::nullopt;
+  }
+  return node->kind == YamlNode::Kind::scalar ? std::optional(node->scalar) : std::nullopt;
+}
+
+std::string to_yaml(const ResolvedScenario& scenario, std::size_t policy) {
+  YamlNode file = scenario.scenario;
+  file.entries.push_back({"policy", {}, scenario.policies[policy]});
+  return to_block(without_folders(std::move(file)));
+}
+
+models::Scenario read_resolved(const std::string& yaml, const std::string& name) {
+  std::vector<Diagnostic> diagnostics;
+  return read_scenario(parse_yaml(yaml, {name, 1, 1}, diagnostics), {}, {}, std::move(diagnostics));
 }
 
 std::string run_key(const std::string& digest, std::uint64_t seed) {

@@ -14,6 +14,7 @@
 #include "experiments/scenario/process_file.h"
 #include "experiments/scenario/sched_file.h"
 #include "experiments/scenario/yaml_reader.h"
+#include "experiments/scenario/yaml_text.h"
 #include "experiments/scenario/yaml_values.h"
 
 namespace experiments {
@@ -178,21 +179,66 @@ void apply_sets(YamlNode& root, const std::vector<std::string>& sets, Diagnostic
   }
 }
 
-/// The policies of the command line as a list to read; null when there are none.
-YamlNode policies_node(const std::vector<std::string>& policies) {
-  const Position origin{"command line", 0, 0};
-  YamlNode list;
-  list.at = origin;
+const Position& of_command_line() {
+  static const Position position{"command line", 0, 0};
+  return position;
+}
+
+/// The name that a policy of a scenario's tree goes by.
+std::string name_of_policy(const YamlNode& policy, const std::filesystem::path& folder) {
+  Diagnostics reported_when_read;
+  YamlNode named;
+  const YamlNode* keys = &policy;
+  if (policy.kind == YamlNode::Kind::scalar) {
+    const auto file = file_of(YamlField(policy, "", reported_when_read), ConfigKind::policies, folder);
+    if (file) named = load_yaml(*file, reported_when_read);
+    keys = &named;
+  }
+  const YamlEntry* const name = keys->kind == YamlNode::Kind::map ? find_entry(*keys, "name") : nullptr;
+  return name == nullptr ? std::string() : name->value.scalar;
+}
+
+std::vector<const YamlNode*> own_policies(const YamlNode& root) {
+  std::vector<const YamlNode*> policies;
+  if (root.kind != YamlNode::Kind::map) return policies;
+  if (const YamlEntry* const one = find_entry(root, "policy")) policies.push_back(&one->value);
+  if (const YamlEntry* const list = find_entry(root, "policies")) {
+    for (const YamlEntry& entry : list->value.entries) policies.push_back(&entry.value);
+  }
+  return policies;
+}
+
+/// What a text of Overrides::policies means, but for `all`.
+YamlNode policy_in(const YamlNode& root, const std::string& policy, const std::filesystem::path& folder,
+                   Diagnostics& diagnostics) {
+  if (policy.starts_with('{')) return parse_yaml(policy, {"--policy " + policy, 0, 0}, diagnostics);
+  const bool path = policy.find('/') != std::string::npos || policy.ends_with(".yaml");
+  const YamlNode* const own = path ? nullptr : own_policy(root, policy, folder);
+  return own == nullptr ? scalar_node(policy, of_command_line()) : *own;
+}
+
+/// What the command line puts in the place of a scenario's policies.
+std::vector<YamlNode> said_policies(const YamlNode& root, const std::vector<std::string>& policies,
+                                    const std::filesystem::path& folder, Diagnostics& diagnostics) {
+  std::vector<YamlNode> nodes;
   for (const std::string& policy : policies) {
-    list.kind = YamlNode::Kind::sequence;
     if (policy != "all") {
-      list.entries.push_back({{}, {}, scalar_node(policy, origin)});
+      nodes.push_back(policy_in(root, policy, folder, diagnostics));
       continue;
     }
     for (const ConfigEntry& shipped : list_configs(ConfigKind::policies)) {
-      list.entries.push_back({{}, {}, scalar_node(shipped.path.string(), origin)});
+      nodes.push_back(scalar_node(shipped.path.string(), of_command_line()));
     }
   }
+  return nodes;
+}
+
+/// As a list to read; null where there are none.
+YamlNode list_of(std::vector<YamlNode> nodes) {
+  YamlNode list;
+  list.at = of_command_line();
+  if (!nodes.empty()) list.kind = YamlNode::Kind::sequence;
+  for (YamlNode& node : nodes) list.entries.push_back({{}, {}, std::move(node)});
   return list;
 }
 
@@ -200,6 +246,23 @@ YamlNode policies_node(const std::vector<std::string>& policies) {
 
 void apply_scenario_sets(YamlNode& root, const std::vector<std::string>& sets, Diagnostics& diagnostics) {
   apply_sets(root, sets, diagnostics);
+}
+
+const YamlNode* own_policy(const YamlNode& root, const std::string& name, const std::filesystem::path& folder) {
+  const std::vector<const YamlNode*> policies = own_policies(root);
+  const auto found = std::find_if(policies.begin(), policies.end(), [&](const YamlNode* policy) {
+    return policy->scalar == name || name_of_policy(*policy, folder) == name;
+  });
+  return found == policies.end() ? nullptr : *found;
+}
+
+std::vector<YamlNode> policies_of(const YamlNode& root, const std::vector<std::string>& policies,
+                                  const std::filesystem::path& folder) {
+  Diagnostics reported_when_read;
+  std::vector<YamlNode> nodes = said_policies(root, policies, folder, reported_when_read);
+  if (!policies.empty()) return nodes;
+  for (const YamlNode* const own : own_policies(root)) nodes.push_back(*own);
+  return nodes;
 }
 
 ScenarioFile read_scenario_file(const std::filesystem::path& file, const Overrides& overrides) {
@@ -218,7 +281,7 @@ ScenarioFile read_scenario_file(YamlNode root, const std::filesystem::path& fold
   apply_sets(root, overrides.sets, diagnostics);
   YamlMap map = open_config(root, ConfigKind::scenarios, diagnostics);
   if (!map) throw InputError(diagnostics);
-  const YamlNode policies = policies_node(overrides.policies);
+  const YamlNode policies = list_of(said_policies(root, overrides.policies, folder, diagnostics));
   ScenarioFile file = ScenarioReader(folder, diagnostics).read(map, policies);
   throw_if_any(diagnostics);
   file.scenario.seed = overrides.seed.value_or(file.scenario.seed);

@@ -27,7 +27,8 @@ struct Overrides {
   /// machine, a path into it (`machine.cpus=4`) works as if the file said `machine: {from: NAME}`.
   std::vector<std::string> sets;
   std::optional<std::uint64_t> seed;
-  /// Names or files, in place of the scenario's policies; `all`: every shipped one. Empty: the scenario's.
+  /// In place of the scenario's policies: names, which are looked for among the scenario's own first, files, or keys in
+  /// one line ({from: downgrade, name: mine}); `all`: every shipped one. Empty: the scenario's.
   std::vector<std::string> policies;
 };
 
@@ -51,6 +52,14 @@ struct ScenarioFile {
 
 /// Overrides::sets on a scenario's tree.
 void apply_scenario_sets(YamlNode& root, const std::vector<std::string>& sets, std::vector<Diagnostic>& diagnostics);
+
+/// The policy of that name that a scenario's tree itself has, as it stands there, or null. `folder`: of its file.
+[[nodiscard]] const YamlNode* own_policy(const YamlNode& root, const std::string& name,
+                                         const std::filesystem::path& folder);
+/// What a scenario's tree is run under: what Overrides::policies means in it, or its own policies. Mistakes in
+/// `policies` are for those who read the scenario.
+[[nodiscard]] std::vector<YamlNode> policies_of(const YamlNode& root, const std::vector<std::string>& policies,
+                                                const std::filesystem::path& folder);
 
 /// Tells by its keys what a file is and reads it. Throws InputError when it is none of these or a bad one.
 ConfigKind check_file(const std::filesystem::path& file);

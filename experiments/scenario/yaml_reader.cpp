@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "experiments/scenario/yaml_text.h"
+
 namespace experiments {
 
 namespace {
@@ -307,6 +309,10 @@ YamlNode load_yaml(const std::filesystem::path& file, std::vector<Diagnostic>& d
   YamlNode nothing;
   nothing.at = start;
   return nothing;
+}
+
+YamlNode parse_yaml(const std::string& text, const Position& origin, std::vector<Diagnostic>& diagnostics) {
+  return parse_yaml(text, origin, "", diagnostics);
 }
 
 void apply_set(YamlNode& root, const std::string& set, std::vector<Diagnostic>& diagnostics) {

@@ -1,5 +1,6 @@
 #include "experiments/study/store.h"
 
+#include <SQLiteCpp/VariadicBind.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -9,6 +10,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <sqlite3.h>
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -18,15 +22,20 @@
 #include <sstream>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/installation.h"
 #include "experiments/base/shell.h"
+#include "experiments/base/statistic_list.h"
+#include "experiments/run/result_json.h"
+#include "experiments/run/result_pack.h"
+#include "experiments/scenario/resolved_scenario.h"
 
 namespace experiments {
 
 namespace {
 
-constexpr int kSchemaVersion = 2;
-constexpr int kWithoutDistributions = 1;
+constexpr int kSchemaVersion = 3;
 constexpr std::int64_t kSilentSeconds = 300;
+constexpr int kPatienceMilliseconds = 30'000;
 
 constexpr const char* kSchema = R"(
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -35,23 +44,21 @@ CREATE TABLE point_value(point INTEGER NOT NULL, axis TEXT NOT NULL, value TEXT,
 CREATE TABLE point_run(point INTEGER NOT NULL, policy_order INTEGER NOT NULL, policy TEXT NOT NULL,
   replication INTEGER NOT NULL, run TEXT NOT NULL, PRIMARY KEY(point, policy_order, replication)) WITHOUT ROWID;
 CREATE INDEX point_run_of_run ON point_run(run);
+CREATE TABLE scenario(key TEXT PRIMARY KEY, yaml TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE run(key TEXT PRIMARY KEY, scenario TEXT NOT NULL, policy TEXT NOT NULL, seed INTEGER NOT NULL,
-  status TEXT NOT NULL CHECK(status IN ('running', 'done', 'failed')), reason TEXT, command TEXT NOT NULL, result TEXT,
+  digest TEXT NOT NULL, status TEXT NOT NULL CHECK(status IN ('running', 'done', 'failed')), reason TEXT,
+  command TEXT NOT NULL, outcome TEXT, result BLOB, program TEXT NOT NULL, result_version INTEGER NOT NULL,
   wall_ns INTEGER, owner INTEGER, finished_at TEXT);
 CREATE TABLE figure(run TEXT NOT NULL, class TEXT NOT NULL, phase TEXT NOT NULL, count INTEGER NOT NULL,
   mean_ns INTEGER, p50_ns INTEGER, p90_ns INTEGER, p99_ns INTEGER, p999_ns INTEGER, p9999_ns INTEGER, max_ns INTEGER,
-  blame TEXT, PRIMARY KEY(run, class, phase)) WITHOUT ROWID;
+  blame TEXT, tail_blame TEXT, PRIMARY KEY(run, class, phase)) WITHOUT ROWID;
+CREATE TABLE fact(run TEXT NOT NULL, name TEXT NOT NULL, value NUMERIC NOT NULL, PRIMARY KEY(run, name)) WITHOUT ROWID;
 CREATE TABLE owner(id INTEGER PRIMARY KEY, host TEXT NOT NULL, boot TEXT NOT NULL, pid INTEGER NOT NULL,
   started TEXT NOT NULL, seen_at INTEGER NOT NULL);
 CREATE VIEW latency AS SELECT point_run.point, point_run.policy, point_run.replication, figure.*
-  FROM point_run JOIN figure ON figure.run = point_run.run;
-)";
-
-// What version 2 adds.
-constexpr const char* kDistributions = R"(
-CREATE TABLE distribution(run TEXT NOT NULL, class TEXT NOT NULL, phase TEXT NOT NULL, histogram TEXT NOT NULL,
-  PRIMARY KEY(run, class, phase)) WITHOUT ROWID;
-PRAGMA user_version=2;
+  FROM point_run JOIN run ON run.key = point_run.run AND run.outcome = 'completed'
+  JOIN figure ON figure.run = point_run.run;
+PRAGMA user_version=3;
 )";
 
 std::string line_of(const std::string& file) {
@@ -84,21 +91,69 @@ std::string host_name() {
 
 std::int64_t now_seconds() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
-std::optional<std::int64_t> figure_of(const Json& latencies, const char* key) {
-  const auto found = latencies.find(key);
-  if (found == latencies.end() || !found->is_number_integer()) return std::nullopt;
-  return found->get<std::int64_t>();
+void bind_number(SQLite::Statement& statement, int parameter, const std::optional<std::int64_t>& value) {
+  if (value) {
+    statement.bind(parameter, *value);
+  } else {
+    statement.bind(parameter);
+  }
 }
 
-void insert_figure(Statement& insert, const std::string& run, const std::string& name, const std::string& phase,
-                   const Json& latencies) {
-  insert.bind(1, run).bind(2, name).bind(3, phase).bind(4, figure_of(latencies, "count").value_or(0));
-  int parameter = 5;
-  for (const char* const key : {"mean_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "p9999_ns", "max_ns"}) {
-    insert.bind(parameter++, figure_of(latencies, key));
+void bind_json(SQLite::Statement& statement, int parameter, const Json& json) {
+  if (json.is_null()) {
+    statement.bind(parameter);
+  } else {
+    statement.bind(parameter, json.dump());
   }
-  insert.bind(parameter, latencies.contains("blame") ? latencies["blame"].dump() : "{}");
-  insert.run();
+}
+
+/// A run's row of the table figure. `latencies`: as in the result's JSON, or null.
+void insert_figure(SQLite::Statement& insert, const std::string& name, const std::string& phase,
+                   const sim::Histogram& latency, const Json& latencies) {
+  insert.bind(2, name);
+  insert.bind(3, phase);
+  int parameter = 4;
+  for (const NamedStatistic& statistic : kStatistics) bind_number(insert, parameter++, statistic.read(latency));
+  const auto part = [&](const char* key) { return latencies.contains(key) ? latencies[key] : Json(nullptr); };
+  bind_json(insert, parameter++, part("blame"));
+  bind_json(insert, parameter, part("tail_blame"));
+  insert.exec();
+  insert.reset();
+}
+
+/// `json`: of the class.
+void insert_class(SQLite::Statement& insert, const models::ClassResult& result, const Json& json) {
+  insert_figure(insert, result.name, "total", result.total().latency(), json.at("total"));
+  const Json& during = json.at("during");
+  for (const auto& [phase, latencies] : during.items()) {
+    const auto is_phase = [&](const auto& each) { return to_string(each.first) == phase; };
+    const auto part = std::find_if(result.during.begin(), result.during.end(), is_phase);
+    const auto call = std::find_if(result.during.begin(), result.during.end(),
+                                   [&](const auto& each) { return to_string(call_of(each.first)) == phase; });
+    const bool whole = call != result.during.end();
+    insert_figure(insert, result.name, phase,
+                  whole ? result.during_call(call_of(call->first)).latency() : part->second.latency(), latencies);
+  }
+  for (const auto& [call, record] : result.calls) {
+    if (!during.contains(call)) insert_figure(insert, result.name, call, record.duration, nullptr);
+  }
+}
+
+/// Every number in `json` that stands at a path of keys.
+void insert_facts(SQLite::Statement& insert, const std::string& path, const Json& json) {
+  for (const auto& [key, value] : json.items()) {
+    const std::string name = path.empty() ? key : path + "." + key;
+    if (value.is_object()) insert_facts(insert, name, value);
+    if (!value.is_number()) continue;
+    insert.bind(2, name);
+    if (value.is_number_integer()) {
+      insert.bind(3, value.get<std::int64_t>());
+    } else {
+      insert.bind(3, value.get<double>());
+    }
+    insert.exec();
+    insert.reset();
+  }
 }
 
 std::string labels_of(const StudyPoint& point) {
@@ -148,8 +203,76 @@ class FolderLock {
   int folder_;
 };
 
+std::string_view meaning_of(int code) {
+  switch (code & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return "the file is damaged or no SQLite database. Keep a copy and move it away; `sqlite3 FILE .recover` may "
+             "save "
+             "what is in it, and without it a sweep starts anew";
+    case SQLITE_FULL:
+      return "no room is left on the disk. What was stored before is safe: make room and start again";
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+      return "the file or its folder cannot be written (or read)";
+    case SQLITE_IOERR:
+      return "the disk failed or is full. What was stored before is safe";
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return "another process keeps it locked";
+    default:
+      return {};
+  }
+}
+
+/// The file as a URI. One in a folder that cannot be written is read as one that does not change: the files that a
+/// shared log needs cannot be made there.
+std::string uri_of(const std::filesystem::path& file, bool writes) {
+  std::string path;
+  for (const char c : std::filesystem::absolute(file).string()) {
+    const bool special = c == '%' || c == '?' || c == '#';
+    path += special ? fmt::format("%{:02x}", c) : std::string(1, c);
+  }
+  const bool frozen =
+      !writes && access(file.parent_path().c_str(), W_OK) != 0 && !std::filesystem::exists(file.string() + "-wal");
+  return fmt::format("file:{}{}", path, frozen ? "?immutable=1" : "");
+}
+
+SQLite::Database open_file(const std::filesystem::path& file, bool writes) {
+  const int mode = writes ? SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE : SQLite::OPEN_READONLY;
+  return {uri_of(file, writes), mode | SQLite::OPEN_URI, kPatienceMilliseconds};
+}
+
+/// Refuses what is no store of this version, before anything in it is changed.
+void check_schema(const std::filesystem::path& file, SQLite::Database& database) {
+  const int version = database.execAndGet("PRAGMA user_version").getInt();
+  if (version > 0 && version < kSchemaVersion) {
+    throw refusal(file, fmt::format("expected a store of schema version {}, found {}: an earlier mlocksim made it, and "
+                                    "that one reads it. Nothing in it has been changed; to have the study in the new "
+                                    "form, sweep it again into another folder",
+                                    kSchemaVersion, version));
+  }
+  if (version != kSchemaVersion || !database.tableExists("meta") || !database.tableExists("run")) {
+    throw refusal(file, fmt::format("expected a study of schema version {}, found {}", kSchemaVersion,
+                                    version == kSchemaVersion ? "something else" : std::to_string(version)));
+  }
+}
+
+void check_health(const std::filesystem::path& file, SQLite::Database& database) {
+  const std::string health = database.execAndGet("PRAGMA quick_check(1)").getString();
+  if (health == "ok") return;
+  throw refusal(file, fmt::format("the file is damaged ({}). Keep a copy and move it away; `sqlite3 FILE .recover` "
+                                  "may save what is in it, and without it a sweep starts anew",
+                                  health));
+}
+
+bool is_empty(SQLite::Database& database) {
+  return database.execAndGet("SELECT count(*) FROM sqlite_master").getInt() == 0;
+}
+
 /// Opens the file, or tells the user why not, as bad input: nothing has been done yet.
-Database open_database(const std::filesystem::path& file, Store::Mode mode) {
+SQLite::Database open_database(const std::filesystem::path& file, Store::Mode mode) {
   const bool writes = mode == Store::Mode::write;
   std::error_code error;
   if (writes) std::filesystem::create_directories(file.parent_path(), error);
@@ -163,203 +286,258 @@ Database open_database(const std::filesystem::path& file, Store::Mode mode) {
   std::optional<FolderLock> lock;
   if (writes) lock.emplace(file.parent_path());
   try {
-    Database database(file, writes ? Database::Mode::create : Database::Mode::read);
-    if (writes) database.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
-    const std::int64_t version = database.integer("PRAGMA user_version");
-    const bool empty = database.integer("SELECT count(*) FROM sqlite_master") == 0;
-    if (writes && empty) {
-      Transaction transaction(database);
-      database.run(kSchema);
-      database.run(kDistributions);
+    SQLite::Database database = open_file(file, writes);
+    if (!writes || !is_empty(database)) check_schema(file, database);
+    if (writes) {
+      (void)database.execAndGet("PRAGMA journal_mode=WAL");
+      database.exec("PRAGMA synchronous=FULL");
+    }
+    if (writes && is_empty(database)) {
+      SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+      database.exec(kSchema);
       transaction.commit();
-    } else if (writes && version == kWithoutDistributions) {
-      Transaction transaction(database);
-      // Another sweep may have been faster.
-      if (database.integer("PRAGMA user_version") == version) database.run(kDistributions);
-      transaction.commit();
-    } else if (version != kSchemaVersion && version != kWithoutDistributions) {
-      throw refusal(file, fmt::format("expected a study of schema version {}, found {}", kSchemaVersion, version));
     }
     // Damage is found now, not in the middle of a sweep.
-    const std::string health = database.text("PRAGMA quick_check(1)");
-    if (health != "ok") {
-      throw refusal(file, fmt::format("the file is damaged ({}). Keep a copy and move it away; `sqlite3 FILE .recover` "
-                                      "may save what is in it, and without it a sweep starts anew",
-                                      health));
-    }
+    check_health(file, database);
     return database;
-  } catch (const DatabaseError& failure) {
-    throw InputError({{"", 0, 0, "", failure.what()}});
+  } catch (const SQLite::Exception& failure) {
+    throw InputError({{"", 0, 0, "", StoreError(file, failure).what()}});
   }
 }
 
-void insert_runs(Database& database, const std::vector<PointRun>& runs) {
-  Statement insert(database,
-                   "INSERT OR REPLACE INTO point_run(point, policy_order, policy, replication, run) "
-                   "VALUES (?, ?, ?, ?, ?)");
+void insert_runs(SQLite::Database& database, const std::vector<PointRun>& runs) {
+  SQLite::Statement insert(database,
+                           "INSERT OR REPLACE INTO point_run(point, policy_order, policy, replication, run) "
+                           "VALUES (?, ?, ?, ?, ?)");
   for (const PointRun& run : runs) {
-    insert.bind(1, static_cast<std::int64_t>(run.point)).bind(2, static_cast<std::int64_t>(run.policy_order));
-    insert.bind(3, run.policy).bind(4, static_cast<std::int64_t>(run.replication)).bind(5, run.run).run();
+    SQLite::bind(insert, static_cast<std::int64_t>(run.point), static_cast<std::int64_t>(run.policy_order), run.policy,
+                 run.replication, run.run);
+    insert.exec();
+    insert.reset();
+  }
+}
+
+/// What there is to ask about a run in SQL.
+void insert_result(SQLite::Database& database, const std::string& run, const models::Result& result) {
+  for (const char* const table : {"figure", "fact"}) {
+    SQLite::Statement forget(database, fmt::format("DELETE FROM {} WHERE run = ?", table));
+    forget.bind(1, run);
+    forget.exec();
+  }
+  Json json = to_json(result);
+  SQLite::Statement figure(database, "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  figure.bind(1, run);
+  for (const models::ClassResult& each : result.classes) {
+    insert_class(figure, each, json.at("classes").at(each.name));
+  }
+  json.erase("classes");
+  json.at("engine").erase("wall_ns");
+  SQLite::Statement fact(database, "INSERT INTO fact VALUES (?, ?, ?)");
+  fact.bind(1, run);
+  insert_facts(fact, "", json);
+}
+
+void insert_plan(SQLite::Database& database, const StudyPlan& plan) {
+  database.exec("DELETE FROM meta; DELETE FROM point; DELETE FROM point_value; DELETE FROM point_run");
+  SQLite::Statement meta(database, "INSERT INTO meta(key, value) VALUES (?, ?)");
+  for (const auto& [key, value] : meta_of(plan)) {
+    SQLite::bind(meta, key, value);
+    meta.exec();
+    meta.reset();
+  }
+  SQLite::Statement insert(database, "INSERT INTO point(number, labels) VALUES (?, ?)");
+  SQLite::Statement value(database, "INSERT INTO point_value(point, axis, value) VALUES (?, ?, ?)");
+  for (const StudyPoint& point : plan.points()) {
+    const auto number = static_cast<std::int64_t>(point.number);
+    SQLite::bind(insert, number, labels_of(point));
+    insert.exec();
+    insert.reset();
+    for (std::size_t axis = 0; axis < point.labels.size(); ++axis) {
+      if (!point.labels[axis]) continue;
+      SQLite::bind(value, number, plan.axes()[axis], *point.labels[axis]);
+      value.exec();
+      value.reset();
+    }
   }
 }
 
 }  // namespace
 
+StoreError::StoreError(const std::filesystem::path& file, const SQLite::Exception& error)
+    : std::runtime_error(fmt::format("{}: {}{}{}", file.string(), meaning_of(error.getErrorCode()),
+                                     meaning_of(error.getErrorCode()).empty() ? "" : " - ", error.what())) {}
+
+std::string text_of(const SQLite::Column& column) { return column.isNull() ? std::string() : column.getString(); }
+
+std::optional<std::int64_t> number_of(const SQLite::Column& column) {
+  return column.isNull() ? std::nullopt : std::optional(column.getInt64());
+}
+
 Store::Store(const std::filesystem::path& folder, Mode mode)
     : file_(folder / "study.sqlite"), database_(open_database(file_, mode)) {}
 
+std::int64_t Store::integer(const std::string& sql) {
+  return with([&](SQLite::Database& database) { return database.execAndGet(sql).getInt64(); });
+}
+
+std::string Store::text(const std::string& sql) {
+  return with([&](SQLite::Database& database) { return text_of(database.execAndGet(sql)); });
+}
+
 void Store::write_plan(const StudyPlan& plan, const std::vector<PointRun>& runs) {
-  Transaction transaction(database_);
-  database_.run("DELETE FROM meta; DELETE FROM point; DELETE FROM point_value; DELETE FROM point_run");
-  Statement meta(database_, "INSERT INTO meta(key, value) VALUES (?, ?)");
-  for (const auto& [key, value] : meta_of(plan)) meta.bind(1, key).bind(2, value).run();
-  Statement insert(database_, "INSERT INTO point(number, labels) VALUES (?, ?)");
-  Statement value(database_, "INSERT INTO point_value(point, axis, value) VALUES (?, ?, ?)");
-  for (const StudyPoint& point : plan.points()) {
-    const auto number = static_cast<std::int64_t>(point.number);
-    insert.bind(1, number).bind(2, labels_of(point)).run();
-    for (std::size_t axis = 0; axis < point.labels.size(); ++axis) {
-      if (!point.labels[axis]) continue;
-      value.bind(1, number).bind(2, plan.axes()[axis]).bind(3, *point.labels[axis]).run();
-    }
-  }
-  insert_runs(database_, runs);
-  transaction.commit();
+  with([&](SQLite::Database& database) {
+    SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    insert_plan(database, plan);
+    insert_runs(database, runs);
+    transaction.commit();
+  });
 }
 
 void Store::add_runs(const std::vector<PointRun>& runs) {
   if (runs.empty()) return;
-  Transaction transaction(database_);
-  insert_runs(database_, runs);
-  transaction.commit();
+  with([&](SQLite::Database& database) {
+    SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    insert_runs(database, runs);
+    transaction.commit();
+  });
 }
 
 void Store::register_owner() {
   if (owner_ != 0) return;
-  Statement insert(database_, "INSERT INTO owner(host, boot, pid, started, seen_at) VALUES (?, ?, ?, ?, ?)");
-  insert.bind(1, host_name()).bind(2, boot_id()).bind(3, static_cast<std::int64_t>(getpid()));
-  insert.bind(4, start_of(getpid())).bind(5, now_seconds()).run();
-  owner_ = sqlite3_last_insert_rowid(database_.handle());
+  SQLite::Statement insert(database_, "INSERT INTO owner(host, boot, pid, started, seen_at) VALUES (?, ?, ?, ?, ?)");
+  SQLite::bind(insert, host_name(), boot_id(), static_cast<std::int64_t>(getpid()), start_of(getpid()), now_seconds());
+  insert.exec();
+  owner_ = database_.getLastInsertRowid();
 }
 
 bool Store::is_alive(std::int64_t owner) {
-  Statement find(database_, "SELECT host, boot, pid, started, seen_at FROM owner WHERE id = ?");
+  SQLite::Statement find(database_, "SELECT host, boot, pid, started, seen_at FROM owner WHERE id = ?");
   find.bind(1, owner);
-  if (!find.step()) return false;
-  if (find.text(0) != host_name()) return now_seconds() - find.integer(4) < kSilentSeconds;
-  return find.text(1) == boot_id() && !find.text(3).empty() && start_of(find.integer(2)) == find.text(3);
+  if (!find.executeStep()) return false;
+  const std::string started = find.getColumn(3).getString();
+  if (find.getColumn(0).getString() != host_name()) {
+    return now_seconds() - find.getColumn(4).getInt64() < kSilentSeconds;
+  }
+  return find.getColumn(1).getString() == boot_id() && !started.empty() &&
+         start_of(find.getColumn(2).getInt64()) == started;
 }
 
 Claim Store::claim(const StoredRun& run) {
-  Statement find(database_, "SELECT status, owner FROM run WHERE key = ?");
-  find.bind(1, run.key);
-  if (find.step()) {
-    if (find.text(0) != "running") return Claim::finished;
-    if (find.integer(1) != owner_ && is_alive(find.integer(1))) return Claim::elsewhere;
+  {
+    SQLite::Statement find(database_, "SELECT status, owner FROM run WHERE key = ?");
+    find.bind(1, run.key);
+    if (find.executeStep()) {
+      if (find.getColumn(0).getString() != "running") return Claim::finished;
+      const std::int64_t owner = find.getColumn(1).getInt64();
+      if (owner != owner_ && is_alive(owner)) return Claim::elsewhere;
+    }
   }
-  Statement insert(database_,
-                   "INSERT OR REPLACE INTO run(key, scenario, policy, seed, status, command, owner) "
-                   "VALUES (?, ?, ?, ?, 'running', ?, ?)");
-  insert.bind(1, run.key).bind(2, run.scenario).bind(3, run.policy).bind(4, static_cast<std::int64_t>(run.seed));
-  insert.bind(5, run.command).bind(6, owner_).run();
+  SQLite::Statement scenario(database_, "INSERT OR IGNORE INTO scenario(key, yaml) VALUES (?, ?)");
+  SQLite::bind(scenario, run.digest, run.resolved ? *run.resolved : std::string());
+  scenario.exec();
+  SQLite::Statement insert(database_,
+                           "INSERT OR REPLACE INTO run(key, scenario, policy, seed, digest, status, command, program, "
+                           "result_version, owner) VALUES (?, ?, ?, ?, ?, 'running', ?, ?, ?, ?)");
+  SQLite::bind(insert, run.key, run.scenario, run.policy, static_cast<std::int64_t>(run.seed), run.digest, run.command,
+               std::string(program_version()), kResultVersion, owner_);
+  insert.exec();
   return Claim::granted;
 }
 
 void Store::finish(const RunEnd& end) {
-  const auto* const failure = std::get_if<Failure>(&end.outcome);
-  Statement update(database_,
-                   "UPDATE run SET status = ?, reason = ?, result = ?, wall_ns = ?, finished_at = datetime('now') "
-                   "WHERE key = ? AND status = 'running' AND owner = ?");
-  update.bind(1, failure == nullptr ? "done" : "failed");
-  if (failure != nullptr) update.bind(2, failure->reason);
-  if (failure == nullptr) update.bind(3, std::get<std::string>(end.outcome));
-  update.bind(4, end.wall.count()).bind(5, end.key).bind(6, owner_).run();
-  if (failure != nullptr) return;
-  Statement forget(database_, "DELETE FROM figure WHERE run = ?");
-  forget.bind(1, end.key).run();
-  Statement insert(database_, "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  const Json result = Json::parse(std::get<std::string>(end.outcome));
-  for (const auto& [name, figures] : result["classes"].items()) {
-    insert_figure(insert, end.key, name, "total", figures["total"]);
-    for (const auto& [phase, latencies] : figures["during"].items()) {
-      insert_figure(insert, end.key, name, phase, latencies);
-    }
+  SQLite::Statement update(database_,
+                           "UPDATE run SET status = ?, reason = ?, outcome = ?, result = ?, wall_ns = ?, "
+                           "finished_at = datetime('now') WHERE key = ? AND status = 'running' AND owner = ?");
+  update.bind(5, end.wall.count());
+  update.bind(6, end.key);
+  update.bind(7, owner_);
+  if (const auto* const failure = std::get_if<Failure>(&end.outcome)) {
+    update.bind(1, "failed");
+    update.bind(2, failure->reason);
+    update.exec();
+    return;
   }
-  insert_distributions(end);
+  const auto& bytes = std::get<ProcessPool::Bytes>(end.outcome);
+  const models::Result result = unpack(bytes);
+  update.bind(1, "done");
+  update.bind(3, std::string(to_string(result.outcome)));
+  update.bind(4, bytes.data(), static_cast<int>(bytes.size()));
+  if (update.exec() > 0) insert_result(database_, end.key, result);
 }
-
-void Store::insert_distributions(const RunEnd& end) {
-  if (end.distributions.empty()) return;
-  Statement insert(database_, "INSERT OR REPLACE INTO distribution VALUES (?, ?, ?, ?)");
-  const Json all = Json::parse(end.distributions);
-  for (const auto& [name, calls] : all.items()) {
-    for (const auto& [call, histogram] : calls.items()) {
-      insert.bind(1, end.key).bind(2, name).bind(3, call).bind(4, histogram.dump()).run();
-    }
-  }
-}
-
-bool Store::has_distributions() { return database_.integer("PRAGMA user_version") >= kSchemaVersion; }
 
 std::vector<Claim> Store::advance(const std::vector<RunEnd>& ended, const std::vector<StoredRun>& wanted,
                                   std::size_t most) {
-  std::vector<Claim> claims;
-  Transaction transaction(database_);
-  register_owner();
-  for (const RunEnd& end : ended) finish(end);
-  std::size_t granted = 0;
-  for (const StoredRun& run : wanted) {
-    if (granted == most) break;
-    claims.push_back(claim(run));
-    if (claims.back() == Claim::granted) ++granted;
-  }
-  Statement seen(database_, "UPDATE owner SET seen_at = ? WHERE id = ?");
-  seen.bind(1, now_seconds()).bind(2, owner_).run();
-  transaction.commit();
-  return claims;
+  return with([&](SQLite::Database& database) {
+    std::vector<Claim> claims;
+    SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    register_owner();
+    for (const RunEnd& end : ended) finish(end);
+    std::size_t granted = 0;
+    for (const StoredRun& run : wanted) {
+      if (granted == most) break;
+      claims.push_back(claim(run));
+      if (claims.back() == Claim::granted) ++granted;
+    }
+    SQLite::Statement seen(database, "UPDATE owner SET seen_at = ? WHERE id = ?");
+    SQLite::bind(seen, now_seconds(), owner_);
+    seen.exec();
+    transaction.commit();
+    return claims;
+  });
 }
 
 void Store::forget_failed(const std::vector<std::string>& keys) {
-  Transaction transaction(database_);
-  Statement forget(database_, "DELETE FROM run WHERE key = ? AND status = 'failed'");
-  for (const std::string& key : keys) forget.bind(1, key).run();
-  transaction.commit();
+  with([&](SQLite::Database& database) {
+    SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement forget(database, "DELETE FROM run WHERE key = ? AND status = 'failed'");
+    for (const std::string& key : keys) {
+      forget.bind(1, key);
+      forget.exec();
+      forget.reset();
+    }
+    transaction.commit();
+  });
 }
 
 void Store::merge(const std::filesystem::path& folder) {
-  Store shard(folder, Mode::read);
-  const bool with_distributions = shard.has_distributions();
-  Statement attach(database_, "ATTACH DATABASE ? AS shard");
-  attach.bind(1, shard.file_.string()).run();
-  const bool first = database_.integer("SELECT count(*) FROM point") == 0;
-  const auto differences = [&](const std::string& table, const std::string& where = "") {
-    return database_.integer(
-        fmt::format("SELECT (SELECT count(*) FROM (SELECT * FROM shard.{0} {1} EXCEPT SELECT * FROM main.{0} {1})) + "
-                    "(SELECT count(*) FROM (SELECT * FROM main.{0} {1} EXCEPT SELECT * FROM shard.{0} {1}))",
-                    table, where));
-  };
-  // Where the study's file lies is another thing on another host.
-  constexpr const char* kOfStudy = "WHERE key <> 'command'";
-  if (!first && (differences("meta", kOfStudy) > 0 || differences("point") > 0)) {
-    throw refusal(shard.file_, "this is a shard of another study, or of another version of it: its points differ");
-  }
-  Transaction transaction(database_);
+  const Store shard(folder, Mode::read);
+  with([&](SQLite::Database& database) {
+    SQLite::Statement attach(database, "ATTACH DATABASE ? AS shard");
+    attach.bind(1, shard.file_.string());
+    attach.exec();
+    const auto differences = [&](const std::string& table, const std::string& where = "") {
+      return integer(
+          fmt::format("SELECT (SELECT count(*) FROM (SELECT * FROM shard.{0} {1} EXCEPT SELECT * FROM main.{0} {1})) + "
+                      "(SELECT count(*) FROM (SELECT * FROM main.{0} {1} EXCEPT SELECT * FROM shard.{0} {1}))",
+                      table, where));
+    };
+    const bool first = integer("SELECT count(*) FROM point") == 0;
+    // Where the study's file lies is another thing on another host.
+    constexpr const char* kOfStudy = "WHERE key <> 'command'";
+    if (!first && (differences("meta", kOfStudy) > 0 || differences("point") > 0)) {
+      throw refusal(shard.file_, "this is a shard of another study, or of another version of it: its points differ");
+    }
+    take_from_shard(first);
+    database.exec("DETACH DATABASE shard");
+  });
+}
+
+void Store::take_from_shard(bool first) {
+  SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
   if (first) {
-    database_.run(
+    database_.exec(
         "INSERT INTO main.meta SELECT * FROM shard.meta; INSERT INTO main.point SELECT * FROM shard.point; "
         "INSERT INTO main.point_value SELECT * FROM shard.point_value");
   }
   // A run that failed in one shard and was done in another has been done.
-  database_.run(
+  database_.exec(
       "INSERT OR IGNORE INTO main.point_run SELECT * FROM shard.point_run;"
       "DELETE FROM main.run WHERE status <> 'done' AND key IN (SELECT key FROM shard.run WHERE status = 'done');"
+      "INSERT OR IGNORE INTO main.scenario SELECT * FROM shard.scenario;"
       "INSERT OR IGNORE INTO main.run SELECT * FROM shard.run WHERE status <> 'running';"
-      "INSERT OR IGNORE INTO main.figure SELECT * FROM shard.figure");
-  if (with_distributions) {
-    database_.run("INSERT OR IGNORE INTO main.distribution SELECT * FROM shard.distribution");
-  }
+      "INSERT OR IGNORE INTO main.figure SELECT * FROM shard.figure;"
+      "INSERT OR IGNORE INTO main.fact SELECT * FROM shard.fact");
   transaction.commit();
-  database_.run("DETACH DATABASE shard");
 }
 
 }  // namespace experiments

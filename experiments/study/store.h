@@ -1,22 +1,27 @@
 // What a study has found out so far: one SQLite file, DIR/study.sqlite, that any SQLite tool can query.
 //
-// Schema, version 2 (PRAGMA user_version):
+// Schema, version 3 (PRAGMA user_version):
 // - meta(key, value): of the study that was planned last: name, about, command, axes, measures (JSON lists), study
-// (JSON)
+//   (JSON)
 // - point(number, labels): its points; labels is a JSON list with the value of each axis, null where it has none
 // - point_value(point, axis, value): the same for SQL
 // - point_run(point, policy_order, policy, replication, run): which run belongs where; many may share one
-// - run(key, scenario, policy, seed, status, reason, command, result, wall_ns, owner, finished_at): key is run_key(),
-// of
-//   all that determines the result; status 'running', 'done' or 'failed'; result as to_json() of result_json.h, without
-//   wall time; reason: why it failed; command: repeats it; finished_at: UTC
-// - figure(run, class, phase, count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame): phase 'total'
-// is
-//   the whole run; NULL: too few samples; blame: JSON, as in the result
-// - distribution(run, class, phase, histogram): of the calls and of 'total'; JSON, as of coarse_histogram.h. Version 1
-//   did not have it: such a store is read as it is, and given the table when it is written
+// - scenario(key, yaml): what runs are runs of: a scenario under one policy with everything that it names in its place,
+//   as a file that reads back (resolved_scenario.h); key is digest_of()
+// - run(key, scenario, policy, seed, digest, status, reason, command, outcome, result, program, result_version,
+// wall_ns,
+//   owner, finished_at): key is run_key(), of all that determines the result; scenario and policy are names, digest a
+//   key of the table scenario; status 'running', 'done' or 'failed'; reason: why it failed; command: repeats it;
+//   outcome of one that is done: 'completed' or 'out_of_memory', whose figures end there; result: pack() of
+//   result_pack.h, without wall time; program, result_version: of the mlocksim that ran it; finished_at: UTC
+// - figure(run, class, phase, count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame, tail_blame):
+//   phase 'total' is the whole run; NULL: too few samples. Of a locker also how long its calls took, phase being the
+//   call. blame, tail_blame: JSON, as in result_json.h; of calls NULL
+// - fact(run, name, value): every number of the result's JSON (result_json.h) outside `classes` and series, by its
+// path:
+//   'memory.lowest_free_pages', 'syscalls.mlock.mean_ns', 'locks.mmap_sem.convoys.count'
 // - owner(id, host, boot, pid, started, seen_at): processes that run or ran parts of the study
-// - latency: a view: figure, with point, policy and replication
+// - latency: a view: figure, with point, policy and replication, of the runs that did not run out of memory
 //
 // Runs outlive plans: an edited study finds those of its runs that are there, and what it no longer wants stays.
 //
@@ -29,19 +34,28 @@
 // five minutes.
 #pragma once
 
+#include <SQLiteCpp/SQLiteCpp.h>
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "experiments/run/process_pool.h"
-#include "experiments/study/database.h"
 #include "experiments/study/study_plan.h"
 
 namespace experiments {
+
+/// What SQLite has against a store, and what can be done about it.
+class StoreError : public std::runtime_error {
+ public:
+  StoreError(const std::filesystem::path& file, const SQLite::Exception& error);
+};
 
 /// A run to do, or done.
 struct StoredRun {
@@ -50,14 +64,15 @@ struct StoredRun {
   std::string policy;
   std::uint64_t seed = 0;  ///< below 2^63
   std::string command;
+  std::string digest;                           ///< of the scenario under the policy
+  std::shared_ptr<const std::string> resolved;  ///< that scenario, as a file
 };
 
-/// How a run ended: its result as JSON text, or why there is none.
+/// How a run ended: its result, packed and without wall time, or why there is none.
 struct RunEnd {
   std::string key;
-  std::variant<std::string, Failure> outcome;
+  std::variant<ProcessPool::Bytes, Failure> outcome;
   std::chrono::nanoseconds wall{};
-  std::string distributions{};  ///< JSON, as of coarse_histogram.h; empty: not known
 };
 
 /// What became of the wish to do a run.
@@ -102,20 +117,34 @@ class Store {
   /// study.
   void merge(const std::filesystem::path& folder);
 
-  [[nodiscard]] Database& database() { return database_; }
-  /// Whether it keeps distributions: one of version 1 that is only read does not.
-  [[nodiscard]] bool has_distributions();
+  /// What `act` makes of the database. Throws StoreError.
+  template <typename Act>
+  auto with(Act act) {
+    try {
+      return act(database_);
+    } catch (const SQLite::Exception& error) {
+      throw StoreError(file_, error);
+    }
+  }
+  /// The first column of the first row of a query.
+  [[nodiscard]] std::int64_t integer(const std::string& sql);
+  [[nodiscard]] std::string text(const std::string& sql);
 
  private:
   [[nodiscard]] Claim claim(const StoredRun& run);
   [[nodiscard]] bool is_alive(std::int64_t owner);
   void finish(const RunEnd& end);
-  void insert_distributions(const RunEnd& end);
   void register_owner();
+  void take_from_shard(bool first);
 
   std::filesystem::path file_;
-  Database database_;
+  SQLite::Database database_;
   std::int64_t owner_ = 0;  ///< 0: not registered yet
 };
+
+/// Text that may be NULL, which is empty.
+[[nodiscard]] std::string text_of(const SQLite::Column& column);
+/// A number that may be NULL.
+[[nodiscard]] std::optional<std::int64_t> number_of(const SQLite::Column& column);
 
 }  // namespace experiments

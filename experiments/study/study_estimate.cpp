@@ -45,9 +45,10 @@ Work work_of(StudyPlan& plan) {
 std::optional<std::chrono::nanoseconds> known_time(const std::filesystem::path& folder) {
   if (folder.empty()) return std::nullopt;
   Store store(folder, Store::Mode::read);
-  Statement mean(store.database(), "SELECT CAST(avg(wall_ns) AS INTEGER) FROM run WHERE status = 'done'");
-  if (!mean.step() || mean.is_null(0)) return std::nullopt;
-  return std::chrono::nanoseconds(mean.integer(0));
+  const auto mean = store.with([](SQLite::Database& database) {
+    return number_of(database.execAndGet("SELECT CAST(avg(wall_ns) AS INTEGER) FROM run WHERE status = 'done'"));
+  });
+  return mean ? std::optional(std::chrono::nanoseconds(*mean)) : std::nullopt;
 }
 
 /// Of one run of the first point under its first policy; nothing when it takes too long or fails.

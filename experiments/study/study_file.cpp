@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <boost/algorithm/string.hpp>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -12,6 +11,7 @@
 #include "experiments/base/judgement.h"
 #include "experiments/base/statistics.h"
 #include "experiments/scenario/config_catalogue.h"
+#include "experiments/scenario/yaml_text.h"
 #include "experiments/scenario/yaml_values.h"
 
 namespace experiments {
@@ -64,20 +64,6 @@ Expected<std::vector<Value>> values_between(const Value& low, const Value& high,
   }
   return values;
 }
-
-// --- values -------------------------------------------------------------------------------------------------
-
-bool is_plain(const std::string& text) {
-  const auto plain = [](unsigned char c) {
-    return std::isalnum(c) != 0 || std::string_view("_.-+/% ").find(static_cast<char>(c)) != std::string_view::npos;
-  };
-  return !text.empty() && std::isalnum(static_cast<unsigned char>(text.front())) != 0 && text.back() != ' ' &&
-         std::all_of(text.begin(), text.end(), plain);
-}
-
-std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
-
-std::string scalar_to_flow(const std::string& text) { return is_plain(text) ? text : quoted(text); }
 
 // --- keys of the scenario that are not a study's to set --------------------------------------------------------
 
@@ -607,26 +593,6 @@ Expected<std::vector<Value>> parse_range(const std::string& text) {
   if (!step) return Refusal{step.message()};
   if (step->factor && low.amount <= 0) return Refusal{"a range by a factor must begin above zero"};
   return values_between(low, high, *step);
-}
-
-std::string to_flow(const YamlNode& node) {
-  std::vector<std::string> items;
-  for (const YamlEntry& entry : node.entries) {
-    const bool in_map = node.kind == YamlNode::Kind::map;
-    items.push_back(in_map ? fmt::format("{}: {}", scalar_to_flow(entry.key), to_flow(entry.value))
-                           : to_flow(entry.value));
-  }
-  switch (node.kind) {
-    case YamlNode::Kind::null:
-      return "~";
-    case YamlNode::Kind::scalar:
-      return scalar_to_flow(node.scalar);
-    case YamlNode::Kind::sequence:
-      return fmt::format("[{}]", fmt::join(items, ", "));
-    case YamlNode::Kind::map:
-      break;
-  }
-  return fmt::format("{{{}}}", fmt::join(items, ", "));
 }
 
 }  // namespace experiments

@@ -121,7 +121,4 @@ struct Study {
 /// meet the upper one. At most 10,000 values.
 [[nodiscard]] Expected<std::vector<Value>> parse_range(const std::string& text);
 
-/// A YAML value in one line, as --set reads it.
-[[nodiscard]] std::string to_flow(const YamlNode& node);
-
 }  // namespace experiments

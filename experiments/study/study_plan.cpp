@@ -1,8 +1,6 @@
 #include "experiments/study/study_plan.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
 #include <boost/algorithm/string.hpp>
 
 #include <algorithm>
@@ -10,7 +8,6 @@
 #include <cmath>
 
 #include "experiments/base/diagnostics.h"
-#include "experiments/base/shell.h"
 #include "experiments/scenario/config_catalogue.h"
 #include "sim/random.h"
 
@@ -56,28 +53,6 @@ Surroundings surroundings_of(const Study& study, const std::vector<const AxisVal
 }
 
 bool leads_into_policies(const Setting& setting) { return setting.set.starts_with("polic"); }
-
-const YamlNode* policy_node(const YamlNode& tree, std::size_t policy) {
-  if (const YamlEntry* const list = find_entry(tree, "policies")) return &list->value.entries[policy].value;
-  const YamlEntry* const one = find_entry(tree, "policy");
-  return one == nullptr ? nullptr : &one->value;
-}
-
-/// `processes[0].regions.heap.size` as a JSON pointer.
-Json::json_pointer pointer_of(const std::string& path) {
-  std::string text = "/" + path;
-  boost::algorithm::replace_all(text, "[", ".");
-  boost::algorithm::replace_all(text, "]", "");
-  boost::algorithm::replace_all(text, ".", "/");
-  return Json::json_pointer(text);
-}
-
-/// What stands at `path`, as text; nothing where there is none.
-std::optional<std::string> text_at(const Json& content, const std::string& path) {
-  const auto pointer = pointer_of(path);
-  if (!content.contains(pointer) || !content.at(pointer).is_string()) return std::nullopt;
-  return content.at(pointer).get<std::string>();
-}
 
 /// `machine.costs.fault` is called `fault`.
 std::string last_key(const std::string& path) { return path.substr(path.find_last_of('.') + 1); }
@@ -227,7 +202,7 @@ void StudyPlan::add_sensitivity_points() {
   StudyPoint base_point;
   base_point.settings = study_.settings;
   base_point.scenario = find_scenario(study_.scenario, study_.scenario_at);
-  const Json content = factors_of(base_point);
+  const ResolvedScenario content = factors_of(base_point);
   std::vector<std::string> values;
   for (const auto& [path, at] : spec.factors) {
     axes_.push_back(last_key(path));
@@ -270,11 +245,11 @@ YamlNode StudyPlan::tree_of(const StudyPoint& point, std::vector<Diagnostic>& di
   return tree;
 }
 
-Json StudyPlan::factors_of(const StudyPoint& point) {
+ResolvedScenario StudyPlan::factors_of(const StudyPoint& point) {
   std::vector<Diagnostic> diagnostics;
   const YamlNode tree = tree_of(point, diagnostics);
   (void)read_scenario(tree, point.scenario.parent_path(), {}, std::move(diagnostics));
-  return resolver_.resolve(tree, point.scenario.parent_path()).content;
+  return resolver_.resolve(tree, point.scenario.parent_path());
 }
 
 PointRuns StudyPlan::runs_of(const StudyPoint& point) {
@@ -288,8 +263,9 @@ PointRuns StudyPlan::runs_of(const StudyPoint& point) {
     const ResolvedScenario resolved = resolver_.resolve(tree, point.scenario.parent_path());
     for (std::size_t policy = 0; policy < runs.scenario.policies.size(); ++policy) {
       runs.digests.push_back(digest_of(resolved, policy));
-      runs.commands.push_back(command_of(point, tree, policy));
+      runs.resolved.push_back(std::make_shared<const std::string>(to_yaml(resolved, policy)));
     }
+    runs.specs = specs_of(point, tree);
   } catch (const InputError& error) {
     std::vector<Diagnostic> diagnostics = error.diagnostics();
     move_into_study(diagnostics, point.settings);
@@ -312,22 +288,21 @@ void StudyPlan::read_runs(const std::function<void(PointRuns)>& take) {
   if (!diagnostics.empty()) throw InputError(diagnostics);
 }
 
-std::string StudyPlan::command_of(const StudyPoint& point, const YamlNode& tree, std::size_t policy) {
-  const YamlNode& node = *policy_node(tree, policy);
-  std::string command = fmt::format("mlocksim run {}", shell_word(point.scenario.string()));
-  if (node.kind == YamlNode::Kind::scalar) {
-    const bool path = node.scalar.find('/') != std::string::npos && node.at.line > 0;
-    const auto folder = path ? std::filesystem::path(node.at.file).parent_path() : std::filesystem::path{};
-    const auto file = find_config(ConfigKind::policies, node.scalar, {folder});
-    command += fmt::format(" --policy {}", shell_word(path && file ? file->string() : node.scalar));
-  } else {
-    const bool one = find_entry(bases_.load(point.scenario), "policy") != nullptr;
-    command += " --set " + shell_word(one ? "policy=" + to_flow(node) : fmt::format("policies=[{}]", to_flow(node)));
-  }
+std::vector<RunSpec> StudyPlan::specs_of(const StudyPoint& point, const YamlNode& tree) {
+  RunSpec run{point.scenario.string(), {}, {}, {}};
   for (const Setting& setting : point.settings) {
-    if (!leads_into_policies(setting)) command += " --set " + shell_word(setting.set);
+    if (!leads_into_policies(setting)) run.sets.push_back(setting.set);
   }
-  return command;
+  std::vector<Diagnostic> reported_when_read;
+  YamlNode base = bases_.load(point.scenario);
+  apply_scenario_sets(base, run.sets, reported_when_read);
+  const std::filesystem::path folder = point.scenario.parent_path();
+  std::vector<RunSpec> specs;
+  for (const YamlNode& policy : policies_of(tree, {}, folder)) {
+    specs.push_back(run);
+    specs.back().policy = policy_argument(policy, base, folder);
+  }
+  return specs;
 }
 
 }  // namespace experiments

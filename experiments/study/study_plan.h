@@ -7,12 +7,13 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "experiments/scenario/resolved_scenario.h"
-#include "experiments/scenario/scenario_file.h"
+#include "experiments/scenario/run_spec.h"
 #include "experiments/study/study_file.h"
 
 namespace experiments {
@@ -29,8 +30,9 @@ struct StudyPoint {
 struct PointRuns {
   models::Scenario scenario;
   std::vector<Expectation> expectations;
-  std::vector<std::string> digests;   ///< of each of the scenario's policies: what run_key takes
-  std::vector<std::string> commands;  ///< for a shell, without the seed: `mlocksim run ... --policy downgrade`
+  std::vector<std::string> digests;                          ///< of each of the scenario's policies: what run_key takes
+  std::vector<std::shared_ptr<const std::string>> resolved;  ///< of each: to_yaml() of resolved_scenario.h
+  std::vector<RunSpec> specs;  ///< what repeats a run under each of them, without the seed
 };
 
 class StudyPlan {
@@ -59,8 +61,8 @@ class StudyPlan {
                            const std::vector<const AxisValue*>& chosen) const;
   [[nodiscard]] std::filesystem::path find_scenario(const std::string& name, const Position& at);
   [[nodiscard]] YamlNode tree_of(const StudyPoint& point, std::vector<Diagnostic>& diagnostics);
-  [[nodiscard]] std::string command_of(const StudyPoint& point, const YamlNode& tree, std::size_t policy);
-  [[nodiscard]] Json factors_of(const StudyPoint& point);
+  [[nodiscard]] std::vector<RunSpec> specs_of(const StudyPoint& point, const YamlNode& tree);
+  [[nodiscard]] ResolvedScenario factors_of(const StudyPoint& point);
 
   Study study_;
   std::vector<std::string> axes_;

@@ -12,7 +12,9 @@
 #include <set>
 
 #include "experiments/base/csv.h"
+#include "experiments/base/diagnostics.h"
 #include "experiments/base/quantity.h"
+#include "models/measure/result.h"
 
 namespace experiments {
 
@@ -20,73 +22,117 @@ namespace {
 
 constexpr const char* kTotal = "total";
 
-std::size_t place_of(const std::string& statistic) {
-  const auto& names = statistic_names();
-  return static_cast<std::size_t>(std::find(names.begin(), names.end(), statistic) - names.begin());
-}
-
 // --- reading ------------------------------------------------------------------------------------------------
 
-std::string meta_text(Database& database, const std::string& key) {
-  Statement find(database, "SELECT value FROM meta WHERE key = ?");
+std::string meta_text(SQLite::Database& database, const std::string& key) {
+  SQLite::Statement find(database, "SELECT value FROM meta WHERE key = ?");
   find.bind(1, key);
-  return find.step() ? find.text(0) : std::string();
+  return find.executeStep() ? find.getColumn(0).getString() : std::string();
 }
 
-Json meta_value(Database& database, const std::string& key, const Json& otherwise) {
+Json meta_value(SQLite::Database& database, const std::string& key, const Json& otherwise) {
   const std::string text = meta_text(database, key);
   return text.empty() ? otherwise : Json::parse(text);
 }
 
-void read_points(Database& database, StudyResults& results) {
-  Statement points(database, "SELECT number, labels FROM point ORDER BY number");
-  while (points.step()) {
+void read_meta(SQLite::Database& database, StudyResults& results) {
+  results.name = meta_text(database, "name");
+  results.about = meta_text(database, "about");
+  results.axes = meta_value(database, "axes", Json::array()).get<std::vector<std::string>>();
+  for (const Json& text : meta_value(database, "measures", Json::array())) {
+    if (const auto measure = parse_measure(text.get<std::string>())) results.measures.push_back(*measure);
+  }
+  results.command = meta_text(database, "command");
+  const Json asked = meta_value(database, "study", Json::object());
+  if (asked.contains("find")) {
+    const Json& find = asked["find"];
+    results.find = FindFacts{find.at("axis").get<std::string>(), find.at("where").get<std::string>()};
+  }
+  if (asked.contains("sensitivity")) {
+    const Json& sensitivity = asked["sensitivity"];
+    results.sensitivity = SensitivityFacts{sensitivity.at("factors").get<std::vector<std::string>>(),
+                                           sensitivity.at("trajectories").get<int>()};
+  }
+}
+
+void read_points(SQLite::Database& database, StudyResults& results) {
+  SQLite::Statement points(database, "SELECT number, labels FROM point ORDER BY number");
+  while (points.executeStep()) {
     PointOutcomes point;
-    point.number = static_cast<std::size_t>(points.integer(0));
-    for (const Json& label : Json::parse(points.text(1))) {
+    point.number = static_cast<std::size_t>(points.getColumn(0).getInt64());
+    for (const Json& label : Json::parse(points.getColumn(1).getString())) {
       point.labels.push_back(label.is_null() ? std::nullopt : std::optional(label.get<std::string>()));
     }
+    point.labels.resize(results.axes.size());
     results.points.push_back(std::move(point));
   }
 }
 
-std::map<std::string, std::map<std::pair<std::string, std::string>, Figures>> read_figures(Database& database) {
-  std::map<std::string, std::map<std::pair<std::string, std::string>, Figures>> all;
-  Statement rows(database,
-                 "SELECT run, class, phase, count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns "
-                 "FROM figure WHERE run IN (SELECT run FROM point_run)");
-  while (rows.step()) {
-    Figures& figures = all[rows.text(0)][{rows.text(1), rows.text(2)}];
+using FiguresOfRun = std::map<std::pair<std::string, std::string>, Figures>;
+
+std::map<std::string, FiguresOfRun> read_figures(SQLite::Database& database) {
+  std::string columns;
+  for (const NamedStatistic& statistic : kStatistics) columns += fmt::format(", {}", statistic.column);
+  SQLite::Statement rows(
+      database,
+      fmt::format("SELECT run, class, phase{} FROM figure WHERE run IN (SELECT run FROM point_run)", columns));
+  std::map<std::string, FiguresOfRun> all;
+  while (rows.executeStep()) {
+    Figures& figures =
+        all[rows.getColumn(0).getString()][{rows.getColumn(1).getString(), rows.getColumn(2).getString()}];
     for (std::size_t place = 0; place < figures.size(); ++place) {
-      figures[place] = rows.optional_integer(static_cast<int>(place) + 3);
+      figures[place] = number_of(rows.getColumn(static_cast<int>(place) + 3));
     }
   }
   return all;
 }
 
-void read_runs(Database& database, StudyResults& results) {
+/// Of the columns key, status, reason, command, seed, wall_ns, outcome, digest, program, result_version, sim_time_ns,
+/// from `first` on.
+RunOutcome run_in(SQLite::Statement& row, int first) {
+  RunOutcome run;
+  run.key = text_of(row.getColumn(first));
+  run.status = text_of(row.getColumn(first + 1));
+  run.reason = text_of(row.getColumn(first + 2));
+  run.command = text_of(row.getColumn(first + 3));
+  run.seed = static_cast<std::uint64_t>(row.getColumn(first + 4).getInt64());
+  run.wall_ns = row.getColumn(first + 5).getInt64();
+  run.out_of_memory = text_of(row.getColumn(first + 6)) == to_string(models::Outcome::out_of_memory);
+  run.digest = text_of(row.getColumn(first + 7));
+  run.version = {text_of(row.getColumn(first + 8)), row.getColumn(first + 9).getInt()};
+  run.sim_time_ns = row.getColumn(first + 10).getInt64();
+  return run;
+}
+
+void read_runs(SQLite::Database& database, StudyResults& results) {
   const auto figures = read_figures(database);
-  Statement rows(
+  SQLite::Statement rows(
       database,
-      "SELECT point, policy_order, point_run.policy, replication, key, status, reason, command, seed, wall_ns "
-      "FROM point_run LEFT JOIN run ON run.key = point_run.run ORDER BY point, policy_order, replication");
-  while (rows.step()) {
-    const auto number = static_cast<std::size_t>(rows.integer(0));
-    const auto order = static_cast<std::size_t>(rows.integer(1));
+      "SELECT point, policy_order, point_run.policy, replication, key, status, reason, command, seed, wall_ns, "
+      "outcome, "
+      "digest, program, result_version, fact.value FROM point_run LEFT JOIN run ON run.key = point_run.run "
+      "LEFT JOIN fact ON fact.run = point_run.run AND fact.name = 'sim_time_ns' "
+      "ORDER BY point, policy_order, replication");
+  while (rows.executeStep()) {
+    const auto number = static_cast<std::size_t>(rows.getColumn(0).getInt64());
+    const auto order = static_cast<std::size_t>(rows.getColumn(1).getInt64());
     if (number >= results.points.size()) continue;
     auto& policies = results.points[number].policies;
     if (policies.size() <= order) policies.resize(order + 1);
-    policies[order].policy = rows.text(2);
-    RunOutcome& run = policies[order].replications[static_cast<int>(rows.integer(3))];
-    run = {rows.text(4),
-           rows.text(5),
-           rows.text(6),
-           rows.text(7),
-           static_cast<std::uint64_t>(rows.integer(8)),
-           rows.integer(9),
-           {}};
+    policies[order].policy = rows.getColumn(2).getString();
+    RunOutcome& run = policies[order].replications[rows.getColumn(3).getInt()];
+    run = run_in(rows, 4);
     const auto found = figures.find(run.key);
     if (found != figures.end()) run.figures = found->second;
+  }
+}
+
+template <typename Take>
+void for_each_run(const StudyResults& results, Take take) {
+  for (const PointOutcomes& point : results.points) {
+    for (const PolicyOutcomes& policy : point.policies) {
+      for (const auto& [replication, run] : policy.replications) take(run);
+    }
   }
 }
 
@@ -122,6 +168,9 @@ void add_point_rows(const PointOutcomes& point, const std::vector<Measure>& meas
     for (std::size_t order = 0; order < point.policies.size(); ++order) {
       const PolicyOutcomes& policy = point.policies[order];
       text += fmt::format("    {:<{}}  {:<34}", policy.policy, widest, cell(policy, measure));
+      if (const std::size_t left_out = policy.out_of_memory(); left_out > 0) {
+        text += fmt::format("  without {} of {} that ran out of memory", left_out, policy.replications.size());
+      }
       const auto change = order == 0 ? std::nullopt : difference(point.policies.front(), policy, measure);
       if (change) text += fmt::format("  difference {}", difference_text(measure, *change));
       text.erase(text.find_last_not_of(' ') + 1);
@@ -130,19 +179,38 @@ void add_point_rows(const PointOutcomes& point, const std::vector<Measure>& meas
   }
 }
 
-std::string failures_text(const StudyResults& results) {
+/// A line or two for each run of the study that `is_meant`, each once, with what `says` says of it.
+template <typename IsMeant, typename Says>
+std::string list_runs(const StudyResults& results, IsMeant is_meant, Says says) {
   std::string text;
   std::set<std::string> shown;
   for (const PointOutcomes& point : results.points) {
     for (const PolicyOutcomes& policy : point.policies) {
       for (const auto& [replication, run] : policy.replications) {
-        if (run.status != "failed" || !shown.insert(run.key).second) continue;
+        if (!is_meant(run) || !shown.insert(run.key).second) continue;
         text += fmt::format("  {}, {}, replication {}: {}\n    {}\n", title_of(results, point), policy.policy,
-                            replication, run.reason, run.command);
+                            replication, says(run), run.command);
       }
     }
   }
-  return text.empty() ? text : "\nFailed\n" + text;
+  return text;
+}
+
+std::string failures_text(const StudyResults& results) {
+  const std::string failed = list_runs(
+      results, [](const RunOutcome& run) { return run.status == "failed"; },
+      [](const RunOutcome& run) { return run.reason; });
+  return failed.empty() ? failed : "\nFailed\n" + failed;
+}
+
+std::string out_of_memory_text(const StudyResults& results) {
+  const std::size_t count = results.count_out_of_memory();
+  if (count == 0) return {};
+  const std::string runs = list_runs(
+      results, [](const RunOutcome& run) { return run.out_of_memory; },
+      [](const RunOutcome& run) { return "after " + human(sim::Nanoseconds(run.sim_time_ns)); });
+  return fmt::format("\nOUT OF MEMORY: {} run{} ended early, and {} in no figure above\n{}", count,
+                     count == 1 ? "" : "s", count == 1 ? "is" : "are", runs);
 }
 
 // --- find ---------------------------------------------------------------------------------------------------
@@ -184,8 +252,8 @@ Json found_on(const StudyResults& results, const Line& line, std::size_t axis, c
 
 Json findings(const StudyResults& results) {
   Json all = Json::array();
-  const auto condition = parse_expression(results.facts["find"]["where"].get<std::string>());
-  const std::size_t axis = axis_number(results, results.facts["find"]["axis"].get<std::string>());
+  const auto condition = parse_expression(results.find->where);
+  const std::size_t axis = axis_number(results, results.find->axis);
   if (!condition || axis == results.axes.size()) return all;
   for (const Line& line : lines_of(labels_of(results.points), axis))
     all.push_back(found_on(results, line, axis, *condition));
@@ -198,8 +266,8 @@ std::string side_text(const Json& side) {
 }
 
 std::string findings_text(const StudyResults& results) {
-  const std::string axis = results.facts["find"]["axis"].get<std::string>();
-  std::string text = fmt::format("\nWhere along {}: {}\n", axis, results.facts["find"]["where"].get<std::string>());
+  const std::string axis = results.find->axis;
+  std::string text = fmt::format("\nWhere along {}: {}\n", axis, results.find->where);
   for (const Json& found : findings(results)) {
     std::vector<std::string> at;
     for (const auto& [name, value] : found["at"].items())
@@ -308,10 +376,10 @@ Json measure_json(const PointOutcomes& point, const PolicyOutcomes& policy, cons
 
 std::optional<double> PolicyOutcomes::value(const Measure& measure, int replication) const {
   const auto run = replications.find(replication);
-  if (run == replications.end() || run->second.status != "done") return std::nullopt;
+  if (run == replications.end() || !run->second.is_whole()) return std::nullopt;
   const auto figures = run->second.figures.find({measure.class_name, measure.phase});
   if (figures == run->second.figures.end()) return std::nullopt;
-  const auto figure = figures->second[place_of(measure.statistic)];
+  const auto figure = figures->second[statistic_place(measure.statistic)];
   return figure ? std::optional(static_cast<double>(*figure)) : std::nullopt;
 }
 
@@ -323,6 +391,11 @@ std::vector<double> PolicyOutcomes::values(const Measure& measure) const {
   return values;
 }
 
+std::size_t PolicyOutcomes::out_of_memory() const {
+  return static_cast<std::size_t>(std::count_if(replications.begin(), replications.end(),
+                                                [](const auto& each) { return each.second.out_of_memory; }));
+}
+
 const PolicyOutcomes* PointOutcomes::policy(const std::string& name) const {
   const auto found =
       std::find_if(policies.begin(), policies.end(), [&](const PolicyOutcomes& each) { return each.policy == name; });
@@ -332,34 +405,46 @@ const PolicyOutcomes* PointOutcomes::policy(const std::string& name) const {
 std::size_t StudyResults::count(const std::string& status) const {
   std::set<std::string> keys;
   std::size_t not_begun = 0;
-  for (const PointOutcomes& point : points) {
-    for (const PolicyOutcomes& policy : point.policies) {
-      for (const auto& [replication, run] : policy.replications) {
-        if (run.status != status) continue;
-        run.key.empty() ? static_cast<void>(++not_begun) : static_cast<void>(keys.insert(run.key));
-      }
-    }
-  }
+  for_each_run(*this, [&](const RunOutcome& run) {
+    if (run.status != status) return;
+    run.key.empty() ? static_cast<void>(++not_begun) : static_cast<void>(keys.insert(run.key));
+  });
   return keys.size() + not_begun;
 }
 
+std::size_t StudyResults::count_out_of_memory() const {
+  std::set<std::string> keys;
+  for_each_run(*this, [&](const RunOutcome& run) {
+    if (run.out_of_memory) keys.insert(run.key);
+  });
+  return keys.size();
+}
+
+std::map<ProgramVersion, std::size_t> StudyResults::versions() const {
+  std::map<ProgramVersion, std::set<std::string>> keys;
+  for_each_run(*this, [&](const RunOutcome& run) {
+    if (run.status == "done") keys[run.version].insert(run.key);
+  });
+  std::map<ProgramVersion, std::size_t> counts;
+  for (const auto& [version, runs] : keys) counts[version] = runs.size();
+  return counts;
+}
+
 StudyResults read_results(Store& store) {
-  Database& database = store.database();
-  StudyResults results;
-  // One view of it all: a sweep may be writing.
-  database.run("BEGIN");
-  results.name = meta_text(database, "name");
-  results.about = meta_text(database, "about");
-  results.axes = meta_value(database, "axes", Json::array()).get<std::vector<std::string>>();
-  for (const Json& text : meta_value(database, "measures", Json::array())) {
-    if (const auto measure = parse_measure(text.get<std::string>())) results.measures.push_back(*measure);
-  }
-  results.command = meta_text(database, "command");
-  results.facts = meta_value(database, "study", Json::object());
-  read_points(database, results);
-  read_runs(database, results);
-  database.run("COMMIT");
-  return results;
+  return store.with([](SQLite::Database& database) {
+    StudyResults results;
+    // One view of it all: a sweep may be writing.
+    SQLite::Transaction transaction(database);
+    try {
+      read_meta(database, results);
+      read_points(database, results);
+      read_runs(database, results);
+    } catch (const Json::exception& error) {
+      throw InputError({{database.getFilename(), 0, 0, "", fmt::format("damaged in itself: {}", error.what())}});
+    }
+    transaction.commit();
+    return results;
+  });
 }
 
 std::vector<Measure> shown_measures(const StudyResults& results) {
@@ -404,7 +489,7 @@ std::optional<Interval> difference(const PolicyOutcomes& first, const PolicyOutc
 
 std::string to_text(const StudyResults& results) {
   std::string text = fmt::format("{}\n{}{}", results.name, results.about, results.about.empty() ? "" : "\n");
-  const bool of_factors = results.facts.contains("sensitivity");
+  const bool of_factors = results.sensitivity.has_value();
   const std::vector<Measure> measures = shown_measures(results);
   for (const PointOutcomes& point : results.points) {
     const bool any = std::any_of(point.policies.begin(), point.policies.end(), [](const PolicyOutcomes& policy) {
@@ -415,27 +500,29 @@ std::string to_text(const StudyResults& results) {
     text += fmt::format("\n{}\n", of_factors ? "the scenario as it is" : title_of(results, point));
     add_point_rows(point, measures, text);
   }
-  return text + study_findings_text(results) + failures_text(results);
+  return text + study_findings_text(results) + failures_text(results) + out_of_memory_text(results);
 }
 
 std::string study_findings_text(const StudyResults& results) {
   std::string text;
-  if (results.facts.contains("find")) text += findings_text(results);
-  if (results.facts.contains("sensitivity")) text += effects_text(results);
+  if (results.find) text += findings_text(results);
+  if (results.sensitivity) text += effects_text(results);
   return text;
 }
 
 std::string to_csv(const StudyResults& results) {
   std::string text = "point";
   for (const std::string& axis : results.axes) text += "," + csv_field(axis);
-  text += ",policy,replication,seed,status,class,phase,count,mean_ns,p50_ns,p90_ns,p99_ns,p999_ns,p9999_ns,max_ns\n";
+  text += ",policy,replication,seed,status,class,phase";
+  for (const NamedStatistic& statistic : kStatistics) text += fmt::format(",{}", statistic.column);
+  text += "\n";
   for (const PointOutcomes& point : results.points) {
     std::string labels = fmt::format("{}", point.number);
     for (const auto& label : point.labels) labels += "," + csv_field(label.value_or(""));
     for (const PolicyOutcomes& policy : point.policies) {
       for (const auto& [replication, run] : policy.replications) {
-        const std::string head =
-            fmt::format("{},{},{},{},{}", labels, csv_field(policy.policy), replication, run.seed, run.status);
+        const std::string head = fmt::format("{},{},{},{},{}", labels, csv_field(policy.policy), replication, run.seed,
+                                             run.out_of_memory ? "out_of_memory" : run.status);
         if (run.status == "failed") text += head + ",,,,,,,,,,\n";
         if (run.status != "done") continue;
         for (const auto& [where, figures] : run.figures) {
@@ -462,13 +549,14 @@ Json to_json(const StudyResults& results) {
     Json& policies = each["policies"] = Json::array();
     for (const PolicyOutcomes& policy : point.policies) {
       Json of_policy{{"policy", policy.policy}, {"measures", Json::array()}};
+      if (const std::size_t left_out = policy.out_of_memory(); left_out > 0) of_policy["out_of_memory"] = left_out;
       for (const Measure& measure : measures) of_policy["measures"].push_back(measure_json(point, policy, measure));
       policies.push_back(std::move(of_policy));
     }
     points.push_back(std::move(each));
   }
-  if (results.facts.contains("find")) json["find"] = findings(results);
-  if (results.facts.contains("sensitivity")) json["sensitivity"] = effects_json(results);
+  if (results.find) json["find"] = findings(results);
+  if (results.sensitivity) json["sensitivity"] = effects_json(results);
   return json;
 }
 
@@ -490,7 +578,7 @@ std::optional<double> share_holding(const PointOutcomes& point, const Expression
   std::set<int> replications;
   for (const PolicyOutcomes& policy : point.policies) {
     for (const auto& [replication, run] : policy.replications) {
-      if (run.status == "done") replications.insert(replication);
+      if (run.is_whole()) replications.insert(replication);
     }
   }
   std::size_t counted = 0;
@@ -507,7 +595,7 @@ std::optional<double> share_holding(const PointOutcomes& point, const Expression
       const PolicyOutcomes* const policy = point.policy(measure.policy);
       const auto run =
           policy == nullptr ? std::map<int, RunOutcome>::const_iterator{} : policy->replications.find(replication);
-      complete = complete && policy != nullptr && run != policy->replications.end() && run->second.status == "done";
+      complete = complete && policy != nullptr && run != policy->replications.end() && run->second.is_whole();
       return complete ? policy->value(measure, replication) : std::nullopt;
     };
     const auto truth = holds(condition, surroundings);

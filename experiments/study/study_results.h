@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -16,14 +17,24 @@
 #include <vector>
 
 #include "experiments/base/expression.h"
+#include "experiments/base/json.h"
+#include "experiments/base/statistic_list.h"
 #include "experiments/base/statistics.h"
 #include "experiments/study/store.h"
 
 namespace experiments {
 
-/// The latencies of one class during one phase of a run, in the order of statistic_names(); nothing where there were
-/// too few samples.
-using Figures = std::array<std::optional<std::int64_t>, 8>;
+/// The latencies of one class during one phase of a run, or of one of a locker's calls, in the order of kStatistics;
+/// nothing where there were too few samples.
+using Figures = std::array<std::optional<std::int64_t>, kStatistics.size()>;
+
+/// Which mlocksim ran a run.
+struct ProgramVersion {
+  std::string program;     ///< empty: not known
+  int result_version = 0;  ///< kResultVersion of resolved_scenario.h
+
+  auto operator<=>(const ProgramVersion&) const = default;
+};
 
 /// One replication of a point under a policy.
 struct RunOutcome {
@@ -34,6 +45,13 @@ struct RunOutcome {
   std::uint64_t seed = 0;
   std::int64_t wall_ns = 0;
   std::map<std::pair<std::string, std::string>, Figures> figures;  ///< by class and phase
+  bool out_of_memory = false;                                      ///< it is done, and its figures end there
+  std::int64_t sim_time_ns = 0;                                    ///< how long it was, if that is known
+  std::string digest;  ///< the key of its resolved scenario in the store; empty: not known
+  ProgramVersion version;
+
+  /// Whether its figures count: it is done and did not run out of memory.
+  [[nodiscard]] bool is_whole() const { return status == "done" && !out_of_memory; }
 };
 
 struct PolicyOutcomes {
@@ -42,8 +60,10 @@ struct PolicyOutcomes {
 
   /// A measure of one replication; nothing where it has none.
   [[nodiscard]] std::optional<double> value(const Measure& measure, int replication) const;
-  /// Those of all replications that have one.
+  /// Those of all replications that have one. A run that ran out of memory has none.
   [[nodiscard]] std::vector<double> values(const Measure& measure) const;
+  /// How many replications ran out of memory.
+  [[nodiscard]] std::size_t out_of_memory() const;
 };
 
 struct PointOutcomes {
@@ -54,19 +74,36 @@ struct PointOutcomes {
   [[nodiscard]] const PolicyOutcomes* policy(const std::string& name) const;
 };
 
+/// What a search looks for (study_file.h).
+struct FindFacts {
+  std::string axis;
+  std::string where;
+};
+
+/// What a sensitivity study varies.
+struct SensitivityFacts {
+  std::vector<std::string> factors;
+  int trajectories = 0;
+};
+
 struct StudyResults {
   std::string name;
   std::string about;
   std::vector<std::string> axes;
   std::vector<Measure> measures;
-  std::string command;                ///< that made it, without -o; empty: not known
-  Json facts;                         ///< `study` of the table meta
+  std::string command;  ///< that made it, without -o; empty: not known
+  std::optional<FindFacts> find;
+  std::optional<SensitivityFacts> sensitivity;
   std::vector<PointOutcomes> points;  ///< in the order of the plan; those without runs, too
 
+  /// Runs, each counted once, but those that have not begun (status "") at each place.
   [[nodiscard]] std::size_t count(const std::string& status) const;
+  [[nodiscard]] std::size_t count_out_of_memory() const;
+  /// What ran the runs that are done, and how many.
+  [[nodiscard]] std::map<ProgramVersion, std::size_t> versions() const;
 };
 
-/// Reads everything, in one transaction.
+/// Reads everything, in one transaction. Throws StoreError, and InputError where what the store says makes no sense.
 [[nodiscard]] StudyResults read_results(Store& store);
 
 /// What is shown of a study: its measures, or p99 of every class that competes, over the whole run.

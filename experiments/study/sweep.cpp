@@ -9,8 +9,7 @@
 #include <thread>
 #include <utility>
 
-#include "experiments/run/coarse_histogram.h"
-#include "experiments/run/result_json.h"
+#include "experiments/run/result_pack.h"
 #include "models/simulation.h"
 
 namespace experiments {
@@ -27,26 +26,11 @@ struct PendingRun {
   std::size_t policy = 0;
 };
 
+/// Packed as the store keeps it.
 ProcessPool::Bytes result_of(const PendingRun& pending) {
   models::Scenario scenario = pending.runs->scenario;
   scenario.seed = pending.stored.seed;
-  const models::Result result = models::simulate(scenario, scenario.policies[pending.policy], {});
-  // Two lines: neither text has a line break of its own.
-  const std::string text = result_text(result) + "\n" + to_json(distributions_of(result)).dump();
-  return {text.begin(), text.end()};
-}
-
-RunEnd end_of(const ProcessPool::Finished& finished, const std::string& key) {
-  RunEnd end{key, std::string(), finished.wall, {}};
-  if (const auto* const failure = std::get_if<Failure>(&finished.outcome)) {
-    end.outcome = *failure;
-  } else {
-    const auto& bytes = std::get<ProcessPool::Bytes>(finished.outcome);
-    const auto line_end = std::find(bytes.begin(), bytes.end(), '\n');
-    end.outcome = std::string(bytes.begin(), line_end);
-    if (line_end != bytes.end()) end.distributions = std::string(std::next(line_end), bytes.end());
-  }
-  return end;
+  return pack(models::without_wall(models::simulate(scenario, scenario.policies[pending.policy], {})));
 }
 
 class Sweep {
@@ -93,8 +77,10 @@ class Sweep {
   PendingRun run_at(std::size_t point, std::size_t policy, int replication) const {
     const PointRuns& runs = points_[point];
     const std::uint64_t seed = plan_.study().seed + static_cast<std::uint64_t>(replication);
+    RunSpec spec = runs.specs[policy];
+    spec.seed = seed;
     return {{run_key(runs.digests[policy], seed), runs.scenario.name, runs.scenario.policies[policy].name, seed,
-             fmt::format("{} --seed {}", runs.commands[policy], seed)},
+             to_command(spec), runs.digests[policy], runs.resolved[policy]},
             &runs,
             policy};
   }
@@ -109,13 +95,8 @@ class Sweep {
       store_.forget_failed(keys);
     }
     std::deque<PendingRun> pending;
-    Statement find(store_.database(), "SELECT status, reason FROM run WHERE key = ?");
     for (const PendingRun& run : runs) {
-      find.bind(1, run.stored.key);
-      const bool there = find.step();
-      const std::string status = there ? find.text(0) : std::string();
-      const std::string reason = there ? find.text(1) : std::string();
-      find.reset();
+      const std::string status = status_of(run.stored.key);
       if (status != "done" && status != "failed") {
         pending.push_back(run);
         continue;
@@ -126,6 +107,15 @@ class Sweep {
     }
     if (pending.empty() && !runs.empty() && is_adaptive(plan_.study())) return plan_round(false);
     return pending;
+  }
+
+  /// Empty: it has not been begun.
+  std::string status_of(const std::string& key) {
+    return store_.with([&](SQLite::Database& database) {
+      SQLite::Statement find(database, "SELECT status FROM run WHERE key = ?");
+      find.bind(1, key);
+      return find.executeStep() ? find.getColumn(0).getString() : std::string();
+    });
   }
 
   void run_all(std::deque<PendingRun> pending) {
@@ -187,7 +177,7 @@ class Sweep {
   void collect(const std::vector<ProcessPool::Finished>& all) {
     for (const ProcessPool::Finished& finished : all) {
       const auto run = running_.find(finished.id);
-      ended_.push_back(end_of(finished, run->second.stored.key));
+      ended_.push_back({run->second.stored.key, finished.outcome, finished.wall});
       count(finished, run->second.stored);
       running_.erase(run);
     }

@@ -1,6 +1,7 @@
 // Results that nobody simulated: figures chosen by a test, for what is computed from results.
 #pragma once
 
+#include <boost/container/flat_map.hpp>
 #include <cstdint>
 #include <initializer_list>
 #include <map>

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <boost/algorithm/string/join.hpp>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -14,6 +15,7 @@
 
 #include "tests/support/command_line.h"
 #include "tests/support/places.h"
+#include "tests/support/run_commands.h"
 #include "tests/support/tiny_scenario.h"
 
 namespace {
@@ -73,6 +75,65 @@ void expect_bad_input(const Outcome& outcome, const std::string& what) {
   EXPECT_EQ(outcome.code, kBadInput) << outcome.out << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr(what));
   EXPECT_EQ(outcome.out, "") << "what is wrong goes to standard error";
+}
+
+// --- commands that repeat a run -----------------------------------------------------------------------------
+
+// With names that a shell would take apart, and policies that the scenario itself defines.
+TEST_F(Commands, CompareGivesACommandForEachRun) {
+  (void)folder_.write("mine.yaml",
+                      "schema: mlocksim/1\nname: given\npopulate: {mode: downgrade}\n"
+                      "munlock: {mode: downgrade}\nmunmap: {mode: downgrade}\n");
+  const std::string own = tiny_with("[write_held, downgrade, unlock_downgrade]",
+                                    "[{from: write_held, name: downgrade}, {from: downgrade, name: b}]");
+  const std::string file = folder_ / "it's \"tiny\".yaml";
+  std::filesystem::rename(own, file);
+  const std::vector<std::string> sets{"processes[0].threads.faulter.count=3", "about=what's \"this\" in $HOME"};
+  const std::string mine = folder_ / "mine.yaml";
+  for (const std::vector<std::string>& policies :
+       std::vector<std::vector<std::string>>{{}, {"b", mine, "unlock_downgrade"}, {"all"}}) {
+    const std::string list = boost::algorithm::join(policies, ",");
+    std::vector<std::string> words{"compare",          file,     "--set", sets[0], "--set", sets[1], "--json",
+                                   folder_ / "c.json", "--seed", "7"};
+    if (!policies.empty()) words.insert(words.end(), {"--policies", list});
+    const Outcome outcome = mlocksim(words);
+    ASSERT_EQ(outcome.code, kOk) << outcome.err;
+    const models::Scenario all = experiments::read_scenario(file, {sets, 7, policies});
+    const json commands = json::parse(tests::text_of(folder_ / "c.json")).at("commands");
+    ASSERT_EQ(commands.size(), all.policies.size()) << list;
+    for (std::size_t each = 0; each < commands.size(); ++each) {
+      models::Scenario expected = all;
+      expected.policies = {all.policies[each]};
+      const auto command = commands[each].get<std::string>();
+      EXPECT_EQ(experiments::read_run(tests::run_of_command(command)).scenario, expected) << command;
+    }
+  }
+}
+
+TEST_F(Commands, RunCompareAndExplainFindAPolicyThatTheScenarioDefines) {
+  const std::string file =
+      tiny_with("[write_held, downgrade, unlock_downgrade]", "[write_held, {from: downgrade, name: mine}]");
+  EXPECT_EQ(mlocksim({"run", file, "--policy", "mine"}).code, kOk);
+  EXPECT_EQ(mlocksim({"compare", file, "--policies", "mine,downgrade"}).code, kOk);
+  EXPECT_EQ(mlocksim({"explain", file, "--policy", "mine", "--reps", "1"}).code, kOk);
+  expect_bad_input(mlocksim({"run", file, "--policy", "mime"}), "there is no policy 'mime'");
+}
+
+// --- where what is said does not arrive -------------------------------------------------------------------
+
+TEST_F(Commands, NoticeThatTheirOutputCannotBeWritten) {
+  for (const std::string nowhere : {">/dev/full", ">&-"}) {
+    const Outcome outcome = tests::run_program({"/bin/sh", "-c", tests::mlocksim_binary() + " --help " + nowhere});
+    EXPECT_EQ(outcome.code, kRunFailed) << nowhere;
+    EXPECT_THAT(outcome.err, HasSubstr("cannot")) << nowhere;
+  }
+}
+
+TEST_F(Commands, TellWhatIsWrongByTheirExitCodeWhereNobodyListens) {
+  for (const std::string nowhere : {"2>/dev/full", "2>&-"}) {
+    EXPECT_EQ(tests::run_program({"/bin/sh", "-c", tests::mlocksim_binary() + " run nope " + nowhere}).code, kBadInput)
+        << nowhere;
+  }
 }
 
 // The commands that the program lists: lines of two blanks, a name and what it does.

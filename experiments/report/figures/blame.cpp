@@ -112,22 +112,7 @@ constexpr std::array<const char*, 8> kPartColours{"#882255", "#DDCC77", "#332288
 
 std::string share_html(const ReportData& data, const Focus& focus, const std::string& policy, const ClassAndCall& where,
                        const BlameSum& slowest) {
-  const std::string at = where.second == "total"
-                             ? fmt::format("$.classes.\"{}\".total.tail_blame", where.first)
-                             : fmt::format("$.classes.\"{}\".during.\"{}\".tail_blame", where.first, where.second);
-  std::string sum;
-  for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
-    if (static_cast<models::Cause>(cause) == models::Cause::sleep) continue;
-    sum += fmt::format("{}ifnull(json_extract(result, '{}.{}'), 0)", sum.empty() ? "" : " + ", at,
-                       to_string(static_cast<models::Cause>(cause)));
-  }
-  std::string query;
-  if (data.is_study) {
-    query = fmt::format(
-        "SELECT json_extract(result, '{}.lock_wait'), {} FROM point_run JOIN run ON run.key = point_run.run WHERE "
-        "point={} AND point_run.policy='{}' AND result IS NOT NULL",
-        at, sum, focus.point, policy);
-  }
+  const std::string query = query_of_tail_blame(data, focus.point, policy, where.first, where.second);
   double waits = 0;
   for (const auto& [part, time] : slowest.parts) {
     if (part.starts_with(kMmapSem)) waits += time;

@@ -107,10 +107,7 @@ void draw_kswapd(PlotBuilder& plot, const ReportData& data, const std::vector<st
 std::string caption_of(const ReportData& data, const Focus& focus, std::size_t point) {
   const std::string run = data.runs(point, focus.before).front();
   const double lowest = data.details(run).result.at("memory").at("lowest_free_pages").get<double>();
-  const std::string query =
-      data.is_study
-          ? fmt::format("SELECT json_extract(result, '$.memory.lowest_free_pages') FROM run WHERE key='{}'", run)
-          : "";
+  const std::string query = query_of_run(data, run, "memory.lowest_free_pages");
   const std::string at =
       data.results.points.size() < 2
           ? ""

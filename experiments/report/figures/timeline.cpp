@@ -71,7 +71,7 @@ WorstRun worst_run(const ReportData& data, std::size_t point, const std::string&
   if (outcomes == nullptr) return worst;
   for (const auto& [replication, run] : outcomes->replications) {
     for (const auto& [where, figures] : run.figures) {
-      if (where.second != "total" || run.status != "done" || figures.back().value_or(-1) <= worst.max_ns) continue;
+      if (where.second != "total" || !run.is_whole() || figures.back().value_or(-1) <= worst.max_ns) continue;
       worst = {&run, *figures.back(), where.first};
     }
   }

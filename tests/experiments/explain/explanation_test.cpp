@@ -8,8 +8,11 @@
 
 #include <algorithm>
 
+#include "experiments/run/execute.h"
 #include "tests/support/command_line.h"
+#include "tests/support/config_files.h"
 #include "tests/support/places.h"
+#include "tests/support/run_commands.h"
 #include "tests/support/synthetic_result.h"
 #include "tests/support/tiny_scenario.h"
 
@@ -76,15 +79,14 @@ TEST(Trial, OneThatFailedComesLast) {
 
 class Explained : public testing::Test {
  protected:
-  static Explanation of(const std::vector<std::string>& sets, const std::string& text = tests::kConvoyScenario) {
-    tests::use_source_configs();
-    const tests::TemporaryFolder folder;
+  Explained() { tests::use_source_configs(); }
+
+  [[nodiscard]] Explanation of(const std::vector<std::string>& sets, const std::optional<std::string>& policy = {},
+                               int replications = 2) const {
     ExplainRequest request;
-    request.file = folder.write("convoy.yaml", text);
-    request.command = "mlocksim run convoy.yaml";
-    request.replications = 2;
+    request.run = {file_, policy, sets, {}};
+    request.replications = replications;
     request.workers = 2;
-    request.overrides.sets = sets;
     return explain(request, [](std::size_t, std::size_t) {});
   }
   static std::vector<std::string> names(const std::vector<Victim>& victims) {
@@ -97,6 +99,20 @@ class Explained : public testing::Test {
                                     [&](const Trial& trial) { return trial.remedy.label == remedy; });
     return static_cast<std::size_t>(found - explanation.trials.begin());
   }
+  [[nodiscard]] static std::vector<models::Result> run(const std::string& command) {
+    const models::Scenario scenario = read_run(tests::run_of_command(command)).scenario;
+    return {std::get<models::Result>(
+        execute({{&scenario, &scenario.policies.front(), scenario.seed}}, 1, {}, [](std::size_t) {}).front())};
+  }
+
+  /// Of another scenario.
+  [[nodiscard]] Explanation of_text(const std::string& text) {
+    file_ = folder_.write("another.yaml", text);
+    return of({});
+  }
+
+  const tests::TemporaryFolder folder_;
+  std::string file_ = folder_.write("the \"convoy\" isn't.yaml", tests::kConvoyScenario);
 };
 
 TEST_F(Explained, TheConvoyIsFollowedFromTheReaderByWayOfTheWriterToTheFaults) {
@@ -136,18 +152,19 @@ processes:
 )";
 
 TEST_F(Explained, ThatItRanOutOfMemoryIsSaidFirst) {
-  const Explanation explanation = of({}, kHungry);
+  const Explanation explanation = of_text(kHungry);
   EXPECT_THAT(to_text(explanation), testing::StartsWith("downgrade ran out of memory in 2 of 2 runs, first after "));
   EXPECT_THAT(to_text(explanation), HasSubstr(": the figures end there.\n"));
   const Json json = to_json(explanation);
   EXPECT_EQ(json.at("out_of_memory").at("runs"), 2);
   EXPECT_GT(json.at("out_of_memory").at("first_after_ns"), 0);
-  EXPECT_FALSE(to_json(of({})).contains("out_of_memory"));
-  EXPECT_FALSE(to_json(of({})).contains("untold"));
+  const Json ample = to_json(of_text(tests::kConvoyScenario));
+  EXPECT_FALSE(ample.contains("out_of_memory"));
+  EXPECT_FALSE(ample.contains("untold"));
 }
 
 TEST_F(Explained, WhoRunsOutOfMemoryAloneIsNeitherAVictimNorUnharmed) {
-  const Explanation explanation = of({}, kHungry);
+  const Explanation explanation = of_text(kHungry);
   EXPECT_THAT(names(explanation.victims), Not(Contains("hog")));
   EXPECT_THAT(explanation.unharmed, Not(Contains("hog")));
   ASSERT_EQ(explanation.untold.size(), 1U);
@@ -161,7 +178,7 @@ TEST_F(Explained, ARemedyThatRunsOutOfMemoryIsNotRanked) {
   text.insert(text.find("  - name: monitoring"),
               "  - name: hungry\n    threads:\n"
               "      hog: {run: mapper, size: 600MiB, populate: true, closed: {think: 0ns}}\n");
-  const Explanation explanation = of({}, text);
+  const Explanation explanation = of_text(text);
   ASSERT_THAT(names(explanation.victims), Contains("faulter"));
   ASSERT_TRUE(explanation.out_of_memory);
   const Trial& trial = explanation.trials.at(place(explanation, "without bystander"));
@@ -176,11 +193,36 @@ TEST_F(Explained, TheSameAgainIsTheSameToTheByte) {
   EXPECT_EQ(to_text(of({})), to_text(of({})));
 }
 
+// Of the policy that the scenario has, one that the command line says, and one that the scenario itself defines.
+TEST_F(Explained, EveryCommandGivesTheFiguresThatStandBesideIt) {
+  file_ = folder_.write("own policies.yaml",
+                        tests::with("policy: linux-5.18", "policies: [write_held, {from: linux-5.18, name: mine}]",
+                                    tests::kConvoyScenario));
+  for (const std::optional<std::string> policy : {"", "linux-5.18", "mine"}) {
+    SCOPED_TRACE(*policy);
+    const Explanation explanation = of({"duration=100ms"}, policy->empty() ? std::nullopt : policy, 1);
+    const std::vector<models::Result> together = run(explanation.command);
+    ASSERT_FALSE(explanation.trials.empty());
+    for (const Trial& trial : explanation.trials) {
+      ASSERT_EQ(trial.failure, "") << trial.command;
+      const std::vector<models::Result> with_remedy = run(trial.command);
+      for (const TailChange& change : trial.victims) {
+        const auto again = tail_change(together, with_remedy, change.class_name);
+        ASSERT_TRUE(again) << trial.command;
+        EXPECT_EQ(again->before, change.before) << explanation.command;
+        EXPECT_EQ(again->after, change.after) << trial.command;
+      }
+    }
+  }
+}
+
 TEST_F(Explained, TheJsonHasACommandForEachRemedy) {
   const Json json = to_json(of({}));
   EXPECT_EQ(json.at("explains"), "convoy");
   for (const Json& trial : json.at("trials")) {
-    EXPECT_THAT(trial.at("command").get<std::string>(), HasSubstr("mlocksim run convoy.yaml --"));
+    const RunSpec run = tests::run_of_command(trial.at("command").get<std::string>());
+    EXPECT_EQ(run.scenario, file_);
+    EXPECT_TRUE(run.policy || !run.sets.empty());
   }
   EXPECT_THAT(json.at("victims").at(0).at("difference_ns").at("low").get<std::int64_t>(), testing::Gt(0));
 }

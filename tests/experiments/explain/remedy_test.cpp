@@ -67,7 +67,7 @@ class Remedies : public testing::Test {
     const YamlNode root_node = load_yaml(file_, diagnostics);
     return remedies_for({base,
                          root_node,
-                         std::nullopt,
+                         find_entry(root_node, "policy")->value,
                          victims,
                          {{std::move(through), root, sim::Nanoseconds{1}}},
                          {"faulter", "mapper", "smaps", "busy", "recycler"},
@@ -123,7 +123,7 @@ TEST_F(Remedies, AChangedPolicyIsTheScenariosOwnButForTheChange) {
   expected.name = "smaps_per_vma";
   expected.proc.smaps = models::ProcLock::per_vma;
   expected.fault = models::FaultLock::per_vma;
-  EXPECT_EQ(scenario(found->sets).policies.front(), expected);
+  EXPECT_EQ(scenario({}, {found->policy.value_or("")}).policies.front(), expected);
 }
 
 TEST_F(Remedies, WhyItTakesItsTimeChoosesNicenessCpusAndQuota) {

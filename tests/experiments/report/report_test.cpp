@@ -1,6 +1,9 @@
 // `mlocksim report` from outside: what it writes, and what it says when it cannot.
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <boost/algorithm/string/replace.hpp>
 
 #include <filesystem>
 #include <string>
@@ -25,6 +28,14 @@ axes:
   region: {set: "processes[0].regions.heap.size", values: [1MiB, 2MiB]}
 replications: 2
 measure: max(faulter.munlock)
+)";
+
+constexpr const char* kPolicy = R"(schema: mlocksim/1
+name: own
+about: That these rules ran is what the page has to say.
+populate: {mode: downgrade}
+munlock: {mode: downgrade}
+munmap: {mode: write_held}
 )";
 
 class Report : public testing::Test {
@@ -64,6 +75,45 @@ TEST_F(Report, TheSameStoreGivesTheSameBytes) {
   const std::string first = tests::text_of(folder_ / "out/report.html");
   ASSERT_EQ(mlocksim({"report", folder_ / "out"}).code, 0);
   EXPECT_EQ(tests::text_of(folder_ / "out/report.html"), first);
+}
+
+// Whatever has become of the files since, the page tells what ran.
+TEST_F(Report, OfAStudyIsMadeFromTheStoreAlone) {
+  (void)folder_.write("own.yaml", kPolicy);
+  const std::string study = folder_.write(
+      "own_study.yaml", boost::algorithm::replace_all_copy(std::string(kStudy), "[downgrade,", "[./own.yaml,"));
+  ASSERT_EQ(mlocksim({"sweep", study, "-o", folder_ / "own"}).code, 0);
+  ASSERT_EQ(mlocksim({"report", folder_ / "own"}).code, 0);
+  const std::string before = tests::text_of(folder_ / "own/report.html");
+  EXPECT_THAT(before, HasSubstr("these rules ran"));
+  EXPECT_THAT(before, HasSubstr("Who holds mmap_sem around the longest request under own"));
+  (void)folder_.write("own.yaml",
+                      boost::algorithm::replace_all_copy(
+                          boost::algorithm::replace_all_copy(std::string(kPolicy), "these rules ran", "others"),
+                          "munlock: {mode: downgrade}", "munlock: {mode: write_held}"));
+  std::filesystem::remove(folder_ / "tiny.yaml");
+  ASSERT_EQ(mlocksim({"report", folder_ / "own"}).code, 0);
+  EXPECT_EQ(tests::text_of(folder_ / "own/report.html"), before);
+}
+
+TEST_F(Report, SaysWhoseVersionRanTheRuns) {
+  SQLite::Database(folder_ / "out/study.sqlite", SQLite::OPEN_READWRITE)
+      .exec("UPDATE run SET program = '0.0.1', result_version = 1 WHERE policy = 'downgrade'");
+  ASSERT_EQ(mlocksim({"report", folder_ / "out"}).code, 0);
+  const std::string page = tests::text_of(folder_ / "out/report.html");
+  EXPECT_THAT(page, HasSubstr("4 runs by mlocksim 0.0.1, result version 1; 4 runs by mlocksim "));
+  EXPECT_THAT(page, HasSubstr("this page: mlocksim "));
+  EXPECT_THAT(page, HasSubstr("The runs are not all of one version"));
+}
+
+TEST_F(Report, NamesWhatRanOutOfMemoryAboveTheAnswer) {
+  SQLite::Database(folder_ / "out/study.sqlite", SQLite::OPEN_READWRITE)
+      .exec("UPDATE run SET outcome = 'out_of_memory' WHERE seed = 2 AND policy = 'downgrade'");
+  ASSERT_EQ(mlocksim({"report", folder_ / "out"}).code, 0);
+  const std::string page = tests::text_of(folder_ / "out/report.html");
+  EXPECT_THAT(page, HasSubstr("<strong>2 of 8 runs ran out of memory</strong>"));
+  EXPECT_LT(page.find("ran out of memory"), page.find("instead of"));
+  EXPECT_THAT(page, HasSubstr("id=\"out-of-memory\""));
 }
 
 TEST_F(Report, OfAComparisonIsMadeFromItsJson) {

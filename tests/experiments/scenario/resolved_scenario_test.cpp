@@ -1,4 +1,6 @@
 #include "experiments/scenario/resolved_scenario.h"
+
+#include "experiments/scenario/scenario_file.h"
 #include "tests/support/places.h"
 
 #include <gtest/gtest.h>
@@ -20,15 +22,39 @@ TEST(ResolvedScenarioTest, HashesAsEverybodyDoes) {
 
 TEST(ResolvedScenarioTest, WhichKernelAPolicyIsOfDoesNotMakeItAnother) {
   tests::use_source_configs();
-  const auto content = [](const std::string& set) {
+  const auto digest = [](const std::string& set) {
     YamlNode root;
     std::vector<Diagnostic> diagnostics;
     apply_set(root, "policy=" + set, diagnostics);
     EXPECT_TRUE(diagnostics.empty());
-    return Resolver().resolve(root, {}).policies.at(0).content.dump();
+    return digest_of(Resolver().resolve(root, {}), 0);
   };
-  EXPECT_EQ(content("{from: linux-6.4, name: linux-6.4, kernel: 6.5}"), content("linux-6.4"));
-  EXPECT_NE(content("{from: linux-6.4, name: linux-6.4, fault: {retry_on_io: false}}"), content("linux-6.4"));
+  EXPECT_EQ(digest("{from: linux-6.4, name: linux-6.4, kernel: 6.5}"), digest("linux-6.4"));
+  EXPECT_NE(digest("{from: linux-6.4, name: linux-6.4, fault: {retry_on_io: false}}"), digest("linux-6.4"));
+}
+
+/// Every shipped scenario and incident under each of its policies, read again from what is kept of it.
+TEST(ResolvedScenarioTest, ReadsBackAsTheScenarioThatItWasMadeOf) {
+  tests::use_source_configs();
+  std::size_t runs = 0;
+  for (const ConfigKind kind : {ConfigKind::scenarios, ConfigKind::incidents}) {
+    for (const ConfigEntry& shipped : list_configs(kind)) {
+      const models::Scenario scenario = read_scenario(shipped.path);
+      std::vector<Diagnostic> diagnostics;
+      const ResolvedScenario resolved =
+          Resolver().resolve(load_yaml(shipped.path, diagnostics), shipped.path.parent_path());
+      ASSERT_EQ(resolved.policies.size(), scenario.policies.size());
+      for (std::size_t policy = 0; policy < scenario.policies.size(); ++policy) {
+        models::Scenario expected = scenario;
+        expected.policies = {scenario.policies[policy]};
+        expected.seed = models::Scenario().seed;
+        EXPECT_EQ(read_resolved(to_yaml(resolved, policy), "kept"), expected) << shipped.name << "\n"
+                                                                              << to_yaml(resolved, policy);
+        ++runs;
+      }
+    }
+  }
+  EXPECT_GT(runs, 20U);
 }
 
 /// All golden results, one after the other.

@@ -1,6 +1,7 @@
 #include "experiments/study/study_plan.h"
 
 #include "tests/support/config_files.h"
+#include "tests/support/run_commands.h"
 #include "tests/support/tiny_scenario.h"
 
 namespace experiments {
@@ -129,13 +130,25 @@ TEST_F(StudyPlanTest, ADigestKnowsTheMachinesFile) {
 }
 
 TEST_F(StudyPlanTest, CommandsRepeatARun) {
-  StudyPlan one = plan(std::string(kStudy) +
-                       "policies: [downgrade, {name: mine, populate: {mode: write_held}, "
-                       "munlock: {mode: chunked_write, batch: 8}, munmap: {mode: write_held}}]");
+  tests::write("beside.yaml", tests::with("name: mine", "name: neighbour", tests::kPolicy));
+  tests::write("tiny.yaml", tests::with("policies: [write_held,", "policies: [{from: write_held, name: downgrade},",
+                                        tests::with("downgrade, unlock_", "unlock_", tests::kTinyScenario)));
+  StudyPlan one =
+      plan(std::string(kStudy) +
+           "policies: [downgrade, ./beside.yaml, {from: ./beside.yaml, name: other}, {name: mine, populate: "
+           "{mode: write_held}, munlock: {mode: chunked_write, batch: 8}, munmap: {mode: write_held}}]");
   const PointRuns runs = one.runs_of(one.points()[4]);
-  EXPECT_THAT(runs.commands[0], HasSubstr("tiny.yaml --policy downgrade --set 'processes[0].regions.heap.size=2MiB' "
-                                          "--set 'processes[0].threads.faulter.count=2'"));
-  EXPECT_THAT(runs.commands[1], HasSubstr("--set 'policies=[{name: mine, populate: {mode: write_held}"));
+  ASSERT_THAT(runs.specs, SizeIs(4));
+  EXPECT_THAT(to_command(runs.specs[0]), HasSubstr("--set 'processes[0].regions.heap.size=2MiB' "
+                                                   "--set 'processes[0].threads.faulter.count=2'"));
+  EXPECT_THAT(to_command(runs.specs[3]), HasSubstr("--policy '{name: mine, populate: {mode: write_held}"));
+  for (std::size_t policy = 0; policy < runs.specs.size(); ++policy) {
+    const std::string command = to_command(runs.specs[policy]);
+    EXPECT_EQ(tests::run_of_command(command), runs.specs[policy]);
+    models::Scenario expected = runs.scenario;
+    expected.policies = {runs.scenario.policies[policy]};
+    EXPECT_EQ(read_run(tests::run_of_command(command)).scenario, expected) << command;
+  }
 }
 
 TEST_F(StudyPlanTest, SensitivityTakesEachFactorAloneAndAlongTrajectories) {

@@ -246,6 +246,79 @@ sensitivity: {factors: [machine.costs.fork_page, machine.costs.munlock_page], ra
   EXPECT_LT(text.find("munlock_page"), text.find("fork_page"));
 }
 
+TEST_F(Sweeps, QueriesReadAndNothingElse) {
+  edit("1..5", "[1]");
+  ASSERT_EQ(sweep("store").code, 0);
+  const auto query = [&](const std::string& sql) { return mlocksim({"results", folder_ / "store", "--sql", sql}); };
+  const auto refused = [&](const std::string& sql, const std::string& why) {
+    const Outcome outcome = query(sql);
+    EXPECT_EQ(outcome.code, 2) << sql;
+    EXPECT_THAT(outcome.err, HasSubstr(why)) << sql;
+    EXPECT_EQ(outcome.out, "");
+  };
+  refused("", "expected a query such as");
+  refused(" ; -- nothing", "expected a query such as");
+  refused("SELECT 1; SELECT 2", "expected one query, found more: 'SELECT 2'");
+  refused("VACUUM INTO '" + folder_ / "copy" + "'", "only reading is allowed");
+  refused("ATTACH '" + folder_ / "copy" + "' AS a", "only reading is allowed");
+  refused("DELETE FROM run", "only reading is allowed");
+  refused("SELECT nonesuch FROM run", "no such column: nonesuch");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "copy"));
+  EXPECT_EQ(query("SELECT 1 AS one; -- and no more").out, "one\n1\n");
+  EXPECT_EQ(query("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT 20000").code,
+            0);
+}
+
+TEST_F(Sweeps, QueriesWithoutEndAreAnsweredAsTheyGo) {
+  edit("1..5", "[1]");
+  ASSERT_EQ(sweep("store").code, 0);
+  const Outcome outcome = tests::run_program(
+      {"/bin/sh", "-c",
+       "ulimit -v 4000000; " + tests::mlocksim_binary() + " results " + folder_ / "store" +
+           " --sql 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n' | head -2"});
+  EXPECT_EQ(outcome.out, "i\n1\n");
+}
+
+// What cannot be told is no reason to stop.
+TEST_F(Sweeps, GoOnWithoutStandardError) {
+  edit("1..5", "[1]");
+  for (const std::string nowhere : {"2>/dev/full", "2>&-"}) {
+    const std::string store = "store" + std::to_string(nowhere.size());
+    const Outcome outcome = tests::run_program(
+        {"/bin/sh", "-c",
+         "exec " + tests::mlocksim_binary() + " sweep " + study_ + " -o " + folder_ / store + " " + nowhere});
+    EXPECT_EQ(outcome.code, 0) << nowhere;
+    EXPECT_THAT(outcome.out, HasSubstr("8 runs, 8 of them new, 0 failed"));
+  }
+}
+
+TEST_F(Sweeps, SayWhereTheResultsAreInWordsThatAShellTakes) {
+  edit("1..5", "[1]");
+  EXPECT_THAT(sweep("it's $here").out, HasSubstr("Now: mlocksim results '" + (folder_ / "it'\\''s $here") + "'\n"));
+}
+
+// A call that has not returned when the run ends.
+TEST_F(Sweeps, TakeACallThatIsUnderWayAtTheEnd) {
+  edit("1..5", "[1]");
+  edit("replications", "set: {duration: 1100us}\nreplications");
+  const Outcome outcome = sweep("store");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("0 failed"));
+}
+
+TEST_F(Sweeps, NameWhatRanOutOfMemory) {
+  edit("1..5", "[1]");
+  edit("region: {set: \"processes[0].regions.heap.size\", values: [1MiB, 2MiB]}",
+       "mapped: {set: \"processes[0].threads.mapper.size\", values: [64KiB, 32MiB]}");
+  edit("replications", "set: {\"processes[0].threads.mapper.populate\": true}\nreplications");
+  const Outcome outcome = sweep("store");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("0 failed, 4 OUT OF MEMORY"));
+  const Outcome results = mlocksim({"results", folder_ / "store"});
+  EXPECT_THAT(results.out, HasSubstr("OUT OF MEMORY: 4 runs ended early, and are in no figure above"));
+  EXPECT_THAT(csv("store"), HasSubstr(",out_of_memory,"));
+}
+
 TEST_F(Sweeps, RefuseBadCommandLines) {
   EXPECT_THAT(sweep("store", {"--shard", "3/2"}).err, HasSubstr("expected K/N with K from 1 to N"));
   EXPECT_THAT(mlocksim({"sweep", study_}).err, HasSubstr("missing -o DIR"));
