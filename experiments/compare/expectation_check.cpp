@@ -8,7 +8,7 @@
 #include <cmath>
 
 #include "experiments/base/change.h"
-#include "experiments/base/quantiles.h"
+#include "experiments/base/statistic_list.h"
 #include "experiments/base/quantity.h"
 #include "sim/histogram.h"
 
@@ -16,23 +16,15 @@ namespace experiments {
 
 namespace {
 
-/// Nothing where the statistic is no percentile.
-std::optional<double> quantile_of(const std::string& statistic) {
-  const auto found = std::find_if(kQuantiles.begin(), kQuantiles.end(),
-                                  [&](const NamedQuantile& each) { return each.name == statistic; });
-  return found == kQuantiles.end() ? std::nullopt : std::optional(found->quantile);
-}
-
-std::uint64_t samples_needed(const std::string& statistic) {
-  const auto quantile = quantile_of(statistic);
-  return quantile ? sim::Histogram::samples_needed(*quantile) : 1;
+std::uint64_t samples_needed(const NamedStatistic& statistic) {
+  return statistic.is_percentile() ? sim::Histogram::samples_needed(statistic.quantile) : 1;
 }
 
 // --- checking ---------------------------------------------------------------------------------------------------
 
 MeasuredFigure figure_of(const Measure& measure, const std::vector<FigureSample>& samples) {
   MeasuredFigure figure{measure};
-  figure.needed = samples_needed(measure.statistic);
+  figure.needed = samples_needed(*find_statistic(measure.statistic));
   std::vector<double> values;
   figure.samples = samples.empty() ? 0 : samples.front().samples;
   for (const FigureSample& sample : samples) {
@@ -114,7 +106,7 @@ std::optional<double> value_of(const sim::Histogram& histogram, const std::strin
   if (histogram.empty()) return std::nullopt;
   if (statistic == "mean") return histogram.mean();
   if (statistic == "max") return static_cast<double>(histogram.max().count());
-  const auto value = histogram.percentile(quantile_of(statistic).value());
+  const auto value = histogram.percentile(find_statistic(statistic)->quantile);
   return value ? std::optional(static_cast<double>(value->count())) : std::nullopt;
 }
 

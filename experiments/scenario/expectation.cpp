@@ -32,10 +32,6 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-bool is_locker(const models::ThreadSpec* thread) {
-  return thread != nullptr && std::holds_alternative<models::LockerSpec>(thread->run);
-}
-
 /// What is wrong with a measure of a locker's call; empty: nothing.
 std::string mistake_in_call(const Measure& measure, const models::LockerSpec& locker) {
   std::vector<std::string> calls = models::call_names(locker);
@@ -98,11 +94,7 @@ std::optional<Expectation> read_expectation(const YamlField& item, const models:
     item.refuse(mistake);
     return std::nullopt;
   }
-  const std::vector<Measure> measures = measures_of(*condition);
-  const bool of_calls = std::any_of(measures.begin(), measures.end(), [&](const Measure& measure) {
-    return is_locker(thread_named(scenario, measure.class_name));
-  });
-  return Expectation{*condition, *text, of_calls};
+  return Expectation{*condition, *text};
 }
 
 }  // namespace

@@ -23,8 +23,7 @@ namespace experiments {
 
 struct Expectation {
   Expression condition;
-  std::string text;       ///< as it is written
-  bool of_calls = false;  ///< it asks for a locker's calls
+  std::string text;  ///< as it is written
 
   /// The policies that it names, each once.
   [[nodiscard]] std::vector<std::string> policies() const;

@@ -9,8 +9,8 @@
 
 namespace experiments {
 
-/// Checks all against the runs of a point that are done. Without the policies that have not been run, and without the
-/// calls of lockers, which a store does not keep, a condition is not_checked.
+/// Checks all against the runs of a point that are done and did not run out of memory. Where a policy has none, a
+/// condition on it is not_checked.
 [[nodiscard]] std::vector<ExpectationCheck> check_expectations(const std::vector<Expectation>& expectations,
                                                                const PointOutcomes& point);
 

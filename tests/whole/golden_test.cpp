@@ -1,27 +1,33 @@
-// Golden runs: what the scenarios in tests/whole/golden gave when somebody last looked, figure by figure.
+// Golden runs: that nothing has changed since somebody last looked.
 //
-// tests/whole/golden/NAME.yaml is run, and NAME.POLICY.json beside it is its result without wall time. When a change of
-// the model is meant to change them:
-//   MLOCKSIM_UPDATE_GOLDEN=1 build/tests/experiments_test --gtest_filter='*Golden*'
-// writes them anew and removes those that belong to nothing; `git diff tests/whole/golden` then shows what has changed.
+// tests/whole/golden/NAME.yaml is run, and digests.txt has the SHA-1 of each result, every field of it but wall time.
+// A digest tells that something has changed; what, a reader sees in run.txt, compare.txt and explain.txt beside it: what
+// three commands print of a small scenario. When a change is meant to change them:
+//   MLOCKSIM_UPDATE_GOLDEN=1 build/tests/whole_test --gtest_filter='Golden*'
+// writes them anew; `git diff tests/whole/golden` then shows what has changed.
 
 #include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <set>
+#include <map>
+#include <regex>
+#include <sstream>
 #include <string>
 #include <vector>
 
-#include "experiments/run/result_json.h"
+#include "experiments/run/result_pack.h"
+#include "experiments/scenario/resolved_scenario.h"
 #include "experiments/scenario/scenario_file.h"
+#include "models/simulation.h"
+#include "tests/support/command_line.h"
 #include "tests/support/in_child.h"
 #include "tests/support/places.h"
+#include "tests/support/result_text.h"
+#include "tests/support/tiny_scenario.h"
 
 namespace experiments {
 namespace {
@@ -38,10 +44,10 @@ bool updating() {
   return wish != nullptr && std::string(wish) == "1";
 }
 
-std::vector<Path> golden_files(const std::string& extension) {
+std::vector<Path> scenario_files() {
   std::vector<Path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder())) {
-    if (entry.path().extension() == extension) files.push_back(entry.path());
+    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -54,95 +60,107 @@ models::Scenario read(const Path& file) {
   return read_scenario(file, overrides);
 }
 
-Path stored_result(const Path& scenario, const models::Policy& policy) {
-  return folder() / (scenario.stem().string() + "." + policy.name + ".json");
-}
-
 std::string run(const models::Scenario& scenario, const models::Policy& policy, bool stepwise) {
-  return tests::in_child([&] {
-    sim::Engine::Options options;
-    options.stepwise = stepwise;
-    Json json = to_json(models::simulate(scenario, policy, options));
-    json.at("engine").erase("wall_ns");
-    json.at("memory").erase("series");  // long, and what it ends in is there
-    return json.dump(0) + "\n";
-  });
+  return tests::in_child([&] { return tests::text_of(models::simulate(scenario, policy, {stepwise, {}})); });
 }
 
-std::string contents(const Path& file) {
-  std::ifstream stream(file);
-  return {std::istreambuf_iterator<char>(stream), {}};
+// --- digests ------------------------------------------------------------------------------------------------------
+
+using Digests = std::map<std::string, std::string>;  // by NAME.POLICY
+
+Digests stored_digests() {
+  Digests digests;
+  std::ifstream stream(folder() / "digests.txt");
+  for (std::string name, digest; stream >> name >> digest;) digests.emplace(name, digest);
+  return digests;
 }
 
-// The first lines that differ: a whole result is too long to read.
-void expect_same(const std::string& found, const std::string& stored, const std::string& what) {
-  if (found == stored) return;
-  const auto at = static_cast<std::size_t>(
-      std::mismatch(found.begin(), found.end(), stored.begin(), stored.end()).first - found.begin());
-  const auto line = 1 + std::count(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-  const std::size_t from = at < 200 ? 0 : at - 200;
-  ADD_FAILURE() << what << " differs from line " << line << " on. If that is meant, see the top of " << __FILE__
-                << ".\nfound:\n..." << found.substr(from, 400) << "...\nstored:\n..."
-                << stored.substr(std::min(from, stored.size()), 400) << "...";
+std::string text_of(const Digests& digests) {
+  std::string text;
+  for (const auto& [name, digest] : digests) text += name + " " + digest + "\n";
+  return text;
+}
+
+TEST(GoldenRuns, GiveWhatTheyGaveBefore) {
+  Digests found;
+  for (const Path& file : scenario_files()) {
+    const models::Scenario scenario = read(file);
+    for (const models::Policy& policy : scenario.policies) {
+      const std::string text = run(scenario, policy, false);
+      ASSERT_NE(text.substr(0, 12), "child failed") << policy.name << ": " << text;
+      found.emplace(file.stem().string() + "." + policy.name, sha1_of(text));
+    }
+  }
+  if (updating()) std::ofstream(folder() / "digests.txt") << text_of(found);
+  EXPECT_EQ(text_of(found), text_of(stored_digests())) << "if that is meant, see the top of " << __FILE__;
 }
 
 class Golden : public testing::TestWithParam<Path> {};
-INSTANTIATE_TEST_SUITE_P(Run, Golden, testing::ValuesIn(golden_files(".yaml")),
+INSTANTIATE_TEST_SUITE_P(Run, Golden, testing::ValuesIn(scenario_files()),
                          [](const auto& file) { return file.param.stem().string(); });
-
-TEST_P(Golden, GivesWhatItGaveBefore) {
-  const models::Scenario scenario = read(GetParam());
-  for (const models::Policy& policy : scenario.policies) {
-    const Path file = stored_result(GetParam(), policy);
-    const std::string found = run(scenario, policy, false);
-    ASSERT_NE(found.substr(0, 12), "child failed") << policy.name << ": " << found;
-    if (updating()) std::ofstream(file) << found;
-    ASSERT_TRUE(std::filesystem::exists(file)) << file << " is missing: see the top of " << __FILE__;
-    expect_same(found, contents(file), file.filename());
-  }
-}
 
 TEST_P(Golden, GivesTheSameStepByStep) {
   const models::Scenario scenario = read(GetParam());
   for (const models::Policy& policy : scenario.policies) {
-    expect_same(run(scenario, policy, true), run(scenario, policy, false), "stepwise " + policy.name);
+    EXPECT_EQ(run(scenario, policy, true), run(scenario, policy, false)) << policy.name;
   }
 }
 
 TEST(GoldenRuns, MeetEveryKindOfEvent) {
-  if (updating()) GTEST_SKIP() << "the stored results are being rewritten";
-  std::int64_t convoys = 0;
-  std::int64_t changes = 0;
-  std::int64_t stalls = 0;
-  std::int64_t preemptions = 0;
-  for (const Path& file : golden_files(".json")) {
-    const Json json = Json::parse(contents(file));
-    const Json& lock = json.at("locks").at("mmap_sem");
-    convoys += lock.at("convoys").at("count").get<std::int64_t>();
-    changes += lock.at("window").at("vma_changed").get<std::int64_t>();
-    stalls += json.at("memory").at("direct").at("stalls").at("count").get<std::int64_t>();
-    preemptions += json.at("engine").at("preemptions").get<std::int64_t>();
-    EXPECT_EQ(json.at("outcome"), "completed") << file;
+  std::uint64_t convoys = 0;
+  std::uint64_t changes = 0;
+  std::uint64_t stalls = 0;
+  std::uint64_t preemptions = 0;
+  for (const Path& file : scenario_files()) {
+    const models::Scenario scenario = read(file);
+    const std::string packed = tests::in_child([&] {
+      const std::vector<std::uint8_t> bytes = pack(models::simulate(scenario, scenario.policies.front(), {}));
+      return std::string(bytes.begin(), bytes.end());
+    });
+    const models::Result result = unpack({packed.begin(), packed.end()});
+    EXPECT_EQ(result.outcome, models::Outcome::completed) << file;
+    for (const models::LockResult& lock : result.locks) {
+      convoys += lock.statistics.convoys;
+      changes += lock.vma_changed;
+    }
+    stalls += result.memory.reclaim.direct_stalls.count();
+    preemptions += result.preemptions;
   }
-  EXPECT_GT(convoys, 0);
-  EXPECT_GT(changes, 0);
-  EXPECT_GT(stalls, 0);
-  EXPECT_GT(preemptions, 0);
+  EXPECT_GT(convoys, 0U);
+  EXPECT_GT(changes, 0U);
+  EXPECT_GT(stalls, 0U);
+  EXPECT_GT(preemptions, 0U);
 }
 
-TEST(GoldenRuns, HaveNoStoredResultThatBelongsToNothing) {
-  std::set<Path> wanted;
-  for (const Path& file : golden_files(".yaml")) {
-    for (const models::Policy& policy : read(file).policies) wanted.insert(stored_result(file, policy));
-  }
-  for (const Path& file : golden_files(".json")) {
-    if (wanted.count(file) > 0) continue;
-    if (updating()) {
-      std::filesystem::remove(file);
-    } else {
-      ADD_FAILURE() << file << ": no scenario here runs under this policy";
-    }
-  }
+// --- what people read -----------------------------------------------------------------------------------------------
+
+std::string without_times_of_the_machine(const std::string& text) {
+  static const std::regex times(R"(in [0-9.]+ s([.:]| of)|, [0-9.]+ (million|thousand) a second)");
+  return std::regex_replace(text, times, "...$1");
+}
+
+struct Printed {
+  const char* file;
+  std::vector<std::string> words;  // of the command, less the scenario
+};
+
+class GoldenText : public testing::TestWithParam<Printed> {};
+INSTANTIATE_TEST_SUITE_P(, GoldenText,
+                         testing::Values(Printed{"run.txt", {"run", "--worst", "2"}},
+                                         Printed{"compare.txt", {"compare", "--reps", "3"}},
+                                         Printed{"explain.txt", {"explain", "--reps", "2"}}),
+                         [](const auto& printed) { return printed.param.words.front(); });
+
+TEST_P(GoldenText, IsWhatItWasBefore) {
+  const tests::TemporaryFolder temporary;
+  std::vector<std::string> words = GetParam().words;
+  words.insert(words.begin() + 1, temporary.write("tiny.yaml", tests::kTinyScenario));
+  const tests::Outcome outcome = tests::mlocksim(words);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  std::string found = without_times_of_the_machine(outcome.out);
+  for (std::size_t at = 0; (at = found.find(words[1])) != std::string::npos;) found.replace(at, words[1].size(), "FILE");
+  if (updating()) std::ofstream(folder() / GetParam().file) << found;
+  EXPECT_EQ(found, tests::text_of(folder() / GetParam().file)) << "if that is meant, see the top of " << __FILE__;
 }
 
 }  // namespace

@@ -142,8 +142,7 @@ TEST_P(Incidents, AndFailsWhenTheCauseIsTakenAway) {
 TEST(ExplainedIncident, OfTelegrafIsTheChainOfReaderWriterAndFaultersAndAnyOfThreeRemedies) {
   tests::use_source_configs();
   ExplainRequest request;
-  request.file = tests::source_configs() / "incidents/telegraf_smaps.yaml";
-  request.command = "mlocksim run telegraf_smaps";
+  request.run.scenario = "telegraf_smaps";
   request.replications = 2;
   request.workers = 2;
   const Explanation explanation = explain(request, [](std::size_t, std::size_t) {});

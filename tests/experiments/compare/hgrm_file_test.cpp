@@ -15,6 +15,7 @@
 #include "tests/support/command_line.h"
 #include "tests/support/synthetic_result.h"
 #include "tests/support/tiny_scenario.h"
+#include "experiments/commands/commands.h"
 
 namespace experiments {
 namespace {

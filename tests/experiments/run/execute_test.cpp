@@ -14,6 +14,7 @@
 #include "experiments/run/result_json.h"
 #include "tests/support/in_child.h"
 #include "tests/support/tiny_scenario.h"
+#include "experiments/run/result_pack.h"
 
 namespace experiments {
 namespace {

@@ -30,8 +30,6 @@ TEST_F(ExpectationFile, ReadsConditionsInTheNamesOfClassesPhasesPoliciesAndCalls
   EXPECT_EQ(read[0].text, "p99(faulter) < 1s");
   EXPECT_THAT(read[0].policies(), IsEmpty());
   EXPECT_THAT(read[2].policies(), ElementsAre("downgrade", "write_held"));
-  EXPECT_FALSE(read[2].of_calls);
-  EXPECT_TRUE(read[3].of_calls);
 }
 
 TEST_F(ExpectationFile, AScenarioWithoutAnyExpectsNothing) {
