@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <boost/algorithm/string.hpp>
-#include <boost/multiprecision/cpp_int.hpp>
 
 #include <algorithm>
 #include <array>
@@ -21,7 +20,8 @@ namespace experiments {
 
 namespace {
 
-using boost::multiprecision::uint128_t;
+// Products of a 64-bit number and a unit, exactly. The keyword is what -Wpedantic asks for.
+__extension__ typedef unsigned __int128 Wide;
 
 struct Unit {
   std::string_view name;
@@ -75,7 +75,11 @@ std::optional<Amount> parse_amount(std::string_view text) {
   return amount;
 }
 
-uint128_t power_of_ten(unsigned exponent) { return boost::multiprecision::pow(uint128_t(10), exponent); }
+Wide power_of_ten(unsigned exponent) {
+  Wide power = 1;
+  for (unsigned each = 0; each < exponent; ++each) power *= 10;
+  return power;
+}
 
 /// A kind of quantity: its units, its limit, and how to help with spellings of others.
 struct Kind {
@@ -114,9 +118,8 @@ Refusal refuse_text(const Kind& kind, std::string_view found) {
   return refuse(kind, found, "");
 }
 
-Refusal refuse_fraction(const Kind& kind, std::string_view found, const uint128_t& numerator,
-                        const uint128_t& denominator) {
-  const auto rounded = ((numerator + denominator / 2) / denominator).convert_to<std::int64_t>();
+Refusal refuse_fraction(const Kind& kind, std::string_view found, Wide numerator, Wide denominator) {
+  const auto rounded = static_cast<std::int64_t>((numerator + denominator / 2) / denominator);
   return refuse(kind, found, fmt::format(" (not whole {}; did you mean {}?)", kind.whole, kind.spelled(rounded)));
 }
 
@@ -126,13 +129,13 @@ Expected<std::int64_t> parse(const Kind& kind, std::string_view text) {
   const auto* const unit = std::find_if(kind.units.data(), kind.units.data() + kind.units.size(),
                                         [&](const Unit& candidate) { return candidate.name == amount->unit; });
   if (unit == kind.units.data() + kind.units.size()) return refuse_unit(kind, text, *amount);
-  const uint128_t numerator = uint128_t(amount->digits) * static_cast<std::uint64_t>(unit->factor);
-  const uint128_t denominator = power_of_ten(amount->decimals);
+  const Wide numerator = Wide(amount->digits) * static_cast<std::uint64_t>(unit->factor);
+  const Wide denominator = power_of_ten(amount->decimals);
   if (numerator > denominator * static_cast<std::uint64_t>(kind.most)) {
     return refuse(kind, text, fmt::format(" (at most {})", kind.spelled(kind.most)));
   }
   if (numerator % denominator != 0) return refuse_fraction(kind, text, numerator, denominator);
-  return (numerator / denominator).convert_to<std::int64_t>();
+  return static_cast<std::int64_t>(numerator / denominator);
 }
 
 std::string spell_in(std::span<const Unit> units, std::int64_t value) {

@@ -173,9 +173,9 @@ const std::vector<Statistic>& all_statistics() {
   return statistics;
 }
 
-Comparison::Comparison(const models::Scenario& scenario, std::vector<std::vector<models::Result>> results)
-    : scenario_(scenario), results_(std::move(results)), pooled_(results_.size()) {
-  assert(!results_.empty() && results_.size() == scenario.policies.size());
+Comparison::Comparison(models::Scenario scenario, std::vector<std::vector<models::Result>> results)
+    : scenario_(std::move(scenario)), results_(std::move(results)), pooled_(results_.size()) {
+  assert(!results_.empty() && results_.size() == scenario_.policies.size());
   std::vector<Row> candidates;
   for (const models::ClassResult& each : results_.front().front().classes) {
     for (std::size_t phase = 0; phase < models::kPhaseCount; ++phase) {

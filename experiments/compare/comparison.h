@@ -35,7 +35,7 @@ struct Statistic {
 class Comparison {
  public:
   /// Precondition: as many lists of results as the scenario has policies, all equally long and not empty.
-  Comparison(const models::Scenario& scenario, std::vector<std::vector<models::Result>> results);
+  Comparison(models::Scenario scenario, std::vector<std::vector<models::Result>> results);
 
   [[nodiscard]] const models::Scenario& scenario() const { return scenario_; }
   [[nodiscard]] std::size_t policies() const { return results_.size(); }
@@ -56,7 +56,7 @@ class Comparison {
                                                    std::size_t other) const;
 
  private:
-  const models::Scenario& scenario_;
+  models::Scenario scenario_;  // its own: whoever compares may let go of theirs
   std::vector<std::vector<models::Result>> results_;
   std::vector<Row> rows_;
   std::vector<std::map<Row, models::Samples>> pooled_;
