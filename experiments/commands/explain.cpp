@@ -13,10 +13,7 @@
 
 namespace experiments {
 
-namespace {
-
-
-}  // namespace
+namespace {}  // namespace
 
 int command_explain(const Arguments& arguments) {
   CommandLine line(

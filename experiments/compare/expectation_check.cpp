@@ -8,8 +8,8 @@
 #include <cmath>
 
 #include "experiments/base/change.h"
-#include "experiments/base/statistic_list.h"
 #include "experiments/base/quantity.h"
+#include "experiments/base/statistic_list.h"
 #include "sim/histogram.h"
 
 namespace experiments {

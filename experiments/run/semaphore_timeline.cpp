@@ -13,8 +13,8 @@
 #include "experiments/run/execute.h"
 #include "experiments/run/trace_file.h"
 #include "models/kernel.h"
-#include "models/task.h"
 #include "models/simulation.h"
+#include "models/task.h"
 
 namespace experiments {
 

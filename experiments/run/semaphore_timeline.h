@@ -11,8 +11,8 @@
 #include "experiments/run/process_pool.h"
 #include "experiments/run/result_json.h"
 #include "models/measure/result.h"
-#include "sim/time.h"
 #include "models/spec/scenario.h"
+#include "sim/time.h"
 
 namespace experiments {
 

@@ -130,9 +130,7 @@ ResolvedScenario Resolver::resolve(const YamlNode& root, const std::filesystem::
 std::string digest_of(const ResolvedScenario& scenario, std::size_t policy) {
   Json rules = content_of(scenario.policies[policy]);
   rules.erase("kernel");  // whose rules they are changes nothing
-  const Json all{{"result_version", kResultVersion},
-                 {"scenario", content_of(scenario.scenario)},
-                 {"policy", rules}};
+  const Json all{{"result_version", kResultVersion}, {"scenario", content_of(scenario.scenario)}, {"policy", rules}};
   return sha1_of(all.dump());
 }
 

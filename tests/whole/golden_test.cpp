@@ -1,8 +1,8 @@
 // Golden runs: that nothing has changed since somebody last looked.
 //
 // tests/whole/golden/NAME.yaml is run, and digests.txt has the SHA-1 of each result, every field of it but wall time.
-// A digest tells that something has changed; what, a reader sees in run.txt, compare.txt and explain.txt beside it: what
-// three commands print of a small scenario. When a change is meant to change them:
+// A digest tells that something has changed; what, a reader sees in run.txt, compare.txt and explain.txt beside it:
+// what three commands print of a small scenario. When a change is meant to change them:
 //   MLOCKSIM_UPDATE_GOLDEN=1 build/tests/whole_test --gtest_filter='Golden*'
 // writes them anew; `git diff tests/whole/golden` then shows what has changed.
 
@@ -158,7 +158,8 @@ TEST_P(GoldenText, IsWhatItWasBefore) {
   const tests::Outcome outcome = tests::mlocksim(words);
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   std::string found = without_times_of_the_machine(outcome.out);
-  for (std::size_t at = 0; (at = found.find(words[1])) != std::string::npos;) found.replace(at, words[1].size(), "FILE");
+  for (std::size_t at = 0; (at = found.find(words[1])) != std::string::npos;)
+    found.replace(at, words[1].size(), "FILE");
   if (updating()) std::ofstream(folder() / GetParam().file) << found;
   EXPECT_EQ(found, tests::text_of(folder() / GetParam().file)) << "if that is meant, see the top of " << __FILE__;
 }

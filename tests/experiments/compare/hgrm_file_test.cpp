@@ -12,10 +12,10 @@
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/output_file.h"
+#include "experiments/commands/commands.h"
 #include "tests/support/command_line.h"
 #include "tests/support/synthetic_result.h"
 #include "tests/support/tiny_scenario.h"
-#include "experiments/commands/commands.h"
 
 namespace experiments {
 namespace {

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "experiments/run/result_json.h"
+#include "experiments/run/result_pack.h"
 #include "tests/support/in_child.h"
 #include "tests/support/tiny_scenario.h"
-#include "experiments/run/result_pack.h"
 
 namespace experiments {
 namespace {

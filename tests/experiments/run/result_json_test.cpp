@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "models/simulation.h"
 #include "tests/support/in_child.h"
 #include "tests/support/synthetic_result.h"
 #include "tests/support/tiny_scenario.h"
-#include "models/simulation.h"
 
 namespace experiments {
 namespace {

@@ -6,10 +6,10 @@
 
 #include "experiments/run/result_json.h"
 #include "experiments/run/result_pack.h"
+#include "models/simulation.h"
 #include "tests/support/in_child.h"
 #include "tests/support/synthetic_result.h"
 #include "tests/support/tiny_scenario.h"
-#include "models/simulation.h"
 
 namespace experiments {
 namespace {

@@ -1,8 +1,8 @@
 #include "experiments/scenario/resolved_scenario.h"
 
 #include "experiments/scenario/scenario_file.h"
-#include "tests/support/places.h"
 #include "tests/support/command_line.h"
+#include "tests/support/places.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -60,7 +60,8 @@ TEST(ResolvedScenarioTest, ReadsBackAsTheScenarioThatItWasMadeOf) {
 
 TEST(ResolvedScenarioTest, TheResultVersionChangesWithTheGoldenRuns) {
   EXPECT_EQ(kResultVersion, 2);
-  EXPECT_EQ(sha1_of(tests::text_of(tests::source_tests() / "whole/golden/digests.txt")), "66ce9a259f75f2b3d0e88b1180b8d2362b5b9a69")
+  EXPECT_EQ(sha1_of(tests::text_of(tests::source_tests() / "whole/golden/digests.txt")),
+            "66ce9a259f75f2b3d0e88b1180b8d2362b5b9a69")
       << "the golden runs have changed: count kResultVersion up, or stores of earlier results will be taken for "
          "current ones; then put both numbers here";
 }
