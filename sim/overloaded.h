@@ -8,4 +8,8 @@ struct Overloaded : Ts... {
   using Ts::operator()...;
 };
 
+// C++20 has no need of it, but clang 14 has.
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
 }  // namespace sim

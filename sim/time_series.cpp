@@ -8,7 +8,7 @@ namespace sim {
 
 namespace {
 
-void require(bool condition, const char* message) {
+void must_hold(bool condition, const char* message) {
   if (!condition) throw std::invalid_argument(std::string("stored time series: ") + message);
 }
 
@@ -21,12 +21,12 @@ TimeSeries::TimeSeries(std::size_t capacity, Nanoseconds first_width) : capacity
 }
 
 TimeSeries TimeSeries::restore(std::size_t capacity, Nanoseconds width, std::vector<Bucket> buckets) {
-  require(capacity >= 1, "its capacity must be at least 1");
-  require(width >= Nanoseconds{1}, "its width must be at least 1 ns");
-  require(buckets.size() <= capacity, "it has more buckets than its capacity");
-  require(buckets.size() <= static_cast<std::size_t>(Nanoseconds::max() / width), "it ends beyond the largest time");
+  must_hold(capacity >= 1, "its capacity must be at least 1");
+  must_hold(width >= Nanoseconds{1}, "its width must be at least 1 ns");
+  must_hold(buckets.size() <= capacity, "it has more buckets than its capacity");
+  must_hold(buckets.size() <= static_cast<std::size_t>(Nanoseconds::max() / width), "it ends beyond the largest time");
   for (const Bucket& bucket : buckets) {
-    require(bucket.min <= bucket.last && bucket.last <= bucket.max, "a last value is outside its bucket's range");
+    must_hold(bucket.min <= bucket.last && bucket.last <= bucket.max, "a last value is outside its bucket's range");
   }
   TimeSeries series(capacity, width);
   series.buckets_ = std::move(buckets);

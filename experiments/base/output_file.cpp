@@ -21,7 +21,7 @@ std::filesystem::path target_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-OutputFile::OutputFile(std::filesystem::path path) : path_(target_of(path)), partial_(path_) {
+OutputFile::OutputFile(const std::filesystem::path& path) : path_(target_of(path)), partial_(path_) {
   std::error_code ignored;
   // A device or a pipe is written to; replacing it would put a plain file in its place.
   const bool in_place = std::filesystem::exists(path_, ignored) && !std::filesystem::is_regular_file(path_, ignored);

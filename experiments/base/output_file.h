@@ -13,7 +13,7 @@ namespace experiments {
 class OutputFile {
  public:
   /// Makes sure, before any work is done, that the file can be written. Throws UsageError if not.
-  explicit OutputFile(std::filesystem::path path);
+  explicit OutputFile(const std::filesystem::path& path);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;

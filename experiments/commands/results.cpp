@@ -112,7 +112,7 @@ void answer(SQLite::Database& database, const std::string& sql) {
   while (statement.executeStep()) {
     Row row;
     for (int column = 0; column < statement.getColumnCount(); ++column) {
-      row.push_back(text_of(statement.getColumn(column)));
+      row.push_back(column_text(statement.getColumn(column)));
     }
     table.add(std::move(row));
   }

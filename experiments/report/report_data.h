@@ -1,6 +1,8 @@
 // What a report is made of: a study's store, or the file that `compare --json` writes; and where each number is in it.
 #pragma once
 
+#include <nlohmann/json.hpp>
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>

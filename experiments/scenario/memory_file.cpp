@@ -64,7 +64,7 @@ std::optional<Pressure> pressure_of(const YamlField& field) {
 
 // --- values -------------------------------------------------------------------------------------------------
 
-std::optional<ReclaimEra> era_of(const YamlField& field) {
+std::optional<ReclaimEra> reclaim_era_of(const YamlField& field) {
   return choice_of<ReclaimEra>(field,
                                {{"linux-6.1", ReclaimEra::linux_6_1}, {"linux-2.6.28", ReclaimEra::linux_2_6_28}});
 }
@@ -161,7 +161,7 @@ class KeyReader {
 
  private:
   void read_reclaim() {
-    assign(memory_.era, map_.find("reclaim"), era_of);
+    assign(memory_.era, map_.find("reclaim"), reclaim_era_of);
     const bool old = memory_.era == ReclaimEra::linux_2_6_28;
     const auto min_free = map_.find("min_free");
     assign(memory_.min_free, min_free, whole_pages_of);

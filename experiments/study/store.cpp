@@ -125,14 +125,15 @@ void insert_figure(SQLite::Statement& insert, const std::string& name, const std
 void insert_class(SQLite::Statement& insert, const models::ClassResult& result, const Json& json) {
   insert_figure(insert, result.name, "total", result.total().latency(), json.at("total"));
   const Json& during = json.at("during");
-  for (const auto& [phase, latencies] : during.items()) {
+  for (const auto& item : during.items()) {
+    const std::string& phase = item.key();
     const auto is_phase = [&](const auto& each) { return to_string(each.first) == phase; };
     const auto part = std::find_if(result.during.begin(), result.during.end(), is_phase);
     const auto call = std::find_if(result.during.begin(), result.during.end(),
                                    [&](const auto& each) { return to_string(call_of(each.first)) == phase; });
     const bool whole = call != result.during.end();
     insert_figure(insert, result.name, phase,
-                  whole ? result.during_call(call_of(call->first)).latency() : part->second.latency(), latencies);
+                  whole ? result.during_call(call_of(call->first)).latency() : part->second.latency(), item.value());
   }
   for (const auto& [call, record] : result.calls) {
     if (!during.contains(call)) insert_figure(insert, result.name, call, record.duration, nullptr);
@@ -142,7 +143,7 @@ void insert_class(SQLite::Statement& insert, const models::ClassResult& result, 
 /// Every number in `json` that stands at a path of keys.
 void insert_facts(SQLite::Statement& insert, const std::string& path, const Json& json) {
   for (const auto& [key, value] : json.items()) {
-    const std::string name = path.empty() ? key : path + "." + key;
+    const std::string name = path.empty() ? key : fmt::format("{}.{}", path, key);
     if (value.is_object()) insert_facts(insert, name, value);
     if (!value.is_number()) continue;
     insert.bind(2, name);
@@ -367,7 +368,7 @@ StoreError::StoreError(const std::filesystem::path& file, const SQLite::Exceptio
     : std::runtime_error(fmt::format("{}: {}{}{}", file.string(), meaning_of(error.getErrorCode()),
                                      meaning_of(error.getErrorCode()).empty() ? "" : " - ", error.what())) {}
 
-std::string text_of(const SQLite::Column& column) { return column.isNull() ? std::string() : column.getString(); }
+std::string column_text(const SQLite::Column& column) { return column.isNull() ? std::string() : column.getString(); }
 
 std::optional<std::int64_t> number_of(const SQLite::Column& column) {
   return column.isNull() ? std::nullopt : std::optional(column.getInt64());
@@ -381,7 +382,7 @@ std::int64_t Store::integer(const std::string& sql) {
 }
 
 std::string Store::text(const std::string& sql) {
-  return with([&](SQLite::Database& database) { return text_of(database.execAndGet(sql)); });
+  return with([&](SQLite::Database& database) { return column_text(database.execAndGet(sql)); });
 }
 
 void Store::write_plan(const StudyPlan& plan, const std::vector<PointRun>& runs) {

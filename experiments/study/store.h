@@ -143,7 +143,7 @@ class Store {
 };
 
 /// Text that may be NULL, which is empty.
-[[nodiscard]] std::string text_of(const SQLite::Column& column);
+[[nodiscard]] std::string column_text(const SQLite::Column& column);
 /// A number that may be NULL.
 [[nodiscard]] std::optional<std::int64_t> number_of(const SQLite::Column& column);
 

@@ -91,15 +91,15 @@ std::map<std::string, FiguresOfRun> read_figures(SQLite::Database& database) {
 /// from `first` on.
 RunOutcome run_in(SQLite::Statement& row, int first) {
   RunOutcome run;
-  run.key = text_of(row.getColumn(first));
-  run.status = text_of(row.getColumn(first + 1));
-  run.reason = text_of(row.getColumn(first + 2));
-  run.command = text_of(row.getColumn(first + 3));
+  run.key = column_text(row.getColumn(first));
+  run.status = column_text(row.getColumn(first + 1));
+  run.reason = column_text(row.getColumn(first + 2));
+  run.command = column_text(row.getColumn(first + 3));
   run.seed = static_cast<std::uint64_t>(row.getColumn(first + 4).getInt64());
   run.wall_ns = row.getColumn(first + 5).getInt64();
-  run.out_of_memory = text_of(row.getColumn(first + 6)) == to_string(models::Outcome::out_of_memory);
-  run.digest = text_of(row.getColumn(first + 7));
-  run.version = {text_of(row.getColumn(first + 8)), row.getColumn(first + 9).getInt()};
+  run.out_of_memory = column_text(row.getColumn(first + 6)) == to_string(models::Outcome::out_of_memory);
+  run.digest = column_text(row.getColumn(first + 7));
+  run.version = {column_text(row.getColumn(first + 8)), row.getColumn(first + 9).getInt()};
   run.sim_time_ns = row.getColumn(first + 10).getInt64();
   return run;
 }

@@ -65,10 +65,10 @@ class Rwsem {
 
   /// Charges the waits until `now` to the holders as they are: to be called before anything about them changes.
   void charge_waits(sim::Time now);
-  /// A holder is no longer on a CPU; `involuntary`: it could have gone on.
-  void holder_lost_cpu(const Task& holder, bool involuntary);
-  /// A holder runs from `start` on.
-  void holder_got_cpu(const Task& holder, sim::Time start);
+  /// A task that may hold it is no longer on a CPU; `involuntary`: it could have gone on.
+  void holder_lost_cpu(const Task& task, bool involuntary);
+  /// A task that may hold it runs from `start` on.
+  void holder_got_cpu(const Task& task, sim::Time start);
 
  private:
   struct Holder {

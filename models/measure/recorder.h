@@ -27,7 +27,7 @@ namespace models {
 class OpenArrivals {
  public:
   OpenArrivals(sim::Distribution every, sim::Stream demand, sim::Time start)
-      : every_(std::move(every)), demand_(std::move(demand)), last_(start) {}
+      : every_(std::move(every)), demand_(demand), last_(start) {}
 
   /// When the next request is due.
   sim::Time next() {

@@ -9,7 +9,7 @@ namespace models {
 
 namespace {
 
-constexpr std::int64_t kMebibyte = 1024 * 1024;
+constexpr std::int64_t kMebibyte = std::int64_t{1024} * 1024;
 
 constexpr ReclaimRules kLinux2628{
     .most_min_free = Bytes(64 * kMebibyte),

@@ -55,8 +55,8 @@ class RunQueue {
   /// Whether the group is throttled here. With at_user_return its tasks are on the queue as long as they are not
   /// stopped.
   [[nodiscard]] bool throttled(int group) const { return group >= 0 && queue_of(group).throttled; }
-  /// Takes part of the group's refilled quota. Returns whether its tasks are no longer throttled.
-  bool unthrottle(int group, sim::Time now);
+  /// Takes part of the refilled quota of the group `index`. Returns whether its tasks are no longer throttled.
+  bool unthrottle(int index, sim::Time now);
   /// One that has been throttled here since this was last asked.
   std::optional<int> take_throttled() {
     if (just_throttled_.empty()) return std::nullopt;

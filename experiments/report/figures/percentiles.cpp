@@ -31,7 +31,7 @@ Measure best_percentile(const ReportData& data, std::size_t point, const std::ve
 }
 
 /// A staircase: from one step to the next in `one_in`. Where the ten-sample rule ends, so does the part that is enough.
-void add_rows(PlotBuilder& plot, const PolicyCurve& curve) {
+void add_percentiles(PlotBuilder& plot, const PolicyCurve& curve) {
   const auto count = static_cast<double>(curve.latency.count());
   const double known = std::max(1.0, count / kSamplesBeyond);  // one in so many: here the ten-sample rule ends
   const auto add = [&](double one_in, std::int64_t latency, double beyond, bool few) {
@@ -81,7 +81,7 @@ FigureOrNot percentile_figure(const ReportData& data, const Focus& focus) {
   PlotBuilder plot("percentiles", "Percentiles of latency",
                    {"policy", "percentile", "one_in", "latency_ns", "requests_beyond", "rule_of_ten"});
   if (curves.empty()) return Omission{plot.title(), no_curves(data)};
-  for (const PolicyCurve& curve : curves) add_rows(plot, curve);
+  for (const PolicyCurve& curve : curves) add_percentiles(plot, curve);
   const auto [low, high] = range_of(curves);
   plot.log_times("y", low, high);
   plot.set("logscale", "x");
