@@ -83,8 +83,8 @@ void alloc_slowly(Task& current) {
 }  // namespace
 
 Bytes min_free(Bytes memory, ReclaimEra era) {
-  const auto kilobytes = static_cast<double>(memory.count() / kKibibyte);
-  const auto root = static_cast<std::int64_t>(std::sqrt(16.0 * kilobytes));
+  const std::int64_t kilobytes = memory.count() / kKibibyte;
+  const auto root = static_cast<std::int64_t>(std::sqrt(16.0 * static_cast<double>(kilobytes)));
   const std::int64_t most = reclaim_rules_of(era).most_min_free.count() / kKibibyte;
   return Bytes(std::clamp<std::int64_t>(root, 128, most) * kKibibyte);
 }

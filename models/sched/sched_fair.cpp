@@ -29,11 +29,12 @@ std::int64_t weight_of_nice(int nice) {
                                                   1024,  820,   655,   526,   423,   335,   272,   215,   172,   137,
                                                   110,   87,    70,    56,    45,    36,    29,    23,    18,    15};
   assert(nice >= -20 && nice <= 19);
-  return kWeights[static_cast<std::size_t>(nice + 20)];
+  const int row = nice + 20;
+  return kWeights[static_cast<std::size_t>(row)];
 }
 
 FairRules fair_rules(const SchedulerSpec& scheduler, int cpus) {
-  const int factor = std::bit_width(static_cast<unsigned>(std::min(cpus, 8)));  // 1 + ilog2
+  const int factor = static_cast<int>(std::bit_width(static_cast<unsigned>(std::min(cpus, 8))));  // 1 + ilog2
   return {.flavour = scheduler.flavour,
           .delayed_dequeue = scheduler.delayed_dequeue,
           .tick = scheduler.tick,
