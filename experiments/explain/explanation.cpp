@@ -18,6 +18,7 @@
 #include "experiments/compare/autopsy.h"
 #include "experiments/run/execute.h"
 #include "experiments/scenario/edits.h"
+#include "models/spec/competitors.h"
 
 namespace experiments {
 
@@ -28,17 +29,12 @@ using models::Result;
 using sim::Nanoseconds;
 using Results = std::vector<Result>;
 
-bool makes_requests(const models::ThreadSpec& thread) {
-  return thread.count > 0 && !std::holds_alternative<models::LockerSpec>(thread.run) &&
-         !std::holds_alternative<models::BusySpec>(thread.run);
-}
-
 /// Names of the classes that make requests, in the order of the scenario.
 std::vector<std::string> competitors(const models::Scenario& scenario) {
   std::vector<std::string> names;
   for (const models::ProcessSpec& process : scenario.processes) {
     for (const models::ThreadSpec& thread : process.threads) {
-      if (makes_requests(thread)) names.push_back(thread.name);
+      if (thread.count > 0 && models::makes_requests(thread)) names.push_back(thread.name);
     }
   }
   return names;
