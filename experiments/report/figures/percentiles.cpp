@@ -53,15 +53,22 @@ void add_percentiles(PlotBuilder& plot, const PolicyCurve& curve) {
   }
 }
 
+/// 90, 99, 99.9, 99.99 ...
+std::string nines(int count) {
+  std::string label(static_cast<std::size_t>(count), '9');
+  if (count == 1) label = "90";
+  if (count > 2) label.insert(2, ".");
+  return label;
+}
+
 /// 0 %, 50 %, 90 %, 99 %, 99.9 % ... as far as there are requests.
 Tics nines_up_to(double requests) {
-  Tics nines{{"0 %", 1}, {"50 %", 2}};
-  std::string label = "90";
+  Tics tics{{"0 %", 1}, {"50 %", 2}};
+  int count = 0;
   for (double one_in = 10; one_in <= requests * 1.01; one_in *= 10) {
-    nines.emplace_back(label + " %", one_in);
-    label = label == "90" ? "99" : label == "99" ? "99.9" : label + "9";
+    tics.emplace_back(fmt::format("{} %", nines(++count)), one_in);
   }
-  return nines;
+  return tics;
 }
 
 void draw_curve(PlotBuilder& plot, const std::string& policy, const PolicyStyle& style) {
