@@ -7,27 +7,59 @@
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
+#include "experiments/compare/kernel_list.h"
 #include "experiments/compare/policy_table.h"
+#include "experiments/scenario/kernel_table.h"
+#include "experiments/scenario/kernel_version.h"
 #include "experiments/scenario/policy_file.h"
 #include "experiments/scenario/scenario_file.h"
 
 namespace experiments {
 
+namespace {
+
+/// As they are listed: a policy that stands for several releases by its range.
+std::vector<ConfigEntry> entries_of(ConfigKind kind) {
+  std::vector<ConfigEntry> entries = list_configs(kind);
+  if (kind != ConfigKind::policies) return entries;
+  for (const KernelSpan& span : kernel_spans()) {
+    if (span.first == span.last) continue;
+    const auto same = [&](const ConfigEntry& entry) { return entry.name == span.name; };
+    std::find_if(entries.begin(), entries.end(), same)->name += " .. " + to_text(span.last);
+  }
+  return entries;
+}
+
+std::string table_of(const std::vector<ConfigEntry>& entries) {
+  std::vector<models::Policy> policies;
+  for (const ConfigEntry& entry : entries) {
+    policies.push_back(read_policy(entry.path));
+    policies.back().name = entry.name;
+  }
+  return policy_table(policies);
+}
+
+}  // namespace
+
 int command_list(const Arguments& arguments) {
   static const std::map<std::string, ConfigKind> kinds{
       {"policies", ConfigKind::policies},   {"machines", ConfigKind::machines},   {"devices", ConfigKind::devices},
       {"scenarios", ConfigKind::scenarios}, {"incidents", ConfigKind::incidents}, {"studies", ConfigKind::studies}};
-  CommandLine line("list policies|machines|devices|scenarios|incidents|studies",
+  CommandLine line("list policies|kernels|machines|devices|scenarios|incidents|studies",
                    "Lists what is shipped, each with what it says of itself.", "KIND", 1);
   if (!line.parse(arguments)) return kOk;
   const std::string kind = line.first();
+  if (kind == "kernels") {
+    fmt::print("{}", kernel_list(kernel_table(), page_width()));
+    return kOk;
+  }
   const auto found = kinds.find(kind);
   if (found == kinds.end()) {
-    throw UsageError(
-        fmt::format("expected policies, machines, devices, scenarios, incidents or studies, found '{}'{}", kind,
-                    did_you_mean(kind, {"policies", "machines", "devices", "scenarios", "incidents", "studies"})));
+    throw UsageError(fmt::format(
+        "expected policies, kernels, machines, devices, scenarios, incidents or studies, found '{}'{}", kind,
+        did_you_mean(kind, {"policies", "kernels", "machines", "devices", "scenarios", "incidents", "studies"})));
   }
-  const std::vector<ConfigEntry> entries = list_configs(found->second);
+  const std::vector<ConfigEntry> entries = entries_of(found->second);
   std::size_t widest = 0;
   for (const ConfigEntry& entry : entries) widest = std::max(widest, entry.name.size());
   for (const ConfigEntry& entry : entries) {
@@ -41,9 +73,7 @@ int command_list(const Arguments& arguments) {
     }
   }
   if (found->second == ConfigKind::policies) {
-    std::vector<models::Policy> policies;
-    for (const ConfigEntry& entry : entries) policies.push_back(read_policy(entry.path));
-    fmt::print("\n{}", policy_table(policies));
+    fmt::print("\n{}", table_of(entries));
   }
   return kOk;
 }

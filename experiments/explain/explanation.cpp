@@ -395,6 +395,34 @@ Trial trial_of(const Remedy& remedy, const Outcome& outcome, const Results& toge
   return trial;
 }
 
+/// Whether two kernels do the same for the victims, as far as a reader cares.
+bool alike(const Trial& one, const Trial& other) {
+  if (one.failure != other.failure || one.helps() != other.helps() || one.worse != other.worse) return false;
+  if (!one.helps()) return true;
+  return std::equal(one.victims.begin(), one.victims.end(), other.victims.begin(), other.victims.end(),
+                    [](const TailChange& a, const TailChange& b) {
+                      const auto [less, more] = std::minmax(a.after, b.after);
+                      return more - less <= judgement::kAboutAsMuch * more;
+                    });
+}
+
+/// Kernels that follow each other and do the same become one trial, of the first of them.
+std::vector<Trial> with_alike_kernels_as_one(std::vector<Trial> trials) {
+  std::vector<Trial> merged;
+  for (Trial& trial : trials) {
+    const bool same =
+        !merged.empty() && merged.back().remedy.kernels && trial.remedy.kernels && alike(merged.back(), trial);
+    if (!same) {
+      merged.push_back(std::move(trial));
+      continue;
+    }
+    Remedy& span = merged.back().remedy;
+    span.kernels->last = trial.remedy.kernels->last;
+    span.label = to_text(*span.kernels);
+  }
+  return merged;
+}
+
 /// The policy that a run has, as the command line can say it.
 YamlNode policy_of(const RunSpec& run, const YamlNode& root) {
   const std::filesystem::path folder = find_scenario(run.scenario).parent_path();
@@ -412,6 +440,7 @@ std::vector<Trial> trials_of(Runner& runner, const ExplainRequest& request, cons
     trials.push_back(trial_of(remedies[each], outcomes[each], together, explanation));
     trials.back().command = to_command(variants[each]);
   }
+  trials = with_alike_kernels_as_one(std::move(trials));
   std::stable_sort(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) { return a.ratio() < b.ratio(); });
   return trials;
 }

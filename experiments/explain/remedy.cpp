@@ -335,11 +335,9 @@ class Chooser {
 
   /// Those after the one that the policy is of; all, if it is of none.
   void add_kernels() {
-    for (const KernelPolicy& each : kernel_policies()) {
-      if (policy_.kernel && each.kernel <= *policy_.kernel) continue;
-      const std::string version = to_text(each.kernel);
-      const bool shipped = each.name == "linux-" + version;
-      add({shipped ? "Linux " + version : fmt::format("{} (Linux {})", each.name, version), {}, each.name, {}});
+    for (const KernelSpan& span : kernel_spans()) {
+      if (policy_.kernel && span.first <= *policy_.kernel) continue;
+      add({.label = to_text(span), .policy = span.name, .kernels = span});
     }
   }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "experiments/explain/wait_chain.h"
+#include "experiments/scenario/kernel_table.h"
 #include "experiments/scenario/yaml_reader.h"
 #include "models/spec/scenario.h"
 
@@ -22,6 +23,7 @@ struct Remedy {
   std::optional<std::string>
       policy{};  ///< in place of the scenario's own: a shipped one, or keys, as --policy takes it
   std::optional<std::string> without{};  ///< the class that is not there
+  std::optional<KernelSpan> kernels{};   ///< that `policy` is the rules of
 
   bool operator==(const Remedy&) const = default;
 };

@@ -67,6 +67,10 @@ models::FaulterSpec read_faulter(YamlMap& thread, const Regions& regions, Target
   if (const auto field = thread.find("region")) {
     if (const auto* region = region_of(field, regions)) faulter.region = region->name;
   }
+  using By = models::FaulterSpec::By;
+  assign(faulter.by, thread.find("by"), [](const YamlField& field) {
+    return choice_of<By>(field, {{"user", By::user}, {"kernel", By::kernel}});
+  });
   faulter.arrival = read_arrival(thread);
   return faulter;
 }
@@ -81,6 +85,7 @@ std::optional<models::Advice> advice_of(const YamlField& field) {
                             {"dofork", Advice::dofork},
                             {"willneed", Advice::willneed},
                             {"dontneed", Advice::dontneed},
+                            {"dontneed_locked", Advice::dontneed_locked},
                             {"populate_read", Advice::populate_read},
                             {"populate_write", Advice::populate_write}},
                            {"free"});

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "experiments/base/installation.h"
+#include "experiments/scenario/kernel_table.h"
 #include "experiments/scenario/yaml_reader.h"
 #include "experiments/scenario/yaml_values.h"
 
@@ -69,9 +70,26 @@ bool is_config(const std::filesystem::directory_entry& entry) {
 
 std::string about_of(const std::filesystem::path& file) {
   std::vector<Diagnostic> ignored;
-  const YamlNode root = load_yaml(file, ignored);
+  const YamlNode root = load_config(file, ignored);
   const YamlEntry* const about = find_entry(root, "about");
   return about == nullptr ? std::string() : about->value.scalar;
+}
+
+/// The shipped files of a kind, sorted by name.
+std::vector<ConfigEntry> shipped_files(ConfigKind kind) {
+  std::vector<ConfigEntry> entries;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(shipped_folder(kind), ignored)) {
+    if (is_config(entry)) entries.push_back({entry.path().stem().string(), about_of(entry.path()), entry.path()});
+  }
+  std::sort(entries.begin(), entries.end(), [](const ConfigEntry& a, const ConfigEntry& b) { return a.name < b.name; });
+  return entries;
+}
+
+/// Versions are never suggested by their spelling.
+std::vector<std::string> with_distributions(std::vector<std::string> names) {
+  for (const Distribution& each : kernel_table().distributions) names.push_back(each.name);
+  return names;
 }
 
 bool has_any(const YamlNode& root, const std::vector<std::string>& keys) {
@@ -93,7 +111,7 @@ void read_derived(const YamlField& field, const YamlField& from, ConfigKind kind
   const auto file = file_of(from, kind, scenario);
   if (!file || !read_config(*file, kind, diagnostics, read)) return;
   std::vector<Diagnostic> reported_already;
-  const YamlNode base = without_key(load_yaml(*file, reported_already), "schema");
+  const YamlNode base = without_key(load_config(*file, reported_already), "schema");
   const YamlNode derived = overlay(base, without_key(field.node(), "from"));
   std::vector<Diagnostic> found;
   YamlMap map = YamlField(derived, field.path(), found).map();
@@ -137,8 +155,16 @@ Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& 
   }
   if (const auto file = find_in(configs_directory(), kind, name)) return *file;
   if (const auto file = find_in(shipped_folder(kind), kind, name)) return *file;
+  if (kind == ConfigKind::policies) {
+    if (const auto kernel = find_kernel(name)) return *kernel;
+  }
   std::vector<std::string> names;
-  for (const ConfigEntry& shipped : list_configs(kind)) names.push_back(shipped.name);
+  for (const ConfigEntry& shipped : shipped_files(kind)) names.push_back(shipped.name);
+  if (kind == ConfigKind::policies && name.starts_with("linux")) {
+    return Refusal{
+        fmt::format("there is no policy '{}': expected a kernel such as linux-6.1 (mlocksim list kernels)", name)};
+  }
+  if (kind == ConfigKind::policies) names = with_distributions(std::move(names));
   if (kind == ConfigKind::scenarios) {
     if (const auto file = find_in(shipped_folder(ConfigKind::incidents), kind, name)) return *file;
     for (const ConfigEntry& shipped : list_configs(ConfigKind::incidents)) names.push_back(shipped.name);
@@ -150,13 +176,27 @@ Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& 
   return Refusal{fmt::format("there is no {} '{}'{}", singular(kind), name, hint)};
 }
 
+YamlNode load_config(const std::filesystem::path& file, std::vector<Diagnostic>& diagnostics) {
+  auto kernel = kernel_policy(file);
+  return kernel ? std::move(*kernel) : load_yaml(file, diagnostics);
+}
+
+const YamlNode& ConfigFiles::load(const std::filesystem::path& file) {
+  const auto known = files_.find(file);
+  if (known != files_.end()) return known->second;
+  std::vector<Diagnostic> diagnostics;
+  YamlNode root = load_config(file, diagnostics);
+  if (!diagnostics.empty()) throw InputError(diagnostics);
+  return files_.emplace(file, std::move(root)).first->second;
+}
+
 std::vector<ConfigEntry> list_configs(ConfigKind kind) {
-  std::vector<ConfigEntry> entries;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(shipped_folder(kind), ignored)) {
-    if (is_config(entry)) entries.push_back({entry.path().stem().string(), about_of(entry.path()), entry.path()});
+  std::vector<ConfigEntry> entries = shipped_files(kind);
+  if (kind != ConfigKind::policies) return entries;
+  for (const KernelSpan& span : kernel_spans()) {
+    const std::filesystem::path path = *find_kernel(span.name).value();
+    entries.push_back({span.name, about_of(path), path});
   }
-  std::sort(entries.begin(), entries.end(), [](const ConfigEntry& a, const ConfigEntry& b) { return a.name < b.name; });
   return entries;
 }
 
@@ -178,7 +218,7 @@ YamlMap open_config(const YamlNode& root, ConfigKind kind, std::vector<Diagnosti
 bool read_config(const std::filesystem::path& file, ConfigKind kind, std::vector<Diagnostic>& diagnostics,
                  const std::function<void(YamlMap&)>& read) {
   std::vector<Diagnostic> unreadable;
-  const YamlNode root = load_yaml(file, unreadable);
+  const YamlNode root = load_config(file, unreadable);
   const bool nothing = root.kind == YamlNode::Kind::null && !unreadable.empty();
   diagnostics.insert(diagnostics.end(), unreadable.begin(), unreadable.end());
   if (nothing) return false;

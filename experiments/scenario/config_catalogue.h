@@ -6,16 +6,17 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/quantity.h"
+#include "experiments/scenario/yaml_reader.h"
 
 namespace experiments {
 
-struct YamlNode;
 class YamlField;
 class YamlMap;
 
@@ -32,9 +33,22 @@ enum class ConfigKind { machines, policies, devices, scenarios, incidents, studi
 /// The file that `name` means (a scenario's may be an incident, which is one): a path or a bare name, with or without
 /// `.yaml`; looked for in each of `folders` (the folder of the file that says it; empty: the working directory), then
 /// in configs_directory(), in each also in the kind's own folder. Otherwise a refusal that knows the nearest shipped
-/// name.
+/// name. A policy may also be a kernel by its version or its distribution (kernel_table.h).
 [[nodiscard]] Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& name,
                                                           const std::vector<std::filesystem::path>& folders = {});
+
+/// Its tree, as load_yaml makes it: also of what is in a table (kernel_table.h).
+[[nodiscard]] YamlNode load_config(const std::filesystem::path& file, std::vector<Diagnostic>& diagnostics);
+
+/// Files that many ask for, each read once.
+class ConfigFiles {
+ public:
+  /// Its tree, which stays where it is. Throws InputError if there are mistakes in it.
+  const YamlNode& load(const std::filesystem::path& file);
+
+ private:
+  std::map<std::filesystem::path, YamlNode> files_;
+};
 
 /// A shipped file.
 struct ConfigEntry {
@@ -43,7 +57,7 @@ struct ConfigEntry {
   std::filesystem::path path;
 };
 
-/// The shipped files of a kind, sorted by name.
+/// The shipped files of a kind, sorted by name. Of policies, behind them, each kernel that differs from the one before.
 [[nodiscard]] std::vector<ConfigEntry> list_configs(ConfigKind kind);
 
 // --- for the readers of each kind ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "experiments/scenario/config_catalogue.h"
+#include "experiments/scenario/kernel_table.h"
 #include "experiments/scenario/yaml_reader.h"
 #include "experiments/scenario/yaml_values.h"
 
@@ -22,7 +23,7 @@ void read_costs(const std::optional<YamlField>& field, models::Costs& costs) {
   if (!field) return;
   YamlMap map = field->map("a map of costs");
   for (const models::CostRow& cost : models::kCosts) {
-    const auto value = map.require(cost.name);
+    const auto value = cost.required ? map.require(cost.name) : map.find(cost.name);
     if (value) std::visit([&](auto member) { read_cost(*value, costs.*member); }, cost.member);
   }
   map.refuse_unknown();
@@ -89,9 +90,24 @@ models::Machine read_machine_keys(YamlMap& map) {
 
 }  // namespace
 
-std::optional<models::Machine> read_machine_value(const YamlField& field, const std::filesystem::path& scenario,
+YamlNode with_kernel(const YamlField& machine) {
+  YamlNode node = machine.node();
+  const YamlEntry* const named = node.kind == YamlNode::Kind::map ? find_entry(node, "kernel") : nullptr;
+  if (named == nullptr) return node;
+  const YamlField kernel = *machine.map().find("kernel");
+  const auto scheduler = kernel.parsed(kernel_scheduler, "a kernel such as 6.1 or debian-12");
+  node = without_key(std::move(node), "kernel");
+  if (!scheduler) return node;
+  YamlNode below = node;
+  below.entries.assign(1, {"scheduler", kernel.node().at, *scheduler});
+  return overlay(std::move(below), node);
+}
+
+std::optional<models::Machine> read_machine_value(const YamlField& written, const std::filesystem::path& scenario,
                                                   std::vector<Diagnostic>& diagnostics) {
   std::optional<models::Machine> machine;
+  const YamlNode node = with_kernel(written);
+  const YamlField field(node, written.path(), diagnostics);
   read_config_value(field, ConfigKind::machines, scenario, diagnostics,
                     [&](YamlMap& map) { machine = read_machine_keys(map); });
   return machine;

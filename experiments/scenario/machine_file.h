@@ -13,11 +13,17 @@
 namespace experiments {
 
 class YamlField;
+struct YamlNode;
 
 /// Throws InputError.
 [[nodiscard]] models::Machine read_machine(const std::filesystem::path& file);
 
-/// A machine as a scenario says it: a name, its keys, or `{from: NAME, ...}` with the keys that differ.
+/// `{kernel: NAME, ...}` with what that kernel's scheduler is (kernel_table.h) in the place of the name, under what
+/// the map says of the scheduler itself. Other nodes stay what they are; a name that is no kernel's is a diagnostic.
+[[nodiscard]] YamlNode with_kernel(const YamlField& machine);
+
+/// A machine as a scenario says it: a name, its keys, or `{from: NAME, ...}` with the keys that differ; either map may
+/// have a `kernel`, whose scheduler it then has.
 /// `scenario`: the folder of the scenario (file_of). Nothing when there is no such file or it is no map.
 [[nodiscard]] std::optional<models::Machine> read_machine_value(const YamlField& field,
                                                                 const std::filesystem::path& scenario,

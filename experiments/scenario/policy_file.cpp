@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <string_view>
 
 #include "experiments/scenario/config_catalogue.h"
+#include "experiments/scenario/kernel_version.h"
 #include "experiments/scenario/policy_knobs.h"
 #include "experiments/scenario/yaml_reader.h"
 #include "experiments/scenario/yaml_values.h"
@@ -20,8 +20,6 @@ namespace {
 // there.
 constexpr int kLookForWaitersEvery = 512;
 
-constexpr std::string_view kKernelExpected = "the version of a kernel such as 6.4";
-
 using models::Hold;
 using models::HoldMode;
 
@@ -30,23 +28,8 @@ const Choices<HoldMode> kAllModes{{"write_held", HoldMode::write_held},
                                   {"drop_and_read", HoldMode::drop_and_read},
                                   {"chunked_write", HoldMode::chunked_write}};
 
-/// `6.4` or `2.6.38`.
-Expected<models::KernelVersion> parse_kernel(const std::string& text) {
-  models::KernelVersion kernel;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  for (int* const number : {&kernel.version, &kernel.patchlevel, &kernel.sublevel}) {
-    if (number != &kernel.version && (at == end || *at++ != '.')) break;
-    const auto [behind, error] = std::from_chars(at, end, *number);
-    if (error != std::errc{} || *number < 0) break;
-    at = behind;
-    if (at == end && number != &kernel.version) return kernel;
-  }
-  return Refusal{fmt::format("expected {}, found '{}'", kKernelExpected, text)};
-}
-
 std::optional<models::KernelVersion> kernel_of(const YamlField& field) {
-  return field.parsed(parse_kernel, kKernelExpected);
+  return field.parsed(parse_kernel, "the version of a kernel such as 6.4");
 }
 
 /// A mode that a path cannot have, and why.
@@ -137,6 +120,8 @@ const std::vector<Path>& paths() {
       {"fault", "a map such as {lock: mmap_sem}"},
       {"proc", "a map such as {maps: per_vma, rollup_gives_way: true}"},
       {"madvise", "a map such as {zap: mmap_sem}"},
+      {"mempolicy", "a map such as {node: unlocked}"},
+      {"memlock"},
       {"lru_drain"},
   };
   return paths;
@@ -177,6 +162,10 @@ models::Policy read_policy_keys(YamlMap& map) {
   assign(policy.name, map.require("name"), name_of);
   assign(policy.about, map.find("about"), text_of);
   assign(policy.kernel, map.find("kernel"), kernel_of);
+  if (const auto notes = map.find("notes")) {
+    for (const YamlField& note : notes->items("a list of texts"))
+      assign(policy.notes.emplace_back(), std::optional(note), text_of);
+  }
   for (const Path& path : paths()) read_path(map, path, policy);
   map.refuse_unknown();
   return policy;
@@ -195,24 +184,6 @@ std::optional<models::Policy> read_policy_value(const YamlField& field, const st
   read_config_value(field, ConfigKind::policies, scenario, diagnostics,
                     [&](YamlMap& map) { policy = read_policy_keys(map); });
   return policy;
-}
-
-std::string to_text(const models::KernelVersion& kernel) {
-  const std::string sublevel = kernel.sublevel == 0 ? "" : fmt::format(".{}", kernel.sublevel);
-  return fmt::format("{}.{}{}", kernel.version, kernel.patchlevel, sublevel);
-}
-
-std::vector<KernelPolicy> kernel_policies() {
-  std::vector<KernelPolicy> kernels;
-  for (const ConfigEntry& shipped : list_configs(ConfigKind::policies)) {
-    std::vector<Diagnostic> diagnostics;
-    std::optional<models::KernelVersion> kernel;
-    (void)read_config(shipped.path, ConfigKind::policies, diagnostics,
-                      [&](YamlMap& map) { kernel = read_policy_keys(map).kernel; });
-    if (kernel && diagnostics.empty()) kernels.push_back({*kernel, shipped.name});
-  }
-  std::sort(kernels.begin(), kernels.end());
-  return kernels;
 }
 
 models::Policy read_policy(const std::filesystem::path& file) {

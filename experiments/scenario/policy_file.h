@@ -4,7 +4,6 @@
 // ignored.
 #pragma once
 
-#include <compare>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -25,19 +24,5 @@ class YamlField;
 [[nodiscard]] std::optional<models::Policy> read_policy_value(const YamlField& field,
                                                               const std::filesystem::path& scenario,
                                                               std::vector<Diagnostic>& diagnostics);
-
-/// `6.4`, `2.6.38`.
-[[nodiscard]] std::string to_text(const models::KernelVersion& kernel);
-
-/// A shipped policy that says how a kernel holds mmap_sem: its key `kernel`.
-struct KernelPolicy {
-  models::KernelVersion kernel;
-  std::string name;
-
-  auto operator<=>(const KernelPolicy&) const = default;
-};
-
-/// The oldest first; of one kernel, by name. Files with mistakes are left out.
-[[nodiscard]] std::vector<KernelPolicy> kernel_policies();
 
 }  // namespace experiments

@@ -9,11 +9,14 @@ namespace experiments {
 namespace {
 
 using models::FaultLock;
+using models::FirstTouch;
 using models::HoldMode;
 using models::LruDrain;
 using models::Policy;
 using models::ProcLock;
 using models::RwsemFlavour;
+using models::VmaLockCovers;
+using models::VmaLockKind;
 using Options = PolicyKnob::Options;
 
 template <typename Value>
@@ -60,6 +63,17 @@ const char* needs_vma_locks(const Policy& policy) {
   return "VMAs have locks of their own only where faults take them: use it with fault: {lock: per_vma}";
 }
 
+/// What only the locks of VMAs have, given a value that is not the one without it.
+template <auto kMember, auto kDefault>
+const char* vma_lock_refusal(const Policy& policy) {
+  return policy.*kMember == kDefault ? nullptr : needs_vma_locks(policy);
+}
+
+const char* below_stack_refusal(const Policy& policy) {
+  if (!policy.munmap_exclusive_below_stack || policy.munmap.mode == HoldMode::downgrade) return nullptr;
+  return "only a munmap that downgrades has to refrain from it below a stack";
+}
+
 const char* zap_refusal(const Policy& policy) { return policy.zap_under_vma_lock ? needs_vma_locks(policy) : nullptr; }
 
 template <ProcLock models::ProcLocks::*kFile>
@@ -96,18 +110,36 @@ const std::vector<PolicyKnob>& policy_knobs() {
       row<bool>("munlock", "visits", &Policy::munlock_visits_absent, {{"present", false}, {"all", true}}),
       row<bool>("munmap", "munlock", &Policy::munlock_in_zap,
                 {{"before", false, " (zap)"}, {"in_zap", true, " (munlock, zap)"}}, {.column = PolicyColumn::munmap}),
+      row<bool>("munmap", "below_stack", &Policy::munmap_exclusive_below_stack, {{"downgrade", false}, {"write", true}},
+                {.refusal = below_stack_refusal}),
       row<FaultLock>("fault", "lock", &Policy::fault,
                      {{"mmap_sem", FaultLock::mmap_sem, "read"}, {"per_vma", FaultLock::per_vma, "VMA's lock"}},
                      {.column = PolicyColumn::fault, .required = true}),
       truth("fault", "retry_on_io", &Policy::retry_on_io, "/IO",
             {.column = PolicyColumn::fault,
              .legend = "given up while a page has to come from the device, and taken again"}),
+      row<VmaLockCovers>(
+          "fault", "covers", &Policy::vma_lock_covers,
+          {{"anonymous", VmaLockCovers::anonymous, "/anon"},
+           {"swap", VmaLockCovers::swap, "/anon,swap"},
+           {"files", VmaLockCovers::files}},
+          {.column = PolicyColumn::fault, .refusal = vma_lock_refusal<&Policy::vma_lock_covers, VmaLockCovers::files>}),
+      row<FirstTouch>("fault", "first_touch", &Policy::first_touch,
+                      {{"mmap_sem", FirstTouch::mmap_sem}, {"try_mmap_sem", FirstTouch::try_mmap_sem}},
+                      {.refusal = vma_lock_refusal<&Policy::first_touch, FirstTouch::mmap_sem>}),
+      row<VmaLockKind>("fault", "vma_lock", &Policy::vma_lock,
+                       {{"rwsem", VmaLockKind::rwsem}, {"refcount", VmaLockKind::refcount}},
+                       {.refusal = vma_lock_refusal<&Policy::vma_lock, VmaLockKind::refcount>}),
+      row<bool>("fault", "stack", &Policy::stack_grows_under_write, {{"read", false}, {"write", true}}),
       proc_row<&ProcLocks::maps>("maps"),
       proc_row<&ProcLocks::smaps>("smaps"),
       proc_row<&ProcLocks::numa_maps>("numa_maps"),
       proc_row<&ProcLocks::smaps_rollup>("smaps_rollup"),
       truth(
           "proc", "rollup_gives_way", [](auto& policy) -> auto& { return policy.proc.rollup_gives_way; }),
+      row<int>("proc", "cmdline_holds", &Policy::cmdline_holds, {{"1", 1}, {"2", 2}, {"3", 3}}),
+      row<bool>("mempolicy", "node", &Policy::mempolicy_holds_lock, {{"under_lock", true}, {"unlocked", false}}),
+      row<bool>("", "memlock", &Policy::memlock_counts_twice, {{"counts_twice", true}, {"counts_once", false}}),
       row<bool>("madvise", "zap", &Policy::zap_under_vma_lock, {{"mmap_sem", false}, {"per_vma", true, "+zap"}},
                 {.column = PolicyColumn::fault,
                  .required = true,

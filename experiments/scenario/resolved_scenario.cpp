@@ -16,6 +16,7 @@
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/json.h"
+#include "experiments/scenario/machine_file.h"
 #include "experiments/scenario/memory_file.h"
 #include "experiments/scenario/scenario_file.h"
 #include "experiments/scenario/yaml_text.h"
@@ -121,7 +122,10 @@ ResolvedScenario Resolver::resolve(const YamlNode& root, const std::filesystem::
     resolved.scenario = without_key(std::move(resolved.scenario), left_out);
   }
   if (YamlEntry* const machine = find_entry(resolved.scenario, "machine")) {
-    machine->value = config_of(machine->value, ConfigKind::machines, folder);
+    std::vector<Diagnostic> diagnostics;
+    machine->value =
+        config_of(with_kernel(YamlField(machine->value, "machine", diagnostics)), ConfigKind::machines, folder);
+    if (!diagnostics.empty()) throw InputError(diagnostics);
   }
   if (YamlEntry* const memory = find_entry(resolved.scenario, "memory")) resolve_memory(memory->value, folder);
   return resolved;
@@ -130,6 +134,7 @@ ResolvedScenario Resolver::resolve(const YamlNode& root, const std::filesystem::
 std::string digest_of(const ResolvedScenario& scenario, std::size_t policy) {
   Json rules = content_of(scenario.policies[policy]);
   rules.erase("kernel");  // whose rules they are changes nothing
+  rules.erase("notes");
   const Json all{{"result_version", kResultVersion}, {"scenario", content_of(scenario.scenario)}, {"policy", rules}};
   return sha1_of(all.dump());
 }
@@ -153,7 +158,8 @@ std::optional<std::string> text_at(const ResolvedScenario& scenario, const std::
 
 std::string to_yaml(const ResolvedScenario& scenario, std::size_t policy) {
   YamlNode file = scenario.scenario;
-  file.entries.push_back({"policy", {}, scenario.policies[policy]});
+  const YamlEntry rules{"policy", {}, scenario.policies[policy]};
+  file.entries.push_back(rules);  // not made in place: g++ 12 sees a ghost there at -O3
   return to_block(without_folders(std::move(file)));
 }
 

@@ -39,7 +39,7 @@ class Resolver {
   YamlNode config_of(const YamlNode& node, ConfigKind kind, const std::filesystem::path& folder);
   void resolve_memory(YamlNode& memory, const std::filesystem::path& folder);
 
-  YamlFiles files_;
+  ConfigFiles files_;
 };
 
 /// 40 hexadecimal digits: the SHA-1 of everything that determines the results of a scenario under one of its policies,

@@ -10,6 +10,7 @@
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/scenario/device_file.h"
+#include "experiments/scenario/kernel_table.h"
 #include "experiments/scenario/memory_file.h"
 #include "experiments/scenario/process_file.h"
 #include "experiments/scenario/sched_file.h"
@@ -78,6 +79,7 @@ class ScenarioReader {
       for (const YamlEntry& entry : policies->node().entries) add(entry.value);
     }
     for (const ConfigEntry& shipped : list_configs(ConfigKind::policies)) names.push_back(shipped.name);
+    for (const std::string& kernel : kernel_names()) names.push_back(kernel);
     return names;
   }
 
@@ -191,7 +193,7 @@ std::string name_of_policy(const YamlNode& policy, const std::filesystem::path& 
   const YamlNode* keys = &policy;
   if (policy.kind == YamlNode::Kind::scalar) {
     const auto file = file_of(YamlField(policy, "", reported_when_read), ConfigKind::policies, folder);
-    if (file) named = load_yaml(*file, reported_when_read);
+    if (file) named = load_config(*file, reported_when_read);
     keys = &named;
   }
   const YamlEntry* const name = keys->kind == YamlNode::Kind::map ? find_entry(*keys, "name") : nullptr;

@@ -293,15 +293,6 @@ YamlNode without_key(YamlNode map, std::string_view key) {
   return map;
 }
 
-const YamlNode& YamlFiles::load(const std::filesystem::path& file) {
-  const auto known = files_.find(file);
-  if (known != files_.end()) return known->second;
-  std::vector<Diagnostic> diagnostics;
-  YamlNode root = load_yaml(file, diagnostics);
-  if (!diagnostics.empty()) throw InputError(diagnostics);
-  return files_.emplace(file, std::move(root)).first->second;
-}
-
 YamlNode load_yaml(const std::filesystem::path& file, std::vector<Diagnostic>& diagnostics) {
   const Position start{file.string(), 1, 1};
   const auto content = content_of(file, diagnostics);

@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,16 +53,6 @@ struct YamlEntry {
 /// Reads a file. A file that cannot be read or is no YAML is one diagnostic and a null node; duplicate keys and
 /// keys that are not plain text are diagnostics, and of duplicates the first counts.
 [[nodiscard]] YamlNode load_yaml(const std::filesystem::path& file, std::vector<Diagnostic>& diagnostics);
-
-/// Files that many ask for, each read once.
-class YamlFiles {
- public:
-  /// Its tree, which stays where it is. Throws InputError if there are mistakes in it.
-  const YamlNode& load(const std::filesystem::path& file);
-
- private:
-  std::map<std::filesystem::path, YamlNode> files_;
-};
 
 /// Applies `path=value` (what follows `--set`) to the tree, before it is read.
 ///

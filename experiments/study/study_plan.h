@@ -67,7 +67,7 @@ class StudyPlan {
   Study study_;
   std::vector<std::string> axes_;
   std::vector<StudyPoint> points_;
-  YamlFiles bases_;
+  ConfigFiles bases_;
   Resolver resolver_;
 };
 

@@ -31,6 +31,17 @@ void Rwsem::down(Task& current, LockMode mode) {
   std::visit([&](auto& rules) { down(rules, waiter); }, rules_);
 }
 
+bool Rwsem::down_read_trylock(Task& current) {
+  current.work(costs_.rwsem_operation);
+  const sim::Time now = current.settle();
+  if (write_held() || is_contended()) return false;
+  ++statistics_of(LockMode::read).acquisitions;
+  charge_waits(now);
+  Waiter waiter{&current, LockMode::read, now};
+  std::visit([&](auto& rules) { down(rules, waiter); }, rules_);
+  return true;
+}
+
 void Rwsem::tell(const Task& task, LockOperation operation) const {
   const Observer& observer = task.kernel().observer;
   if (observer.lock) observer.lock(task, operation, *this);

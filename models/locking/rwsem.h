@@ -45,6 +45,8 @@ class Rwsem {
 
   void down_read(Task& current) { down(current, LockMode::read); }
   void down_write(Task& current) { down(current, LockMode::write); }
+  /// Returns whether it got it: not if there is a writer, or somebody queues.
+  [[nodiscard]] bool down_read_trylock(Task& current);
   /// Precondition: `current` holds it for read.
   void up_read(Task& current) { up(current, LockMode::read); }
   /// Precondition: `current` holds it for write.

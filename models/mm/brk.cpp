@@ -32,7 +32,7 @@ int do_brk(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   flags.locked = mm.locks_future_mappings;
   const PageCount pages = end - start;
   if (flags.locked && !within_memlock_limit(mm, pages)) return -EAGAIN;
-  if (mm.map_count() >= mm.max_map_count) return -ENOMEM;
+  if (mm.map_count() > mm.max_map_count) return -ENOMEM;
   current.work(current.kernel().costs.mmap, Purpose::calls);
   current.settle();
   VmaPointer vma = extend_heap(current, mm, start, end, flags);

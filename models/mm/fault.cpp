@@ -7,6 +7,7 @@
 #include "models/mm/memory.h"
 #include "models/mm/mm.h"
 #include "models/mm/mmap_lock.h"
+#include "models/mm/rmap.h"
 #include "models/task.h"
 
 namespace models {
@@ -33,25 +34,69 @@ VmaPointer vma_at(const Mm& mm, PageIndex page) {
   return vma != nullptr && vma->start <= page ? vma : nullptr;
 }
 
+// lock_mm_and_find_vma's way to let a stack grow: mmap_sem, held for read, is given up, taken for write and downgraded.
+int expand_stack_under_write(Task& current, Mm& mm, PageIndex page, VmaPointer& vma) {
+  mm.mmap_sem.up_read(current);
+  mmap_write_lock(current, mm);
+  vma = mm.find_vma(page);
+  int error = -EFAULT;  // it has gone meanwhile
+  if (vma != nullptr && vma->start <= page) {
+    error = 0;
+  } else if (vma != nullptr && vma->flags.growsdown) {
+    vma_start_write(current, mm, *vma);
+    error = expand_stack(current, mm, vma, page);
+  }
+  mmap_write_downgrade(current, mm);
+  return error;
+}
+
 // find_vma, and expand_stack where the answer is a stack that begins above. mmap_sem must be held for read.
 int find_good_area(Task& current, Mm& mm, PageIndex page, VmaPointer& vma) {
   vma = mm.find_vma(page);
   if (vma == nullptr) return -EFAULT;
   if (vma->start <= page) return 0;
-  return vma->flags.growsdown ? expand_stack(current, mm, vma, page) : -EFAULT;
+  if (!vma->flags.growsdown) return -EFAULT;
+  return current.kernel().policy.stack_grows_under_write ? expand_stack_under_write(current, mm, page, vma)
+                                                         : expand_stack(current, mm, vma, page);
+}
+
+// Its entry is one of swap, whether or not the page is in the swap cache.
+bool is_swap_entry(const Mm& mm, PageIndex page) {
+  const PageState state = mm.page_table.run_at(page, page + PageCount(1)).state;
+  return state == PageState::swapped || state == PageState::cached;
+}
+
+enum class UnderVmaLock {
+  done,
+  wait_for_page,  // then again under mmap_sem, for the last time
+  take_mmap_sem,  // from the beginning
+};
+
+// The fault as far as the lock of its VMA carries it.
+UnderVmaLock fault_under_vma_lock(Task& current, Mm& mm, Vma& vma, PageIndex page, bool file, Backing backing,
+                                  IoWait io) {
+  const bool swapped = backing == Backing::region && !file && is_swap_entry(mm, page);
+  const bool covers_swap = current.kernel().policy.vma_lock_covers != VmaLockCovers::anonymous;
+  if (swapped && !covers_swap) return UnderVmaLock::take_mmap_sem;
+  if (!file && !vmf_anon_prepare(current, mm, vma)) return UnderVmaLock::take_mmap_sem;
+  const FaultOutcome outcome = handle_fault(current, mm, vma, page, backing, io);
+  return outcome == FaultOutcome::done ? UnderVmaLock::done : UnderVmaLock::wait_for_page;
 }
 
 }  // namespace
 
-int do_user_addr_fault(Task& current, Mm& mm, PageIndex page, Backing backing) {
-  const VmaPointer candidate = vma_at(mm, page);
+int do_user_addr_fault(Task& current, Mm& mm, PageIndex page, Backing backing, FaultMode mode) {
+  const VmaPointer candidate = mode == FaultMode::user ? vma_at(mm, page) : nullptr;
   IoWait io = current.kernel().policy.retry_on_io ? IoWait::retry : IoWait::under_lock;
-  if (candidate != nullptr && lock_vma_under_rcu(current, mm, *candidate)) {
-    const FaultOutcome outcome = handle_fault(current, mm, *candidate, page, backing, io);
+  const bool file = backing == Backing::region && is_file_backed(current.kernel(), mm, page);
+  if (candidate != nullptr && lock_vma_under_rcu(current, mm, *candidate, file)) {
+    const UnderVmaLock outcome = fault_under_vma_lock(current, mm, *candidate, page, file, backing, io);
     vma_end_read(current, *candidate);
-    if (outcome == FaultOutcome::done) return 0;
-    wait_for_page(current, mm, *candidate, page);
-    io = IoWait::under_lock;
+    if (outcome == UnderVmaLock::done) return 0;
+    if (outcome == UnderVmaLock::wait_for_page) {
+      wait_for_page(current, mm, *candidate, page);
+      io = IoWait::under_lock;
+    }
   }
   for (;; io = IoWait::under_lock) {  // FAULT_FLAG_TRIED: once
     mm.mmap_sem.down_read(current);
@@ -65,9 +110,9 @@ int do_user_addr_fault(Task& current, Mm& mm, PageIndex page, Backing backing) {
   }
 }
 
-void do_page_fault(Task& current, Mm& mm, PageIndex page, Backing backing) {
+void do_page_fault(Task& current, Mm& mm, PageIndex page, Backing backing, FaultMode mode) {
   current.enter(Phase::fault);
-  (void)do_user_addr_fault(current, mm, page, backing);
+  (void)do_user_addr_fault(current, mm, page, backing, mode);
   current.enter(Phase::user);
 }
 

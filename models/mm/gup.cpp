@@ -34,19 +34,21 @@ void populate_absent(Task& current, Mm& mm, PageIndex start, PageIndex end, Page
 
 PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io,
                          NewPages new_pages) {
-  const bool file = is_file_backed(current.kernel(), mm, start);
+  const Kernel& kernel = current.kernel();
+  const bool file = is_file_backed(kernel, mm, start);
   const bool mlocks = vma.flags.locked && new_pages == NewPages::as_vma_has_it;
   for (PageIndex page = start; page < end;) {
     current.cond_resched();
     const PageTable::Run run = mm.page_table.run_at(page, end);
     if (is_present(run.state)) {
+      current.work(kernel.costs.gup_present * (run.end - page).count());
       page = run.end;
     } else if (run.state == PageState::absent && !file) {
       // And looks again: it may have been taken away meanwhile.
       populate_absent(current, mm, page, run.end, mlocks ? PageState::mlocked : PageState::resident);
       mm.anon_vma_prepare(vma);
     } else {
-      if (handle_mm_fault(current, mm, vma, page, io, current.kernel().costs.fault) == FaultOutcome::retry) return page;
+      if (handle_mm_fault(current, mm, vma, page, io, kernel.costs.fault) == FaultOutcome::retry) return page;
       page = page + PageCount(1);
     }
   }

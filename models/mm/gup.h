@@ -1,9 +1,8 @@
 // Making pages of an address space present from inside the kernel.
 //
 // Kernel. get_user_pages (mm/memory.c of 2.6.28, mm/gup.c today): what is absent goes through handle_mm_fault, with
-// nobody's page fault around it. Simplified. A page that is there costs nothing: the callers' own costs for a page
-// include finding it. Validated by tests/models/mm/mlock_test.cpp, tests/models/mm/access_remote_vm_test.cpp and
-// tests/models/mm/madvise_test.cpp.
+// nobody's page fault around it; a page that is there has to be found (gup_present). Validated by
+// tests/models/mm/mlock_test.cpp, tests/models/mm/access_remote_vm_test.cpp and tests/models/mm/madvise_test.cpp.
 #pragma once
 
 #include "models/mm/memory.h"

@@ -19,9 +19,10 @@ namespace models {
 namespace {
 
 // mmap_sem or the lock of `vma` must be held, in either mode.
-int madvise_dontneed(Task& current, Mm& mm, const Vma& vma, PageIndex start, PageIndex end) {
+int madvise_dontneed(Task& current, Mm& mm, const Vma& vma, PageIndex start, PageIndex end, Advice advice) {
   assert(vma.start <= start && end <= vma.end);
-  if (vma.flags.locked || vma.flags.hugetlb || vma.flags.io_pfnmap) return -EINVAL;
+  if ((vma.flags.locked && advice != Advice::dontneed_locked) || vma.flags.hugetlb || vma.flags.io_pfnmap)
+    return -EINVAL;
   const Costs& costs = current.kernel().costs;
   walk_page_range(current, mm, start, end, {PageState::absent, &costs.zap_page, &costs.munlock_page});
   return 0;
@@ -70,7 +71,7 @@ int madvise_update_vma(Task& current, Mm& mm, VmaPointer& vma, PageIndex start, 
 int madvise_vma_behavior(Task& current, Mm& mm, VmaPointer& vma, PageIndex start, PageIndex end, Advice advice) {
   if (madvise_need_mmap_write(advice)) return madvise_update_vma(current, mm, vma, start, end, advice);
   if (advice == Advice::willneed) return madvise_willneed(current, mm, start, end);
-  return madvise_dontneed(current, mm, *vma, start, end);
+  return madvise_dontneed(current, mm, *vma, start, end, advice);
 }
 
 // mmap_sem must be held, in the advice's mode.
@@ -94,12 +95,12 @@ int madvise_walk_vmas(Task& current, Mm& mm, PageIndex start, PageIndex end, Adv
 
 // try_vma_read_lock, and the zap. Returns false if the range needs mmap_sem: it is in no VMA or more than one, or that
 // VMA is being changed.
-bool zap_under_vma_lock(Task& current, Mm& mm, PageIndex start, PageIndex end, int& error) {
+bool zap_under_vma_lock(Task& current, Mm& mm, PageIndex start, PageIndex end, Advice advice, int& error) {
   current.settle();
   const VmaPointer vma = mm.find_vma(start);
   if (vma == nullptr || vma->start > start || vma->end < end || !vma_start_read(current, mm, *vma)) return false;
   current.work(current.kernel().costs.madvise, Purpose::calls);
-  error = madvise_dontneed(current, mm, *vma, start, end);
+  error = madvise_dontneed(current, mm, *vma, start, end, advice);
   vma_end_read(current, *vma);
   return true;
 }
@@ -163,8 +164,9 @@ int sys_madvise(Task& current, Mm& mm, PageIndex start, PageCount pages, Advice 
     mmap_write_unlock(current, mm);
     return error;
   }
-  const bool under_vma_lock = advice == Advice::dontneed && current.kernel().policy.zap_under_vma_lock;
-  if (under_vma_lock && zap_under_vma_lock(current, mm, start, end, error)) return error;
+  const bool zaps = advice == Advice::dontneed || advice == Advice::dontneed_locked;
+  const bool under_vma_lock = zaps && current.kernel().policy.zap_under_vma_lock;
+  if (under_vma_lock && zap_under_vma_lock(current, mm, start, end, advice, error)) return error;
   mm.mmap_sem.down_read(current);
   error = do_madvise(current, mm, start, end, advice);
   mm.mmap_sem.up_read(current);

@@ -2,16 +2,17 @@
 //
 // Kernel. mm/madvise.c, do_madvise with madvise_walk_vmas: madvise_need_mmap_write says which advice takes mmap_sem for
 // write (that which changes vm_flags), which for read. madvise_dontneed (2.6.28; a reader since 2.6.23):
-// zap_page_range of the range's part in each VMA; with the policy's zap_under_vma_lock a range within one VMA is zapped
-// under that VMA's lock instead of mmap_sem (try_vma_read_lock of 6.17). madvise_update_vma (6.1): merge or split, then
-// the flags. madvise_willneed (5.4): mmap_sem is given up while the reads are submitted; at most one readahead window
-// of each VMA's part is read (force_page_cache_ra), and nobody waits. madvise_populate (5.14, as a loop of its own
-// since 6.9): get_user_pages. A hole is passed over and reported at the end, but for populate, which ends there.
-// Simplified. MADV_FREE is not there: its pages could go without swap until somebody writes to them again, which pages
-// here do not tell. Willneed of anonymous memory is -EBADF, as until 3.8, instead of reading ahead from swap.
-// Populating for reading takes memory as for writing (ZERO_PAGE would save it); files are mapped to be read, so
-// populate_write of a file is refused. Kernels before 5.4 submit the reads under mmap_sem. Validated by
-// tests/models/mm/madvise_test.cpp: for each branch the lock operations, pages and return value.
+// zap_page_range of the range's part in each VMA (dontneed_locked, 5.18: of locked VMAs, too, which stay locked); with
+// the policy's zap_under_vma_lock a range within one VMA is zapped under that VMA's lock instead of mmap_sem
+// (try_vma_read_lock of 6.17). madvise_update_vma (6.1): merge or split, then the flags. madvise_willneed (5.4):
+// mmap_sem is given up while the reads are submitted; at most one readahead window of each VMA's part is read
+// (force_page_cache_ra), and nobody waits. madvise_populate (5.14, as a loop of its own since 6.9): get_user_pages. A
+// hole is passed over and reported at the end, but for populate, which ends there. Simplified. MADV_FREE is not there:
+// its pages could go without swap until somebody writes to them again, which pages here do not tell. Willneed of
+// anonymous memory is -EBADF, as until 3.8, instead of reading ahead from swap. Populating for reading takes memory as
+// for writing (ZERO_PAGE would save it); files are mapped to be read, so populate_write of a file is refused. Kernels
+// before 5.4 submit the reads under mmap_sem. Validated by tests/models/mm/madvise_test.cpp: for each branch the lock
+// operations, pages and return value.
 #pragma once
 
 #include "models/spec/advice.h"

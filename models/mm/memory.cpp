@@ -91,6 +91,11 @@ bool needs_io(const Task& current, const Mm& mm, PageIndex page, PageState state
   return state == PageState::swapped || (state == PageState::absent && is_file_backed(current.kernel(), mm, page));
 }
 
+// SWP_SYNCHRONOUS_IO: zram decompresses the page in the fault, so there is nothing to wait for.
+bool is_synchronous(const Kernel& kernel, PageState state) {
+  return state == PageState::swapped && kernel.swap.zram().has_value();
+}
+
 void read_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
   Kernel& kernel = current.kernel();
   const PageState from = state_of(mm, page);
@@ -142,7 +147,7 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
   PageState state = state_of(mm, page);
   do {
     for (; needs_io(current, mm, page, state); state = state_of(mm, page)) {
-      if (io == IoWait::retry) return FaultOutcome::retry;
+      if (io == IoWait::retry && !is_synchronous(current.kernel(), state)) return FaultOutcome::retry;
       read_page(current, mm, vma, page);
     }
     switch (state) {

@@ -3,11 +3,12 @@
 // Kernel. mm/memory.c: handle_mm_fault with do_anonymous_page, do_swap_page (and swapin_readahead), do_fault_around;
 // mm/filemap.c: filemap_fault; mm/readahead.c: force_page_cache_readahead. A page that is on the device is read with
 // its neighbours, while the caller holds its lock, or, where the policy's kernel knows VM_FAULT_RETRY, after having
-// given it up (fault: retry_on_io). Simplified. Two tasks that need the same page from the device both read it; the
-// slower one's copy is freed. Readahead does not adapt: a window of fixed size from the page on (files; the page alone
-// where madvise has said MADV_RANDOM), or around it (swap). What is being read ahead counts as absent until it is
-// there: a fault in it reads it a second time instead of waiting for the rest. Validated by
-// tests/models/mm/memory_test.cpp.
+// given it up (fault: retry_on_io); a page in zram is read with the lock held in every kernel (do_swap_page,
+// SWP_SYNCHRONOUS_IO, since 4.15; before that its read had ended by the time that the fault looked). Simplified. Two
+// tasks that need the same page from the device both read it; the slower one's copy is freed. Readahead does not adapt:
+// a window of fixed size from the page on (files; the page alone where madvise has said MADV_RANDOM), or around it
+// (swap). What is being read ahead counts as absent until it is there: a fault in it reads it a second time instead of
+// waiting for the rest. Validated by tests/models/mm/memory_test.cpp.
 #pragma once
 
 #include "models/spec/page.h"

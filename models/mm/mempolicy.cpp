@@ -35,6 +35,19 @@ int lookup_node(Task& current, Mm& mm, PageIndex page) {
   }
 }
 
+// The same since mmap_sem is given up first: gup_fast finds a page that is there without it.
+int lookup_node_unlocked(Task& current, Mm& mm, PageIndex page) {
+  current.settle();
+  if (is_present(mm.page_table.run_at(page, page + PageCount(1)).state)) {
+    current.work(current.kernel().costs.gup_present);
+    return 0;
+  }
+  mm.mmap_sem.down_read(current);
+  const int error = lookup_node(current, mm, page);
+  mm.mmap_sem.up_read(current);
+  return error;
+}
+
 }  // namespace
 
 int sys_get_mempolicy(Task& current, Mm& mm, PageIndex page, MempolicyFlags flags) {
@@ -43,9 +56,11 @@ int sys_get_mempolicy(Task& current, Mm& mm, PageIndex page, MempolicyFlags flag
   mm.mmap_sem.down_read(current);
   current.work(current.kernel().costs.get_mempolicy, Purpose::calls);
   int error = vma_at(current, mm, page) == nullptr ? -EFAULT : 0;
-  if (error == 0 && flags == MempolicyFlags::addr_and_node) error = lookup_node(current, mm, page);
+  const bool node = error == 0 && flags == MempolicyFlags::addr_and_node;
+  const bool under_lock = current.kernel().policy.mempolicy_holds_lock;
+  if (node && under_lock) error = lookup_node(current, mm, page);
   mm.mmap_sem.up_read(current);
-  return error;
+  return node && !under_lock ? lookup_node_unlocked(current, mm, page) : error;
 }
 
 }  // namespace models

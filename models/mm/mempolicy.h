@@ -4,8 +4,8 @@
 // lookup_node, which gets the page to see where it is, and so makes it present. Since 4.20 that is
 // get_user_pages_locked, which gives mmap_sem up while the page has to come from the device, as the policy's faults do
 // (retry_on_io). Simplified. The machine has one node. An absent page is populated as by a fault that writes (ZERO_PAGE
-// would save the memory). Later kernels give mmap_sem up before lookup_node, which takes it again only for a page that
-// is not there [m]. Validated by tests/models/mm/mempolicy_test.cpp.
+// would save the memory). With policy `mempolicy: {node: unlocked}` mmap_sem is given up before lookup_node, which
+// takes it again only for a page that is not there [6.12]. Validated by tests/models/mm/mempolicy_test.cpp.
 #pragma once
 
 #include "models/spec/page.h"

@@ -34,6 +34,16 @@ void mlock_present_pages(Task& current, Mm& mm, PageIndex start, PageIndex end) 
   walk_page_range(current, mm, start, end, {PageState::mlocked, &current.kernel().costs.mlock_page});
 }
 
+// get_user_pages of pages that are mlocked already: it finds each, and there is nothing more to do. Returns where they
+// end.
+PageIndex pass_over_mlocked(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  current.settle();
+  const PageTable::Run run = mm.page_table.run_at(start, end);
+  if (run.state != PageState::mlocked) return start;
+  look_at_page_range(current, mm, start, run.end, {.present = current.kernel().costs.gup_present});
+  return run.end;
+}
+
 // After a window in which mmap_sem was not held for write: the check of the patch. -EAGAIN if the VMA at `start` no
 // longer reaches to `end`. find_vma's answer may begin after `start`: then the range is gone and the check does not
 // notice.
@@ -152,7 +162,8 @@ int mlock_fixup(Task& current, Mm& mm, VmaPointer vma, VmaPointer& prev, PageInd
   }
 
   if (vma->flags.is_special()) {
-    if (lock) {
+    // Since 2.6.38 the pass under read mode populates them with the others.
+    if (lock && policy_of(current).populate.mode != HoldMode::drop_and_read) {
       current.enter(Phase::mlock_populate);
       get_user_pages(current, mm, *vma, start, end);  // make_pages_present
       current.enter(Phase::mlock);
@@ -254,7 +265,8 @@ void walk_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end, cons
     page = std::max(page, vma->start);
     const PageIndex left = std::min(end, vma->end);
     const PageIndex stop = hold.batch > PageCount(0) ? std::min(left, page + (hold.batch - done)) : left;
-    if (vma->flags.locked == locked && !vma->flags.io_pfnmap) {
+    const bool meant = vma->flags.locked == locked || (locked && vma->flags.is_special());
+    if (meant && !vma->flags.io_pfnmap) {
       const PageIndex reached = walk(*vma, page, stop);
       if (reached < stop) {  // a page has to be read: not under the lock
         mm.mmap_sem.up_read(current);
@@ -273,6 +285,15 @@ void walk_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end, cons
     done = PageCount(0);
   }
   mm.mmap_sem.up_read(current);
+}
+
+// What is VM_LOCKED of [start, end).
+PageCount count_mm_mlocked_page_nr(const Mm& mm, PageIndex start, PageIndex end) {
+  PageCount locked;
+  for (VmaPointer vma = mm.find_vma(start); vma != nullptr && vma->start < end; vma = mm.next(*vma)) {
+    if (vma->flags.locked) locked += std::min(vma->end, end) - std::max(vma->start, start);
+  }
+  return locked;
 }
 
 void munlock_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end) {
@@ -297,6 +318,7 @@ PageIndex populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex st
   drain(current, LruDrain::under_lock);
   PageIndex page = start;
   while (page < end) {
+    page = pass_over_mlocked(current, mm, page, end);
     const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
     const PageIndex reached = get_user_pages(current, mm, vma, page, batch_end, io);
     mlock_present_pages(current, mm, page, reached);
@@ -313,7 +335,9 @@ void mm_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, const Ho
   current.enter(before == Phase::mlock ? Phase::mlock_populate : before);
   const IoWait io = policy_of(current).retry_on_io ? IoWait::retry : IoWait::under_lock;
   walk_under_read(current, mm, start, end, hold, true, [&](Vma& vma, PageIndex from, PageIndex to) {
-    return populate_vma_pages_range(current, mm, vma, from, to, io);
+    // Special VMAs are made present, and never VM_LOCKED.
+    return vma.flags.locked ? populate_vma_pages_range(current, mm, vma, from, to, io)
+                            : get_user_pages(current, mm, vma, from, to, io);
   });
   current.enter(before);
 }
@@ -324,7 +348,6 @@ void munlock_vma_pages_range(Task& current, Mm& mm, const Vma& vma, PageIndex st
   drain(current, LruDrain::under_lock);
 }
 
-// Pages that are locked already count a second time here, as in the kernel.
 bool within_memlock_limit(const Mm& mm, PageCount more) {
   if (mm.cap_ipc_lock || !mm.rlimit_memlock) return true;
   return mm.locked_vm + more <= PageCount(mm.rlimit_memlock->count() / kPageSize);
@@ -337,12 +360,12 @@ std::int64_t mlock_vma_pages_range(Task& current, Mm& mm, const VmaPointer& vma,
     vma->flags.locked = false;
     return pages;
   }
+  const HoldMode mode = policy_of(current).grow.mode;
   if (vma->flags.is_special()) {
-    get_user_pages(current, mm, *vma, start, end);  // make_pages_present
+    if (mode != HoldMode::drop_and_read) get_user_pages(current, mm, *vma, start, end);  // make_pages_present
     vma->flags.locked = false;
     return pages;
   }
-  const HoldMode mode = policy_of(current).grow.mode;
   if (mode == HoldMode::drop_and_read) return 0;  // mm_populate, once the caller has given up write mode
   if (mode == HoldMode::downgrade) mmap_write_downgrade(current, mm);
   populate_vma_pages_range(current, mm, *vma, start, end, IoWait::under_lock);
@@ -355,7 +378,9 @@ int sys_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages) {
   if (!can_do_mlock(mm)) return -EPERM;
   drain(current, LruDrain::before_lock);
   mmap_write_lock(current, mm);
-  const int error = within_memlock_limit(mm, pages) ? do_mlock(current, mm, start, pages, true) : -ENOMEM;
+  const bool twice = policy_of(current).memlock_counts_twice;
+  const PageCount more = twice ? pages : pages - count_mm_mlocked_page_nr(mm, start, start + pages);
+  const int error = within_memlock_limit(mm, more) ? do_mlock(current, mm, start, pages, true) : -ENOMEM;
   mmap_write_unlock(current, mm);
   if (error == 0) mm_populate(current, mm, start, start + pages, policy_of(current).populate);
   return error;

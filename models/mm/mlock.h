@@ -8,6 +8,10 @@
 //   chunked_write  a what-if for munlock: write mode is given up and taken again every so often, and re-checked.
 // Simplified. lock_page never waits (nobody else locks these pages); populate cannot fail (no file ends inside a
 // region); migration entries do not occur.
+// Of the pass under read mode: get_user_pages finds each page of the range, those that are mlocked already included
+// (gup_present), so since 2.6.38 a second mlock of the same range is one read hold [6.1, mm/gup.c, __mm_populate]. What
+// a range has locked already counts a second time against RLIMIT_MEMLOCK before 4.9 (policy `memlock`; commit
+// 0cf2f6f6dc60).
 // Validated by tests/models/mm/mlock_test.cpp: for each branch the sequence of lock operations, pages and return value.
 #pragma once
 

@@ -42,8 +42,13 @@ VmaPointer Mm::insert_vma(PageIndex start, PageIndex end, VmFlags flags) {
 }
 
 int Mm::split_vma(const VmaPointer& vma, PageIndex at, NewVma side) {
-  assert(vma->start < at && at < vma->end);
   if (map_count() >= max_map_count) return -ENOMEM;
+  split_beyond_limit(vma, at, side);
+  return 0;
+}
+
+void Mm::split_beyond_limit(const VmaPointer& vma, PageIndex at, NewVma side) {
+  assert(vma->start < at && at < vma->end);
   const PageIndex start = vma->start;
   const PageIndex end = vma->end;
   VmaPointer added;
@@ -57,7 +62,6 @@ int Mm::split_vma(const VmaPointer& vma, PageIndex at, NewVma side) {
   added->anon_vma = vma->anon_vma;
   if (added->anon_vma != nullptr) ++added->anon_vma->vmas;
   added->lock.sequence = vma->lock.sequence;
-  return 0;
 }
 
 void Mm::resize(const VmaPointer& vma, PageIndex start, PageIndex end) {

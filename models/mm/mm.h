@@ -54,6 +54,7 @@ struct VmaLock {
   std::uint64_t sequence = 0;  ///< equal to the mm's: somebody has it for write
   std::vector<Task*> readers{};
   Task* writer = nullptr;  ///< waits for the readers
+  bool writer_spins = false;
   sim::Time writer_since{};
 };
 
@@ -133,6 +134,8 @@ class Mm {
   /// Cuts `vma` at `at`; the part named by `side` becomes a new VMA. Precondition: start < at < end.
   /// Returns 0, or -ENOMEM when the map has max_map_count VMAs already.
   int split_vma(const VmaPointer& vma, PageIndex at, NewVma side);
+  /// __split_vma: the same whatever max_map_count says.
+  void split_beyond_limit(const VmaPointer& vma, PageIndex at, NewVma side);
   /// Moves the ends of `vma` outwards, to `start` and `end`. Precondition: what it gains is free.
   void extend_vma(const VmaPointer& vma, PageIndex start, PageIndex end);
   /// Takes `vma` out of the map.

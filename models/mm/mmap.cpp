@@ -28,15 +28,19 @@ bool is_free(const Mm& mm, PageIndex start, PageIndex end) {
   return vma == nullptr || vma->start >= end;
 }
 
-// Makes the borders of [start, end) borders of VMAs. mmap_sem must be held for write.
+// Makes the borders of [start, end) borders of VMAs. Only a hole in a VMA is held against max_map_count: what cuts one
+// off at an end takes none away in the end (__split_vma). mmap_sem must be held for write.
 int split_at_borders(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  current.settle();
+  const VmaPointer first = mm.find_vma(start);
+  const bool hole = first != nullptr && first->start < start && end < first->end;
+  if (hole && mm.map_count() >= mm.max_map_count) return -ENOMEM;
   for (const PageIndex border : {start, end}) {
     const VmaPointer vma = mm.find_vma(border);
     if (vma == nullptr || vma->start >= border) continue;
     current.work(current.kernel().costs.vma_split);
     vma_start_write(current, mm, *vma);
-    if (const int error = mm.split_vma(vma, border, border == start ? Mm::NewVma::above : Mm::NewVma::below))
-      return error;
+    mm.split_beyond_limit(vma, border, border == start ? Mm::NewVma::above : Mm::NewVma::below);
   }
   return 0;
 }
@@ -71,6 +75,13 @@ void unmap_region(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
   }
 }
 
+// Before 6.5 a stack above may grow under read mode, into what is being unmapped: then there is no downgrade.
+bool may_downgrade(Task& current, const Mm& mm, PageIndex end) {
+  if (!current.kernel().policy.munmap_exclusive_below_stack) return true;
+  const VmaPointer next = mm.find_vma(end);
+  return next == nullptr || !next->flags.growsdown;
+}
+
 // What do_munmap returns besides errors.
 constexpr int kDowngraded = 1;
 
@@ -89,6 +100,7 @@ int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgr
   munlock_vmas(current, mm, vmas);
   current.settle();
   for (const VmaPointer& vma : vmas) mm.detach_vma(vma);
+  downgrade = downgrade && may_downgrade(current, mm, end);
   if (downgrade) mmap_write_downgrade(current, mm);
   unmap_region(current, mm, vmas);
   enter_part(current, Phase::munmap);
@@ -141,7 +153,7 @@ int mmap_region(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags
   if (!is_free(mm, start, end)) {
     if (const int error = do_munmap(current, mm, start, end, false)) return error;
   }
-  if (mm.map_count() >= mm.max_map_count) return -ENOMEM;
+  if (mm.map_count() > mm.max_map_count) return -ENOMEM;
   current.work(current.kernel().costs.mmap, Purpose::calls);
   const VmaPointer vma = map(current, mm, start, end, flags, linear);
   if (!flags.locked) return 0;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <chrono>
+#include <utility>
 
 #include "models/kernel.h"
 #include "models/mm/mm.h"
@@ -26,11 +28,34 @@ void charge_wait(const Task& reader, Task& writer, sim::Time since, sim::Time no
   reader.ledger().for_each_between(since, now, charge);
 }
 
+// Newcomers get past a writer that spins.
+bool refuses_readers(const Mm& mm, const Vma& vma) {
+  return vma.detached || (vma.lock.sequence == mm.lock_sequence && !vma.lock.writer_spins);
+}
+
 // `current` has settled.
 bool try_to_lock(Task& current, const Mm& mm, Vma& vma) {
-  if (vma.lock.sequence == mm.lock_sequence || vma.detached) return false;
+  if (refuses_readers(mm, vma)) return false;
   vma.lock.readers.push_back(&current);
   return true;
+}
+
+// rwsem_rspin_threshold.
+sim::Nanoseconds spin_limit(const VmaLock& lock) {
+  return sim::Nanoseconds{std::chrono::microseconds{20 + std::min<std::size_t>(lock.readers.size(), 30)}} / 2;
+}
+
+// The optimistic spin of down_write. Returns whether the readers have left.
+bool spin_on_readers(Task& current, VmaLock& lock) {
+  const sim::Time since = current.now();
+  lock.writer_spins = true;
+  (void)current.spin(Cause::lock_wait, since + spin_limit(lock));
+  lock.writer_spins = false;
+  if (lock.writer == nullptr) return true;
+  // Nobody has left who would be charged with it: those who are still there are.
+  charge_wait(*lock.readers.back(), current, since, current.now());
+  lock.writer_since = current.now();
+  return false;
 }
 
 }  // namespace
@@ -58,6 +83,7 @@ void vma_start_write(Task& current, Mm& mm, Vma& vma) {
   assert(vma.lock.writer == nullptr && "two writers under one write hold");
   vma.lock.writer = &current;
   vma.lock.writer_since = now;
+  if (current.kernel().policy.vma_lock == VmaLockKind::rwsem && spin_on_readers(current, vma.lock)) return;
   current.block(Cause::lock_wait);
 }
 
@@ -74,10 +100,22 @@ bool vma_start_read(Task& current, Mm& mm, Vma& vma) {
   return try_to_lock(current, mm, vma);
 }
 
-bool lock_vma_under_rcu(Task& current, Mm& mm, Vma& vma) {
+bool lock_vma_under_rcu(Task& current, Mm& mm, Vma& vma, bool file) {
   if (!per_vma(current)) return false;
+  const Policy& policy = current.kernel().policy;
   current.settle();
-  return vma.anon_vma != nullptr && try_to_lock(current, mm, vma);
+  if (file && policy.vma_lock_covers != VmaLockCovers::files) return false;
+  const bool needs_mmap_sem = !file && vma.anon_vma == nullptr && policy.first_touch == FirstTouch::mmap_sem;
+  return !needs_mmap_sem && try_to_lock(current, mm, vma);
+}
+
+bool vmf_anon_prepare(Task& current, Mm& mm, Vma& vma) {
+  if (vma.anon_vma != nullptr) return true;
+  if (!mm.mmap_sem.down_read_trylock(current)) return false;
+  current.settle();
+  mm.anon_vma_prepare(vma);
+  mm.mmap_sem.up_read(current);
+  return true;
 }
 
 void vma_end_read(Task& current, Vma& vma) {
@@ -87,6 +125,7 @@ void vma_end_read(Task& current, Vma& vma) {
   Task& writer = *vma.lock.writer;
   vma.lock.writer = nullptr;
   charge_wait(current, writer, vma.lock.writer_since, now);
+  if (std::exchange(vma.lock.writer_spins, false)) return writer.stop_spinning();
   writer.recharge(Cause::wake_up);
   current.work(current.kernel().costs.rwsem_wake);
   current.settle();

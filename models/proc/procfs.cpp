@@ -191,10 +191,17 @@ void proc_pid_cmdline(Task& current, Mm& target) {
   const Costs& costs = current.kernel().costs;
   current.enter(Phase::proc_read);
   current.work(costs.proc_open, Purpose::calls);
-  target.mmap_sem.down_read(current);
-  current.cond_resched();  // get_user_pages has one for each page, and reads one
-  current.work(costs.proc_cmdline, Purpose::calls);
-  target.mmap_sem.up_read(current);
+  // The last look takes the arguments; those before it see where they are, and whether they end as they should.
+  for (int holds = current.kernel().policy.cmdline_holds; holds > 0; --holds) {
+    target.mmap_sem.down_read(current);
+    current.cond_resched();  // get_user_pages has one for each page, and reads one
+    if (holds == 1) {
+      current.work(costs.proc_cmdline, Purpose::calls);
+    } else {
+      current.work(costs.find_vma + costs.gup_present);
+    }
+    target.mmap_sem.up_read(current);
+  }
   current.enter(Phase::user);
   current.settle();
 }

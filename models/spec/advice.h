@@ -12,6 +12,7 @@ enum class Advice {
   dofork,
   willneed,
   dontneed,
+  dontneed_locked,  ///< as dontneed, of what is locked, too (5.18)
   populate_read,
   populate_write,
 };

@@ -30,7 +30,8 @@ struct Costs {
   // mm/mlock.c, mm/memory.c
   sim::Nanoseconds lru_add_drain_all{};  ///< for each CPU: queue the work item there and wait for it
   sim::Distribution populate_page{};     ///< absent page: allocate, clear, map (get_user_pages -> handle_mm_fault)
-  sim::Distribution mlock_page{};        ///< present page: find it, lock it, move it to the unevictable list
+  sim::Distribution mlock_page{};        ///< present page: lock it, move it to the unevictable list
+  sim::Nanoseconds gup_present{};        ///< present page: get_user_pages finds it and passes it over; 0 if not given
   sim::Distribution munlock_absent{};    ///< absent page, where the walk looks at every address (3.x to 5.17)
   sim::Distribution munlock_page{};      ///< present page: isolate, try_to_munlock, put back on its list
   sim::Nanoseconds rmap_vma{};           ///< one VMA of a page's anon_vma, where munlock asks them all (before 3.0)
@@ -68,6 +69,7 @@ struct Costs {
 struct CostRow {
   std::string_view name;
   std::variant<sim::Nanoseconds Costs::*, sim::Distribution Costs::*> member;
+  bool required = true;  ///< a machine that is written out has to have it; otherwise it is 0 where it is not given
 };
 
 /// All costs, in the order of the struct.
@@ -83,6 +85,7 @@ inline constexpr auto kCosts = std::to_array<CostRow>({
     {"lru_add_drain_all", &Costs::lru_add_drain_all},
     {"populate_page", &Costs::populate_page},
     {"mlock_page", &Costs::mlock_page},
+    {"gup_present", &Costs::gup_present, false},
     {"munlock_absent", &Costs::munlock_absent},
     {"munlock_page", &Costs::munlock_page},
     {"rmap_vma", &Costs::rmap_vma},

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "models/spec/page.h"
 #include "sim/time.h"
@@ -48,6 +49,25 @@ enum class FaultLock {
   per_vma,   ///< the VMA's own, if nobody changes the VMA; otherwise mmap_sem as before (Linux 6.4)
 };
 
+/// Which faults come to their end under the lock of their VMA (`fault: {lock: per_vma}`); the others take mmap_sem.
+enum class VmaLockCovers {
+  anonymous,  ///< fresh pages of anonymous VMAs (Linux 6.4)
+  swap,       ///< and those that are swapped out (6.6)
+  files,      ///< and those of files (6.7)
+};
+
+/// What the first fault in an anonymous VMA, which has no anon_vma yet, does about mmap_sem where VMAs have locks.
+enum class FirstTouch {
+  mmap_sem,      ///< holds it for read for the whole fault
+  try_mmap_sem,  ///< tries to take it for as long as it needs for the anon_vma (6.10)
+};
+
+/// What the lock of a VMA is made of.
+enum class VmaLockKind {
+  rwsem,     ///< a semaphore: a writer spins on the readers before it sleeps, and newcomers get past it meanwhile (6.4)
+  refcount,  ///< a count: the writer sleeps, and newcomers are refused from the moment it asks (6.15)
+};
+
 /// Where mlock and munlock flush the per-CPU lists of pages on their way to the LRU lists.
 enum class LruDrain {
   under_lock,   ///< on every CPU, under mmap_sem, before and after each walk (2.6.28)
@@ -85,6 +105,7 @@ struct KernelVersion {
 struct Policy {
   std::string name;
   std::string about;
+  std::vector<std::string> notes{};       ///< what is assumed in it, for whoever reads its results; changes nothing
   std::optional<KernelVersion> kernel{};  ///< that holds it so, or that it was derived from; changes nothing
   RwsemFlavour rwsem = RwsemFlavour::fifo;
   Hold populate;  ///< mlock: faulting the pages in. Not chunked_write.
@@ -96,11 +117,20 @@ struct Policy {
   Hold munmap;                         ///< munmap: write_held, or downgrade for the zap (4.20)
   bool munlock_in_zap = false;         ///< munmap: pages are munlocked as they are zapped, not in a walk before (5.18)
   Hold grow;  ///< populating what brk, stack growth, mmap(MAP_LOCKED) and remap_file_pages add: not chunked_write
+  bool munmap_exclusive_below_stack = false;  ///< ... munmap: no downgrade if the next VMA is a stack (4.20 to 6.4)
   FaultLock fault = FaultLock::mmap_sem;
+  VmaLockCovers vma_lock_covers = VmaLockCovers::files;
+  FirstTouch first_touch = FirstTouch::mmap_sem;
+  VmaLockKind vma_lock = VmaLockKind::refcount;
+  bool stack_grows_under_write = false;  ///< a fault below a stack takes mmap_sem for write to let it grow (6.5)
   bool retry_on_io = false;  ///< a fault that has to wait for the device gives its lock up and begins again (2.6.37)
   ProcLocks proc;
   LruDrain lru_drain = LruDrain::under_lock;
-  bool zap_under_vma_lock = false;  ///< madvise(DONTNEED) within one VMA: under that VMA's lock (6.17); needs per_vma
+  bool memlock_counts_twice =
+      true;               ///< what a range has locked already counts again against RLIMIT_MEMLOCK (before 4.9)
+  int cmdline_holds = 1;  ///< how often a reader of /proc/PID/cmdline takes mmap_sem: 1 .. 3
+  bool mempolicy_holds_lock = true;  ///< get_mempolicy looks for the page's node with mmap_sem held
+  bool zap_under_vma_lock = false;   ///< madvise(DONTNEED) within one VMA: under that VMA's lock (6.17); needs per_vma
 
   bool operator==(const Policy&) const = default;
 };
