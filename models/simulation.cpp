@@ -23,7 +23,8 @@ namespace {
 
 // A process with what its threads need to find.
 struct Process {
-  Process(const ProcessSpec& spec, Kernel& kernel) : mm(spec.name, kernel.costs, kernel.policy.rwsem) {
+  Process(const ProcessSpec& spec, Kernel& kernel, std::uint64_t seed)
+      : mm(spec.name, kernel.costs, kernel.policy.rwsem, kernel.cpus.spec().tick, seed) {
     mm.anon_owner = kernel.zone.add_owner({.mm = &mm});
     mm.cap_ipc_lock = spec.cap_ipc_lock;
     mm.rlimit_memlock = spec.rlimit_memlock;
@@ -112,7 +113,7 @@ class Simulation {
         engine_(options),
         kernel_(engine_, scenario.machine, policy, scenario.memory, scenario.groups),
         end_(engine_.calendar(), [this] { end(); }) {
-    for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_);
+    for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_, scenario.seed);
     background_.emplace(kernel_);
     begin_warm_up();
     kernel_.observer = std::move(observer);

@@ -100,10 +100,13 @@ PolicyKnob proc_row(const char* file) {
 const std::vector<PolicyKnob>& policy_knobs() {
   using models::ProcLocks;
   static const std::vector<PolicyKnob> knobs = {
-      row<RwsemFlavour>(
-          "", "rwsem", &Policy::rwsem,
-          {{"fifo", RwsemFlavour::fifo, "fifo"}, {"spin_handoff", RwsemFlavour::spin_handoff, "spin_handoff"}},
-          {.column = PolicyColumn::semaphore}),
+      row<RwsemFlavour>("", "rwsem", &Policy::rwsem,
+                        {{"fifo", RwsemFlavour::fifo, "fifo"},
+                         {"writer_steal", RwsemFlavour::writer_steal, "writer_steal"},
+                         {"writer_spin", RwsemFlavour::writer_spin, "writer_spin"},
+                         {"reader_spin", RwsemFlavour::reader_spin, "reader_spin"},
+                         {"spin_handoff", RwsemFlavour::spin_handoff, "spin_handoff"}},
+                        {.column = PolicyColumn::semaphore}),
       truth("populate", "present_first", &Policy::mlock_present_first, " (present)",
             {.column = PolicyColumn::populate, .refusal = needs_drop_and_read}),
       row<bool>("munlock", "rmap", &Policy::munlock_walks_rmap, {{"skip", false}, {"walk", true}}),

@@ -10,6 +10,16 @@ namespace models {
 
 namespace {
 
+// How often the readers at the head of the queue are let in before a spinner takes it: once in so many. Both go for the
+// same cache line, which the releaser has and the spinner waits for. No measurement is known. [inf]
+constexpr std::uint64_t kQueueBeatsSpinnerOnceIn = 2;
+
+template <class Rules>
+bool has_handoff(const Rules& rules) {
+  if constexpr (HandsOff<Rules>) return rules.handoff();
+  return false;
+}
+
 // At the end of a spin, during which a task is not preempted but looks itself whether it should give way.
 void preempt_enable(Task& current) {
   if (current.kernel().cpus.spec().preempt == Preemption::full) current.cond_resched();
@@ -17,8 +27,26 @@ void preempt_enable(Task& current) {
 
 }  // namespace
 
-Rwsem::Rwsem(std::string name, const Costs& costs, RwsemFlavour flavour) : name_(std::move(name)), costs_(costs) {
-  if (flavour == RwsemFlavour::spin_handoff) rules_.emplace<SpinHandoff>();
+Rwsem::Rwsem(std::string name, const Costs& costs, const Settings& settings)
+    : name_(std::move(name)),
+      costs_(costs),
+      rules_(rules_of(settings)),
+      races_(settings.seed, settings.owner, "rwsem races") {}
+
+Rwsem::Rules Rwsem::rules_of(const Settings& settings) {
+  switch (settings.flavour) {
+    case RwsemFlavour::fifo:
+      return Fifo{};
+    case RwsemFlavour::writer_steal:
+      return WriterSteal{};
+    case RwsemFlavour::writer_spin:
+      return WriterSpin{};
+    case RwsemFlavour::reader_spin:
+      return ReaderSpin(settings.tick);
+    case RwsemFlavour::spin_handoff:
+      return SpinHandoff(settings.tick);
+  }
+  return Fifo{};
 }
 
 void Rwsem::down(Task& current, LockMode mode) {
@@ -62,12 +90,8 @@ void Rwsem::downgrade_write(Task& current) {
   holders_.front().since = current.now();
   tell(current, LockOperation::downgrade_write);
   Wakes wakes;
-  if (auto* fifo = std::get_if<Fifo>(&rules_)) {
-    fifo->downgrade_write(wakes.granted);
-  } else {
-    std::get<SpinHandoff>(rules_).downgrade_write(wakes);
-    let_spinners_look();
-  }
+  std::visit([&](auto& rules) { downgrade(rules, wakes); }, rules_);
+  let_spinners_look();
   admit(current, wakes);
 }
 
@@ -119,64 +143,83 @@ void Rwsem::release(Fifo& rules, LockMode mode, sim::Time /*now*/, Wakes& wakes)
   }
 }
 
-// ---------------------------------------------------------------------------------------------------------------
-// spin_handoff. What comes before `spin` and `sleep` and what comes after them is one turn of the task each.
+void Rwsem::downgrade(Fifo& rules, Wakes& wakes) { rules.downgrade_write(wakes.granted); }
 
-void Rwsem::down(SpinHandoff& rules, Waiter& waiter) {
+// ---------------------------------------------------------------------------------------------------------------
+// Where writers try. What comes before `spin` and `sleep` and what comes after them is one turn of the task each.
+
+template <WritersTry<Rwsem::Waiter*> R>
+void Rwsem::down(R& rules, Waiter& waiter) {
   if (waiter.mode == LockMode::read) {
     down_read(rules, waiter);
-  } else {
-    down_write(rules, waiter);
-  }
-}
-
-void Rwsem::down_read(SpinHandoff& rules, Waiter& waiter) {
-  Task& current = *waiter.task;
-  Wakes wakes;
-  const auto outcome = rules.down_read(&waiter, waiter.since, wakes);
-  if (outcome == SpinHandoff::Read::queued) {
-    contend(waiter);
-    admit(current, wakes);
-    sleep(waiter);
-  } else {
-    statistics_.steals += outcome == SpinHandoff::Read::stolen ? 1 : 0;
-    take(current, waiter.mode, waiter.since, waiter.since);
-    admit(current, wakes);
-  }
-}
-
-void Rwsem::down_write(SpinHandoff& rules, Waiter& waiter) {
-  if (rules.down_write()) {
+  } else if (rules.down_write()) {
     take(*waiter.task, waiter.mode, waiter.since, waiter.since);
-  } else if (!rules.may_spin(owner_on_cpu()) || !optimistic_spin(rules, waiter)) {
+  } else if (!spin_to_write(rules, waiter)) {
     queue_write(rules, waiter);
   }
 }
 
-// Returns whether it got the semaphore.
-bool Rwsem::optimistic_spin(SpinHandoff& rules, Waiter& waiter) {
-  using Spin = SpinHandoff::Spin;
-  Task& current = *waiter.task;
-  std::optional<sim::Time> limit;
-  rules.join_spinners(&waiter);
-  for (;;) {
-    if (rules.spinners().front() == &waiter) {
-      const sim::Time now = current.now();
-      const Spin outcome = rules.spin(owner_on_cpu());
-      if (outcome == Spin::taken) {
-        statistics_.steals += queue_length() > 0 ? 1 : 0;
-        let_in(waiter, now, statistics_.spins);
-        return true;
-      }
-      const bool expired = outcome == Spin::on_readers && limit && now >= *limit;
-      if (expired) rules.reader_spin_expired();
-      if (expired || outcome == Spin::give_up) break;
-      if (outcome != Spin::on_readers) {
-        limit.reset();
-      } else if (!limit) {
-        limit = now + rules.reader_spin_limit();
-      }
+template <WritersTry<Rwsem::Waiter*> R>
+void Rwsem::down_read(R& rules, Waiter& waiter) {
+  Wakes wakes;
+  const RwsemRead outcome = rules.down_read(&waiter, waiter.since, wakes);
+  finish_read(waiter, outcome, wakes);
+}
+
+template <ReadersSpin<Rwsem::Waiter*> R>
+void Rwsem::down_read(R& rules, Waiter& waiter) {
+  if (rules.down_read()) return take(*waiter.task, waiter.mode, waiter.since, waiter.since);
+  const auto seen = rules.seen();
+  if (rules.may_spin_to_read(owner_on_cpu())) {
+    if (spin_to_read(rules, waiter)) return;
+    if (rules.reader_phase_trylock(seen)) {
+      let_in(waiter, waiter.task->now(), statistics_.spins);
+      return;
     }
+  }
+  Wakes wakes;
+  const RwsemRead outcome = rules.queue_read(&waiter, seen, waiter.task->now(), wakes);
+  finish_read(waiter, outcome, wakes);
+}
+
+// Returns whether it got the semaphore.
+template <ReadersSpin<Rwsem::Waiter*> R>
+bool Rwsem::spin_to_read(R& rules, Waiter& waiter) {
+  if (optimistic_spin(rules, waiter)) return true;
+  charge_waits(waiter.task->now());  // it may have been away since it spun
+  return false;
+}
+
+// The end of a reader's way in that did not spin, or in vain.
+void Rwsem::finish_read(Waiter& waiter, RwsemRead outcome, const Wakes& wakes) {
+  Task& current = *waiter.task;
+  if (outcome == RwsemRead::queued) {
+    contend(waiter);
+    admit(current, wakes);
+    sleep(waiter);
+  } else {
+    statistics_.steals += outcome == RwsemRead::stolen ? 1 : 0;
+    let_in(waiter, current.now(), statistics_.handoffs);
+    admit(current, wakes);
+  }
+}
+
+// Returns whether it got the semaphore.
+template <WritersTry<Rwsem::Waiter*> R>
+bool Rwsem::spin_to_write(R& rules, Waiter& waiter) {
+  if constexpr (WritersSpin<R, Waiter*>) {
+    return rules.may_spin(owner_on_cpu()) && optimistic_spin(rules, waiter);
+  } else {
+    return false;
+  }
+}
+
+// Returns whether it got the semaphore.
+template <WritersSpin<Rwsem::Waiter*> R>
+bool Rwsem::optimistic_spin(R& rules, Waiter& waiter) {
+  std::optional<sim::Time> limit;
+  rules.join_spinners(&waiter, waiter.mode);
+  while (rules.spinners().front().waiter != &waiter || spin_round(rules, waiter, limit)) {
     contend(waiter);
     const bool must_yield = spin(waiter, limit);
     if (waiter.holds) return true;
@@ -185,79 +228,161 @@ bool Rwsem::optimistic_spin(SpinHandoff& rules, Waiter& waiter) {
       break;
     }
   }
+  if (waiter.holds) return true;
   let_spinners_look();
-  preempt_enable(current);
+  preempt_enable(*waiter.task);
   return false;
 }
 
+// A round of the first spinner. Returns whether it has to spin on.
+template <WritersSpin<Rwsem::Waiter*> R>
+bool Rwsem::spin_round(R& rules, Waiter& waiter, std::optional<sim::Time>& limit) {
+  const sim::Time now = waiter.task->now();
+  const RwsemSpin outcome = rules.spin(owner_on_cpu());
+  if (outcome == RwsemSpin::taken) {
+    Wakes wakes;
+    got_it_by_spinning(rules, waiter, wakes);
+    admit(*waiter.task, wakes);
+  }
+  if (outcome == RwsemSpin::taken || outcome == RwsemSpin::give_up) return false;
+  if constexpr (LimitsSpinningOnReaders<R>) {
+    if (outcome != RwsemSpin::on_readers) {
+      limit.reset();
+    } else if (!limit) {
+      limit = now + rules.reader_spin_limit();
+    } else if (now >= *limit) {
+      rules.reader_spin_expired();
+      return false;
+    }
+  }
+  return true;
+}
+
+// A reader brings those who queue along.
+template <WritersSpin<Rwsem::Waiter*> R>
+void Rwsem::got_it_by_spinning(R& rules, Waiter& waiter, Wakes& wakes) {
+  statistics_.steals += queue_length() > 0 ? 1 : 0;
+  let_in(waiter, waiter.task->now(), statistics_.spins);
+  if constexpr (ReadersSpin<R, Waiter*>) {
+    if (waiter.mode == LockMode::read) rules.wake_readers(wakes);
+  }
+}
+
 // The rest of rwsem_down_write_slowpath. Whoever is called from the queue without being let in is first in it.
-void Rwsem::queue_write(SpinHandoff& rules, Waiter& waiter) {
-  using Try = SpinHandoff::Try;
+template <WritersTry<Rwsem::Waiter*> R>
+void Rwsem::queue_write(R& rules, Waiter& waiter) {
   Task& current = *waiter.task;
   Wakes wakes;
   charge_waits(current.now());  // it may have been away since it spun
-  Try outcome = rules.queue_write(&waiter, current.now(), wakes);
-  if (outcome == Try::taken) {
+  RwsemTry outcome = rules.queue_write(&waiter, current.now(), wakes);
+  if (outcome == RwsemTry::taken) {
     statistics_.steals += queue_length() > 0 ? 1 : 0;
     let_in(waiter, current.now(), statistics_.handoffs);
     return admit(current, wakes);
   }
   contend(waiter);
   admit(current, wakes);
-  while (outcome != Try::taken) {
-    if (outcome != Try::spin_on_owner || !spin_on_owner(rules, waiter)) sleep(waiter);
+  while (outcome != RwsemTry::taken) {
+    if (outcome != RwsemTry::spin_on_owner || !spin_on_owner(waiter)) sleep(waiter);
     if (waiter.holds) return;
     charge_waits(current.now());
-    const bool handoff = rules.handoff();
-    outcome = rules.try_queued_write(&waiter, current.now());
-    statistics_.handoffs_set += !handoff && rules.handoff() ? 1 : 0;
+    outcome = try_queued_write(rules, waiter, current.now());
   }
   let_in(waiter, current.now(), statistics_.handoffs);
 }
 
+template <WritersTry<Rwsem::Waiter*> R>
+RwsemTry Rwsem::try_queued_write(R& rules, Waiter& waiter, sim::Time now) {
+  const bool handoff = has_handoff(rules);
+  const RwsemTry outcome = rules.try_queued_write(&waiter, now);
+  statistics_.handoffs_set += !handoff && has_handoff(rules) ? 1 : 0;
+  return outcome;
+}
+
 // rwsem_spin_on_owner, for the first in the queue. Returns whether it should try again.
-bool Rwsem::spin_on_owner(SpinHandoff& rules, Waiter& waiter) {
-  if (!rules.write_held() || !owner_on_cpu()) return false;
+bool Rwsem::spin_on_owner(Waiter& waiter) {
+  if (!write_held() || !owner_on_cpu()) return false;
   const bool must_yield = spin(waiter, std::nullopt);
   if (!waiter.holds) preempt_enable(*waiter.task);
   return !must_yield;
 }
 
-void Rwsem::release(SpinHandoff& rules, LockMode mode, sim::Time now, Wakes& wakes) {
-  const bool must_wake = mode == LockMode::read ? rules.release_read() : rules.release_write();
-  const bool first_is_in = let_a_spinner_in(rules, now);
-  if (!must_wake || first_is_in) return;  // the one to be woken would be the first
-  const bool handoff = rules.handoff();
-  rules.wake(now, wakes);
-  statistics_.handoffs_set += !handoff && rules.handoff() ? 1 : 0;
+template <WritersTry<Rwsem::Waiter*> R>
+void Rwsem::downgrade(R& rules, Wakes& wakes) {
+  rules.downgrade_write(wakes);
 }
 
-// Returns whether the one that got in is the first of the queue.
-bool Rwsem::let_a_spinner_in(SpinHandoff& rules, sim::Time now) {
-  if (rules.readers() > 0) return false;
-  if (rules.queue_length() > 0 && rules.queue().front().waiter->state == Waiter::State::spinning) {
-    Waiter& first = *rules.queue().front().waiter;
-    [[maybe_unused]] const auto outcome = rules.try_queued_write(&first, now);
-    assert(outcome == SpinHandoff::Try::taken);
-    let_in(first, now, statistics_.handoffs);
-    return true;
+template <WritersTry<Rwsem::Waiter*> R>
+void Rwsem::release(R& rules, LockMode mode, sim::Time now, Wakes& wakes) {
+  const bool must_wake = mode == LockMode::read ? rules.release_read() : rules.release_write();
+  if constexpr (WritersSpin<R, Waiter*>) {
+    if (rules.readers() == 0) release_to_spinners(rules, must_wake, now, wakes);
+  } else {
+    if (must_wake) wake(rules, now, wakes);
   }
-  if (const auto spinner = rules.let_spinner_in()) {
-    statistics_.steals += queue_length() > 0 ? 1 : 0;
-    let_in(**spinner, now, statistics_.spins);
-  }
-  return false;
+}
+
+template <WritersSpin<Rwsem::Waiter*> R>
+void Rwsem::release_to_spinners(R& rules, bool must_wake, sim::Time now, Wakes& wakes) {
+  if (let_spinning_head_in(rules, now)) return;  // the one to be woken would be the first
+  const bool queue_first = must_wake && queue_beats_spinner(rules);
+  if (queue_first) wake(rules, now, wakes);
+  let_spinners_in(rules, now, wakes);
+  if (must_wake && !queue_first) wake(rules, now, wakes);
+}
+
+// Where it makes a difference: a writer at the head is only woken, and a spinning reader is not kept out by readers.
+template <WritersSpin<Rwsem::Waiter*> R>
+bool Rwsem::queue_beats_spinner(const R& rules) {
+  if (!rules.spinner_is_ready() || rules.spinners().front().mode == LockMode::read) return false;
+  if (rules.queue().front().mode == LockMode::write) return false;
+  return races_() % kQueueBeatsSpinnerOnceIn == 0;
+}
+
+template <WritersTry<Rwsem::Waiter*> R>
+void Rwsem::wake(R& rules, sim::Time now, Wakes& wakes) {
+  const bool handoff = has_handoff(rules);
+  rules.wake(now, wakes);
+  statistics_.handoffs_set += !handoff && has_handoff(rules) ? 1 : 0;
+}
+
+// The first of the queue may be awake, with the handoff. Returns whether it is.
+template <WritersSpin<Rwsem::Waiter*> R>
+bool Rwsem::let_spinning_head_in(R& rules, sim::Time now) {
+  if (rules.queue_length() == 0 || rules.queue().front().waiter->state != Waiter::State::spinning) return false;
+  Waiter& first = *rules.queue().front().waiter;
+  [[maybe_unused]] const RwsemTry outcome = rules.try_queued_write(&first, now);
+  assert(outcome == RwsemTry::taken);
+  let_in(first, now, statistics_.handoffs);
+  return true;
+}
+
+// One writer, or the readers that stand before it in line.
+template <WritersSpin<Rwsem::Waiter*> R>
+void Rwsem::let_spinners_in(R& rules, sim::Time /*now*/, Wakes& wakes) {
+  while (const auto spinner = rules.let_spinner_in()) got_it_by_spinning(rules, **spinner, wakes);
 }
 
 // What a spinner looks at has changed.
 void Rwsem::let_spinners_look() {
-  const auto* rules = std::get_if<SpinHandoff>(&rules_);
-  if (rules == nullptr) return;
   const auto look = [](const Waiter& waiter) {
     if (waiter.state == Waiter::State::spinning) waiter.task->stop_spinning();
   };
-  if (!rules->spinners().empty()) look(*rules->spinners().front());
-  if (!rules->queue().empty()) look(*rules->queue().front().waiter);
+  const auto let_look = [&]<class R>(const R& rules) {
+    if constexpr (WritersSpin<R, Waiter*>) {
+      if (!rules.spinners().empty()) look(*rules.spinners().front().waiter);
+      if (!rules.queue().empty()) look(*rules.queue().front().waiter);
+    }
+  };
+  std::visit(let_look, rules_);
+}
+
+std::size_t Rwsem::spinners() const {
+  const auto count = []<class R>(const R& rules) -> std::size_t {
+    if constexpr (WritersSpin<R, Waiter*>) return rules.spinners().size();
+    return 0;
+  };
+  return std::visit(count, rules_);
 }
 
 void Rwsem::holder_lost_cpu(const Task& task, bool involuntary) {
@@ -285,9 +410,7 @@ bool Rwsem::owner_on_cpu() const { return !holders_.empty() && holders_.front().
 void Rwsem::contend(Waiter& waiter) {
   if (std::exchange(waiter.contends, true)) return;
   ++statistics_of(waiter.mode).contended;
-  const auto* spinning = std::get_if<SpinHandoff>(&rules_);
-  statistics_.longest_queue =
-      std::max(statistics_.longest_queue, queue_length() + (spinning == nullptr ? 0 : spinning->spinners().size()));
+  statistics_.longest_queue = std::max(statistics_.longest_queue, queue_length() + spinners());
   if (waiter.mode == LockMode::read && readers() > 0 && first_writer()) {
     ++statistics_.convoy_waits;
     ++convoy_readers_;
@@ -431,9 +554,9 @@ void Rwsem::charge_waits(sim::Time now) {
 
 // The one that everybody waits for while nobody holds the semaphore.
 const Rwsem::Waiter& Rwsem::woken_writer() const {
-  const auto* rules = std::get_if<SpinHandoff>(&rules_);
-  assert(rules != nullptr && !rules->queue().empty() && "somebody waits for a semaphore that nobody holds");
-  const Waiter& first = *rules->queue().front().waiter;
+  const auto head = std::visit([](const auto& rules) { return rules.head(); }, rules_);
+  assert(head && "somebody waits for a semaphore that nobody holds");
+  const Waiter& first = **head;
   assert(first.mode == LockMode::write);
   assert(first.state == Waiter::State::called || first.state == Waiter::State::running);
   return first;

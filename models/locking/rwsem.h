@@ -1,35 +1,46 @@
 // A readers-writer semaphore that tasks take, with what it costs and what became of it: mmap_sem.
 //
-// Models what surrounds the rules of models/locking/rwsem_fifo.h and models/locking/rwsem_spin_handoff.h. An operation
-// that finds the semaphore free costs an atomic instruction. Who queues gives its CPU away and is woken: the waker pays
-// try_to_wake_up for each waiter in turn, the woken pays wake-up latency and its wait for a CPU. Kernel. fifo:
-// lib/rwsem.c of 2.6.28. Ownership passes when it is granted, so a waiter holds the semaphore while it still waits to
-// be woken and to get a CPU. spin_handoff: kernel/locking/rwsem.c of 6.1. That is so for readers only; a writer keeps
-// its CPU and spins while the owner runs, and one that was woken from the queue tries when it runs. Simplified. The
-// wait list's spinlock and a woken writer's try cost nothing of their own; no waiter is interrupted by a signal. The
-// first spinner always gets ahead of the waiters that the release wakes; in the kernel it races with the granting to
-// readers. A task that is being brought back to a CPU counts as on it. Validated by tests/models/locking/rwsem_test.cpp
-// and tests/models/locking/rwsem_spin_handoff_tasks_test.cpp: closed forms of waits, spins and wake-ups, waits charged
-// without remainder.
+// Models what surrounds the rules of a flavour (models/locking/rwsem_*.h, one file each). An operation that finds the
+// semaphore free costs an atomic instruction. Who queues gives its CPU away and is woken: the waker pays try_to_wake_up
+// for each waiter in turn, the woken pays wake-up latency and its wait for a CPU. Who spins keeps its CPU, and has the
+// semaphore at the moment of the release. Kernel. fifo: lib/rwsem.c of 2.6.28. Ownership passes when it is granted, so
+// a waiter holds the semaphore while it still waits to be woken and to get a CPU. In all later flavours that is so for
+// readers only; a writer that was woken from the queue tries when it runs. writer_steal: lib/rwsem.c of 3.10.
+// writer_spin: kernel/locking/rwsem-xadd.c of 4.5. reader_spin and spin_handoff: kernel/locking/rwsem.c of 5.10
+// and 6.1. Simplified. The wait list's spinlock and a woken writer's try cost nothing of their own; no waiter is
+// interrupted by a signal. A task that is being brought back to a CPU counts as on it. Assumed. When a release finds
+// readers at the head of the queue and a writer that spins, the spinner's compare-and-exchange races with the
+// releaser's way to grant it to the readers: who wins is drawn, evenly (kQueueBeatsSpinnerOnceIn), from a stream of the
+// semaphore's own. With a writer at the head the spinner always wins: that one is only woken. Validated by
+// tests/models/locking/rwsem_test.cpp, tests/models/locking/rwsem_spin_handoff_tasks_test.cpp and
+// tests/models/locking/rwsem_flavours_test.cpp: closed forms of waits, spins and wake-ups, waits charged without
+// remainder.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "models/locking/rwsem_fifo.h"
+#include "models/locking/rwsem_queue.h"
+#include "models/locking/rwsem_reader_spin.h"
 #include "models/locking/rwsem_spin_handoff.h"
+#include "models/locking/rwsem_writer_spin.h"
+#include "models/locking/rwsem_writer_steal.h"
 #include "models/measure/blame.h"
 #include "models/measure/lock_statistics.h"
 #include "models/measure/observer.h"
 #include "models/spec/machine.h"
 #include "models/spec/policy.h"
 #include "sim/histogram.h"
+#include "sim/random.h"
 #include "sim/time_series.h"
 
 namespace models {
@@ -39,7 +50,14 @@ class Task;
 /// Every operation settles the caller's clock first. down_* return when the caller holds the semaphore and runs.
 class Rwsem {
  public:
-  Rwsem(std::string name, const Costs& costs, RwsemFlavour flavour = RwsemFlavour::fifo);
+  struct Settings {
+    RwsemFlavour flavour = RwsemFlavour::fifo;
+    sim::Nanoseconds tick = std::chrono::milliseconds{4};  ///< 1/HZ
+    std::uint64_t seed = 1;                                ///< of the races between a spinner and the queue
+    std::string_view owner{};                              ///< whose it is: names its random stream
+  };
+
+  Rwsem(std::string name, const Costs& costs, const Settings& settings);
   Rwsem(const Rwsem&) = delete;
   Rwsem& operator=(const Rwsem&) = delete;
 
@@ -105,23 +123,58 @@ class Rwsem {
     ClassId first_writer;
   };
   using Fifo = FifoRwsem<Waiter*>;
+  using WriterSteal = WriterStealRwsem<Waiter*>;
+  using WriterSpin = WriterSpinRwsem<Waiter*>;
+  using ReaderSpin = ReaderSpinRwsem<Waiter*>;
   using SpinHandoff = SpinHandoffRwsem<Waiter*>;
+  using Rules = std::variant<Fifo, WriterSteal, WriterSpin, ReaderSpin, SpinHandoff>;
   using Wakes = RwsemWakes<Waiter*>;
 
+  static Rules rules_of(const Settings& settings);
   void tell(const Task& task, LockOperation operation) const;
+
   void down(Task& current, LockMode mode);
   void down(Fifo& rules, Waiter& waiter);
-  void down(SpinHandoff& rules, Waiter& waiter);
-  void down_read(SpinHandoff& rules, Waiter& waiter);
-  void down_write(SpinHandoff& rules, Waiter& waiter);
-  bool optimistic_spin(SpinHandoff& rules, Waiter& waiter);
-  void queue_write(SpinHandoff& rules, Waiter& waiter);
-  bool spin_on_owner(SpinHandoff& rules, Waiter& waiter);
+  template <WritersTry<Waiter*> R>
+  void down(R& rules, Waiter& waiter);
+  template <WritersTry<Waiter*> R>
+  void down_read(R& rules, Waiter& waiter);
+  template <ReadersSpin<Waiter*> R>
+  void down_read(R& rules, Waiter& waiter);
+  template <ReadersSpin<Waiter*> R>
+  bool spin_to_read(R& rules, Waiter& waiter);
+  template <WritersTry<Waiter*> R>
+  bool spin_to_write(R& rules, Waiter& waiter);
+  template <WritersSpin<Waiter*> R>
+  bool optimistic_spin(R& rules, Waiter& waiter);
+  template <WritersSpin<Waiter*> R>
+  bool spin_round(R& rules, Waiter& waiter, std::optional<sim::Time>& limit);
+  template <WritersSpin<Waiter*> R>
+  void got_it_by_spinning(R& rules, Waiter& waiter, Wakes& wakes);
+  void finish_read(Waiter& waiter, RwsemRead outcome, const Wakes& wakes);
+  template <WritersTry<Waiter*> R>
+  void queue_write(R& rules, Waiter& waiter);
+  template <WritersTry<Waiter*> R>
+  RwsemTry try_queued_write(R& rules, Waiter& waiter, sim::Time now);
+  bool spin_on_owner(Waiter& waiter);
 
   void up(Task& current, LockMode mode);
   void release(Fifo& rules, LockMode mode, sim::Time now, Wakes& wakes);
-  void release(SpinHandoff& rules, LockMode mode, sim::Time now, Wakes& wakes);
-  bool let_a_spinner_in(SpinHandoff& rules, sim::Time now);
+  template <WritersTry<Waiter*> R>
+  void release(R& rules, LockMode mode, sim::Time now, Wakes& wakes);
+  template <WritersSpin<Waiter*> R>
+  void release_to_spinners(R& rules, bool must_wake, sim::Time now, Wakes& wakes);
+  template <WritersSpin<Waiter*> R>
+  bool queue_beats_spinner(const R& rules);
+  template <WritersTry<Waiter*> R>
+  void wake(R& rules, sim::Time now, Wakes& wakes);
+  template <WritersSpin<Waiter*> R>
+  bool let_spinning_head_in(R& rules, sim::Time now);
+  template <WritersSpin<Waiter*> R>
+  void let_spinners_in(R& rules, sim::Time now, Wakes& wakes);
+  void downgrade(Fifo& rules, Wakes& wakes);
+  template <WritersTry<Waiter*> R>
+  void downgrade(R& rules, Wakes& wakes);
   void begin_giving_way(Task& current, LockMode held);
   void admit(Task& current, const Wakes& wakes);
 
@@ -138,6 +191,7 @@ class Rwsem {
   void drop(const Task& task);
   [[nodiscard]] Holder* holder(const Task& task);
   void let_spinners_look();
+  [[nodiscard]] std::size_t spinners() const;
   [[nodiscard]] bool owner_on_cpu() const;
   [[nodiscard]] const Waiter& woken_writer() const;
   void forget_old_stretches();
@@ -154,7 +208,8 @@ class Rwsem {
 
   std::string name_;
   const Costs& costs_;
-  std::variant<Fifo, SpinHandoff> rules_;
+  Rules rules_;
+  sim::Stream races_;
   std::vector<Holder> holders_;  // the longest hold first
   std::deque<Waiter*> waiting_;  // whose time goes to the semaphore at present,
                                  // the longest wait first

@@ -7,13 +7,10 @@
 // Validated by tests/models/locking/rwsem_fifo_test.cpp: all interleavings of up to four tasks against a specification.
 #pragma once
 
-#include <algorithm>
 #include <cassert>
-#include <cstddef>
-#include <deque>
-#include <optional>
 #include <vector>
 
+#include "models/locking/rwsem_queue.h"
 #include "models/measure/blame.h"
 
 namespace models {
@@ -21,7 +18,7 @@ namespace models {
 /// `Waiter` is whatever the caller knows its waiters by. Calls that can let waiters in append them to `granted`
 /// in the order in which they are to be woken; they hold the semaphore from that moment.
 template <class Waiter>
-class FifoRwsem {
+class FifoRwsem : public RwsemQueue<Waiter> {
  public:
   /// Takes it if nobody is in the way; otherwise queues `waiter` and returns false.
   bool down(LockMode mode, Waiter waiter) { return mode == LockMode::read ? down_read(waiter) : down_write(waiter); }
@@ -62,48 +59,22 @@ class FifoRwsem {
     assert(writer_);
     writer_ = false;
     readers_ = 1;
-    let_readers_in(granted);
-  }
-
-  [[nodiscard]] std::size_t readers() const { return readers_; }
-  [[nodiscard]] bool write_held() const { return writer_; }
-  [[nodiscard]] std::size_t queue_length() const { return queue_.size(); }
-  /// The longest-waiting writer.
-  [[nodiscard]] std::optional<Waiter> first_writer() const {
-    const auto found =
-        std::find_if(queue_.begin(), queue_.end(), [](const Queued& each) { return each.mode == LockMode::write; });
-    return found == queue_.end() ? std::nullopt : std::optional(found->waiter);
-  }
-  /// The longest-waiting of all.
-  [[nodiscard]] std::optional<Waiter> head() const {
-    return queue_.empty() ? std::nullopt : std::optional(queue_.front().waiter);
+    Base::let_front_readers_in(granted);
   }
 
  private:
-  struct Queued {
-    Waiter waiter;
-    LockMode mode;
-  };
+  using Base = RwsemQueue<Waiter>;
+  using Base::queue_;
+  using Base::readers_;
+  using Base::writer_;
 
   void let_head_in(std::vector<Waiter>& granted) {
     if (queue_.empty()) return;
-    if (queue_.front().mode == LockMode::read) return let_readers_in(granted);
+    if (Base::reader_heads_queue()) return Base::let_front_readers_in(granted);
     writer_ = true;
     granted.push_back(queue_.front().waiter);
     queue_.pop_front();
   }
-
-  void let_readers_in(std::vector<Waiter>& granted) {
-    while (!queue_.empty() && queue_.front().mode == LockMode::read) {
-      ++readers_;
-      granted.push_back(queue_.front().waiter);
-      queue_.pop_front();
-    }
-  }
-
-  std::deque<Queued> queue_;
-  std::size_t readers_ = 0;
-  bool writer_ = false;
 };
 
 }  // namespace models

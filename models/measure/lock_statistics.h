@@ -52,9 +52,9 @@ struct RwsemStatistics {
   sim::Nanoseconds total_wait{};      ///< over the run's length: the mean queue length (Little's law)
   sim::TimeSeries queue;              ///< those who queue or spin
 
-  // Only with RwsemFlavour::spin_handoff.
+  // Not with RwsemFlavour::fifo.
   std::uint64_t steals = 0;        ///< times that it was taken past a queue
-  std::uint64_t spins = 0;         ///< times that it went to a writer that spun
+  std::uint64_t spins = 0;         ///< times that it went to somebody who spun
   std::uint64_t handoffs_set = 0;  ///< times that the first in the queue had waited too long and got the handoff bit
   sim::Nanoseconds spin_time{};    ///< CPU time that went into spinning
 

@@ -92,8 +92,10 @@ inline constexpr std::size_t kDefaultMaxMapCount = 65530;
 
 class Mm {
  public:
-  Mm(std::string name, const Costs& costs, RwsemFlavour flavour = RwsemFlavour::fifo)
-      : mmap_sem("mmap_sem", costs, flavour), name_(std::move(name)) {}
+  /// `tick`: of the machine, 1/HZ. `seed`: of the run.
+  Mm(std::string name, const Costs& costs, RwsemFlavour flavour = RwsemFlavour::fifo,
+     sim::Nanoseconds tick = SchedulerSpec{}.tick, std::uint64_t seed = 1)
+      : mmap_sem("mmap_sem", costs, {flavour, tick, seed, name}), name_(std::move(name)) {}
 
   Rwsem mmap_sem;
   PageTable page_table;

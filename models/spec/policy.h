@@ -7,7 +7,6 @@
 #include <compare>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "models/spec/page.h"
@@ -18,12 +17,11 @@ namespace models {
 /// Which implementation of the semaphore (models/locking/rwsem.h).
 enum class RwsemFlavour {
   fifo,          ///< Linux 2.6.28: one queue, nobody overtakes
-  spin_handoff,  ///< Linux 6.1: writers spin, newcomers may steal, until the first in the queue has waited too long
+  writer_steal,  ///< 3.10: writers that come steal what nobody holds
+  writer_spin,   ///< 3.16: ... and spin on a writer; nothing bounds how often they get ahead of the queue
+  reader_spin,   ///< 5.3: writers and readers spin, until the first in the queue has waited too long
+  spin_handoff,  ///< 5.11: writers spin, newcomers may steal, until the first in the queue has waited too long
 };
-
-constexpr std::string_view to_string(RwsemFlavour flavour) {
-  return flavour == RwsemFlavour::fifo ? "fifo" : "spin_handoff";
-}
 
 /// How a long page walk holds mmap_sem.
 enum class HoldMode {

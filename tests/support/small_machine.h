@@ -68,7 +68,7 @@ class SmallMachine {
         engine({spec.stepwise, {}}),
         hardware{"small", "", spec.cpus, spec.scheduler, spec.costs},
         kernel(engine, hardware, spec.policy, spec.memory, spec.groups),
-        mm("db", spec.costs, spec.policy.rwsem),
+        mm("db", spec.costs, spec.policy.rwsem, spec.scheduler.tick, spec.seed),
         background(kernel) {
     mm.anon_owner = kernel.zone.add_owner({.mm = &mm});
     models::Task*& kswapd = kernel.reclaim.kswapd;

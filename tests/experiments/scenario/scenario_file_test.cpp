@@ -596,6 +596,20 @@ TEST_F(ScenarioFile, APolicyMayBeAnotherOneWithSomeKeysChanged) {
               ElementsAre(HasSubstr("(did you mean linux-4.20?)")));
 }
 
+TEST_F(ScenarioFile, EachSemaphoreHasAWord) {
+  using models::RwsemFlavour;
+  const auto flavour = [&](const std::string& word) {
+    return read(with("policy: downgrade", "policy: {from: linux-4.20, name: mine, rwsem: " + word + "}"))
+        .policies.front()
+        .rwsem;
+  };
+  EXPECT_EQ(flavour("fifo"), RwsemFlavour::fifo);
+  EXPECT_EQ(flavour("writer_steal"), RwsemFlavour::writer_steal);
+  EXPECT_EQ(flavour("writer_spin"), RwsemFlavour::writer_spin);
+  EXPECT_EQ(flavour("reader_spin"), RwsemFlavour::reader_spin);
+  EXPECT_EQ(flavour("spin_handoff"), RwsemFlavour::spin_handoff);
+}
+
 TEST_F(ScenarioFile, RefusesRegionsAndTargetsThatDoNotFit) {
   EXPECT_THAT(mistakes(with("run: faulter, count: 2", "run: recycler, region: haep")),
               ElementsAre("s.yaml:11:40: processes[0].threads.faulter.region: expected a region of this process, found "

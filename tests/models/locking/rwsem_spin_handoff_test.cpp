@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "models/locking/rwsem_fifo.h"
+#include "tests/models/locking/rwsem_exploration.h"
 
 namespace models {
 namespace {
@@ -35,9 +36,13 @@ using Read = Rules::Read;
 using Spin = Rules::Spin;
 using Try = Rules::Try;
 
-constexpr Time kEarly{};
-constexpr Time kInTime = kEarly + kRwsemWaitTimeout;
-constexpr Time kLate = kInTime + 1ns;
+using tests::kEarly;
+using tests::kLate;
+using tests::kSections;
+using tests::Section;
+using tests::Stage;
+
+constexpr Time kInTime = kLate - 1ns;
 
 class SpinHandoffRules : public testing::Test {
  protected:
@@ -369,364 +374,33 @@ TEST(WriterBypass, EndsWithTheFirstTryAfterTheTimeout) {
 // ---------------------------------------------------------------------------------------------------------------
 // All histories
 
-enum class Section { read, write, downgrade };
-constexpr std::array kSections{Section::read, Section::write, Section::downgrade};
+using SpinHandoffExploration = tests::Exploration<SpinHandoffRwsem<std::size_t>, false>;
 
-enum class Stage {
-  outside,
-  spinning,
-  before_queue,       // a writer that could not, or no longer, spin
-  queued,             // asleep
-  woken,              // a writer that is to try
-  spinning_on_owner,  // first in the queue, with the handoff
-  inside,
-  downgraded,
-  releasing,  // has left, and has still to wake somebody
-};
-
-constexpr std::size_t kMostTasks = 4;
-
-struct Situation {
-  struct Task {
-    int sections_left = 0;
-    Section section = Section::read;
-    Stage stage = Stage::outside;
-    bool waited_long = false;  // in the queue, more than 4 ms
-  };
-
-  [[nodiscard]] bool holds(std::size_t number) const {
-    return tasks[number].stage == Stage::inside || tasks[number].stage == Stage::downgraded;
-  }
-  [[nodiscard]] bool reads(std::size_t number) const {
-    return tasks[number].section == Section::read || tasks[number].stage == Stage::downgraded;
-  }
-  [[nodiscard]] std::optional<std::size_t> head() const {
-    return rules.queue().empty() ? std::nullopt : std::optional(rules.queue().front().waiter);
-  }
-  // What time it is only matters for the first in the queue.
-  [[nodiscard]] Time time() const { return head() && tasks[*head()].waited_long ? kLate : kEarly; }
-
-  SpinHandoffRwsem<std::size_t> rules;
-  std::array<Task, kMostTasks> tasks;
-};
-
-struct Scope {
-  std::size_t tasks;
-  int sections;
-  bool spinning;
-  bool timeouts;
-};
-
-class Exploration {
- public:
-  explicit Exploration(Scope scope) : scope_(scope) {
-    Situation start;
-    for (std::size_t number = 0; number < scope.tasks; ++number) start.tasks[number].sections_left = scope.sections;
-    explore(start);
-  }
-
-  [[nodiscard]] std::size_t situations() const {
-    std::size_t count = 0;
-    for (const auto& each : seen_) count += each.size();
-    return count;
-  }
-  [[nodiscard]] std::uint64_t handoffs() const { return handoffs_; }
-  [[nodiscard]] std::uint64_t steals() const { return steals_; }
-  [[nodiscard]] std::uint64_t spins() const { return spins_; }
-
- private:
-  void require(bool holds, const char* what) {
-    if (!holds && !std::exchange(failed_, true)) ADD_FAILURE() << what << "\n" << history();
-  }
-
-  void explore(const Situation& situation) {
-    if (failed_ || !see(situation)) return;
-    check(situation);
-    bool stuck = true;
-    for (std::size_t number = 0; number < scope_.tasks; ++number) {
-      each_step(situation, number, [&](const char* name, const Situation& next) {
-        stuck = false;
-        steps_.push_back(std::to_string(number) + " " + name);
-        check_step(situation, next);
-        explore(next);
-        steps_.pop_back();
-      });
-    }
-    const bool finished = std::all_of(situation.tasks.begin(), situation.tasks.end(), [](const Situation::Task& each) {
-      return each.stage == Stage::outside && each.sections_left == 0;
-    });
-    require(stuck == finished, "nobody can do anything, but not all have finished");
-  }
-
-  // Calls `go` with each situation that a step of task `number` leads to.
-  template <class Go>
-  void each_step(const Situation& situation, std::size_t number, const Go& go) {
-    const Situation::Task& task = situation.tasks[number];
-    switch (task.stage) {
-      case Stage::outside:
-        if (task.sections_left == 0) return;
-        for (const Section section : kSections) begin(situation, number, section, go);
-        return;
-      case Stage::spinning:
-        return spin(situation, number, go);
-      case Stage::before_queue:
-        return go("queues", queue_write(situation, number));
-      case Stage::queued:
-        if (scope_.timeouts && situation.head() == number && !task.waited_long) {
-          Situation next = situation;
-          next.tasks[number].waited_long = true;
-          go("has waited long", next);
-        }
-        return;
-      case Stage::spinning_on_owner: {
-        Situation next = situation;
-        next.tasks[number].stage = Stage::queued;
-        // With no owner it does not sleep but tries.
-        if (next.rules.write_held() || next.rules.reader_owned()) go("falls asleep", next);
-        if (!next.rules.write_held() && next.rules.readers() == 0) go("tries", try_queued(situation, number));
-        return;
-      }
-      case Stage::woken:
-        return go("tries", try_queued(situation, number));
-      case Stage::inside:
-        if (task.section == Section::downgrade) return go("downgrades", downgrade(situation, number));
-        return go("leaves", release(situation, number));
-      case Stage::downgraded:
-        return go("leaves", release(situation, number));
-      case Stage::releasing:
-        return go("wakes", wake(situation, number));
-    }
-  }
-
-  template <class Go>
-  void begin(const Situation& situation, std::size_t number, Section section, const Go& go) {
-    Situation next = situation;
-    Situation::Task& task = next.tasks[number];
-    task = {task.sections_left - 1, section, Stage::inside, false};
-    if (section == Section::read) {
-      SpinHandoffRwsem<std::size_t>::Wakes wakes;
-      const auto outcome = next.rules.down_read(number, next.time(), wakes);
-      if (outcome == SpinHandoffRwsem<std::size_t>::Read::queued) task.stage = Stage::queued;
-      if (outcome == SpinHandoffRwsem<std::size_t>::Read::stolen) ++steals_;
-      obey(next, wakes);
-      return go("down_read", next);
-    }
-    if (next.rules.down_write()) return go("down_write", next);
-    task.stage = Stage::before_queue;
-    go("down_write", next);
-    if (!scope_.spinning || !next.rules.may_spin(true)) return;
-    task.stage = Stage::spinning;
-    next.rules.join_spinners(number);
-    go("down_write, spins", next);
-  }
-
-  template <class Go>
-  void spin(const Situation& situation, std::size_t number, const Go& go) {
-    {
-      Situation next = situation;
-      next.rules.leave_spinners(number);
-      next.tasks[number].stage = Stage::before_queue;
-      go("must yield", next);
-    }
-    if (situation.rules.spinners().front() != number) return;
-    for (const bool owner_on_cpu : {true, false}) {
-      if (!owner_on_cpu && !situation.rules.write_held()) continue;
-      Situation next = situation;
-      Situation between = situation;
-      const auto quick = between.rules.let_spinner_in();
-      const auto outcome = next.rules.spin(owner_on_cpu);
-      using Outcome = SpinHandoffRwsem<std::size_t>::Spin;
-      require(quick.has_value() == (outcome == Outcome::taken), "let_spinner_in differs from spin");
-      if (outcome == Outcome::taken) {
-        ++spins_;
-        next.tasks[number].stage = Stage::inside;
-        go("got it by spinning", next);
-      } else if (outcome == Outcome::give_up) {
-        next.tasks[number].stage = Stage::before_queue;
-        go("gives up spinning", next);
-      } else if (outcome == Outcome::on_readers) {
-        next.rules.reader_spin_expired();
-        next.tasks[number].stage = Stage::before_queue;
-        go("has spun on readers too long", next);
-      }
-    }
-  }
-
-  Situation queue_write(Situation next, std::size_t number) {
-    SpinHandoffRwsem<std::size_t>::Wakes wakes;
-    const bool first = !next.head();
-    // For the newcomer it is early; for the first in the queue it may be late.
-    const auto outcome = next.rules.queue_write(number, kEarly, wakes);
-    settle_try(next, number, outcome, first);
-    obey(next, wakes);
-    return next;
-  }
-
-  Situation try_queued(Situation next, std::size_t number) {
-    require(next.head() == number, "a writer tries that is not first in the queue");
-    const bool late = next.time() == kLate;
-    const auto outcome = next.rules.try_queued_write(number, next.time());
-    settle_try(next, number, outcome, true);
-    if (late && next.tasks[number].stage != Stage::inside) {
-      require(next.rules.handoff(),
-              "the first has tried after its timeout and "
-              "failed, but there is no handoff");
-    }
-    return next;
-  }
-
-  void settle_try(Situation& next, std::size_t number, SpinHandoffRwsem<std::size_t>::Try outcome, bool first) {
-    using Outcome = SpinHandoffRwsem<std::size_t>::Try;
-    Situation::Task& task = next.tasks[number];
-    task.stage = outcome == Outcome::taken   ? Stage::inside
-                 : outcome == Outcome::sleep ? Stage::queued
-                                             : Stage::spinning_on_owner;
-    if (outcome == Outcome::taken) {
-      task.waited_long = false;
-      steals_ += first ? 0 : 1;
-    }
-    if (outcome == Outcome::spin_on_owner) require(first && next.rules.handoff(), "spins on the owner without handoff");
-  }
-
-  Situation downgrade(Situation next, std::size_t number) {
-    SpinHandoffRwsem<std::size_t>::Wakes wakes;
-    next.rules.downgrade_write(wakes);
-    next.tasks[number].stage = Stage::downgraded;
-    require(!wakes.to_try, "a downgrade has woken a writer");
-    obey(next, wakes);
-    return next;
-  }
-
-  Situation release(Situation next, std::size_t number) {
-    const bool must_wake = next.reads(number) ? next.rules.release_read() : next.rules.release_write();
-    Situation::Task& task = next.tasks[number];
-    task = {task.sections_left, Section::read, must_wake ? Stage::releasing : Stage::outside, false};
-    return next;
-  }
-
-  Situation wake(Situation next, std::size_t number) {
-    SpinHandoffRwsem<std::size_t>::Wakes wakes;
-    next.rules.wake(next.time(), wakes);
-    next.tasks[number].stage = Stage::outside;
-    obey(next, wakes);
-    return next;
-  }
-
-  void obey(Situation& next, const SpinHandoffRwsem<std::size_t>::Wakes& wakes) {
-    for (const std::size_t reader : wakes.granted) {
-      require(next.tasks[reader].stage == Stage::queued, "let in, but did not queue");
-      next.tasks[reader].stage = Stage::inside;
-      next.tasks[reader].waited_long = false;
-    }
-    if (wakes.to_try) next.tasks[*wakes.to_try].stage = Stage::woken;
-  }
-
-  void check(const Situation& situation) {
-    const auto& rules = situation.rules;
-    std::size_t readers = 0;
-    std::size_t writers = 0;
-    std::size_t queued = 0;
-    bool releasing = false;
-    for (std::size_t number = 0; number < scope_.tasks; ++number) {
-      const Stage stage = situation.tasks[number].stage;
-      if (situation.holds(number)) ++(situation.reads(number) ? readers : writers);
-      queued += stage == Stage::queued || stage == Stage::woken || stage == Stage::spinning_on_owner ? 1 : 0;
-      releasing = releasing || stage == Stage::releasing;
-    }
-    require(writers == 0 || (writers == 1 && readers == 0), "no mutual exclusion");
-    require(rules.readers() == readers && rules.write_held() == (writers == 1), "it says that others hold it");
-    require(rules.queue_length() == queued, "it says that others queue");
-    require(!rules.handoff() || (queued > 0 && rules.queue().front().handoff_set), "a handoff to nobody");
-    // Stronger than that somebody spins: spinners may find it free, but it does not depend on them.
-    if (readers + writers == 0 && queued > 0) {
-      const Stage first = situation.tasks[*situation.head()].stage;
-      require(releasing || first == Stage::woken || first == Stage::spinning_on_owner, "a wake-up was lost");
-    }
-  }
-
-  void check_step(const Situation& before, const Situation& after) {
-    bool first_got_it = false;
-    bool other_got_it = false;
-    for (std::size_t number = 0; number < scope_.tasks; ++number) {
-      if (before.holds(number) || !after.holds(number)) continue;
-      (before.head() == number ? first_got_it : other_got_it) = true;
-      // Writers that sleep in the queue keep their order.
-      const Stage stage = before.tasks[number].stage;
-      if (stage == Stage::woken || stage == Stage::spinning_on_owner) {
-        require(before.rules.first_writer() == number, "a writer was overtaken in the queue");
-      }
-    }
-    if (before.rules.handoff()) {
-      require(!other_got_it || first_got_it, "somebody else got it under a handoff");
-      require(after.rules.handoff() || first_got_it, "a handoff was dropped");
-    }
-    handoffs_ += !before.rules.handoff() && after.rules.handoff() ? 1 : 0;
-  }
-
-  // Returns whether it is new. Tasks are alike, so it counts once whichever of them is in which place.
-  bool see(const Situation& situation) {
-    const auto& rules = situation.rules;
-    std::array<std::uint64_t, kMostTasks> places{};
-    for (std::size_t number = 0; number < scope_.tasks; ++number) {
-      const Situation::Task& task = situation.tasks[number];
-      std::uint64_t place = static_cast<std::uint64_t>(task.stage) << 5U |
-                            static_cast<std::uint64_t>(task.section) << 3U |
-                            static_cast<std::uint64_t>(task.sections_left) << 1U | (task.waited_long ? 1U : 0U);
-      for (std::size_t index = 0; index < rules.queue_length(); ++index) {
-        if (rules.queue()[index].waiter == number) place |= (index + 1) << 9U;
-      }
-      for (std::size_t index = 0; index < rules.spinners().size(); ++index) {
-        if (rules.spinners()[index] == number) place |= (index + 1) << 12U;
-      }
-      places[number] = place;
-    }
-    std::sort(places.begin(), places.end());
-    std::uint64_t key = 0;
-    for (const std::uint64_t place : places) key = key << 16U | place;
-    const std::size_t bits =
-        (rules.handoff() ? 1U : 0U) | (rules.nonspinnable() ? 2U : 0U) | (rules.reader_owned() ? 4U : 0U);
-    return seen_[bits].insert(key).second;
-  }
-
-  [[nodiscard]] std::string history() const {
-    std::string text;
-    for (const std::string& step : steps_) text += step + "\n";
-    return text;
-  }
-
-  Scope scope_;
-  std::array<std::unordered_set<std::uint64_t>, 8> seen_;
-  std::vector<std::string> steps_;
-  std::uint64_t handoffs_ = 0;
-  std::uint64_t steals_ = 0;
-  std::uint64_t spins_ = 0;
-  bool failed_ = false;
-};
-
-TEST(SpinHandoffExploration, FewerTasksKeepTheRules) {
+TEST(SpinHandoffRulesInAllHistories, FewerTasksKeepTheRules) {
   for (const std::size_t tasks : {1U, 2U, 3U}) {
-    for (const int sections : {1, 2, 3}) EXPECT_GT(Exploration({tasks, sections, true, true}).situations(), 0U);
+    for (const int sections : {1, 2, 3})
+      EXPECT_GT(SpinHandoffExploration({tasks, sections, true, true}).situations(), 0U);
   }
 }
 
-TEST(SpinHandoffExploration, FourTasksWithThreeSectionsKeepTheRules) {
-  const Exploration exploration({4, 3, true, true});
+TEST(SpinHandoffRulesInAllHistories, FourTasksWithThreeSectionsKeepTheRules) {
+  const SpinHandoffExploration exploration({4, 3, true, true});
   RecordProperty("situations", std::to_string(exploration.situations()));
   EXPECT_GT(exploration.situations(), 100'000U);
   EXPECT_GT(exploration.handoffs(), 0U);
   EXPECT_GT(exploration.steals(), 0U);
-  EXPECT_GT(exploration.spins(), 0U);
+  EXPECT_GT(exploration.write_spins(), 0U);
 }
 
-TEST(SpinHandoffExploration, WithoutSpinningNobodyGetsItBySpinning) {
-  const Exploration exploration({4, 3, false, true});
+TEST(SpinHandoffRulesInAllHistories, WithoutSpinningNobodyGetsItBySpinning) {
+  const SpinHandoffExploration exploration({4, 3, false, true});
   EXPECT_GT(exploration.handoffs(), 0U);
   EXPECT_GT(exploration.steals(), 0U);
-  EXPECT_EQ(exploration.spins(), 0U);
+  EXPECT_EQ(exploration.write_spins(), 0U);
 }
 
-TEST(SpinHandoffExploration, BeforeTheTimeoutNobodyAsksForAHandoff) {
-  EXPECT_EQ(Exploration({4, 3, true, false}).handoffs(), 0U);
+TEST(SpinHandoffRulesInAllHistories, BeforeTheTimeoutNobodyAsksForAHandoff) {
+  EXPECT_EQ(SpinHandoffExploration({4, 3, true, false}).handoffs(), 0U);
 }
 
 // ---------------------------------------------------------------------------------------------------------------
