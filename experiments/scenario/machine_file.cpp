@@ -72,6 +72,7 @@ void read_scheduler(const std::optional<YamlField>& field, models::SchedulerSpec
   assign(scheduler.min_granularity, map.find("min_granularity"), positive_duration_of);
   assign(scheduler.wakeup_granularity, map.find("wakeup_granularity"), duration_of);
   assign(scheduler.base_slice, map.find("base_slice"), positive_duration_of);
+  assign(scheduler.migration_cost, map.find("migration_cost"), duration_of);
   assign(scheduler.bandwidth_slice, map.find("bandwidth_slice"), positive_duration_of);
   map.refuse_unknown();
 }
@@ -81,6 +82,7 @@ models::Machine read_machine_keys(YamlMap& map) {
   assign(machine.name, map.require("name"), name_of);
   assign(machine.about, map.find("about"), text_of);
   assign(machine.cpus, map.require("cpus"), count_up_to(kMostCpus));
+  assign(machine.llc_cpus, map.find("llc_cpus"), count_up_to(kMostCpus));
   read_scheduler(map.require("scheduler"), machine.scheduler);
   read_costs(map.require("costs"), machine.costs);
   map.refuse_unknown();

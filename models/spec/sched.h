@@ -44,6 +44,7 @@ struct SchedulerSpec {
   sim::Nanoseconds min_granularity{750'000};       ///< cfs: sysctl_sched_min_granularity
   sim::Nanoseconds wakeup_granularity{1'000'000};  ///< cfs: sysctl_sched_wakeup_granularity
   sim::Nanoseconds base_slice{750'000};            ///< eevdf: sysctl_sched_base_slice; > 0
+  sim::Nanoseconds migration_cost{500'000};        ///< sysctl_sched_migration_cost, not scaled
   sim::Nanoseconds bandwidth_slice{5'000'000};     ///< sysctl_sched_cfs_bandwidth_slice, not scaled; > 0
 
   bool operator==(const SchedulerSpec&) const = default;

@@ -33,6 +33,7 @@ inline models::SchedulerSpec random_scheduler(sim::Stream& chance, sim::Nanoseco
   scheduler.wakeup_granularity = length(2);
   scheduler.base_slice = length(3);
   scheduler.bandwidth_slice = length(8);
+  scheduler.migration_cost = coin() ? sim::Nanoseconds{0} : length(3);
   return scheduler;
 }
 

@@ -123,6 +123,21 @@ TEST_F(MachineFile, AnEraSaysWhoseRulesTheSchedulerHas) {
   EXPECT_EQ(scheduler("era: linux-6.1, latency: 20ms, tick: 1ms" + rest).latency, 20ms);
 }
 
+TEST_F(MachineFile, AMigrationHasItsCost) {
+  const auto scheduler = [&](const std::string& keys) {
+    return read(with("cpus: 4", "cpus: 4, scheduler: {" + keys + "}")).machine.scheduler;
+  };
+  EXPECT_EQ(scheduler("preempt: full").migration_cost, 500us);
+  EXPECT_EQ(scheduler("migration_cost: 0ns").migration_cost, 0ns);
+}
+
+TEST_F(MachineFile, AMachineSaysHowManyCpusShareACache) {
+  EXPECT_EQ(read().machine.llc_cpus, 0);
+  EXPECT_EQ(read(with("cpus: 4", "cpus: 4, llc_cpus: 2")).machine.llc_cpus, 2);
+  EXPECT_THAT(mistakes(with("cpus: 4", "cpus: 4, llc_cpus: 0")),
+              ElementsAre("s.yaml:3:67: machine.llc_cpus: expected a whole number from 1 to 4096, found '0'"));
+}
+
 TEST_F(MachineFile, RefusesASchedulerThatNobodyHas) {
   const auto refused = [&](const std::string& keys) {
     return mistakes(with("cpus: 4", "cpus: 4, scheduler: {" + keys + "}"));
