@@ -136,11 +136,12 @@ class Task {
     bool known = false;  // it has been on a run queue, and has not ended since
     bool on_cpu = false;
     bool spins = false;
-    int recent_used_cpu = 0;       // the one before last_cpu
-    bool need_resched = false;     // somebody else should have its CPU (TIF_NEED_RESCHED)
-    sim::Nanoseconds remaining{};  // of the burst that it lost its CPU in
-    sim::Time waits_since{};       // for a CPU
-    ClassId cpu_taken_by = -1;     // who had the CPU when it began to wait for it
+    int recent_used_cpu = 0;         // the one before last_cpu
+    bool need_resched = false;       // somebody else should have its CPU (TIF_NEED_RESCHED)
+    bool need_resched_lazy = false;  // the same, if it goes back to user mode or a tick comes (TIF_NEED_RESCHED_LAZY)
+    sim::Nanoseconds remaining{};    // of the burst that it lost its CPU in
+    sim::Time waits_since{};         // for a CPU
+    ClassId cpu_taken_by = -1;       // who had the CPU when it began to wait for it
     std::uint64_t involuntary_switches = 0;
 
     [[nodiscard]] bool may_run_on(int cpu) const {

@@ -47,8 +47,10 @@ std::optional<SchedulerEra> era_of(const YamlField& field) {
 
 std::optional<models::Preemption> preemption_of(const YamlField& field) {
   using models::Preemption;
-  return choice_of<Preemption>(
-      field, {{"none", Preemption::none}, {"voluntary", Preemption::voluntary}, {"full", Preemption::full}});
+  return choice_of<Preemption>(field, {{"none", Preemption::none},
+                                       {"voluntary", Preemption::voluntary},
+                                       {"full", Preemption::full},
+                                       {"lazy", Preemption::lazy}});
 }
 
 std::optional<models::Throttling> throttling_of(const YamlField& field) {

@@ -14,7 +14,8 @@ Cpus::Cpu::Cpu(int number, sim::Engine& engine, Cpus& cpus)
     : index(number),
       queue(cpus.rules_, cpus.spec_, cpus.groups_),
       tick(engine.calendar(), [this, &cpus] { cpus.tick(*this); }),
-      resched(engine.calendar(), [this, &cpus] { cpus.resched(*this); }) {}
+      resched(engine.calendar(),
+              [this, &cpus] { cpus.resched(*this, std::exchange(deferred, Resched::lazy_by_interrupt)); }) {}
 
 Cpus::Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std::vector<GroupSpec>& groups,
            int llc_cpus)
@@ -32,7 +33,12 @@ Cpus::Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std:
 Cpus::Cpu& Cpus::cpu_of(const Task& task) { return cpu(task.sched_.last_cpu); }
 
 // Whether it can lose its CPU at this moment, wherever it is.
-bool Cpus::preemptible(const Task& task) const { return spec_.preempt == Preemption::full || task.in_user_mode(); }
+bool Cpus::preemptible(const Task& task) const {
+  return spec_.preempt == Preemption::full || spec_.preempt == Preemption::lazy || task.in_user_mode();
+}
+
+// Whether an interrupt of its CPU ends in user mode; a kernel thread's doesn't.
+bool Cpus::returns_to_user(const Task& task) { return task.in_user_mode() && task.class_id() >= 0; }
 
 void Cpus::run(Task& task, sim::Nanoseconds duration) {
   assert(task.sched_.on_cpu && "a task worked without a CPU");
@@ -60,7 +66,7 @@ void Cpus::cond_resched(Task& task) {
 }
 
 void Cpus::return_to_user(Task& task) {
-  cond_resched(task);
+  if (task.sched_.need_resched || task.sched_.need_resched_lazy) give_way(task);
   if (task.sched_.task.group < 0) return;
   Cpu& cpu = cpu_of(task);
   if (!must_stop(cpu, task)) return;
@@ -87,13 +93,13 @@ void Cpus::wake(Task& task, const Task* waker) {
   const bool first_time = !std::exchange(task.sched_.known, true);
   if (task.sched_.task.entity.sched_delayed) {
     cpu_of(task).queue.requeue_delayed(task.sched_.task, engine_.now());
-    return enqueued(cpu_of(task), task);
+    return enqueued(cpu_of(task), task, waker);
   }
   Cpu& cpu = place(task, first_time, waker);
   RunQueue& last = cpu_of(task).queue;
   task.sched_.last_cpu = cpu.index;
   cpu.queue.enqueue(task.sched_.task, first_time ? Enqueue::initial : Enqueue::wakeup, last, engine_.now());
-  enqueued(cpu, task);
+  enqueued(cpu, task, waker);
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -173,7 +179,7 @@ Cpus::Cpu* Cpus::select_idle_cpu(const Task& task, const Cpu& target) {
 // Who runs
 
 // It is on the queue: it may run at once, or make the one that runs give way.
-void Cpus::enqueued(Cpu& cpu, Task& task) {
+void Cpus::enqueued(Cpu& cpu, Task& task, const Task* waker) {
   const sim::Time now = engine_.now();
   ++waiting_;
   task.sched_.waits_since = now;
@@ -183,7 +189,12 @@ void Cpus::enqueued(Cpu& cpu, Task& task) {
     return;
   }
   await_cpu(cpu, task, cpu.running);
-  if (!cpu.running->sched_.need_resched && cpu.queue.wakeup_preempts(task.sched_.task, now)) resched(cpu);
+  // One that wakes a task of another cache has it queued there by an interrupt (ttwu_queue_wakelist).
+  const bool by_interrupt = waker == nullptr || !share_cache(cpu, cpu_of(*waker));
+  const bool asked_before = by_interrupt && cpu.running->sched_.need_resched_lazy;
+  if (!cpu.running->sched_.need_resched && (cpu.queue.wakeup_preempts(task.sched_.task, now) || asked_before)) {
+    resched(cpu, by_interrupt ? Resched::lazy_by_interrupt : Resched::lazy);
+  }
   watch(cpu);
 }
 
@@ -194,11 +205,18 @@ void Cpus::await_cpu(const Cpu& cpu, Task& task, const Task* other) const {
   task.sched_.cpu_taken_by = other == nullptr ? -1 : other->class_id();
 }
 
-// resched_curr: the one that runs should give way, at once if it can.
-void Cpus::resched(Cpu& cpu) {
+// The one that runs should give way, at once if it can.
+void Cpus::resched(Cpu& cpu, Resched how) {
   if (cpu.running == nullptr) return;
   Task& task = *cpu.running;
-  if (engine_.now() < cpu.started) return cpu.resched.schedule(cpu.started);
+  if (engine_.now() < cpu.started) {  // it will look when it has begun, on its way to where it is
+    if (how == Resched::now) cpu.deferred = how;
+    return cpu.resched.schedule(cpu.started);
+  }
+  if (how != Resched::now && spec_.preempt == Preemption::lazy) {
+    task.sched_.need_resched_lazy = true;
+    if (how == Resched::lazy || !returns_to_user(task)) return;
+  }
   task.sched_.need_resched = true;
   if (task.sched_.spins) return stop_spinning(task);
   const bool runs = task.actor_.resumption().has_value();  // if not, this is its turn: it looks when it goes on
@@ -209,6 +227,7 @@ void Cpus::resched(Cpu& cpu) {
 void Cpus::schedule(Cpu& cpu) {
   Task& task = *cpu.running;
   task.sched_.need_resched = false;
+  task.sched_.need_resched_lazy = false;
   Task* const next = pick(cpu);
   if (next == &task) return;
   const bool stopped = !task.sched_.task.entity.on_rq;
@@ -308,7 +327,9 @@ void Cpus::vacate(Cpu& cpu, bool involuntary) {
   Task& task = *std::exchange(cpu.running, nullptr);
   --running_;
   task.sched_.need_resched = false;
+  task.sched_.need_resched_lazy = false;
   cpu.resched.cancel();
+  cpu.deferred = Resched::lazy_by_interrupt;
   task.sched_.on_cpu = false;
   if (involuntary) {
     ++preemptions_;
@@ -406,8 +427,16 @@ Cpus::Cpu* Cpus::idle_cpu_for(const Task& task) {
 void Cpus::tick(Cpu& cpu) {
   if (cpu.running == nullptr) return;
   kick_idle_cpus(cpu);
-  if (engine_.now() >= cpu.started && cpu.queue.tick(engine_.now())) resched(cpu);
+  if (engine_.now() >= cpu.started) task_tick(cpu);
   watch(cpu);
+}
+
+// A lazy request of before this tick has waited long enough.
+void Cpus::task_tick(Cpu& cpu) {
+  const bool asked_before = cpu.running->sched_.need_resched_lazy;
+  const bool gives_way = cpu.queue.tick(engine_.now());
+  if (asked_before || (gives_way && cpu.queue.quota_used_up())) return resched(cpu, Resched::now);
+  if (gives_way) resched(cpu, Resched::lazy_by_interrupt);
 }
 
 // The tick comes at multiples of its interval, while it can make a difference.

@@ -6,11 +6,12 @@
 // is to do. A new task goes to an idle CPU or the one with the least load. A CPU that runs empty takes over one that
 // waits elsewhere, of its own cache's CPUs first, unless that ran a moment ago (it is cache-hot). At the tick of a CPU
 // where somebody waits, idle CPUs take over those who may run there, hot ones at the third try. A tick comes to each
-// CPU that has a choice. A task that should give way does so where its kernel allows that (Preemption). Nobody but this
-// file and the run queues knows the rules by which one is chosen.
+// CPU that has a choice. A task that should give way does so where its kernel allows that (Preemption); a lazy request
+// (resched_curr_lazy) waits for the way back to user mode, or for the tick after it. Nobody but this file and the run
+// queues knows the rules by which one is chosen.
 //
-// Kernel. kernel/sched/core.c: try_to_wake_up, scheduler_tick, __schedule, preempt_schedule.
-// kernel/sched/fair.c of 6.1 to 6.12: select_task_rq_fair, wake_affine, select_idle_sibling,
+// Kernel. kernel/sched/core.c: try_to_wake_up, scheduler_tick, __schedule, preempt_schedule; of 6.13 resched_curr_lazy
+// and sched_tick. kernel/sched/fair.c of 6.1 to 6.12: select_task_rq_fair, wake_affine, select_idle_sibling,
 // can_migrate_task, task_hot, newidle_balance [m], nohz_balancer_kick [m].
 //
 // Simplified. select_idle_cpu finds an idle CPU if there is one; the kernel looks at fewer the busier the domain is,
@@ -20,7 +21,7 @@
 // CPUs look at each tick of a busy one, before it has chosen who is next; the kernel lets as many ms pass in between
 // as a domain has CPUs, or twice that (balance_interval). No load balancing between busy CPUs: with more runnable
 // tasks than CPUs they stay as they are queued until one runs empty. Interrupts and the tick itself take no
-// time. Kernel threads can be preempted anywhere (their loops are full of cond_resched).
+// time. Kernel threads can be preempted anywhere (their loops are full of cond_resched), but for lazy requests.
 //
 // Validated by tests/models/sched/cpu_test.cpp: closed forms of shares, slices, waits, placement and moves,
 // conservation of CPU time, affinity.
@@ -75,6 +76,13 @@ class Cpus {
   [[nodiscard]] std::uint64_t preemptions() const { return preemptions_; }
 
  private:
+  /// How a CPU is asked to reschedule, and where that reaches it.
+  enum class Resched {
+    now,                // resched_curr
+    lazy,               // resched_curr_lazy: a flag only, set from another CPU or in the kernel
+    lazy_by_interrupt,  // the same in an interrupt of this CPU: user code is on its way back to user mode at once
+  };
+
   struct Cpu {
     Cpu(int number, sim::Engine& engine, Cpus& cpus);
     int index;
@@ -85,12 +93,14 @@ class Cpus {
     std::vector<Task*>
         stopped;  // on their way back to user mode, as their group is out of quota (throttled_limbo_list)
     sim::Event tick;
-    sim::Event resched;  // for one that should give way before it has begun
+    sim::Event resched;                             // for one that should give way before it has begun
+    Resched deferred = Resched::lazy_by_interrupt;  // how it is asked then
   };
 
   Cpu& cpu(int index) { return cpus_[static_cast<std::size_t>(index)]; }
   Cpu& cpu_of(const Task& task);
   [[nodiscard]] bool preemptible(const Task& task) const;
+  [[nodiscard]] static bool returns_to_user(const Task& task);
 
   [[nodiscard]] bool share_cache(const Cpu& one, const Cpu& other) const;
   Cpu& place(Task& task, bool first_time, const Task* waker);
@@ -98,9 +108,9 @@ class Cpus {
   static Cpu& wake_affine(const Task& task, Cpu& prev, Cpu& here, bool share_cache);
   Cpu& select_idle_sibling(Task& task, Cpu& prev, Cpu& target);
   Cpu* select_idle_cpu(const Task& task, const Cpu& target);
-  void enqueued(Cpu& cpu, Task& task);
+  void enqueued(Cpu& cpu, Task& task, const Task* waker);
   void await_cpu(const Cpu& cpu, Task& task, const Task* other) const;
-  void resched(Cpu& cpu);
+  void resched(Cpu& cpu, Resched how);
   void schedule(Cpu& cpu);
   void give_way(Task& task);
   Task* pick(Cpu& cpu);
@@ -115,6 +125,7 @@ class Cpus {
   void kick_idle_cpus(Cpu& busy);
   Cpu* idle_cpu_for(const Task& task);
   void tick(Cpu& cpu);
+  void task_tick(Cpu& cpu);
   void watch(Cpu& cpu);
 
   [[nodiscard]] bool must_stop(const Cpu& cpu, const Task& task) const;

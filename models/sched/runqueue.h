@@ -1,10 +1,14 @@
 // A CPU's run queue: the tasks that share it, those of each control group below an entity of the group's own.
 //
 // Models struct rq as far as the fair class goes: two levels of queues (models/sched/sched_fair.h), a group's weight on
-// this CPU, the slices of its quota (models/sched/cfs_bandwidth.h), and what is throttled. Kernel. kernel/sched/fair.c
-// of 6.1: enqueue_task_fair, dequeue_task_fair, pick_next_task_fair, task_tick_fair, check_preempt_wakeup,
-// throttle_cfs_rq. Throttling::at_user_return as in 6.18 [m]. Simplified. Groups are not nested. A group's weight on a
-// CPU follows the weights of its runnable tasks at once; the kernel's follows their averages (calc_group_shares).
+// this CPU, the slices of its quota (models/sched/cfs_bandwidth.h), and what is throttled.
+//
+// Kernel. kernel/sched/fair.c of 6.1: enqueue_task_fair, dequeue_task_fair, pick_next_task_fair, task_tick_fair,
+// check_preempt_wakeup, throttle_cfs_rq. Throttling::at_user_return as in 6.18 [m].
+//
+// Simplified. Groups are not nested. A group's weight on a CPU follows the weights of its runnable tasks at once; the
+// kernel's follows their averages (calc_group_shares).
+//
 // Validated by tests/models/sched/runqueue_test.cpp.
 #pragma once
 
@@ -47,6 +51,8 @@ class RunQueue {
 
   /// The tick: whether the one that runs should give way.
   [[nodiscard]] bool tick(sim::Time now);
+  /// Whether its group has used up its quota.
+  [[nodiscard]] bool quota_used_up() const;
   /// Whether it should give way to `woken`, which has just been enqueued.
   [[nodiscard]] bool wakeup_preempts(SchedTask& woken, sim::Time now);
 

@@ -22,6 +22,7 @@ enum class Preemption {
   none,       ///< in the kernel at cond_resched() and on the way back to user mode (CONFIG_PREEMPT_NONE)
   voluntary,  ///< also wherever it might sleep (CONFIG_PREEMPT_VOLUNTARY)
   full,       ///< anywhere (CONFIG_PREEMPT)
+  lazy,       ///< in the kernel at the tick after the fair class has asked for it (CONFIG_PREEMPT_LAZY, Linux 6.13)
 };
 
 /// Where a task is stopped whose group has used up its quota of CPU time.

@@ -123,11 +123,12 @@ TEST_F(MachineFile, AnEraSaysWhoseRulesTheSchedulerHas) {
   EXPECT_EQ(scheduler("era: linux-6.1, latency: 20ms, tick: 1ms" + rest).latency, 20ms);
 }
 
-TEST_F(MachineFile, AMigrationHasItsCost) {
+TEST_F(MachineFile, ASchedulerCanBeLazyAndMigrationsCheap) {
   const auto scheduler = [&](const std::string& keys) {
     return read(with("cpus: 4", "cpus: 4, scheduler: {" + keys + "}")).machine.scheduler;
   };
-  EXPECT_EQ(scheduler("preempt: full").migration_cost, 500us);
+  EXPECT_EQ(scheduler("preempt: lazy").preempt, models::Preemption::lazy);
+  EXPECT_EQ(scheduler("preempt: lazy").migration_cost, 500us);
   EXPECT_EQ(scheduler("migration_cost: 0ns").migration_cost, 0ns);
 }
 
@@ -144,7 +145,7 @@ TEST_F(MachineFile, RefusesASchedulerThatNobodyHas) {
   };
   EXPECT_THAT(refused("era: linux-6.2"), Contains(HasSubstr("scheduler.era: expected linux-6.1, linux-6.6")));
   EXPECT_THAT(refused("preempt: fully"),
-              Contains(HasSubstr("expected none, voluntary, full, found 'fully' (did you mean "
+              Contains(HasSubstr("expected none, voluntary, full, lazy, found 'fully' (did you mean "
                                  "full?)")));
   EXPECT_THAT(refused("timeslice: 4ms"), Contains(HasSubstr("scheduler.timeslice: unknown key")));
 }

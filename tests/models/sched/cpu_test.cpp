@@ -295,6 +295,97 @@ TEST_P(CpuTest, AWokenTaskThatIsFarEnoughBehindPreempts) {
 }
 
 // ---------------------------------------------------------------------------------------------------------------
+// Lazy requests
+
+TEST_P(CpuTest, ALazyRequestOfATickTakesTheCpuInTheKernelAtTheTickAfter) {
+  check_in_child([&] { EXPECT_EQ(lost_at(Preemption::lazy, GetParam(), work_10us), at(2000) + kSwitch); });
+}
+
+TEST_P(CpuTest, ALazyRequestIsHonouredOnTheWayBackToUserMode) {
+  check_in_child([&] {
+    const Time lost = lost_at(Preemption::lazy, GetParam(), [](Task& task) { work_in_steps(task, 1500ns); });
+    EXPECT_EQ(lost, at(0) + kLatency + 1500ns + kSwitch);
+  });
+}
+
+TEST_P(CpuTest, CondReschedKnowsNothingOfLazyRequests) {
+  check_in_child([&] {
+    const Time lost = lost_at(Preemption::lazy, GetParam(), [](Task& task) {
+      work_in_steps(task, 1500ns);
+      task.cond_resched();
+      task.might_sleep();
+      work_in_steps(task, 2000ns);
+    });
+    EXPECT_EQ(lost, at(2000) + kSwitch);
+  });
+}
+
+TEST_P(CpuTest, InUserModeTheTickTakesTheCpuUnderLazyPreemption) {
+  check_in_child([&] {
+    const Time lost = lost_at(Preemption::lazy, GetParam(), [](Task& task) {
+      task.enter(Phase::user);
+      work_10us(task);
+    });
+    EXPECT_EQ(lost, at(1000) + kSwitch);
+  });
+}
+
+// When a sleeper with credit that wakes at 5500 gets CPU 0 from one that works there in `phase` until 20030, without a
+// cond_resched. `by_task`: it is woken by a task on CPU 1.
+Time woken_runs_at(Preemption preempt, bool stepwise, Phase phase, bool by_task = false, int llc_cpus = 0) {
+  SmallMachineSpec spec = machine_with(2, stepwise);
+  spec.llc_cpus = llc_cpus;
+  spec.scheduler.preempt = preempt;
+  spec.scheduler.latency = 1000ns;
+  spec.scheduler.wakeup_granularity = 300ns;
+  SmallMachine machine(spec);
+  Time ran;
+  Task& sleeper = machine.add(
+      [&](Task& task) {
+        by_task ? task.block(Cause::sleep) : task.sleep_until(at(5500));
+        ran = task.now();
+      },
+      {0, {0}, -1});
+  machine.add(
+      [&](Task& task) {
+        task.enter(phase);
+        work_in_steps(task, at(20'030) - task.now());
+        task.enter(Phase::user);
+      },
+      {0, {0}, -1});
+  if (by_task) {
+    machine.add(
+        [&](Task& task) {
+          work_in_steps(task, at(5500) - task.now());
+          task.settle();
+          sleeper.wake(task);
+        },
+        {0, {1}, -1});
+  }
+  machine.run();
+  return ran;
+}
+
+TEST_P(CpuTest, ALongKernelLoopDelaysAWakerToItsEndOrATickOrNotAtAll) {
+  const auto runs_at = [&](Preemption preempt) { return woken_runs_at(preempt, GetParam(), Phase::mlock); };
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::none), at(20'030) + kSwitch); });
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::voluntary), at(20'030) + kSwitch); });
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::lazy), at(6000) + kSwitch); });
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::full), at(5500) + kSwitch); });
+}
+
+// No interrupt tells a CPU of a lazy request that another one makes, unless they share no cache.
+TEST_P(CpuTest, UserCodeGivesWayToTheWokenAtOnceOrUnderLazyPreemptionAtTheNextInterrupt) {
+  const auto runs_at = [&](Preemption preempt, bool by_task, int llc_cpus = 0) {
+    return woken_runs_at(preempt, GetParam(), Phase::user, by_task, llc_cpus);
+  };
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::none, true), at(5500) + kSwitch); });
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::lazy, true), at(6000) + kSwitch); });
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::lazy, true, 1), at(5500) + kSwitch); });
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::lazy, false), at(5500) + kSwitch); });
+}
+
+// ---------------------------------------------------------------------------------------------------------------
 // Which CPU
 
 TEST_P(CpuTest, AWokenTaskGoesWhereItWasOrToAnIdleCpuAndANewOneToTheLeastLoaded) {
@@ -705,6 +796,7 @@ struct RandomTask {
   void operator()(Task& task) {
     task.ledger().remember();
     for (int round = 0; round < 25; ++round) {
+      task.enter(chance_() % 2 == 0 ? Phase::user : Phase::mlock);
       switch (chance_() % 6) {
         case 0:
           work(task);
