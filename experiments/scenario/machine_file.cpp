@@ -70,6 +70,7 @@ void read_scheduler(const std::optional<YamlField>& field, models::SchedulerSpec
   assign(scheduler.context_switch, map.require("context_switch"), duration_of);
   assign(scheduler.wake_up_latency, map.require("wake_up_latency"), duration_of);
   assign(scheduler.throttling, map.find("throttling"), throttling_of);
+  assign(scheduler.autogroup, map.find("autogroup"), truth_of);
   assign(scheduler.latency, map.find("latency"), positive_duration_of);
   assign(scheduler.min_granularity, map.find("min_granularity"), positive_duration_of);
   assign(scheduler.wakeup_granularity, map.find("wakeup_granularity"), duration_of);

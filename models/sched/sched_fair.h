@@ -5,7 +5,7 @@
 // own. Rules only: no tasks, no CPUs, no events (models/sched/runqueue.h, models/sched/cpu.h). Kernel.
 // kernel/sched/fair.c. cfs: as in 6.1, where it is the same as far as this goes since 2.6.31 but for the constants.
 // eevdf: as in 6.6 with the run to parity (a task that is picked keeps the CPU until its slice ends or it has had more
-// than its share; commit 63304558ba5d), 6.12 with delayed dequeue. Simplified. No autogroups, no idle class, no skip
+// than its share; commit 63304558ba5d), 6.12 with delayed dequeue. Simplified. No idle class, no skip
 // and next buddies but the one of a wake-up that preempts; the last buddy (8 tasks and more on a CPU) is left out; a
 // group's own entity is never dequeued late. Validated by tests/models/sched/sched_fair_test.cpp: shares in closed
 // form, bounds on waits, exhaustive histories.

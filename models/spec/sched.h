@@ -41,6 +41,7 @@ struct SchedulerSpec {
   Preemption preempt = Preemption::none;
   Throttling throttling = Throttling::in_kernel;
   bool delayed_dequeue = false;                    ///< eevdf: Linux 6.12
+  bool autogroup = false;                          ///< each process is a group of its own (models/sched/runqueue.h)
   sim::Nanoseconds latency{6'000'000};             ///< cfs: sysctl_sched_latency
   sim::Nanoseconds min_granularity{750'000};       ///< cfs: sysctl_sched_min_granularity
   sim::Nanoseconds wakeup_granularity{1'000'000};  ///< cfs: sysctl_sched_wakeup_granularity

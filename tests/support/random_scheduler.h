@@ -26,6 +26,7 @@ inline models::SchedulerSpec random_scheduler(sim::Stream& chance, sim::Nanoseco
   scheduler.wake_up_latency = coin() ? sim::Nanoseconds{0} : unit / 10;
   scheduler.flavour = coin() ? models::FairFlavour::cfs : models::FairFlavour::eevdf;
   scheduler.delayed_dequeue = coin();
+  scheduler.autogroup = coin();
   scheduler.preempt =
       std::array{Preemption::none, Preemption::voluntary, Preemption::full, Preemption::lazy}[chance() % 4];
   scheduler.throttling = coin() ? models::Throttling::in_kernel : models::Throttling::at_user_return;

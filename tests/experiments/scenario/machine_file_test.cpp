@@ -123,13 +123,17 @@ TEST_F(MachineFile, AnEraSaysWhoseRulesTheSchedulerHas) {
   EXPECT_EQ(scheduler("era: linux-6.1, latency: 20ms, tick: 1ms" + rest).latency, 20ms);
 }
 
-TEST_F(MachineFile, ASchedulerCanBeLazyAndMigrationsCheap) {
+TEST_F(MachineFile, ASchedulerCanBeLazyAndHaveAutogroupsAndDearMigrations) {
   const auto scheduler = [&](const std::string& keys) {
     return read(with("cpus: 4", "cpus: 4, scheduler: {" + keys + "}")).machine.scheduler;
   };
   EXPECT_EQ(scheduler("preempt: lazy").preempt, models::Preemption::lazy);
+  EXPECT_FALSE(scheduler("preempt: lazy").autogroup);
+  EXPECT_TRUE(scheduler("autogroup: true").autogroup);
   EXPECT_EQ(scheduler("preempt: lazy").migration_cost, 500us);
   EXPECT_EQ(scheduler("migration_cost: 0ns").migration_cost, 0ns);
+  EXPECT_THAT(mistakes(with("cpus: 4", "cpus: 4, scheduler: {autogroup: 1}")),
+              ElementsAre(HasSubstr("machine.scheduler.autogroup: expected true or false, found '1'")));
 }
 
 TEST_F(MachineFile, AMachineSaysHowManyCpusShareACache) {
