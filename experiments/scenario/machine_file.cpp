@@ -32,10 +32,11 @@ void read_costs(const std::optional<YamlField>& field, models::Costs& costs) {
 void use_era(models::SchedulerSpec& scheduler, SchedulerEra era) {
   using models::FairFlavour;
   scheduler.flavour = era == SchedulerEra::linux_6_1 ? FairFlavour::cfs : FairFlavour::eevdf;
-  scheduler.delayed_dequeue = era >= SchedulerEra::linux_6_12;
-  if (era < SchedulerEra::linux_6_18) return;
-  scheduler.throttling = models::Throttling::at_user_return;
+  if (era < SchedulerEra::linux_6_12) return;
+  scheduler.delayed_dequeue = true;
+  // "Reduce the default slice ..." (2ae891b82695): 6.15, and 6.12 from 6.12.31 on; up to 6.14 it was 0.75 ms.
   scheduler.base_slice = std::chrono::microseconds(700);
+  if (era >= SchedulerEra::linux_6_18) scheduler.throttling = models::Throttling::at_user_return;
 }
 
 std::optional<SchedulerEra> era_of(const YamlField& field) {

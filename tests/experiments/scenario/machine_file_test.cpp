@@ -115,6 +115,7 @@ TEST_F(MachineFile, AnEraSaysWhoseRulesTheSchedulerHas) {
   EXPECT_FALSE(scheduler("era: linux-6.6" + rest).delayed_dequeue);
   EXPECT_EQ(scheduler("era: linux-6.6" + rest).base_slice, 750us);
   EXPECT_TRUE(scheduler("era: linux-6.12" + rest).delayed_dequeue);
+  EXPECT_EQ(scheduler("era: linux-6.12" + rest).base_slice, 700us);
   EXPECT_EQ(scheduler("era: linux-6.12" + rest).throttling, Throttling::in_kernel);
   EXPECT_EQ(scheduler("era: linux-6.18" + rest).throttling, Throttling::at_user_return);
   EXPECT_EQ(scheduler("era: linux-6.18" + rest).base_slice, 700us);
