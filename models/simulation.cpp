@@ -106,12 +106,20 @@ struct Class {
   std::vector<const Task*> tasks;
 };
 
+// The control groups, and behind them, with autogroups, one for each process (sched_autogroup_create_attach).
+std::vector<GroupSpec> task_groups(const Scenario& scenario) {
+  std::vector<GroupSpec> groups = scenario.groups;
+  if (!scenario.machine.scheduler.autogroup) return groups;
+  for (const ProcessSpec& process : scenario.processes) groups.emplace_back().name = process.name;
+  return groups;
+}
+
 class Simulation {
  public:
   Simulation(const Scenario& scenario, const Policy& policy, const sim::Engine::Options& options, Observer observer)
       : scenario_(scenario),
         engine_(options),
-        kernel_(engine_, scenario.machine, policy, scenario.memory, scenario.groups),
+        kernel_(engine_, scenario.machine, policy, scenario.memory, task_groups(scenario)),
         end_(engine_.calendar(), [this] { end(); }) {
     for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_, scenario.seed);
     background_.emplace(kernel_);
@@ -174,18 +182,22 @@ class Simulation {
     members.name = thread.name;
     const Workplace at = process_named(target_of(process, thread)).workplace(members.record, members.calls);
     for (int member = 0; member < thread.count; ++member) {
-      members.tasks.push_back(&add_member(thread, at, class_id, member));
+      members.tasks.push_back(&add_member(process, thread, at, class_id, member));
       if (makes_requests(thread)) kernel_.measurement.add_thread();
     }
   }
 
-  static SchedSpec sched_of(const ThreadSpec& thread, int member) {
+  SchedSpec sched_of(const ProcessSpec& process, const ThreadSpec& thread, int member) const {
     SchedSpec sched = thread.sched;
+    if (sched.group < 0 && scenario_.machine.scheduler.autogroup) {
+      sched.group = static_cast<int>(scenario_.groups.size()) + static_cast<int>(&process - scenario_.processes.data());
+    }
     if (thread.pinned) sched.cpus = {sched.cpus[static_cast<std::size_t>(member) % sched.cpus.size()]};
     return sched;
   }
 
-  Task& add_member(const ThreadSpec& thread, const Workplace& at, ClassId class_id, int member) {
+  Task& add_member(const ProcessSpec& process, const ThreadSpec& thread, const Workplace& at, ClassId class_id,
+                   int member) {
     auto self = std::make_shared<Task*>(nullptr);
     const bool has_script = std::holds_alternative<LockerSpec>(thread.run);
     if (has_script) ++scripts_;
@@ -193,7 +205,8 @@ class Simulation {
       run_competitor(**self, at, thread.run);
       if (has_script) script_ended();
     };
-    *self = &add_task(thread.name + "." + std::to_string(member), class_id, body, sched_of(thread, member), member);
+    *self = &add_task(thread.name + "." + std::to_string(member), class_id, body, sched_of(process, thread, member),
+                      member);
     return **self;
   }
 

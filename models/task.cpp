@@ -124,13 +124,13 @@ void Task::got_cpu(sim::Time start) {
 
 void Task::wake(const Task& waker) {
   if (kernel_.observer.wake) kernel_.observer.wake(waker, *this);
-  wake();
+  wake_by(&waker);
 }
 
-void Task::wake() {
+void Task::wake_by(const Task* waker) {
   if (!std::exchange(asleep_, false)) return;
   timer_.cancel();
-  cpus_.wake(*this);
+  cpus_.wake(*this, waker);
 }
 
 void Task::report_phases_to(PhaseLog& log) {

@@ -90,8 +90,8 @@ class Task {
   [[nodiscard]] bool on_cpu() const { return sched_.on_cpu; }
   /// The CPU that it is on, or was on last (smp_processor_id).
   [[nodiscard]] int cpu() const { return sched_.last_cpu; }
-  /// Makes a blocked task runnable; does nothing if its timeout has done so already.
-  void wake();
+  /// Makes a blocked task runnable, from an interrupt; does nothing if its timeout has done so already.
+  void wake() { wake_by(nullptr); }
   /// The same, on behalf of `waker`.
   void wake(const Task& waker);
   /// Charges a blocked task's time to `cause` from now on.
@@ -121,6 +121,7 @@ class Task {
   friend class Cpus;
 
   void pay();
+  void wake_by(const Task* waker);
   /// From `at` on its time goes to `cause`. Whoever waits for what it holds is charged first, for what it did until
   /// now.
   void charge(Cause cause, sim::Time at);
@@ -135,10 +136,12 @@ class Task {
     bool known = false;  // it has been on a run queue, and has not ended since
     bool on_cpu = false;
     bool spins = false;
-    bool need_resched = false;     // somebody else should have its CPU (TIF_NEED_RESCHED)
-    sim::Nanoseconds remaining{};  // of the burst that it lost its CPU in
-    sim::Time waits_since{};       // for a CPU
-    ClassId cpu_taken_by = -1;     // who had the CPU when it began to wait for it
+    int recent_used_cpu = 0;         // the one before last_cpu
+    bool need_resched = false;       // somebody else should have its CPU (TIF_NEED_RESCHED)
+    bool need_resched_lazy = false;  // the same, if it goes back to user mode or a tick comes (TIF_NEED_RESCHED_LAZY)
+    sim::Nanoseconds remaining{};    // of the burst that it lost its CPU in
+    sim::Time waits_since{};         // for a CPU
+    ClassId cpu_taken_by = -1;       // who had the CPU when it began to wait for it
     std::uint64_t involuntary_switches = 0;
 
     [[nodiscard]] bool may_run_on(int cpu) const {

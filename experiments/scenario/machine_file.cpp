@@ -33,10 +33,11 @@ void read_costs(const std::optional<YamlField>& field, models::Costs& costs) {
 void use_era(models::SchedulerSpec& scheduler, SchedulerEra era) {
   using models::FairFlavour;
   scheduler.flavour = era == SchedulerEra::linux_6_1 ? FairFlavour::cfs : FairFlavour::eevdf;
-  scheduler.delayed_dequeue = era >= SchedulerEra::linux_6_12;
-  if (era < SchedulerEra::linux_6_18) return;
-  scheduler.throttling = models::Throttling::at_user_return;
+  if (era < SchedulerEra::linux_6_12) return;
+  scheduler.delayed_dequeue = true;
+  // "Reduce the default slice ..." (2ae891b82695): 6.15, and 6.12 from 6.12.31 on; up to 6.14 it was 0.75 ms.
   scheduler.base_slice = std::chrono::microseconds(700);
+  if (era >= SchedulerEra::linux_6_18) scheduler.throttling = models::Throttling::at_user_return;
 }
 
 std::optional<SchedulerEra> era_of(const YamlField& field) {
@@ -48,8 +49,10 @@ std::optional<SchedulerEra> era_of(const YamlField& field) {
 
 std::optional<models::Preemption> preemption_of(const YamlField& field) {
   using models::Preemption;
-  return choice_of<Preemption>(
-      field, {{"none", Preemption::none}, {"voluntary", Preemption::voluntary}, {"full", Preemption::full}});
+  return choice_of<Preemption>(field, {{"none", Preemption::none},
+                                       {"voluntary", Preemption::voluntary},
+                                       {"full", Preemption::full},
+                                       {"lazy", Preemption::lazy}});
 }
 
 std::optional<models::Throttling> throttling_of(const YamlField& field) {
@@ -69,10 +72,12 @@ void read_scheduler(const std::optional<YamlField>& field, models::SchedulerSpec
   assign(scheduler.context_switch, map.require("context_switch"), duration_of);
   assign(scheduler.wake_up_latency, map.require("wake_up_latency"), duration_of);
   assign(scheduler.throttling, map.find("throttling"), throttling_of);
+  assign(scheduler.autogroup, map.find("autogroup"), truth_of);
   assign(scheduler.latency, map.find("latency"), positive_duration_of);
   assign(scheduler.min_granularity, map.find("min_granularity"), positive_duration_of);
   assign(scheduler.wakeup_granularity, map.find("wakeup_granularity"), duration_of);
   assign(scheduler.base_slice, map.find("base_slice"), positive_duration_of);
+  assign(scheduler.migration_cost, map.find("migration_cost"), duration_of);
   assign(scheduler.bandwidth_slice, map.find("bandwidth_slice"), positive_duration_of);
   map.refuse_unknown();
 }
@@ -82,6 +87,7 @@ models::Machine read_machine_keys(YamlMap& map) {
   assign(machine.name, map.require("name"), name_of);
   assign(machine.about, map.find("about"), text_of);
   assign(machine.cpus, map.require("cpus"), count_up_to(kMostCpus));
+  assign(machine.llc_cpus, map.find("llc_cpus"), count_up_to(kMostCpus));
   read_scheduler(map.require("scheduler"), machine.scheduler);
   read_costs(map.require("costs"), machine.costs);
   map.refuse_unknown();

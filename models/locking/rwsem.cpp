@@ -22,7 +22,8 @@ bool has_handoff(const Rules& rules) {
 
 // At the end of a spin, during which a task is not preempted but looks itself whether it should give way.
 void preempt_enable(Task& current) {
-  if (current.kernel().cpus.spec().preempt == Preemption::full) current.cond_resched();
+  const Preemption preempt = current.kernel().cpus.spec().preempt;
+  if (preempt == Preemption::full || preempt == Preemption::lazy) current.cond_resched();
 }
 
 }  // namespace

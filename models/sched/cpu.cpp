@@ -14,10 +14,15 @@ Cpus::Cpu::Cpu(int number, sim::Engine& engine, Cpus& cpus)
     : index(number),
       queue(cpus.rules_, cpus.spec_, cpus.groups_),
       tick(engine.calendar(), [this, &cpus] { cpus.tick(*this); }),
-      resched(engine.calendar(), [this, &cpus] { cpus.resched(*this); }) {}
+      resched(engine.calendar(),
+              [this, &cpus] { cpus.resched(*this, std::exchange(deferred, Resched::lazy_by_interrupt)); }) {}
 
-Cpus::Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std::vector<GroupSpec>& groups)
-    : engine_(engine), spec_(spec), rules_(fair_rules(spec, count)) {
+Cpus::Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std::vector<GroupSpec>& groups,
+           int llc_cpus)
+    : engine_(engine),
+      spec_(spec),
+      rules_(fair_rules(spec, count)),
+      llc_cpus_(llc_cpus > 0 ? std::min(llc_cpus, count) : count) {
   for (const GroupSpec& group : groups) {
     const int index = static_cast<int>(groups_.size());
     groups_.emplace_back(engine, group, [this, index] { refilled(index); });
@@ -28,7 +33,12 @@ Cpus::Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std:
 Cpus::Cpu& Cpus::cpu_of(const Task& task) { return cpu(task.sched_.last_cpu); }
 
 // Whether it can lose its CPU at this moment, wherever it is.
-bool Cpus::preemptible(const Task& task) const { return spec_.preempt == Preemption::full || task.in_user_mode(); }
+bool Cpus::preemptible(const Task& task) const {
+  return spec_.preempt == Preemption::full || spec_.preempt == Preemption::lazy || task.in_user_mode();
+}
+
+// Whether an interrupt of its CPU ends in user mode; a kernel thread's doesn't.
+bool Cpus::returns_to_user(const Task& task) { return task.in_user_mode() && task.class_id() >= 0; }
 
 void Cpus::run(Task& task, sim::Nanoseconds duration) {
   assert(task.sched_.on_cpu && "a task worked without a CPU");
@@ -56,7 +66,7 @@ void Cpus::cond_resched(Task& task) {
 }
 
 void Cpus::return_to_user(Task& task) {
-  cond_resched(task);
+  if (task.sched_.need_resched || task.sched_.need_resched_lazy) give_way(task);
   if (task.sched_.task.group < 0) return;
   Cpu& cpu = cpu_of(task);
   if (!must_stop(cpu, task)) return;
@@ -78,22 +88,43 @@ void Cpus::leave(Task& task) {
   fill(cpu, Cause::run_queue);
 }
 
-void Cpus::wake(Task& task) {
+void Cpus::wake(Task& task, const Task* waker) {
   assert(!task.sched_.on_cpu);
   const bool first_time = !std::exchange(task.sched_.known, true);
   if (task.sched_.task.entity.sched_delayed) {
     cpu_of(task).queue.requeue_delayed(task.sched_.task, engine_.now());
-    return enqueued(cpu_of(task), task);
+    return enqueued(cpu_of(task), task, waker);
   }
-  Cpu& cpu = select(task);
+  Cpu& cpu = place(task, first_time, waker);
   RunQueue& last = cpu_of(task).queue;
   task.sched_.last_cpu = cpu.index;
   cpu.queue.enqueue(task.sched_.task, first_time ? Enqueue::initial : Enqueue::wakeup, last, engine_.now());
-  enqueued(cpu, task);
+  enqueued(cpu, task, waker);
 }
 
-// select_task_rq: of the CPUs that it may run on.
-Cpus::Cpu& Cpus::select(const Task& task) {
+// ---------------------------------------------------------------------------------------------------------------
+// Which CPU
+
+bool Cpus::share_cache(const Cpu& one, const Cpu& other) const {
+  return one.index / llc_cpus_ == other.index / llc_cpus_;
+}
+
+// select_task_rq_fair
+Cpus::Cpu& Cpus::place(Task& task, bool first_time, const Task* waker) {
+  if (first_time) {
+    Cpu& idlest = find_idlest_cpu(task);
+    task.sched_.recent_used_cpu = idlest.index;
+    return idlest;
+  }
+  Cpu& prev = cpu_of(task);
+  if (task.sched_.cpus.size() == 1) return prev;
+  Cpu& here = waker == nullptr ? prev : cpu_of(*waker);
+  const bool affine = here.index != prev.index && task.sched_.may_run_on(here.index);
+  return select_idle_sibling(task, prev, affine ? wake_affine(task, prev, here, share_cache(prev, here)) : prev);
+}
+
+// Of the CPUs that it may run on.
+Cpus::Cpu& Cpus::find_idlest_cpu(const Task& task) {
   Cpu& last = cpu_of(task);
   const bool may_stay = task.sched_.may_run_on(last.index);
   if (may_stay && last.running == nullptr) return last;
@@ -109,8 +140,46 @@ Cpus::Cpu& Cpus::select(const Task& task) {
   return *best;
 }
 
+// `here`, where its waker runs, or `prev`. To leave a busy one for another, that must have less to do with it than the
+// first without, and by half of what a domain tolerates as imbalance (imbalance_pct 117).
+Cpus::Cpu& Cpus::wake_affine(const Task& task, Cpu& prev, Cpu& here, bool share_cache) {
+  constexpr std::int64_t kPercent = 100;
+  constexpr std::int64_t kPercentOfPrev = 108;
+  const bool prev_is_idle = prev.running == nullptr;
+  if (here.running == nullptr && share_cache) return prev_is_idle ? prev : here;
+  if (prev_is_idle) return prev;
+  const std::int64_t with_it = here.queue.load() + task.sched_.task.entity.weight;
+  return with_it * kPercent < prev.queue.load() * kPercentOfPrev ? here : prev;
+}
+
+// `target` or an idle CPU that shares its cache.
+Cpus::Cpu& Cpus::select_idle_sibling(Task& task, Cpu& prev, Cpu& target) {
+  const auto is_idle = [&](const Cpu& cpu) { return cpu.running == nullptr && share_cache(cpu, target); };
+  if (is_idle(target)) return target;
+  if (is_idle(prev)) return prev;
+  const int recent = std::exchange(task.sched_.recent_used_cpu, prev.index);
+  if (running_ == count()) return target;
+  if (recent != prev.index && is_idle(cpu(recent)) && task.sched_.may_run_on(recent)) return cpu(recent);
+  Cpu* const idle = select_idle_cpu(task, target);
+  return idle == nullptr ? target : *idle;
+}
+
+// The first idle one behind `target` in its domain, and around.
+Cpus::Cpu* Cpus::select_idle_cpu(const Task& task, const Cpu& target) {
+  const int first = target.index / llc_cpus_ * llc_cpus_;
+  const int size = std::min(llc_cpus_, count() - first);
+  for (int step = 1; step < size; ++step) {
+    Cpu& each = cpu(first + (target.index - first + step) % size);
+    if (each.running == nullptr && task.sched_.may_run_on(each.index)) return &each;
+  }
+  return nullptr;
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Who runs
+
 // It is on the queue: it may run at once, or make the one that runs give way.
-void Cpus::enqueued(Cpu& cpu, Task& task) {
+void Cpus::enqueued(Cpu& cpu, Task& task, const Task* waker) {
   const sim::Time now = engine_.now();
   ++waiting_;
   task.sched_.waits_since = now;
@@ -120,7 +189,12 @@ void Cpus::enqueued(Cpu& cpu, Task& task) {
     return;
   }
   await_cpu(cpu, task, cpu.running);
-  if (!cpu.running->sched_.need_resched && cpu.queue.wakeup_preempts(task.sched_.task, now)) resched(cpu);
+  // One that wakes a task of another cache has it queued there by an interrupt (ttwu_queue_wakelist).
+  const bool by_interrupt = waker == nullptr || !share_cache(cpu, cpu_of(*waker));
+  const bool asked_before = by_interrupt && cpu.running->sched_.need_resched_lazy;
+  if (!cpu.running->sched_.need_resched && (cpu.queue.wakeup_preempts(task.sched_.task, now) || asked_before)) {
+    resched(cpu, by_interrupt ? Resched::lazy_by_interrupt : Resched::lazy);
+  }
   watch(cpu);
 }
 
@@ -131,11 +205,18 @@ void Cpus::await_cpu(const Cpu& cpu, Task& task, const Task* other) const {
   task.sched_.cpu_taken_by = other == nullptr ? -1 : other->class_id();
 }
 
-// resched_curr: the one that runs should give way, at once if it can.
-void Cpus::resched(Cpu& cpu) {
+// The one that runs should give way, at once if it can.
+void Cpus::resched(Cpu& cpu, Resched how) {
   if (cpu.running == nullptr) return;
   Task& task = *cpu.running;
-  if (engine_.now() < cpu.started) return cpu.resched.schedule(cpu.started);
+  if (engine_.now() < cpu.started) {  // it will look when it has begun, on its way to where it is
+    if (how == Resched::now) cpu.deferred = how;
+    return cpu.resched.schedule(cpu.started);
+  }
+  if (how != Resched::now && spec_.preempt == Preemption::lazy) {
+    task.sched_.need_resched_lazy = true;
+    if (how == Resched::lazy || !returns_to_user(task)) return;
+  }
   task.sched_.need_resched = true;
   if (task.sched_.spins) return stop_spinning(task);
   const bool runs = task.actor_.resumption().has_value();  // if not, this is its turn: it looks when it goes on
@@ -146,6 +227,7 @@ void Cpus::resched(Cpu& cpu) {
 void Cpus::schedule(Cpu& cpu) {
   Task& task = *cpu.running;
   task.sched_.need_resched = false;
+  task.sched_.need_resched_lazy = false;
   Task* const next = pick(cpu);
   if (next == &task) return;
   const bool stopped = !task.sched_.task.entity.on_rq;
@@ -229,6 +311,7 @@ void Cpus::refilled(int group) {
 void Cpus::dispatch(Cpu& cpu, Task& task, sim::Time start) {
   assert(cpu.running == nullptr);
   --waiting_;
+  ++running_;
   cpu.running = &task;
   cpu.started = start;
   cpu.queue.set_next(task.sched_.task, start);
@@ -242,8 +325,11 @@ void Cpus::dispatch(Cpu& cpu, Task& task, sim::Time start) {
 
 void Cpus::vacate(Cpu& cpu, bool involuntary) {
   Task& task = *std::exchange(cpu.running, nullptr);
+  --running_;
   task.sched_.need_resched = false;
+  task.sched_.need_resched_lazy = false;
   cpu.resched.cancel();
+  cpu.deferred = Resched::lazy_by_interrupt;
   task.sched_.on_cpu = false;
   if (involuntary) {
     ++preemptions_;
@@ -264,31 +350,93 @@ void Cpus::fill(Cpu& cpu, Cause arrival) {
   dispatch(cpu, *next, now + (wakes ? spec_.wake_up_latency : spec_.context_switch));
 }
 
-// Takes over the one that has waited longest at the CPU with the most load. Returns whether there was one.
+// One that waits elsewhere, near by if possible. Returns whether there was one.
 bool Cpus::pull(Cpu& cpu) {
   if (waiting_ == 0) return false;
+  return pull(cpu, true) || (llc_cpus_ < count() && pull(cpu, false));
+}
+
+// The one that has waited longest at the CPU with the most load, of those that may be taken.
+bool Cpus::pull(Cpu& cpu, bool from_same_cache) {
   Cpu* busiest = nullptr;
   Task* longest = nullptr;
   for (Cpu& other : cpus_) {
+    if (share_cache(cpu, other) != from_same_cache) continue;
     if (busiest != nullptr && other.queue.load() <= busiest->queue.load()) continue;
     for (Task* task : other.queue.waiting()) {
-      if (!task->sched_.may_run_on(cpu.index) || cpu.queue.throttled(task->sched_.task.group)) continue;
+      if (!can_migrate(*task, cpu) || cache_hot(*task)) continue;
       if (busiest == &other && task->sched_.waits_since >= longest->sched_.waits_since) continue;
       busiest = &other;
       longest = task;
     }
   }
   if (longest == nullptr) return false;
-  busiest->queue.dequeue(longest->sched_.task, false, engine_.now());
-  longest->sched_.last_cpu = cpu.index;
-  cpu.queue.enqueue(longest->sched_.task, Enqueue::migrated, busiest->queue, engine_.now());
+  migrate(*longest, cpu);
   return true;
+}
+
+// can_migrate_task, of one that waits.
+bool Cpus::can_migrate(const Task& task, const Cpu& to) const {
+  return task.sched_.may_run_on(to.index) && !to.queue.throttled(task.sched_.task.group);
+}
+
+bool Cpus::cache_hot(const Task& task) const {
+  return task.sched_.task.entity.cache_hot(engine_.now(), spec_.migration_cost);
+}
+
+void Cpus::migrate(Task& task, Cpu& to) {
+  RunQueue& from = cpu_of(task).queue;
+  from.dequeue(task.sched_.task, false, engine_.now());
+  task.sched_.last_cpu = to.index;
+  to.queue.enqueue(task.sched_.task, Enqueue::migrated, from, engine_.now());
+}
+
+// nohz_balancer_kick: of those that wait at `busy`, one for each idle CPU, whoever has waited longest first.
+void Cpus::kick_idle_cpus(Cpu& busy) {
+  constexpr int kCacheNiceTries = 1;  // sd->cache_nice_tries
+  if (waiting_ == 0 || running_ == count()) return;
+  std::vector<Task*> waiting = busy.queue.waiting();
+  std::stable_sort(waiting.begin(), waiting.end(), [](const Task* one, const Task* other) {
+    return one->sched_.waits_since < other->sched_.waits_since;
+  });
+  for (Task* task : waiting) {
+    if (task->sched_.last_cpu != busy.index) continue;  // pulled meanwhile, in place of one that was throttled
+    Cpu* const idle = idle_cpu_for(*task);
+    if (idle == nullptr) continue;
+    if (cache_hot(*task) && idle->balance_failed <= kCacheNiceTries) {
+      ++idle->balance_failed;
+      continue;
+    }
+    idle->balance_failed = 0;
+    migrate(*task, *idle);
+    fill(*idle, Cause::wake_up);
+  }
+}
+
+// That may take it over: of its own cache, or another.
+Cpus::Cpu* Cpus::idle_cpu_for(const Task& task) {
+  Cpu* found = nullptr;
+  for (Cpu& each : cpus_) {
+    if (each.running != nullptr || !can_migrate(task, each)) continue;
+    if (share_cache(each, cpu_of(task))) return &each;
+    if (found == nullptr) found = &each;
+  }
+  return found;
 }
 
 void Cpus::tick(Cpu& cpu) {
   if (cpu.running == nullptr) return;
-  if (engine_.now() >= cpu.started && cpu.queue.tick(engine_.now())) resched(cpu);
+  kick_idle_cpus(cpu);
+  if (engine_.now() >= cpu.started) task_tick(cpu);
   watch(cpu);
+}
+
+// A lazy request of before this tick has waited long enough.
+void Cpus::task_tick(Cpu& cpu) {
+  const bool asked_before = cpu.running->sched_.need_resched_lazy;
+  const bool gives_way = cpu.queue.tick(engine_.now());
+  if (asked_before || (gives_way && cpu.queue.quota_used_up())) return resched(cpu, Resched::now);
+  if (gives_way) resched(cpu, Resched::lazy_by_interrupt);
 }
 
 // The tick comes at multiples of its interval, while it can make a difference.

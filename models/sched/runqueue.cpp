@@ -150,6 +150,11 @@ bool RunQueue::tick(sim::Time now) {
   return root_.check_preempt_tick(sched_slice(root_, *top, false));
 }
 
+bool RunQueue::quota_used_up() const {
+  const GroupQueue* const group = running_group();
+  return group != nullptr && out_of_runtime(*group);
+}
+
 // The share of the period by weight, level by level.
 sim::Nanoseconds RunQueue::sched_slice(const CfsRq& queue, const SchedEntity& entity, bool of_group) const {
   sim::Nanoseconds slice = queue.share_of(entity, sched_period(rules_, nr_tasks()));

@@ -1,11 +1,19 @@
 // A CPU's run queue: the tasks that share it, those of each control group below an entity of the group's own.
 //
 // Models struct rq as far as the fair class goes: two levels of queues (models/sched/sched_fair.h), a group's weight on
-// this CPU, the slices of its quota (models/sched/cfs_bandwidth.h), and what is throttled. Kernel. kernel/sched/fair.c
-// of 6.1: enqueue_task_fair, dequeue_task_fair, pick_next_task_fair, task_tick_fair, check_preempt_wakeup,
-// throttle_cfs_rq. Throttling::at_user_return as in 6.18 [m]. Simplified. Groups are not nested. A group's weight on a
-// CPU follows the weights of its runnable tasks at once; the kernel's follows their averages (calc_group_shares).
-// Validated by tests/models/sched/runqueue_test.cpp.
+// this CPU, the slices of its quota (models/sched/cfs_bandwidth.h), and what is throttled. With autogroups a process
+// that is in no control group is a group of weight 1024 (models/simulation.cpp), so its nice counts among its own
+// threads only.
+//
+// Kernel. kernel/sched/fair.c of 6.1: enqueue_task_fair, dequeue_task_fair, pick_next_task_fair, task_tick_fair,
+// check_preempt_wakeup, throttle_cfs_rq. Throttling::at_user_return as in 6.18 [m]. Autogroups:
+// kernel/sched/autogroup.c, task_wants_autogroup: who is in the root group; kernel threads stay there.
+//
+// Simplified. Groups are not nested. A group's weight on a CPU follows the weights of its runnable tasks at once; the
+// kernel's follows their averages (calc_group_shares). A session is a process, as it is for a service; a shell's jobs
+// share one. An autogroup's own nice (/proc/PID/autogroup) is 0.
+//
+// Validated by tests/models/sched/runqueue_test.cpp, autogroups by tests/whole/competitors_test.cpp.
 #pragma once
 
 #include <deque>
@@ -47,6 +55,8 @@ class RunQueue {
 
   /// The tick: whether the one that runs should give way.
   [[nodiscard]] bool tick(sim::Time now);
+  /// Whether its group has used up its quota.
+  [[nodiscard]] bool quota_used_up() const;
   /// Whether it should give way to `woken`, which has just been enqueued.
   [[nodiscard]] bool wakeup_preempts(SchedTask& woken, sim::Time now);
 

@@ -54,8 +54,8 @@ sim::Nanoseconds sched_period(const FairRules& rules, std::size_t tasks) {
 // What both flavours have in common
 
 sim::Nanoseconds CfsRq::update_curr(sim::Time now) {
-  if (curr_ == nullptr || now <= curr_->exec_start_) return {};  // it may be on its way to the CPU still
-  const sim::Nanoseconds ran = now - curr_->exec_start_;
+  if (curr_ == nullptr || now <= *curr_->exec_start_) return {};  // it may be on its way to the CPU still
+  const sim::Nanoseconds ran = now - *curr_->exec_start_;
   curr_->exec_start_ = now;
   curr_->sum_exec_runtime += ran;
   curr_->vruntime_ += virtual_time(ran, curr_->weight);
@@ -135,6 +135,7 @@ void CfsRq::requeue_delayed(SchedEntity& entity) {
 // cfs: se->vruntime -= min_vruntime (migrate_task_rq_fair, dequeue_entity). With eevdf it is the lag that goes along.
 void CfsRq::leave_for_another(SchedEntity& entity, const CfsRq& from) {
   assert(!entity.on_rq);
+  entity.exec_start_.reset();  // no longer cache-hot
   if (from.eevdf() || entity.relative_) return;
   entity.vruntime_ -= from.min_vruntime_;
   entity.relative_ = true;

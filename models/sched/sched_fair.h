@@ -5,7 +5,7 @@
 // own. Rules only: no tasks, no CPUs, no events (models/sched/runqueue.h, models/sched/cpu.h). Kernel.
 // kernel/sched/fair.c. cfs: as in 6.1, where it is the same as far as this goes since 2.6.31 but for the constants.
 // eevdf: as in 6.6 with the run to parity (a task that is picked keeps the CPU until its slice ends or it has had more
-// than its share; commit 63304558ba5d), 6.12 with delayed dequeue. Simplified. No autogroups, no idle class, no skip
+// than its share; commit 63304558ba5d), 6.12 with delayed dequeue. Simplified. No idle class, no skip
 // and next buddies but the one of a wake-up that preempts; the last buddy (8 tasks and more on a CPU) is left out; a
 // group's own entity is never dequeued late. Validated by tests/models/sched/sched_fair_test.cpp: shares in closed
 // form, bounds on waits, exhaustive histories.
@@ -56,6 +56,11 @@ struct SchedEntity {
   bool sched_delayed = false;  ///< it sleeps, and stays on the queue until it has paid for what it had too much
   sim::Nanoseconds sum_exec_runtime{};
 
+  /// task_hot: it ran on this queue's CPU less than `cost` ago.
+  [[nodiscard]] bool cache_hot(sim::Time now, sim::Nanoseconds cost) const {
+    return exec_start_ && now - *exec_start_ < cost;
+  }
+
  private:
   friend class CfsRq;
 
@@ -64,7 +69,7 @@ struct SchedEntity {
   std::int64_t vlag_ = 0;      // eevdf, while it is off the queue
   bool relative_ = false;      // vruntime (and with eevdf the deadline) are relative to a queue that it has left
   std::optional<std::int64_t> protected_until_;  // eevdf: the deadline it had when it was picked
-  sim::Time exec_start_{};
+  std::optional<sim::Time> exec_start_;          // when it was charged last; none: it has never run on this queue
   sim::Nanoseconds prev_sum_exec_runtime_{};
   std::uint64_t queued_ = 0;  // number of the queuing: who came first goes first
 };

@@ -126,6 +126,7 @@ struct Machine {
   int cpus = 1;  ///< 1 .. 4096
   SchedulerSpec scheduler;
   Costs costs;
+  int llc_cpus = 0;  ///< how many CPUs, counted from 0, share a last-level cache; 0: all
 
   bool operator==(const Machine&) const = default;
 };

@@ -22,6 +22,7 @@ enum class Preemption {
   none,       ///< in the kernel at cond_resched() and on the way back to user mode (CONFIG_PREEMPT_NONE)
   voluntary,  ///< also wherever it might sleep (CONFIG_PREEMPT_VOLUNTARY)
   full,       ///< anywhere (CONFIG_PREEMPT)
+  lazy,       ///< in the kernel at the tick after the fair class has asked for it (CONFIG_PREEMPT_LAZY, Linux 6.13)
 };
 
 /// Where a task is stopped whose group has used up its quota of CPU time.
@@ -40,10 +41,12 @@ struct SchedulerSpec {
   Preemption preempt = Preemption::none;
   Throttling throttling = Throttling::in_kernel;
   bool delayed_dequeue = false;                    ///< eevdf: Linux 6.12
+  bool autogroup = false;                          ///< each process is a group of its own (models/sched/runqueue.h)
   sim::Nanoseconds latency{6'000'000};             ///< cfs: sysctl_sched_latency
   sim::Nanoseconds min_granularity{750'000};       ///< cfs: sysctl_sched_min_granularity
   sim::Nanoseconds wakeup_granularity{1'000'000};  ///< cfs: sysctl_sched_wakeup_granularity
   sim::Nanoseconds base_slice{750'000};            ///< eevdf: sysctl_sched_base_slice; > 0
+  sim::Nanoseconds migration_cost{500'000};        ///< sysctl_sched_migration_cost, not scaled
   sim::Nanoseconds bandwidth_slice{5'000'000};     ///< sysctl_sched_cfs_bandwidth_slice, not scaled; > 0
 
   bool operator==(const SchedulerSpec&) const = default;

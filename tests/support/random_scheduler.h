@@ -26,13 +26,16 @@ inline models::SchedulerSpec random_scheduler(sim::Stream& chance, sim::Nanoseco
   scheduler.wake_up_latency = coin() ? sim::Nanoseconds{0} : unit / 10;
   scheduler.flavour = coin() ? models::FairFlavour::cfs : models::FairFlavour::eevdf;
   scheduler.delayed_dequeue = coin();
-  scheduler.preempt = std::array{Preemption::none, Preemption::voluntary, Preemption::full}[chance() % 3];
+  scheduler.autogroup = coin();
+  scheduler.preempt =
+      std::array{Preemption::none, Preemption::voluntary, Preemption::full, Preemption::lazy}[chance() % 4];
   scheduler.throttling = coin() ? models::Throttling::in_kernel : models::Throttling::at_user_return;
   scheduler.latency = length(8);
   scheduler.min_granularity = length(2);
   scheduler.wakeup_granularity = length(2);
   scheduler.base_slice = length(3);
   scheduler.bandwidth_slice = length(8);
+  scheduler.migration_cost = coin() ? sim::Nanoseconds{0} : length(3);
   return scheduler;
 }
 

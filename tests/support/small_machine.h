@@ -44,12 +44,14 @@ inline models::SchedulerSpec in_turns(sim::Nanoseconds tick) {
   scheduler.latency = sim::Nanoseconds{1};
   scheduler.min_granularity = sim::Nanoseconds{1};
   scheduler.wakeup_granularity = std::chrono::hours{1};
+  scheduler.migration_cost = sim::Nanoseconds{0};
   return scheduler;
 }
 
 /// All costs are zero, no CPU is short and no memory scarce, unless a test says otherwise.
 struct SmallMachineSpec {
   int cpus = 8;
+  int llc_cpus = 0;
   models::SchedulerSpec scheduler = in_turns(std::chrono::milliseconds{1});
   std::vector<models::GroupSpec> groups{};
   models::Costs costs{};
@@ -66,7 +68,7 @@ class SmallMachine {
   explicit SmallMachine(SmallMachineSpec settings = {})
       : spec(std::move(settings)),
         engine({spec.stepwise, {}}),
-        hardware{"small", "", spec.cpus, spec.scheduler, spec.costs},
+        hardware{"small", "", spec.cpus, spec.scheduler, spec.costs, spec.llc_cpus},
         kernel(engine, hardware, spec.policy, spec.memory, spec.groups),
         mm("db", spec.costs, spec.policy.rwsem, spec.scheduler.tick, spec.seed),
         background(kernel) {

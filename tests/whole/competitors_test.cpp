@@ -66,6 +66,47 @@ ThreadSpec faulter(Arrival arrival, std::optional<std::string> region = std::nul
 Result run(const Scenario& scenario) { return simulate(scenario, Policy{}, {}); }
 
 // ---------------------------------------------------------------------------------------------------------------
+// Whom niceness is measured against.
+
+// Milliseconds of CPU time of three busy threads on one CPU in 10 s: two of db, nice 0 and 15, and the monitor's,
+// nice 15.
+std::vector<double> shares_of_a_cpu(bool autogroup, int group_of_monitor = -1) {
+  Scenario scenario = machine();
+  scenario.duration = 10s;
+  scenario.machine.cpus = 1;
+  scenario.machine.scheduler.autogroup = autogroup;
+  scenario.groups = {{"agents", 50, {}}};
+  ThreadSpec busy{"busy", 1, BusySpec{Constant{1ms}, {}}};
+  add(scenario, busy);
+  busy.sched.nice = 15;
+  busy.name = "nice";
+  add(scenario, busy);
+  busy.name = "agent";
+  busy.sched.group = group_of_monitor;
+  add_monitor(scenario, busy);
+  std::vector<double> shares;
+  for (const ClassResult& each : run(scenario).classes) shares.push_back(static_cast<double>(each.cpu.count()) / 1e6);
+  return shares;
+}
+
+void expect_shares(const std::vector<double>& shares, const std::vector<double>& weights) {
+  double all = 0;
+  for (const double weight : weights) all += weight;
+  for (std::size_t index = 0; index < weights.size(); ++index) {
+    EXPECT_NEAR(shares[index] / (10'000 * weights[index] / all), 1, 0.02) << index;
+  }
+}
+
+TEST(Autogroups, NiceCountsAmongTheThreadsOfAProcessOnly) {
+  check_in_child([] { expect_shares(shares_of_a_cpu(false), {1024, 36, 36}); });
+  check_in_child([] { expect_shares(shares_of_a_cpu(true), {1024, 36, 1024 + 36}); });
+}
+
+TEST(Autogroups, WhoIsInAControlGroupIsInNone) {
+  check_in_child([] { expect_shares(shares_of_a_cpu(true, 0), {1024, 36, (1024 + 36) / 2}); });
+}
+
+// ---------------------------------------------------------------------------------------------------------------
 // Steps.
 
 TEST(LockerSteps, EachIsCountedUnderItsName) {

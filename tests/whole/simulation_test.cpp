@@ -388,6 +388,7 @@ RandomScenario random_scenario(std::uint64_t seed) {
   scenario.name = "random";
   scenario.seed = seed;
   scenario.machine.cpus = 1 + static_cast<int>(up_to(5));
+  scenario.machine.llc_cpus = static_cast<int>(up_to(3));
   const Nanoseconds unit{1000 + up_to(50'000)};
   scenario.machine.scheduler = tests::random_scheduler(chance, unit);
   scenario.groups = tests::random_groups(chance, unit);

@@ -115,6 +115,7 @@ TEST_F(MachineFile, AnEraSaysWhoseRulesTheSchedulerHas) {
   EXPECT_FALSE(scheduler("era: linux-6.6" + rest).delayed_dequeue);
   EXPECT_EQ(scheduler("era: linux-6.6" + rest).base_slice, 750us);
   EXPECT_TRUE(scheduler("era: linux-6.12" + rest).delayed_dequeue);
+  EXPECT_EQ(scheduler("era: linux-6.12" + rest).base_slice, 700us);
   EXPECT_EQ(scheduler("era: linux-6.12" + rest).throttling, Throttling::in_kernel);
   EXPECT_EQ(scheduler("era: linux-6.18" + rest).throttling, Throttling::at_user_return);
   EXPECT_EQ(scheduler("era: linux-6.18" + rest).base_slice, 700us);
@@ -123,13 +124,33 @@ TEST_F(MachineFile, AnEraSaysWhoseRulesTheSchedulerHas) {
   EXPECT_EQ(scheduler("era: linux-6.1, latency: 20ms, tick: 1ms" + rest).latency, 20ms);
 }
 
+TEST_F(MachineFile, ASchedulerCanBeLazyAndHaveAutogroupsAndDearMigrations) {
+  const auto scheduler = [&](const std::string& keys) {
+    return read(with("cpus: 4", "cpus: 4, scheduler: {" + keys + "}")).machine.scheduler;
+  };
+  EXPECT_EQ(scheduler("preempt: lazy").preempt, models::Preemption::lazy);
+  EXPECT_FALSE(scheduler("preempt: lazy").autogroup);
+  EXPECT_TRUE(scheduler("autogroup: true").autogroup);
+  EXPECT_EQ(scheduler("preempt: lazy").migration_cost, 500us);
+  EXPECT_EQ(scheduler("migration_cost: 0ns").migration_cost, 0ns);
+  EXPECT_THAT(mistakes(with("cpus: 4", "cpus: 4, scheduler: {autogroup: 1}")),
+              ElementsAre(HasSubstr("machine.scheduler.autogroup: expected true or false, found '1'")));
+}
+
+TEST_F(MachineFile, AMachineSaysHowManyCpusShareACache) {
+  EXPECT_EQ(read().machine.llc_cpus, 0);
+  EXPECT_EQ(read(with("cpus: 4", "cpus: 4, llc_cpus: 2")).machine.llc_cpus, 2);
+  EXPECT_THAT(mistakes(with("cpus: 4", "cpus: 4, llc_cpus: 0")),
+              ElementsAre("s.yaml:3:67: machine.llc_cpus: expected a whole number from 1 to 4096, found '0'"));
+}
+
 TEST_F(MachineFile, RefusesASchedulerThatNobodyHas) {
   const auto refused = [&](const std::string& keys) {
     return mistakes(with("cpus: 4", "cpus: 4, scheduler: {" + keys + "}"));
   };
   EXPECT_THAT(refused("era: linux-6.2"), Contains(HasSubstr("scheduler.era: expected linux-6.1, linux-6.6")));
   EXPECT_THAT(refused("preempt: fully"),
-              Contains(HasSubstr("expected none, voluntary, full, found 'fully' (did you mean "
+              Contains(HasSubstr("expected none, voluntary, full, lazy, found 'fully' (did you mean "
                                  "full?)")));
   EXPECT_THAT(refused("timeslice: 4ms"), Contains(HasSubstr("scheduler.timeslice: unknown key")));
 }

@@ -295,9 +295,100 @@ TEST_P(CpuTest, AWokenTaskThatIsFarEnoughBehindPreempts) {
 }
 
 // ---------------------------------------------------------------------------------------------------------------
+// Lazy requests
+
+TEST_P(CpuTest, ALazyRequestOfATickTakesTheCpuInTheKernelAtTheTickAfter) {
+  check_in_child([&] { EXPECT_EQ(lost_at(Preemption::lazy, GetParam(), work_10us), at(2000) + kSwitch); });
+}
+
+TEST_P(CpuTest, ALazyRequestIsHonouredOnTheWayBackToUserMode) {
+  check_in_child([&] {
+    const Time lost = lost_at(Preemption::lazy, GetParam(), [](Task& task) { work_in_steps(task, 1500ns); });
+    EXPECT_EQ(lost, at(0) + kLatency + 1500ns + kSwitch);
+  });
+}
+
+TEST_P(CpuTest, CondReschedKnowsNothingOfLazyRequests) {
+  check_in_child([&] {
+    const Time lost = lost_at(Preemption::lazy, GetParam(), [](Task& task) {
+      work_in_steps(task, 1500ns);
+      task.cond_resched();
+      task.might_sleep();
+      work_in_steps(task, 2000ns);
+    });
+    EXPECT_EQ(lost, at(2000) + kSwitch);
+  });
+}
+
+TEST_P(CpuTest, InUserModeTheTickTakesTheCpuUnderLazyPreemption) {
+  check_in_child([&] {
+    const Time lost = lost_at(Preemption::lazy, GetParam(), [](Task& task) {
+      task.enter(Phase::user);
+      work_10us(task);
+    });
+    EXPECT_EQ(lost, at(1000) + kSwitch);
+  });
+}
+
+// When a sleeper with credit that wakes at 5500 gets CPU 0 from one that works there in `phase` until 20030, without a
+// cond_resched. `by_task`: it is woken by a task on CPU 1.
+Time woken_runs_at(Preemption preempt, bool stepwise, Phase phase, bool by_task = false, int llc_cpus = 0) {
+  SmallMachineSpec spec = machine_with(2, stepwise);
+  spec.llc_cpus = llc_cpus;
+  spec.scheduler.preempt = preempt;
+  spec.scheduler.latency = 1000ns;
+  spec.scheduler.wakeup_granularity = 300ns;
+  SmallMachine machine(spec);
+  Time ran;
+  Task& sleeper = machine.add(
+      [&](Task& task) {
+        by_task ? task.block(Cause::sleep) : task.sleep_until(at(5500));
+        ran = task.now();
+      },
+      {0, {0}, -1});
+  machine.add(
+      [&](Task& task) {
+        task.enter(phase);
+        work_in_steps(task, at(20'030) - task.now());
+        task.enter(Phase::user);
+      },
+      {0, {0}, -1});
+  if (by_task) {
+    machine.add(
+        [&](Task& task) {
+          work_in_steps(task, at(5500) - task.now());
+          task.settle();
+          sleeper.wake(task);
+        },
+        {0, {1}, -1});
+  }
+  machine.run();
+  return ran;
+}
+
+TEST_P(CpuTest, ALongKernelLoopDelaysAWakerToItsEndOrATickOrNotAtAll) {
+  const auto runs_at = [&](Preemption preempt) { return woken_runs_at(preempt, GetParam(), Phase::mlock); };
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::none), at(20'030) + kSwitch); });
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::voluntary), at(20'030) + kSwitch); });
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::lazy), at(6000) + kSwitch); });
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::full), at(5500) + kSwitch); });
+}
+
+// No interrupt tells a CPU of a lazy request that another one makes, unless they share no cache.
+TEST_P(CpuTest, UserCodeGivesWayToTheWokenAtOnceOrUnderLazyPreemptionAtTheNextInterrupt) {
+  const auto runs_at = [&](Preemption preempt, bool by_task, int llc_cpus = 0) {
+    return woken_runs_at(preempt, GetParam(), Phase::user, by_task, llc_cpus);
+  };
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::none, true), at(5500) + kSwitch); });
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::lazy, true), at(6000) + kSwitch); });
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::lazy, true, 1), at(5500) + kSwitch); });
+  check_in_child([&] { EXPECT_EQ(runs_at(Preemption::lazy, false), at(5500) + kSwitch); });
+}
+
+// ---------------------------------------------------------------------------------------------------------------
 // Which CPU
 
-TEST_P(CpuTest, AWokenTaskGoesWhereItWasOrToAnIdleCpuOrToTheLeastLoaded) {
+TEST_P(CpuTest, AWokenTaskGoesWhereItWasOrToAnIdleCpuAndANewOneToTheLeastLoaded) {
   check_in_child([&] {
     SmallMachine machine(machine_with(3, GetParam()));
     const auto busy_until = [&](int cpu, int nice, Nanoseconds length) {
@@ -326,6 +417,160 @@ TEST_P(CpuTest, AWokenTaskGoesWhereItWasOrToAnIdleCpuOrToTheLeastLoaded) {
     const Task& third = machine.add([](Task& task) { task.sleep_until(task.settle() + 5us); });
     machine.run();
     EXPECT_EQ(third.cpu(), 1);  // the lighter load
+  });
+}
+
+// A task that sleeps first on CPU 0, beside busy ones on CPU 0 and, for longer, on CPU 1.
+int goes_to(bool stepwise, int llc_cpus) {
+  SmallMachineSpec spec = machine_with(4, stepwise);
+  spec.llc_cpus = llc_cpus;
+  spec.scheduler.tick = 1s;
+  SmallMachine machine(spec);
+  int went_to = -1;
+  machine.add([&](Task& task) {
+    task.sleep_until(at(5000));
+    went_to = task.cpu();
+  });
+  for (int cpu = 0; cpu < 2; ++cpu) {
+    machine.add([cpu](Task& task) { work_in_steps(task, cpu == 0 ? 10us : 20us); }, {0, {cpu}, -1});
+  }
+  machine.run();
+  return went_to;
+}
+
+TEST_P(CpuTest, AWokenTaskLooksForAnIdleCpuOnlyInTheCacheWhereItIs) {
+  check_in_child([&] { EXPECT_EQ(goes_to(GetParam(), 0), 2); });
+  check_in_child([&] { EXPECT_EQ(goes_to(GetParam(), 3), 2); });
+  check_in_child([&] { EXPECT_EQ(goes_to(GetParam(), 2), 0); });
+}
+
+// Woken by a task on CPU 1, beside `busy` that run on CPU 0, where it was.
+int goes_from_the_loaded(bool stepwise, int busy) {
+  SmallMachineSpec spec = machine_with(2, stepwise);
+  spec.scheduler.tick = 1s;
+  SmallMachine machine(spec);
+  Task& woken = machine.add([&](Task& task) { task.block(Cause::sleep); });
+  for (int number = 0; number < busy; ++number) {
+    machine.add([](Task& task) { work_in_steps(task, 20us); }, {0, {0}, -1});
+  }
+  int went_to = -1;
+  machine.add(
+      [&](Task& task) {
+        work_in_steps(task, 1us);
+        task.settle();
+        woken.wake(task);
+        went_to = woken.cpu();
+        work_in_steps(task, 1us);
+      },
+      {0, {1}, -1});
+  machine.run();
+  return went_to;
+}
+
+TEST_P(CpuTest, AWokenTaskGoesToItsWakersCpuWhereThatHasClearlyLessToDo) {
+  check_in_child([&] { EXPECT_EQ(goes_from_the_loaded(GetParam(), 1), 0); });  // as many on one as on the other
+  check_in_child([&] { EXPECT_EQ(goes_from_the_loaded(GetParam(), 2), 1); });
+}
+
+TEST_P(CpuTest, AWokenTaskGoesBackWhereItWasBefore) {
+  check_in_child([&] {
+    SmallMachine machine(machine_with(4, GetParam()));
+    const auto busy = [&](int cpu, std::int64_t from, std::int64_t to) {
+      machine.add(
+          [from, to](Task& task) {
+            task.sleep_until(at(from));
+            work_in_steps(task, at(to) - task.now());
+          },
+          {0, {cpu}, -1});
+    };
+    machine.add([&](Task& task) {
+      task.sleep_until(at(5000));
+      EXPECT_EQ(task.cpu(), 1);  // CPU 0 is busy
+      task.sleep_until(at(9000));
+      EXPECT_EQ(task.cpu(), 0);  // CPU 1 is, and 2 would be the next
+    });
+    busy(0, 4000, 6000);
+    busy(1, 8000, 10'000);
+    machine.run();
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Who moves
+
+// A task that may run anywhere, and runs on CPU 0; from 2500 on another one wants that CPU, and only that. CPU 1 is
+// idle. Returns when the first one ran on CPU 1.
+Time moved_at(bool stepwise, Nanoseconds migration_cost) {
+  SmallMachineSpec spec = machine_with(2, stepwise);
+  spec.scheduler.migration_cost = migration_cost;
+  SmallMachine machine(spec);
+  std::optional<Time> moved;
+  machine.kernel.observer.cpu = [&](int cpu, const Task* task, Time time) {
+    if (cpu == 1 && task != nullptr && task->class_id() == 2 && !moved) moved = time;
+  };
+  machine.add(
+      [&](Task& task) {
+        task.sleep_until(at(2500));
+        work_in_steps(task, 20us);
+      },
+      {0, {0}, -1});
+  machine.add([](Task& task) { work_in_steps(task, 200ns); }, {0, {1}, -1});  // so that the next one goes to CPU 0
+  const Task& mover = machine.add([](Task& task) { work_in_steps(task, 20us); });
+  machine.run();
+  EXPECT_EQ(mover.cpu(), 1);
+  return moved.value_or(Time{});
+}
+
+// The pinned one has the CPU at the tick, the other one goes at the tick after.
+TEST_P(CpuTest, OneThatWaitsWhileACpuIsIdleIsThereWithinATick) {
+  check_in_child([&] { EXPECT_EQ(moved_at(GetParam(), 0ns), at(4000) + kLatency); });
+  check_in_child([&] { EXPECT_EQ(moved_at(GetParam(), 1000ns), at(4000) + kLatency); });
+}
+
+// It has run less than 1.5 ticks ago at 4000, and at 6000 again; the third time nobody asks.
+TEST_P(CpuTest, OneThatIsHotMovesAfterTwoTries) {
+  check_in_child([&] { EXPECT_EQ(moved_at(GetParam(), 1500ns), at(8000) + kLatency); });
+}
+
+// A CPU that runs empty at `empty`, beside one that two share in turns: who may leave it has run up to 3000.
+Time pulled_at(bool stepwise, Nanoseconds migration_cost, std::int64_t empty) {
+  SmallMachineSpec spec = machine_with(2, stepwise);
+  spec.scheduler.migration_cost = migration_cost;
+  SmallMachine machine(spec);
+  std::optional<Time> moved;
+  machine.kernel.observer.cpu = [&](int cpu, const Task* task, Time time) {
+    if (cpu == 1 && task != nullptr && task->class_id() == 2) moved = time;
+  };
+  machine.add([](Task& task) { work_in_steps(task, 20us); }, {0, {0}, -1});
+  machine.add([&](Task& task) { work_in_steps(task, at(empty) - task.now()); }, {0, {1}, -1});
+  machine.add([](Task& task) { work_in_steps(task, 20us); });
+  machine.run();
+  return moved.value_or(Time{});
+}
+
+TEST_P(CpuTest, ACpuThatRunsEmptyLeavesAloneWhoRanAMomentAgo) {
+  check_in_child([&] { EXPECT_EQ(pulled_at(GetParam(), 800ns, 2900), at(2900) + kSwitch); });
+  check_in_child([&] { EXPECT_EQ(pulled_at(GetParam(), 800ns, 2400), at(3000) + kLatency); });
+}
+
+TEST_P(CpuTest, ACpuThatRunsEmptyTakesOneOfItsOwnCacheFirst) {
+  check_in_child([&] {
+    SmallMachineSpec spec = machine_with(4, GetParam());
+    spec.llc_cpus = 2;
+    spec.scheduler.tick = 1s;
+    SmallMachine machine(spec);
+    for (int cpu = 0; cpu < 4; ++cpu) {
+      const Nanoseconds length = cpu == 3 ? 3us : 20us;
+      machine.add([length](Task& task) { work_in_steps(task, length); }, {0, {cpu}, -1});
+    }
+    std::vector<int> at_three;
+    machine.kernel.observer.cpu = [&](int cpu, const Task* task, Time) {
+      if (cpu == 3 && task != nullptr) at_three.push_back(task->class_id());
+    };
+    machine.add([](Task& task) { work_in_steps(task, 5us); }, {5, {0, 3}, -1});   // has waited as long
+    machine.add([](Task& task) { work_in_steps(task, 5us); }, {10, {2, 3}, -1});  // at a CPU with less load
+    machine.run();
+    EXPECT_EQ(at_three, (std::vector<int>{3, 5, 4}));
   });
 }
 
@@ -551,6 +796,7 @@ struct RandomTask {
   void operator()(Task& task) {
     task.ledger().remember();
     for (int round = 0; round < 25; ++round) {
+      task.enter(chance_() % 2 == 0 ? Phase::user : Phase::mlock);
       switch (chance_() % 6) {
         case 0:
           work(task);
@@ -661,6 +907,7 @@ std::string random_history(std::uint64_t seed, bool stepwise) {
   const Nanoseconds unit{50 + tests::up_to(chance, 500)};
   spec.scheduler = tests::random_scheduler(chance, unit);
   spec.groups = tests::random_groups(chance, unit);
+  spec.llc_cpus = static_cast<int>(chance() % 3);
   if (chance() % 3 != 0) spec.costs.rwsem_operation = 3ns;
   if (chance() % 3 != 0) spec.costs.rwsem_wake = 11ns;
   SmallMachine machine(spec);
