@@ -12,6 +12,7 @@
 #include "experiments/base/quantity.h"
 #include "experiments/run/result_json.h"
 #include "experiments/scenario/edits.h"
+#include "experiments/scenario/kernel_version.h"
 #include "experiments/scenario/policy_file.h"
 #include "experiments/scenario/yaml_text.h"
 #include "experiments/study/study_plan.h"
@@ -338,6 +339,10 @@ class Chooser {
     for (const KernelSpan& span : kernel_spans()) {
       if (policy_.kernel && span.first <= *policy_.kernel) continue;
       add({.label = to_text(span), .policy = span.name, .kernels = span});
+    }
+    for (const models::Policy& each : kernel_policies()) {
+      if (policy_.kernel && *each.kernel <= *policy_.kernel) continue;
+      add({.label = fmt::format("{} (Linux {})", each.name, to_text(*each.kernel)), .policy = each.name});
     }
   }
 

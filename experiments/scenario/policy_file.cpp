@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "experiments/scenario/config_catalogue.h"
+#include "experiments/scenario/kernel_table.h"
 #include "experiments/scenario/kernel_version.h"
 #include "experiments/scenario/policy_knobs.h"
 #include "experiments/scenario/yaml_reader.h"
@@ -184,6 +185,21 @@ std::optional<models::Policy> read_policy_value(const YamlField& field, const st
   read_config_value(field, ConfigKind::policies, scenario, diagnostics,
                     [&](YamlMap& map) { policy = read_policy_keys(map); });
   return policy;
+}
+
+std::vector<models::Policy> kernel_policies() {
+  std::vector<models::Policy> kernels;
+  for (const ConfigEntry& shipped : list_configs(ConfigKind::policies)) {
+    if (kernel_policy(shipped.path)) continue;
+    std::vector<Diagnostic> diagnostics;
+    models::Policy policy;
+    (void)read_config(shipped.path, ConfigKind::policies, diagnostics,
+                      [&](YamlMap& map) { policy = read_policy_keys(map); });
+    if (policy.kernel && diagnostics.empty()) kernels.push_back(std::move(policy));
+  }
+  std::stable_sort(kernels.begin(), kernels.end(),
+                   [](const models::Policy& a, const models::Policy& b) { return a.kernel < b.kernel; });
+  return kernels;
 }
 
 models::Policy read_policy(const std::filesystem::path& file) {

@@ -25,4 +25,8 @@ class YamlField;
                                                               const std::filesystem::path& scenario,
                                                               std::vector<Diagnostic>& diagnostics);
 
+/// Policies in files of the catalogue that say which kernel they are of, the oldest kernel first; those that the table
+/// of kernels makes are not among them. Files with mistakes are left out.
+[[nodiscard]] std::vector<models::Policy> kernel_policies();
+
 }  // namespace experiments

@@ -67,7 +67,7 @@ TEST_F(IncidentFile, RefusesWhatItCannotMean) {
       mistakes_with("without: faulter", "without: faultr"),
       ElementsAre(HasSubstr("incident.cause.without: expected the name of a thread, found 'faultr' (did you mean "
                             "faulter?)")));
-  EXPECT_THAT(mistakes_with("without: faulter", "policy: linux-6.5"), ElementsAre(HasSubstr("incident.cause.policy")));
+  EXPECT_THAT(mistakes_with("without: faulter", "policy: linux-2.4"), ElementsAre(HasSubstr("incident.cause.policy")));
   EXPECT_THAT(mistakes_with("without: faulter", "without: faulter, policy: linux-6.4"),
               ElementsAre(HasSubstr("incident.cause: expected one of")));
   EXPECT_THAT(mistakes_with("  observed: everybody waits\n", ""), ElementsAre(HasSubstr("incident.observed: missing")));

@@ -138,7 +138,7 @@ TEST_F(MachineFile, ASchedulerCanBeLazyAndHaveAutogroupsAndDearMigrations) {
 }
 
 TEST_F(MachineFile, AMachineSaysHowManyCpusShareACache) {
-  EXPECT_EQ(read().machine.llc_cpus, 0);
+  EXPECT_EQ(read(with("cpus: 4", "cpus: 4")).machine.llc_cpus, 0);
   EXPECT_EQ(read(with("cpus: 4", "cpus: 4, llc_cpus: 2")).machine.llc_cpus, 2);
   EXPECT_THAT(mistakes(with("cpus: 4", "cpus: 4, llc_cpus: 0")),
               ElementsAre("s.yaml:3:67: machine.llc_cpus: expected a whole number from 1 to 4096, found '0'"));

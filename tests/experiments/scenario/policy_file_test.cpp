@@ -80,18 +80,10 @@ TEST_F(PolicyFile, SaysWhichKernelItIsOf) {
   }
 }
 
-TEST_F(PolicyFile, TheShippedKernelsAreNamedForTheirVersionsAndListedFromTheOldestOn) {
-  std::vector<std::string> names;
-  for (const KernelPolicy& each : kernel_policies()) {
-    EXPECT_EQ(each.name, "linux-" + to_text(each.kernel));
-    names.push_back(each.name);
-  }
-  EXPECT_THAT(names, ElementsAre("linux-2.6.38", "linux-3.9", "linux-4.20", "linux-5.18", "linux-6.4", "linux-6.17"));
-}
-
-TEST_F(PolicyFile, TheErasRetryFrom2_6_38On) {
+TEST_F(PolicyFile, TheErasRetryFrom2_6_37On) {
   for (const auto& entry : list_configs(ConfigKind::policies)) {
-    const bool of_an_era = read_policy(entry.path).kernel || entry.name == "maps_rcu" || entry.name == "proc_per_vma";
+    const bool of_an_era = read_policy(entry.path).kernel >= models::KernelVersion{2, 6, 37} ||
+                           entry.name == "maps_rcu" || entry.name == "proc_per_vma";
     EXPECT_EQ(read_policy(entry.path).retry_on_io, of_an_era) << entry.name;
   }
 }
@@ -155,10 +147,10 @@ TEST_F(PolicyFile, ReadsWhetherMunlockWalksTheRmap) {
               ElementsAre("p.yaml:4:34: munlock.rmap: expected skip, walk, found 'wlk' (did you mean walk?)"));
 }
 
-TEST_F(PolicyFile, OnlyTheErasBefore3_0WalkTheRmap) {
+TEST_F(PolicyFile, OnlyTheErasBefore3_2WalkTheRmap) {
   for (const auto& entry : list_configs(ConfigKind::policies)) {
     const models::Policy policy = read_policy(entry.path);
-    const bool later = policy.kernel > models::KernelVersion{2, 6, 38};
+    const bool later = policy.kernel >= models::KernelVersion{3, 2, 0};
     EXPECT_FALSE(later && policy.munlock_walks_rmap) << entry.name;
   }
   EXPECT_TRUE(read_policy(find_config(ConfigKind::policies, "linux-2.6.38", {})->string()).munlock_walks_rmap);

@@ -28,7 +28,7 @@ std::string policy_with(const PolicyKnob& knob, const std::string& word) {
   if (path == "munlock") return with("munlock: {mode: downgrade}", "munlock: {mode: downgrade, " + own + "}", kPolicy);
   if (path == "munmap") return with("munmap: {mode: write_held}", "munmap: {mode: downgrade, " + own + "}", kPolicy);
   if (path == "fault") {
-    return kPolicy + fmt::format("fault: {{{}{}}}\n", own, knob.options.required ? "" : ", lock: mmap_sem");
+    return kPolicy + fmt::format("fault: {{{}{}}}\n", knob.options.required ? "" : "lock: per_vma, ", own);
   }
   return kPolicy + fmt::format("{}: {{{}}}\nfault: {{lock: per_vma}}\n", path, own);
 }
@@ -43,6 +43,7 @@ TEST_F(PolicyKnobs, EachWordOfEachIsReadAsItsValueUnlessItIsRefused) {
       models::Policy chosen;
       chosen.populate.mode = models::HoldMode::drop_and_read;
       chosen.fault = models::FaultLock::per_vma;
+      chosen.munmap.mode = models::HoldMode::downgrade;
       knob.set(chosen, number);
       EXPECT_EQ(knob.value(chosen), number);
       const bool refused = knob.options.refusal != nullptr && knob.options.refusal(chosen) != nullptr;
