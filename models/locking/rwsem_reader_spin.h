@@ -234,12 +234,14 @@ class ReaderSpinRwsem : public HandoffRwsem<Waiter, ReaderSpinQueued<Waiter>> {
     return Spin::taken;
   }
 
-  // rwsem_disable_reader_optspin: it hands on what it saw.
+  // With rwsem_disable_reader_optspin: it hands on what it saw. Either bit keeps one that has the handoff from spinning
+  // on the owner.
   [[nodiscard]] Try try_write(Place place, sim::Time now) {
     const bool saw_nonspinnable = place->saw_nonspinnable;
     const Try outcome = Base::try_write(place, now);
     if (outcome == Try::taken) readers_nonspinnable_ = saw_nonspinnable;
-    return outcome;
+    const bool may_spin = !nonspinnable_ && !readers_nonspinnable_;
+    return outcome == Try::spin_on_owner && !may_spin ? Try::sleep : outcome;
   }
 
   // By a writer behind others, while no writer holds it: RWSEM_WAKE_READERS beside readers, RWSEM_WAKE_ANY otherwise.
