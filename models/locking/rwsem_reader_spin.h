@@ -1,5 +1,4 @@
-// The state machine of the readers-writer semaphore of Linux 5.3 to 5.10: who holds, who spins, who queues, who may
-// try.
+// The state machine of the readers-writer semaphore of Linux 5.3 to 5.10: who holds, spins and queues, and who may try.
 //
 // Models the rules. The writers' are those of 6.1. Readers spin, too, in the same line: on a writer that runs, and the
 // first in line takes the semaphore as soon as there is neither a writer nor a handoff, past the queue, also beside
