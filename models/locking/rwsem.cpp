@@ -328,7 +328,7 @@ void Rwsem::release_to_spinners(R& rules, bool must_wake, sim::Time now, Wakes& 
   if (let_spinning_head_in(rules, now)) return;  // the one to be woken would be the first
   const bool queue_first = must_wake && queue_beats_spinner(rules);
   if (queue_first) wake(rules, now, wakes);
-  let_spinners_in(rules, now, wakes);
+  let_spinners_in(rules, wakes);
   if (must_wake && !queue_first) wake(rules, now, wakes);
 }
 
@@ -360,7 +360,7 @@ bool Rwsem::let_spinning_head_in(R& rules, sim::Time now) {
 
 // One writer, or the readers that stand before it in line.
 template <WritersSpin<Rwsem::Waiter*> R>
-void Rwsem::let_spinners_in(R& rules, sim::Time /*now*/, Wakes& wakes) {
+void Rwsem::let_spinners_in(R& rules, Wakes& wakes) {
   while (const auto spinner = rules.let_spinner_in()) got_it_by_spinning(rules, **spinner, wakes);
 }
 

@@ -171,7 +171,7 @@ class Rwsem {
   template <WritersSpin<Waiter*> R>
   bool let_spinning_head_in(R& rules, sim::Time now);
   template <WritersSpin<Waiter*> R>
-  void let_spinners_in(R& rules, sim::Time now, Wakes& wakes);
+  void let_spinners_in(R& rules, Wakes& wakes);
   void downgrade(Fifo& rules, Wakes& wakes);
   template <WritersTry<Waiter*> R>
   void downgrade(R& rules, Wakes& wakes);

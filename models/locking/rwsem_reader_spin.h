@@ -1,5 +1,4 @@
-// The state machine of the readers-writer semaphore of Linux 5.3 to 5.10: who holds, who spins, who queues, who may
-// try.
+// The state machine of the readers-writer semaphore of Linux 5.3 to 5.10: who holds, spins and queues, and who may try.
 //
 // Models the rules. The writers' are those of 6.1. Readers spin, too, in the same line: on a writer that runs, and the
 // first in line takes the semaphore as soon as there is neither a writer nor a handoff, past the queue, also beside
@@ -234,12 +233,14 @@ class ReaderSpinRwsem : public HandoffRwsem<Waiter, ReaderSpinQueued<Waiter>> {
     return Spin::taken;
   }
 
-  // rwsem_disable_reader_optspin: it hands on what it saw.
+  // With rwsem_disable_reader_optspin: it hands on what it saw. Either bit keeps one that has the handoff from spinning
+  // on the owner.
   [[nodiscard]] Try try_write(Place place, sim::Time now) {
     const bool saw_nonspinnable = place->saw_nonspinnable;
     const Try outcome = Base::try_write(place, now);
     if (outcome == Try::taken) readers_nonspinnable_ = saw_nonspinnable;
-    return outcome;
+    const bool may_spin = !nonspinnable_ && !readers_nonspinnable_;
+    return outcome == Try::spin_on_owner && !may_spin ? Try::sleep : outcome;
   }
 
   // By a writer behind others, while no writer holds it: RWSEM_WAKE_READERS beside readers, RWSEM_WAKE_ANY otherwise.

@@ -1,5 +1,4 @@
-// The state machine of the readers-writer semaphore of Linux 3.16 to 5.2: who holds, who spins, who queues, who may
-// try.
+// The state machine of the readers-writer semaphore of Linux 3.16 to 5.2: who holds, spins and queues, and who may try.
 //
 // Models the rules. They are those of 3.10 (models/locking/rwsem_writer_steal.h), and a writer that finds a writer
 // inside spins as long as that one runs, and takes the semaphore, past the queue, as soon as nobody holds it. Nothing

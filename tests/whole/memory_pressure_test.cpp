@@ -233,7 +233,8 @@ class RandomScenario {
 
   void choose_policy() {
     policy.name = "random";
-    policy.rwsem = one_in(3) ? RwsemFlavour::spin_handoff : RwsemFlavour::fifo;
+    policy.rwsem = one_of({RwsemFlavour::fifo, RwsemFlavour::writer_steal, RwsemFlavour::writer_spin,
+                           RwsemFlavour::reader_spin, RwsemFlavour::spin_handoff});
     policy.populate = hold(false);
     policy.mlock_present_first = policy.populate.mode == HoldMode::drop_and_read && one_in(2);
     policy.munlock = hold(true);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -444,7 +445,8 @@ RandomScenario random_scenario(std::uint64_t seed) {
   }
   if (chance() % 4 == 0) scenario.duration = Nanoseconds{1 + up_to(3'000'000)};
   RandomScenario random{scenario, policy_of(mode(), mode(), mode())};
-  if (chance() % 2 == 0) random.policy.rwsem = RwsemFlavour::spin_handoff;
+  random.policy.rwsem = std::array{RwsemFlavour::fifo, RwsemFlavour::writer_steal, RwsemFlavour::writer_spin,
+                                   RwsemFlavour::reader_spin, RwsemFlavour::spin_handoff}[chance() % 5];
   return random;
 }
 

@@ -121,6 +121,22 @@ TEST_F(ReaderSpinRules, UnderAHandoffNoSpinnerGetsIn) {
   EXPECT_EQ(rules_.try_queued_write(1, kLate), Try::taken);
 }
 
+TEST_F(ReaderSpinRules, AWriterThatHasTheHandoffSpinsOnTheOwnerUnlessABitIsSet) {
+  ASSERT_TRUE(rules_.down_write());
+  ASSERT_EQ(queue_write(1), Try::sleep);
+  EXPECT_EQ(rules_.try_queued_write(1, kLate), Try::spin_on_owner);
+  up_write();
+  ASSERT_EQ(rules_.try_queued_write(1, kLate), Try::taken);
+  rules_.downgrade_write(wakes_);
+  expire();
+  ASSERT_EQ(queue_write(2), Try::sleep);
+  up_read();
+  ASSERT_EQ(rules_.try_queued_write(2, kEarly), Try::taken);
+  ASSERT_EQ(queue_write(3), Try::sleep);
+  EXPECT_EQ(rules_.try_queued_write(3, kLate), Try::sleep);
+  EXPECT_TRUE(rules_.handoff());
+}
+
 TEST_F(ReaderSpinRules, AReaderThatSpunInVainTriesOnceMoreIfReadersHaveGotInMeanwhile) {
   ASSERT_TRUE(rules_.down_write());
   const auto seen = rules_.seen();
