@@ -17,9 +17,9 @@ namespace {
 constexpr std::size_t kNameWidth = 14;
 constexpr const char* kFromMemory = "from memory: ";
 
-/// `text` behind a column of its own, broken between words.
-std::string wrapped(const std::string& text, std::size_t width) {
-  const std::size_t room = width > kNameWidth + 20 ? width - kNameWidth : 20;
+/// `text` broken between words, behind a column of its own.
+std::string wrapped(const std::string& text, std::size_t width, std::size_t column = kNameWidth) {
+  const std::size_t room = width > column + 20 ? width - column : 20;
   std::istringstream words(text);
   std::string line;
   std::vector<std::string> lines;
@@ -28,7 +28,7 @@ std::string wrapped(const std::string& text, std::size_t width) {
     line += (line.empty() ? "" : " ") + word;
   }
   lines.push_back(line);
-  return fmt::format("{}\n", fmt::join(lines, "\n" + std::string(kNameWidth, ' ')));
+  return fmt::format("{}\n", fmt::join(lines, "\n" + std::string(column, ' ')));
 }
 
 /// A name in the first column, and lines in the second.
@@ -58,15 +58,22 @@ std::string entry(const Distribution& each, std::size_t width) {
 }  // namespace
 
 std::string kernel_list(const KernelTable& table, std::size_t width) {
-  std::string text = fmt::format(
-      "linux-{} to linux-{}, each made of all changes up to it. As a policy also by its bare version, or what `uname "
-      "-r`\n"
-      "prints; as `machine: {{from: ..., kernel: NAME}}` for its scheduler.\n\n",
-      to_text(table.releases.front()), to_text(table.releases.back()));
+  std::string text = wrapped(
+      fmt::format(
+          "linux-{} to linux-{}, each made of all changes up to it. As a policy also by its bare version, or by "
+          "what `uname -r` prints; as `machine: {{from: ..., kernel: NAME}}` for its scheduler.",
+          to_text(table.releases.front()), to_text(table.releases.back())),
+      width, 0);
+  text += "\n";
   for (const KernelChange& change : table.changes) {
     text += entry(to_text(change.release), {change.what, source_of(change.source, change.from_memory)}, width);
   }
-  text += "\nDistributions: their version, what they have brought back from later ones, and their configuration\n\n";
+  text += "\n" +
+          wrapped(
+              "Distributions: their version, what they have brought back from later ones, and their "
+              "configuration.",
+              width, 0) +
+          "\n";
   for (const Distribution& each : table.distributions) text += entry(each, width);
   return text;
 }

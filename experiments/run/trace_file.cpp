@@ -69,6 +69,7 @@ struct TaskTrack {
   Phase phase = Phase::user;
   Cause cause = Cause::sleep;
   std::optional<Change> next{};      // told ahead of its time
+  bool waits_for_vma = false;        // and not for mmap_sem, which it holds
   Track* hold = nullptr;             // where its hold is shown
   Lock::Reader* reads_on = nullptr;  // the same, if it is a reader's
 };
@@ -92,7 +93,7 @@ std::string name_of(const TaskTrack& each) {
     case Cause::wake_up:
       return "waking";
     case Cause::lock_wait:
-      return each.hold != nullptr ? "waiting for a VMA's readers" : "waiting for mmap_sem";
+      return each.waits_for_vma ? "waiting for a VMA's readers" : "waiting for mmap_sem";
     case Cause::direct_reclaim:
       return "reclaiming";
     case Cause::reclaim_throttle:
@@ -249,8 +250,11 @@ class TraceFile::Recording {
 
   void change(TaskTrack& each, TaskTrack::Change to, bool on_cpu) {
     if (to.cause == each.cause) return;
-    if (each.cause == Cause::lock_wait && on_cpu) each.track.rename("spinning on mmap_sem");
+    if (each.cause == Cause::lock_wait && on_cpu) {
+      each.track.rename(each.waits_for_vma ? "spinning on a VMA's readers" : "spinning on mmap_sem");
+    }
     each.cause = to.cause;
+    each.waits_for_vma = to.cause == Cause::lock_wait && each.hold != nullptr;
     restart(each, to.at);
   }
 

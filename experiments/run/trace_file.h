@@ -7,7 +7,8 @@
 //   of the scenario; kswapd and the background belong to the process `kernel`. What a task does is a slice (B, E) whose
 //   category is its models::Cause: `cpu` under the name of its phase, and of its own name where a task of the kernel
 //   is in none; `runnable`, `waking`, `waiting for mmap_sem`, `spinning on mmap_sem`, `waiting for a VMA's readers`,
-//   `reclaiming`, `reclaim throttle`, `I/O`, `throttled`, with args.phase. Sleep is no slice.
+//   `spinning on a VMA's readers`, `reclaiming`, `reclaim throttle`, `I/O`, `throttled`, with args.phase. Sleep is no
+//   slice.
 // - Each mmap_sem is a process `mmap_sem of <address space>` right behind it. Its holds are slices of category `hold`,
 //   `write: locker.0 munlock`: on the thread `writer`, and for readers on as many `reader` threads as there ever are
 //   readers at once. Its counters are `queue length` (without those who spin) and `readers holding`.

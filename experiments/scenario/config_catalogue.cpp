@@ -24,6 +24,8 @@ std::string folder_name(ConfigKind kind) {
       return "machines";
     case ConfigKind::policies:
       return "policies";
+    case ConfigKind::kernels:
+      return "kernels";
     case ConfigKind::devices:
       return "devices";
     case ConfigKind::scenarios:
@@ -59,7 +61,7 @@ std::optional<std::filesystem::path> find_in(const std::filesystem::path& folder
   }
   for (const std::filesystem::path& candidate : candidates) {
     std::error_code ignored;
-    if (std::filesystem::is_regular_file(candidate, ignored)) return candidate;
+    if (std::filesystem::is_regular_file(candidate, ignored) || kernel_policy(candidate)) return candidate;
   }
   return std::nullopt;
 }
@@ -128,6 +130,8 @@ std::string singular(ConfigKind kind) {
       return "machine";
     case ConfigKind::policies:
       return "policy";
+    case ConfigKind::kernels:
+      return "table of kernels";
     case ConfigKind::devices:
       return "device";
     case ConfigKind::scenarios:
@@ -204,6 +208,7 @@ std::optional<ConfigKind> kind_of(const YamlNode& root) {
   if (has_any(root, {"axes"})) return ConfigKind::studies;
   if (has_any(root, {"processes", "memory", "machine", "policy", "policies"})) return ConfigKind::scenarios;
   if (has_any(root, {"costs", "scheduler"})) return ConfigKind::machines;
+  if (has_any(root, {"oldest", "changes"})) return ConfigKind::kernels;
   if (has_any(root, {"populate", "munlock", "munmap"})) return ConfigKind::policies;
   if (has_any(root, {"queue_depth", "nr_requests", "compress", "decompress"})) return ConfigKind::devices;
   return std::nullopt;

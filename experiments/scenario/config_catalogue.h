@@ -21,9 +21,9 @@ class YamlField;
 class YamlMap;
 
 /// The kinds of configuration files, named as their folders. Incidents are scenarios that replay a report.
-enum class ConfigKind { machines, policies, devices, scenarios, incidents, studies };
+enum class ConfigKind { machines, policies, kernels, devices, scenarios, incidents, studies };
 
-/// "machine", "policy", "device", "scenario", "incident" or "study".
+/// "machine", "policy", "table of kernels", "device", "scenario", "incident" or "study".
 [[nodiscard]] std::string singular(ConfigKind kind);
 
 /// Where the shipped files are: $MLOCKSIM_CONFIGS, else the source tree that this was built from, else

@@ -102,15 +102,19 @@ KernelTable read_table(YamlMap& map) {
   return table;
 }
 
-KernelTable load_table(const std::filesystem::path& file) {
+}  // namespace
+
+KernelTable read_kernel_table(const std::filesystem::path& file) {
   std::vector<Diagnostic> diagnostics;
   const YamlNode root = load_yaml(file, diagnostics);
   if (!diagnostics.empty()) throw InputError(diagnostics);
-  YamlMap map = open_config(root, ConfigKind::policies, diagnostics);
+  YamlMap map = open_config(root, ConfigKind::kernels, diagnostics);
   KernelTable table = read_table(map);
   if (!diagnostics.empty()) throw InputError(diagnostics);
   return table;
 }
+
+namespace {
 
 // --- compositions ---------------------------------------------------------------------------------------------
 
@@ -272,7 +276,7 @@ const KernelTable& kernel_table() {
   if (found != tables.end()) return found->second;
   std::error_code ignored;
   const bool there = std::filesystem::is_regular_file(file, ignored);  // somebody's own folder may have none
-  return tables.emplace(file, there ? load_table(file) : KernelTable{}).first->second;
+  return tables.emplace(file, there ? read_kernel_table(file) : KernelTable{}).first->second;
 }
 
 std::vector<KernelSpan> kernel_spans() {

@@ -62,6 +62,9 @@ struct KernelTable {
   std::vector<Distribution> distributions;
 };
 
+/// Throws InputError.
+[[nodiscard]] KernelTable read_kernel_table(const std::filesystem::path& file);
+
 /// The shipped one. Throws InputError where it has mistakes.
 [[nodiscard]] const KernelTable& kernel_table();
 

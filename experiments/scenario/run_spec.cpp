@@ -33,7 +33,7 @@ std::optional<std::filesystem::path> policy_file(const YamlNode& name, const std
 
 bool same_file(const std::optional<std::filesystem::path>& one, const std::filesystem::path& other) {
   std::error_code ignored;
-  return one && std::filesystem::equivalent(*one, other, ignored);
+  return one && (*one == other || std::filesystem::equivalent(*one, other, ignored));
 }
 
 /// A word that `means` (of the command line) the same file: its bare name, or its path. What is no file stays.

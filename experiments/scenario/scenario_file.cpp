@@ -295,9 +295,19 @@ models::Scenario read_scenario(YamlNode root, const std::filesystem::path& folde
   return read_scenario_file(std::move(root), folder, overrides, std::move(diagnostics)).scenario;
 }
 
+namespace {
+
+// Its policies are read where they are shipped: that is where names find them.
+void check_kernel_table(const std::filesystem::path& file) {
+  (void)read_kernel_table(file);
+  for (const std::string& name : kernel_names()) (void)read_policy(**find_kernel(name));
+}
+
+}  // namespace
+
 ConfigKind check_file(const std::filesystem::path& file) {
   Diagnostics diagnostics;
-  const YamlNode root = load_yaml(file, diagnostics);
+  const YamlNode root = load_config(file, diagnostics);
   if (root.kind == YamlNode::Kind::null) throw_if_any(diagnostics);
   const auto kind = kind_of(root);
   if (!kind) {
@@ -310,6 +320,7 @@ ConfigKind check_file(const std::filesystem::path& file) {
   if (kind == ConfigKind::scenarios) (void)read_scenario(file);
   if (kind == ConfigKind::machines) (void)read_machine(file);
   if (kind == ConfigKind::policies) (void)read_policy(file);
+  if (kind == ConfigKind::kernels) check_kernel_table(file);
   if (kind == ConfigKind::devices) (void)read_device(file);
   return *kind;
 }

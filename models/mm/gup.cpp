@@ -2,6 +2,8 @@
 
 #include <boost/container/static_vector.hpp>
 
+#include <algorithm>
+
 #include "models/kernel.h"
 #include "models/mm/memory.h"
 #include "models/mm/mm.h"
@@ -37,15 +39,18 @@ PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageI
   const Kernel& kernel = current.kernel();
   const bool file = is_file_backed(kernel, mm, start);
   const bool mlocks = vma.flags.locked && new_pages == NewPages::as_vma_has_it;
+  PageIndex known = start;  // up to here pages have cost what it takes to make them present
   for (PageIndex page = start; page < end;) {
     current.cond_resched();
     const PageTable::Run run = mm.page_table.run_at(page, end);
     if (is_present(run.state)) {
-      current.work(kernel.costs.gup_present * (run.end - page).count());
+      const PageIndex found = std::min(run.end, std::max(page, known));
+      current.work(kernel.costs.gup_present * (run.end - found).count());
       page = run.end;
     } else if (run.state == PageState::absent && !file) {
       // And looks again: it may have been taken away meanwhile.
       populate_absent(current, mm, page, run.end, mlocks ? PageState::mlocked : PageState::resident);
+      known = run.end;
       mm.anon_vma_prepare(vma);
     } else {
       if (handle_mm_fault(current, mm, vma, page, io, kernel.costs.fault) == FaultOutcome::retry) return page;

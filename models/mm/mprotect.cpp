@@ -15,15 +15,19 @@ namespace {
 
 // sys_mprotect's loop. mmap_sem must be held for write.
 int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool readonly) {
-  current.work(current.kernel().costs.mprotect, Purpose::calls);
   current.settle();
   VmaPointer vma = mm.find_vma(start);
-  if (vma == nullptr || vma->start > start) return -ENOMEM;
+  if (vma == nullptr || vma->start > start) {
+    current.work(current.kernel().costs.mprotect, Purpose::calls);
+    return -ENOMEM;
+  }
   for (PageIndex nstart = start;;) {
     VmFlags newflags = vma->flags;
     newflags.readonly = readonly;
     const PageIndex tmp = std::min(vma->end, end);
-    if (const int error = vma_modify(current, mm, vma, nstart, tmp, newflags)) return error;
+    const int error = vma_modify(current, mm, vma, nstart, tmp, newflags);
+    if (nstart == start) current.work(current.kernel().costs.mprotect, Purpose::calls);  // change_protection: behind it
+    if (error != 0) return error;
     nstart = std::max(tmp, vma->end);
     if (nstart >= end) return 0;
     vma = mm.next(*vma);

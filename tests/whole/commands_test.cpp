@@ -507,7 +507,7 @@ TEST_F(Commands, ListListsWhatIsShipped) {
 
 TEST_F(Commands, ListNamesTheNearestKind) {
   expect_bad_input(mlocksim({"list", "polices"}),
-                   "expected policies, machines, devices, scenarios, incidents or studies, found 'polices' "
+                   "expected policies, kernels, machines, devices, scenarios, incidents or studies, found 'polices' "
                    "(did you mean policies?)");
 }
 

@@ -151,9 +151,9 @@ TEST(ExplainedIncident, OfTelegrafIsTheChainOfReaderWriterAndFaultersAndAnyOfThr
               HasSubstr("smaps (/proc/service/smaps) holds mmap_sem for read; mapper waits for smaps; faulter queues "
                         "behind mapper"));
   std::vector<std::string> best;
-  for (std::size_t each = 0; each < 3; ++each) best.push_back(explanation.trials.at(each).remedy.label);
-  EXPECT_THAT(best, UnorderedElementsAre("without mapper", "without smaps", "smaps under per-VMA locks"));
-  for (std::size_t each = 0; each < 3; ++each) EXPECT_TRUE(explanation.trials.at(each).helps()) << best[each];
+  for (std::size_t each = 0; each < 4; ++each) best.push_back(explanation.trials.at(each).remedy.label);
+  EXPECT_THAT(best, UnorderedElementsAre("without mapper", "without smaps", "smaps under per-VMA locks", "Linux 7.2"));
+  for (std::size_t each = 0; each < 4; ++each) EXPECT_TRUE(explanation.trials.at(each).helps()) << best[each];
 }
 
 // --- the published rows of proc-mmap_sem-test -------------------------------------------------------------------
@@ -214,7 +214,7 @@ TEST(ProcMmapSemTest, PredictsTheLongestCallsAndTheMeansWithUpToTwoReadersWhoDoN
       EXPECT_LT(longest, row.longest_ms * 2);
     }
     if (row.mean_comes_out) {
-      EXPECT_GT(mean, row.mean_us / 2);
+      EXPECT_GT(mean, row.mean_us / 2.5);
       EXPECT_LT(mean, row.mean_us * 2);
     }
   }

@@ -69,10 +69,8 @@ const std::map<std::string, std::function<void(Task&, models::Mm&)>>& others() {
       {"maps", models::proc_pid_maps},
       {"smaps_rollup", models::proc_pid_smaps_rollup},
       {"cmdline", models::proc_pid_cmdline},
-      {"fault apart",
-       [](Task& task, models::Mm& mm) { do_page_fault(task, mm, kFar, models::Backing::region); }},
-      {"fault beside",
-       [](Task& task, models::Mm& mm) { do_page_fault(task, mm, kNear, models::Backing::region); }},
+      {"fault apart", [](Task& task, models::Mm& mm) { do_page_fault(task, mm, kFar, models::Backing::region); }},
+      {"fault beside", [](Task& task, models::Mm& mm) { do_page_fault(task, mm, kNear, models::Backing::region); }},
       {"kernel fault",
        [](Task& task, models::Mm& mm) {
          do_page_fault(task, mm, kFar, models::Backing::region, models::FaultMode::kernel);
@@ -81,7 +79,7 @@ const std::map<std::string, std::function<void(Task&, models::Mm&)>>& others() {
   return others;
 }
 
-// What has been faulted in once, but for its first page.
+// What has been faulted in once.
 void add_vma(tests::SmallMachine& machine, PageIndex start, PageCount pages, bool locked,
              const std::shared_ptr<models::AnonVma>& shared) {
   const models::VmaPointer vma = machine.mm.insert_vma(start, start + pages, {.locked = locked});
@@ -92,7 +90,7 @@ void add_vma(tests::SmallMachine& machine, PageIndex start, PageCount pages, boo
 }
 
 void set_up(tests::SmallMachine& machine, const Call& call) {
-  const PageIndex middle = call.one_vma ? kEnd : kStart + kPages / 2;
+  const PageIndex middle = call.one_vma ? kEnd : kStart + PageCount(kPages.count() / 2);
   add_vma(machine, kStart, middle - kStart, call.locked, nullptr);
   const auto anon_vma = machine.mm.find_vma(kStart)->anon_vma;
   if (!call.one_vma) add_vma(machine, middle, kEnd - middle, call.locked, anon_vma);
@@ -109,6 +107,9 @@ tests::SmallMachineSpec machine_under(const std::string& kernel) {
   spec.policy = read_policy(*find_config(ConfigKind::policies, kernel));
   spec.costs.mlock_page = spec.costs.munlock_page = spec.costs.zap_page = sim::Constant{kPage};
   spec.costs.gup_present = kPage;
+  spec.cpus = 2;
+  spec.scheduler = tests::in_turns(kPage);
+  spec.scheduler.wake_up_latency = 5 * kPage;
   spec.costs.mprotect = sim::Constant{kWalk};
   return spec;
 }
@@ -124,6 +125,11 @@ Waits waits_of(const std::string& kernel, const Call& call, const std::string& o
     call.make(task, machine.mm);
     call_took = task.settle().time_since_epoch();
   });
+  // As every machine has them: who spins gives its CPU away to it, and sleeps when the region's first pass ends. On
+  // 6.18.44 the mapper had slept once or twice in each of six calls, with nothing else in the process.
+  for (int cpu = 0; cpu < 2; ++cpu) {
+    machine.add_at(2 * kDue.count(), [](Task& kworker) { kworker.work(kPage); });
+  }
   machine.add_at(kDue.count(), [&](Task& task) {
     others().at(other)(task, machine.mm);
     served = task.settle().time_since_epoch();
@@ -147,7 +153,8 @@ void expect(const Row& row) {
     for (const std::string kernel : {"linux-6.1", "linux-6.12", "linux-6.18"}) {
       const Waits answer = kernel == "linux-6.1" ? answers.front() : answers.back();
       tests::check_in_child([&] {
-        EXPECT_EQ(waits_of(kernel, row.call, other), answer) << other << " beside " << row.call.name << " on " << kernel;
+        EXPECT_EQ(waits_of(kernel, row.call, other), answer)
+            << other << " beside " << row.call.name << " on " << kernel;
       });
     }
   }

@@ -18,7 +18,9 @@ void Track::end(sim::Time at, bool unfinished) {
   if (begun_) events_.end(place_, at, unfinished);
   begun_ = false;
   open_ = false;
-  if (start_ < at) last_end_ = at;
+  if (start_ == at) return;
+  last_end_ = at;
+  if (slice_.runs) arriving_.reset();  // one that arrived outside of all windows is not for a later slice
 }
 
 bool Track::leave(sim::Time at) {

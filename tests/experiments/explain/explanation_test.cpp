@@ -124,8 +124,8 @@ TEST_F(Explained, TheConvoyIsFollowedFromTheReaderByWayOfTheWriterToTheFaults) {
   EXPECT_THAT(explanation.account.front(),
               HasSubstr("smaps (/proc/db/smaps) holds mmap_sem for read; mapper waits for smaps; faulter queues behind "
                         "mapper"));
-  for (const char* const remedy : {"without mapper", "without smaps", "smaps under per-VMA locks"}) {
-    EXPECT_LT(place(explanation, remedy), 3U) << remedy;
+  for (const char* const remedy : {"without mapper", "without smaps", "smaps under per-VMA locks", "Linux 7.2"}) {
+    EXPECT_LT(place(explanation, remedy), 4U) << remedy;
   }
   EXPECT_FALSE(explanation.trials[place(explanation, "without bystander")].helps());
 }

@@ -420,6 +420,7 @@ TEST_P(Traces, ShowOnTheCpusWhatTheTasksDoThere) {
     Nanoseconds expected{};
     for (const models::ClassResult& each : result.classes) expected += each.cpu;
     for (const models::LockResult& lock : result.locks) expected += lock.statistics.spin_time;
+    expected += trace.sum([](const Slice& slice) { return slice.name == "spinning on a VMA's readers"; });
     const Nanoseconds shown = trace.sum([](const Slice& slice) {
       const bool of_kernel = slice.name == "kswapd" || slice.name == "background" || slice.name == "working_set";
       return slice.category == "on_cpu" && !of_kernel;
@@ -504,7 +505,7 @@ TEST(Trace, ShowsWhoReclaimsAndWhoWaitsForTheDevice) {
 }
 
 TEST(Trace, TellsWaitingForFaultsInAVmaFromWaitingForMmapSem) {
-  const Trace trace(text_of_run(tiny("linux-6.4", kFaultsInTheHeap)));
+  const Trace trace(text_of_run(tiny("linux-6.15", kFaultsInTheHeap)));
   const auto is_of_vma = [](const Slice& slice) { return slice.name == "waiting for a VMA's readers"; };
   EXPECT_GT(trace.sum(is_of_vma), 0ns);
   for (const Slice& slice : trace.slices) {

@@ -44,8 +44,8 @@ TEST_F(KernelTable, MakesAPolicyOfEachReleaseAndDistribution) {
     EXPECT_TRUE(made.kernel) << name;
     EXPECT_THAT(made.about, HasSubstr("Linux " + to_text(*made.kernel)));
   }
-  EXPECT_EQ(kernel_names().size(), experiments::kernel_table().releases.size() +
-                                       experiments::kernel_table().distributions.size());
+  EXPECT_EQ(kernel_names().size(),
+            experiments::kernel_table().releases.size() + experiments::kernel_table().distributions.size());
 }
 
 TEST_F(KernelTable, ChangesAreInTheOrderOfReleasesAndEachIsReadAsAPolicy) {
@@ -130,9 +130,9 @@ TEST_F(KernelTable, TakesWhatUnamePrints) {
 
 // Those that people name, and whose suggestions went by spelling.
 TEST_F(KernelTable, NoVersionIsTakenForAnotherThatIsSpelledAlike) {
-  for (const std::string version : {"3.10", "4.4", "4.14", "4.15", "4.18", "4.19", "5.0", "5.4", "5.10", "5.14", "5.15",
-                                    "5.19", "6.1", "6.2", "6.5", "6.6", "6.8", "6.12", "6.18", "7.0"}) {
-    for (const std::string name : {version, "linux-" + version}) {
+  for (const std::string version : {"3.10", "4.4",  "4.14", "4.15", "4.18", "4.19", "5.0", "5.4",  "5.10", "5.14",
+                                    "5.15", "5.19", "6.1",  "6.2",  "6.5",  "6.6",  "6.8", "6.12", "6.18", "7.0"}) {
+    for (const std::string& name : {version, "linux-" + version}) {
       EXPECT_EQ(policy(name).kernel, *parse_kernel(version)) << name;
       EXPECT_EQ(policy(name).name, "linux-" + version);
     }
@@ -172,8 +172,8 @@ TEST_F(KernelTable, SpansAreReleasesOfOneComposition) {
     EXPECT_NE(before, same) << spans[each].name;
   }
   EXPECT_THAT(to_text(spans.back()), AllOf(HasSubstr("Linux 7.2")));
-  EXPECT_EQ(to_text({{6, 17}, experiments::kernel_table().releases.back(), "linux-6.17"}), "Linux 6.17 and later");
-  EXPECT_EQ(to_text({{5, 3}, {5, 10}, "linux-5.3"}), "Linux 5.3 to 5.10");
+  EXPECT_EQ(to_text(KernelSpan{{6, 17}, experiments::kernel_table().releases.back(), ""}), "Linux 6.17 and later");
+  EXPECT_EQ(to_text(KernelSpan{{5, 3}, {5, 10}, ""}), "Linux 5.3 to 5.10");
 }
 
 TEST_F(KernelTable, AMachineTakesTheSchedulerOfAKernel) {

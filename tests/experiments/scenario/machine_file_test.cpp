@@ -56,7 +56,7 @@ TEST_F(MachineFile, ReadsWhatThoseCostWhoAskWhereMemoryIs) {
   EXPECT_EQ(machine.costs.get_mempolicy, sim::Distribution(sim::Uniform{1ns, 2ns}));
   EXPECT_THAT(machine_mistakes(with("mincore_page: 5ns", "mincore_page: uniform 1ns 2ns", shipped_machine())),
               ElementsAre(HasSubstr("costs.mincore_page: expected a duration such as")));
-  EXPECT_THAT(machine_mistakes(with("get_mempolicy: 300ns", "get_mempolicy: 300", shipped_machine())),
+  EXPECT_THAT(machine_mistakes(with("get_mempolicy: 180ns", "get_mempolicy: 180", shipped_machine())),
               ElementsAre(HasSubstr("costs.get_mempolicy: expected a duration")));
 }
 

@@ -476,7 +476,8 @@ TEST_F(ScenarioFile, RefusesAdviceThatItDoesNotKnowOrThatFitsNoPageOfTheRegion) 
   };
   const std::string where = "s.yaml:11:54: processes[0].threads.faulter.advice: ";
   const std::string known =
-      "normal, random, sequential, dontfork, dofork, willneed, dontneed, populate_read, populate_write";
+      "normal, random, sequential, dontfork, dofork, willneed, dontneed, dontneed_locked, populate_read, "
+      "populate_write";
   EXPECT_THAT(advice_mistakes("sequental"),
               ElementsAre(where + "expected " + known + ", found 'sequental' (did you mean sequential?)"));
   EXPECT_THAT(advice_mistakes("free"),

@@ -86,7 +86,8 @@ INSTANTIATE_TEST_SUITE_P(
                         Growth{"TheLimitIsForLockedMemoryOnly", "10-20", false, 6, 0, "10-26", 0, 9, Bytes(kPageSize)},
                         Growth{"KeepsAPageFromTheNextMapping", "10-20 25-30", false, 5, -ENOMEM, "10-20 25-30", 0},
                         Growth{"UpToAPageFromTheNextMapping", "10-20 26-30", false, 5, 0, "10-25 26-30", 0},
-                        Growth{"NotWithTooManyVmas", "10-20", false, 5, -ENOMEM, "10-20", 0, 1}),
+                        Growth{"WithAsManyVmasAsThereMayBe", "10-20", false, 5, 0, "10-25", 0, 1},
+                        Growth{"NotWithTooManyVmas", "10-20", false, 5, -ENOMEM, "10-20", 0, 0}),
         testing::Values(HoldMode::write_held, HoldMode::downgrade, HoldMode::drop_and_read), testing::Bool()),
     [](const auto& each) {
       return std::get<0>(each.param).name + name_of(std::get<1>(each.param)) +

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <optional>
+
+#include "models/mm/mm.h"
+#include "models/mm/swap.h"
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
@@ -166,6 +171,173 @@ TEST(Fault, UnderThePerVmaLockDoesNotWaitForMmapSem) {
       });
       world.run();
       EXPECT_EQ(world.spent(faulter, Cause::lock_wait), has_anon_vma ? 0ns : 5006ns - 1003ns);
+    });
+  }
+}
+
+// What a fault does while somebody holds mmap_sem for write: whether it waits.
+struct Steps {
+  VmaLockCovers covers;
+  FirstTouch first_touch;
+  bool file;
+  bool has_anon_vma;
+  bool waits;
+};
+
+TEST(Fault, WhichStayUnderThePerVmaLockCameInSteps) {
+  using enum VmaLockCovers;
+  for (const Steps& step :
+       {Steps{anonymous, FirstTouch::mmap_sem, false, true, false},
+        Steps{anonymous, FirstTouch::mmap_sem, false, false, true},
+        Steps{anonymous, FirstTouch::mmap_sem, true, false, true}, Steps{swap, FirstTouch::mmap_sem, true, false, true},
+        Steps{files, FirstTouch::mmap_sem, true, false, false}, Steps{files, FirstTouch::mmap_sem, false, false, true},
+        Steps{files, FirstTouch::try_mmap_sem, false, false, true},
+        Steps{files, FirstTouch::try_mmap_sem, false, true, false}}) {
+    check_in_child([&] {
+      SmallMachineSpec spec = machine();
+      spec.policy.fault = FaultLock::per_vma;
+      spec.policy.vma_lock_covers = step.covers;
+      spec.policy.first_touch = step.first_touch;
+      SmallMachine world(spec);
+      map_region(world);
+      if (step.file) {
+        const OwnerId owner = world.kernel.zone.add_owner({.mm = &world.mm, .file = true});
+        world.mm.set_owner(PageIndex(10), PageIndex(20), owner);
+      }
+      if (step.has_anon_vma) world.mm.anon_vma_prepare(*world.mm.find_vma(kPage));
+      world.add([&](Task& task) {
+        world.mm.mmap_sem.down_write(task);
+        task.work(5000ns);
+        world.mm.mmap_sem.up_write(task);
+      });
+      world.add_at(1000, [&](Task& task) {
+        do_page_fault(task, world.mm, kPage, Backing::region);
+        EXPECT_EQ(task.settle() > at(5000), step.waits);
+      });
+      world.run();
+    });
+  }
+}
+
+// Linux 6.10: where nobody is in the way it holds mmap_sem for the anon_vma alone, not for the fault.
+TEST(Fault, TheFirstTouchHoldsMmapSemForItsAnonVmaOnly) {
+  check_in_child([] {
+    SmallMachineSpec spec = machine();
+    spec.policy.fault = FaultLock::per_vma;
+    spec.policy.first_touch = FirstTouch::try_mmap_sem;
+    SmallMachine world(spec);
+    map_region(world);
+    world.add([&](Task& task) {
+      do_page_fault(task, world.mm, kPage, Backing::region);
+      EXPECT_EQ(task.settle(), at(506));
+      do_page_fault(task, world.mm, kPage + PageCount(1), Backing::region);
+      EXPECT_EQ(task.settle(), at(1006));
+    });
+    world.run();
+    const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+    EXPECT_EQ(statistics.read.acquisitions, 1U);
+    EXPECT_EQ(statistics.hold.at({0, Phase::fault, LockMode::read}).max(), 3ns);
+  });
+}
+
+TEST(Fault, OfKernelModeTakesMmapSemUnderEveryPolicy) {
+  for (const FaultLock lock : {FaultLock::mmap_sem, FaultLock::per_vma}) {
+    check_in_child([lock] {
+      SmallMachineSpec spec = machine();
+      spec.policy.fault = lock;
+      SmallMachine world(spec);
+      map_region(world);
+      world.mm.anon_vma_prepare(*world.mm.find_vma(kPage));
+      world.add([&](Task& task) { do_page_fault(task, world.mm, kPage, Backing::region, FaultMode::kernel); });
+      world.run();
+      EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 1U);
+    });
+  }
+}
+
+// Linux 6.5: a stack grows under write mode, and the fault goes on downgraded.
+TEST(Fault, BelowAStackTakesWriteModeWhereThePolicySaysSo) {
+  for (const bool under_write : {false, true}) {
+    check_in_child([under_write] {
+      SmallMachineSpec spec = machine();
+      spec.policy.stack_grows_under_write = under_write;
+      SmallMachine world(spec);
+      map_region(world, {.growsdown = true});
+      world.add([&](Task& task) {
+        EXPECT_EQ(do_user_addr_fault(task, world.mm, PageIndex(5), Backing::region), 0);
+        EXPECT_EQ(world.mm.find_vma(PageIndex(5))->start, PageIndex(5));
+      });
+      world.run();
+      EXPECT_EQ(world.mm.mmap_sem.statistics().write.acquisitions, under_write ? 1U : 0U);
+      EXPECT_FALSE(world.mm.mmap_sem.write_held());
+    });
+  }
+}
+
+TEST(Fault, BelowAStackThatIsGoneMeanwhileFails) {
+  check_in_child([] {
+    SmallMachineSpec spec = machine();
+    spec.policy.stack_grows_under_write = true;
+    SmallMachine world(spec);
+    map_region(world, {.growsdown = true});
+    world.add([&](Task& task) {
+      world.mm.mmap_sem.down_read(task);
+      task.work(1000ns);
+      world.mm.mmap_sem.up_read(task);
+    });
+    // Takes read mode at 13 and gives it up at 16: at 19 it asks for write mode, and somebody is before it.
+    world.add_at(10, [&](Task& task) {
+      EXPECT_EQ(do_user_addr_fault(task, world.mm, PageIndex(5), Backing::region), -EFAULT);
+    });
+    world.add_at(14, [&](Task& task) {
+      world.mm.mmap_sem.down_write(task);
+      world.mm.detach_vma(world.mm.find_vma(kPage));
+      world.mm.mmap_sem.up_write(task);
+    });
+    world.run();
+  });
+}
+
+// do_swap_page of a synchronous device: the page is there when the fault looks, and whatever lock it has it keeps.
+TEST(Fault, OfAPageInZramKeepsItsLock) {
+  for (const bool zram : {true, false}) {
+    check_in_child([zram] {
+      SmallMachineSpec spec = machine();
+      spec.policy.fault = FaultLock::per_vma;
+      spec.policy.retry_on_io = true;
+      spec.memory.device.read = sim::Constant{50'000ns};
+      spec.memory.swap = SwapSpec{.size = Bytes(100 * kPageSize), .zram = std::nullopt, .readahead = PageCount(1)};
+      if (zram) spec.memory.swap->zram = ZramSpec{.decompress = 4000ns, .ratio = 2};
+      SmallMachine world(spec);
+      map_region(world);
+      world.mm.anon_vma_prepare(*world.mm.find_vma(kPage));
+      world.kernel.swap.get(PageCount(1));
+      world.mm.page_table.set(kPage, kPage + PageCount(1), PageState::swapped);
+      account_compressed(world.kernel);
+      world.add([&](Task& task) { do_page_fault(task, world.mm, kPage, Backing::region); });
+      world.run();
+      EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, zram ? 0U : 1U);
+    });
+  }
+}
+
+// Linux 6.4 and 6.5: a swap entry, and the fault begins again under mmap_sem.
+TEST(Fault, OfASwappedPageTakesMmapSemWhereTheLocksOfVmasDoNotCoverIt) {
+  for (const VmaLockCovers covers : {VmaLockCovers::anonymous, VmaLockCovers::swap}) {
+    check_in_child([covers] {
+      SmallMachineSpec spec = machine();
+      spec.policy.fault = FaultLock::per_vma;
+      spec.policy.vma_lock_covers = covers;
+      spec.memory.swap = SwapSpec{.size = Bytes(100 * kPageSize), .zram = ZramSpec{.decompress = 10ns, .ratio = 2}};
+      SmallMachine world(spec);
+      map_region(world);
+      world.mm.anon_vma_prepare(*world.mm.find_vma(kPage));
+      world.kernel.swap.get(PageCount(1));
+      world.mm.page_table.set(kPage, kPage + PageCount(1), PageState::swapped);
+      account_compressed(world.kernel);
+      world.add([&](Task& task) { do_page_fault(task, world.mm, kPage, Backing::region); });
+      world.run();
+      EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, covers == VmaLockCovers::swap ? 0U : 1U);
     });
   }
 }

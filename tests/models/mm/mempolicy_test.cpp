@@ -92,6 +92,26 @@ TEST_P(GetMempolicy, LooksUnderOneReadHold) {
   });
 }
 
+// Since 4.20 a page that is there is found without mmap_sem; for another one it is taken again.
+TEST(LookupNode, WithoutTheLockHoldsItForTheVmaAloneUnlessThePageIsAbsent) {
+  for (const bool present : {true, false}) {
+    check_in_child([present] {
+      SmallMachineSpec spec = machine();
+      spec.policy.mempolicy_holds_lock = false;
+      spec.costs.gup_present = 30ns;
+      SmallMachine world(spec);
+      tests::make_map(world, "10-30");
+      if (present) tests::make_resident(world, 10, 30);
+      world.add([&](Task& task) { EXPECT_EQ(sys_get_mempolicy(task, world.mm, PageIndex(12), kNode), 0); });
+      world.run();
+      const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+      EXPECT_EQ(statistics.read.acquisitions, present ? 1U : 2U);
+      EXPECT_EQ(statistics.hold.at({0, Phase::mempolicy, LockMode::read}).max(),
+                (present ? kGetMempolicy : kPopulate) + kOperation);
+    });
+  }
+}
+
 TEST(LookupNode, InALockedVmaMakesThePageMlocked) {
   check_in_child([] {
     SmallMachine world(machine());

@@ -211,6 +211,26 @@ TEST(MlockLimit, CountsPagesThatAreLockedAlreadyTwice) {
   });
 }
 
+// Since 4.9: what the range has locked already is taken off before the second look.
+TEST(MlockLimit, CountsThemOnceWhereThePolicySaysSo) {
+  check_in_child([] {
+    SmallMachineSpec spec;
+    spec.policy.memlock_counts_twice = false;
+    SmallMachine world(spec);
+    add_vma(world, 10, 20, {.locked = true});
+    add_vma(world, 20, 40, {});
+    world.mm.cap_ipc_lock = false;
+    world.mm.rlimit_memlock = pages_in_bytes(19);
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_mlock(task, world.mm, PageIndex(10), PageCount(10)), 0);
+      EXPECT_EQ(sys_mlock(task, world.mm, PageIndex(15), PageCount(15)), -ENOMEM) << "5 locked already, 10 more";
+      EXPECT_EQ(sys_mlock(task, world.mm, PageIndex(15), PageCount(14)), 0);
+      EXPECT_EQ(world.mm.locked_vm, PageCount(19));
+    });
+    world.run();
+  });
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // What it costs. Each step has a cost that no sum of others can be mistaken for.
 
@@ -335,6 +355,45 @@ TEST(MlockPresentFirst, MlocksEveryPageOnce) {
     world.run();
     check_pages(world, PageCount(100), PageCount(0));
   });
+}
+
+// The second pass finds every page of the range, whoever mlocked it: all of it is a read hold.
+TEST(MlockPresentFirst, OfWhatIsLockedAlreadyIsOneReadHold) {
+  check_in_child([] {
+    constexpr Nanoseconds kFind = 13ns;
+    SmallMachineSpec spec = expensive({HoldMode::drop_and_read, HoldMode::drop_and_read}, false);
+    spec.policy.mlock_present_first = true;
+    spec.policy.lru_drain = LruDrain::local;
+    spec.costs.gup_present = kFind;
+    SmallMachine world(spec);
+    tests::make_map(world, "10-2010L");
+    world.add([&](Task& task) { EXPECT_EQ(sys_mlock(task, world.mm, PageIndex(10), PageCount(2000)), 0); });
+    world.run();
+    const auto& hold = world.mm.mmap_sem.statistics().hold;
+    EXPECT_EQ(hold.at({0, Phase::mlock, LockMode::read}).max(), kFindVma + 2000 * kFind + kOperation);
+    EXPECT_LE(hold.at({0, Phase::mlock, LockMode::write}).max(), kFindVma + kOperation);
+  });
+}
+
+// Under 2.6.28 make_pages_present under write mode; since 2.6.38 with the others under read mode. Never VM_LOCKED.
+TEST(MlockOfSpecialVmas, PopulatesThemInTheModeOfTheOthers) {
+  for (const HoldMode mode : {HoldMode::write_held, HoldMode::downgrade, HoldMode::drop_and_read}) {
+    for (const char* const map : {"10-110H", "10-110D"}) {
+      check_in_child([&] {
+        SmallMachineSpec spec = expensive({mode, mode}, false);
+        SmallMachine world(spec);
+        tests::make_map(world, map);
+        world.add([&](Task& task) { EXPECT_EQ(sys_mlock(task, world.mm, PageIndex(10), PageCount(100)), 0); });
+        world.run();
+        check_pages(world, PageCount(0), PageCount(100));
+        EXPECT_EQ(map_of(world.mm), map);
+        const auto& hold = world.mm.mmap_sem.statistics().hold;
+        const LockMode populating = mode == HoldMode::drop_and_read ? LockMode::read : LockMode::write;
+        EXPECT_GE(hold.at({0, Phase::mlock, populating}).max(), 100 * kPopulate);
+        EXPECT_EQ(hold.at({0, Phase::mlock, LockMode::write}).max() < kPopulate, populating == LockMode::read);
+      });
+    }
+  }
 }
 
 // Before 3.0 munlock looks at every other VMA of the page's anon_vma, for each page.

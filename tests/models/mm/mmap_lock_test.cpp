@@ -132,6 +132,61 @@ TEST(PerVmaLock, AWritersWaitIsChargedToTheLastFaultToLeave) {
   });
 }
 
+// Up to 6.14: a writer spins on the readers for (20 + readers) / 2 us, 10.5 us for one, before it sleeps; newcomers get
+// past it until then.
+TEST(PerVmaLock, AsASemaphoreItsWriterSpinsAndNewcomersGetPastIt) {
+  check_in_child([] {
+    SmallMachineSpec spec = machine();
+    spec.policy.vma_lock = VmaLockKind::rwsem;
+    spec.costs.rwsem_wake = 700ns;
+    TwoVmas world(spec);
+    world.add_at(10'000, [&](Task& task) {
+      do_page_fault(task, world.mm, PageIndex(10), Backing::region);
+      EXPECT_EQ(task.settle(), at(11'000));
+    });
+    world.add_at(10'500, [&](Task& task) {
+      mmap_write_lock(task, world.mm);
+      vma_start_write(task, world.mm, *world.first);
+      EXPECT_EQ(task.settle(), at(11'800)) << "no wake-up to pay for";
+      EXPECT_EQ(world.spent(task, Cause::lock_wait), 11'800ns - 10'501ns);
+      mmap_write_unlock(task, world.mm);
+    });
+    world.add_at(10'800, [&](Task& task) {
+      do_page_fault(task, world.mm, PageIndex(11), Backing::region);
+      EXPECT_EQ(task.settle(), at(11'800)) << "past the writer that spins";
+    });
+    world.run();
+    EXPECT_EQ(world.reads(), 0U);
+  });
+}
+
+TEST(PerVmaLock, AsASemaphoreItsWriterSleepsAfterItsSpinAndIsChargedWithoutRemainder) {
+  check_in_child([] {
+    SmallMachineSpec spec = machine();
+    spec.policy.vma_lock = VmaLockKind::rwsem;
+    spec.costs.fault = sim::Constant{50'000ns};
+    TwoVmas world(spec);
+    world.expect_fault(0, 10, 50'000);
+    Task& writer = world.add_at(1000, [&](Task& task) {
+      task.ledger().remember();
+      mmap_write_lock(task, world.mm);
+      vma_start_write(task, world.mm, *world.first);
+      EXPECT_EQ(task.settle(), at(50'000));
+      mmap_write_unlock(task, world.mm);
+    });
+    // After 10.5 us it queues, and who comes then is refused.
+    world.add_at(20'000, [&](Task& task) {
+      do_page_fault(task, world.mm, PageIndex(11), Backing::region);
+      EXPECT_GT(task.settle(), at(100'000));
+    });
+    world.run();
+    Nanoseconds charged{};
+    for (const LockWait& wait : writer.ledger().lock_waits()) charged += wait.to - wait.from;
+    EXPECT_EQ(charged, 50'000ns - 1001ns);
+    EXPECT_EQ(world.reads(), 1U);
+  });
+}
+
 TEST(PerVmaLock, AFaultThatComesWhileAWriterWaitsTakesMmapSem) {
   check_in_child([] {
     TwoVmas world;

@@ -136,9 +136,9 @@ struct Limit {
   std::string map_after;
 };
 
-TEST(Munmap, FailsWhereASplitWouldExceedTheMapCountLimit) {
-  for (const Limit& limit :
-       {Limit{1, -ENOMEM, "10-30L"}, Limit{2, -ENOMEM, "10-15L 15-30L"}, Limit{3, 0, "10-15L 20-30L"}}) {
+// A hole leaves one VMA more than there was; the splits on the way to it are not counted.
+TEST(Munmap, FailsWhereAHoleWouldExceedTheMapCountLimit) {
+  for (const Limit& limit : {Limit{1, -ENOMEM, "10-30L"}, Limit{2, 0, "10-15L 20-30L"}}) {
     check_in_child([&] {
       SmallMachine world(machine(false));
       tests::make_map(world, "10-30L");
@@ -152,6 +152,41 @@ TEST(Munmap, FailsWhereASplitWouldExceedTheMapCountLimit) {
       world.run();
     });
   }
+}
+
+TEST(Munmap, OfAnEndIsNotHeldAgainstTheMapCountLimit) {
+  check_in_child([] {
+    SmallMachine world(machine(false));
+    tests::make_map(world, "10-30L");
+    world.mm.max_map_count = 1;
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_munmap(task, world.mm, PageIndex(25), PageCount(5)), 0);
+      EXPECT_EQ(sys_munmap(task, world.mm, PageIndex(10), PageCount(5)), 0);
+      EXPECT_EQ(map_of(world.mm), "15-25L");
+    });
+    world.run();
+  });
+}
+
+// Whether the zap is a read hold.
+bool zaps_under_read(bool exclusive_below_stack, std::int64_t start) {
+  return tests::in_child([&] {
+           SmallMachineSpec spec = machine(true);
+           spec.policy.munmap_exclusive_below_stack = exclusive_below_stack;
+           SmallMachine world(spec);
+           tests::make_map(world, "10-20 30-40");
+           world.mm.insert_vma(PageIndex(1000), PageIndex(1010), {.growsdown = true});
+           world.add([&](Task& task) { (void)sys_munmap(task, world.mm, PageIndex(start), PageCount(10)); });
+           world.run();
+           return world.mm.mmap_sem.statistics().hold.contains({0, Phase::munmap, LockMode::read}) ? "yes" : "no";
+         }) == "yes";
+}
+
+// Linux 5.8 to 6.4: the next VMA is a stack that could grow, however far away it begins.
+TEST(Munmap, DoesNotDowngradeBelowAStackWhereThatCouldGrowUnderReadMode) {
+  EXPECT_TRUE(zaps_under_read(false, 30));
+  EXPECT_FALSE(zaps_under_read(true, 30));
+  EXPECT_TRUE(zaps_under_read(true, 10)) << "another VMA lies between";
 }
 
 // do_munmap: split_vma(mm, vma, start, 0) at the start of the hole, split_vma(mm, last, end, 1) at its end.

@@ -44,6 +44,24 @@ TEST(ProcCmdline, HoldsTheTargetsSemaphoreForTheReadOnly) {
   });
 }
 
+// The first looks are short: where the arguments are, and whether they end as they should.
+TEST(ProcCmdline, TakesTheSemaphoreAsOftenAsItsKernelDoes) {
+  for (const int holds : {1, 2, 3}) {
+    tests::check_in_child([holds] {
+      SmallMachineSpec spec = machine();
+      spec.policy.cmdline_holds = holds;
+      spec.costs.find_vma = 20ns;
+      SmallMachine world(spec);
+      world.add([&](Task& task) {
+        proc_pid_cmdline(task, world.mm);
+        EXPECT_EQ(task.now(), at(700 + 3 + 200 + 3 + (holds - 1) * (3 + 20 + 3)));
+      });
+      world.run();
+      EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, static_cast<std::uint64_t>(holds));
+    });
+  }
+}
+
 TEST(ProcCmdline, WaitsForAWriterOfTheTarget) {
   tests::check_in_child([] {
     SmallMachine world(machine());
