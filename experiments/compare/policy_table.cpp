@@ -85,7 +85,7 @@ constexpr std::array<Column, 7> kColumns{{
     {"brk, MAP_LOCKED", 17, [](const Policy& policy) { return words(policy.grow); }},
     {"munlock: walk", 17, [](const Policy& policy) { return words(policy.munlock); }},
     {"munmap", 26, munmap_words},
-    {"fault", 14, [](const Policy& policy) { return marks(policy, PolicyColumn::fault); }},
+    {"fault", 26, [](const Policy& policy) { return marks(policy, PolicyColumn::fault); }},
     {"/proc", 0, proc_words},
 }};
 

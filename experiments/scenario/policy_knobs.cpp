@@ -123,8 +123,8 @@ const std::vector<PolicyKnob>& policy_knobs() {
              .legend = "given up while a page has to come from the device, and taken again"}),
       row<VmaLockCovers>(
           "fault", "covers", &Policy::vma_lock_covers,
-          {{"anonymous", VmaLockCovers::anonymous, "/anon"},
-           {"swap", VmaLockCovers::swap, "/anon,swap"},
+          {{"anonymous", VmaLockCovers::anonymous, " (anon)"},
+           {"swap", VmaLockCovers::swap, " (anon, swap)"},
            {"files", VmaLockCovers::files}},
           {.column = PolicyColumn::fault, .refusal = vma_lock_refusal<&Policy::vma_lock_covers, VmaLockCovers::files>}),
       row<FirstTouch>("fault", "first_touch", &Policy::first_touch,
