@@ -134,7 +134,9 @@ YamlNode text_node(std::string text) {
   return node;
 }
 
-void put(YamlNode& map, const std::string& key, YamlNode value) { map.entries.push_back({key, value.at, value}); }
+void put(YamlNode& map, const std::string& key, const YamlNode& value) {
+  map.entries.push_back({key, value.at, value});
+}
 
 YamlNode empty_map() {
   YamlNode map = text_node("");
@@ -203,7 +205,8 @@ std::string about_of(const Known& kernel) {
   KernelVersion release;
   for (const KernelChange& change : kernel_table().changes) {
     if (change.release > kernel.release || !has_keys(change.policy)) continue;
-    about = change.release == release ? about + " " + change.what : change.what;
+    if (change.release != release) about.clear();
+    about += (about.empty() ? "" : " ") + change.what;
     release = change.release;
   }
   if (about.empty()) return fmt::format("Linux {}.", version);
@@ -229,7 +232,7 @@ YamlNode policy_of(const Known& kernel) {
     YamlNode list = text_node("");
     list.kind = YamlNode::Kind::sequence;
     for (std::string& note : notes) list.entries.push_back({"", list.at, text_node(std::move(note))});
-    put(policy, "notes", std::move(list));
+    put(policy, "notes", list);
   }
   return overlay(std::move(policy), rules_of(kernel));
 }

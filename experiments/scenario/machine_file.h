@@ -25,7 +25,7 @@ struct YamlNode;
 /// A machine as a scenario says it: a name, its keys, or `{from: NAME, ...}` with the keys that differ; either map may
 /// have a `kernel`, whose scheduler it then has.
 /// `scenario`: the folder of the scenario (file_of). Nothing when there is no such file or it is no map.
-[[nodiscard]] std::optional<models::Machine> read_machine_value(const YamlField& field,
+[[nodiscard]] std::optional<models::Machine> read_machine_value(const YamlField& written,
                                                                 const std::filesystem::path& scenario,
                                                                 std::vector<Diagnostic>& diagnostics);
 

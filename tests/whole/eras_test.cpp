@@ -133,8 +133,8 @@ processes:
       creator: {run: mapper, count: 1, size: 8MiB, closed: {think: 0ns, compute: 30us}}
 )";
 
-// One that has to give its CPU away once sleeps in the queue; from 3.16 to 5.2 there is always somebody who spins and is
-// before it. The handoff ends that.
+// One that has to give its CPU away once sleeps in the queue; from 3.16 to 5.2 there is always somebody who spins and
+// is before it. The handoff ends that.
 TEST(WillItScale, WhoHasToMapNowAndThenStarvesUnder4_9AndNotSince5_3) {
   tests::use_source_configs();
   const tests::TemporaryFolder folder;

@@ -23,8 +23,8 @@ using models::LockBlame;
 using models::LockMode;
 using models::Phase;
 using testing::Contains;
-using testing::HasSubstr;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsSupersetOf;
 using testing::Not;
 

@@ -286,9 +286,8 @@ TEST(Fault, BelowAStackThatIsGoneMeanwhileFails) {
       world.mm.mmap_sem.up_read(task);
     });
     // Takes read mode at 13 and gives it up at 16: at 19 it asks for write mode, and somebody is before it.
-    world.add_at(10, [&](Task& task) {
-      EXPECT_EQ(do_user_addr_fault(task, world.mm, PageIndex(5), Backing::region), -EFAULT);
-    });
+    world.add_at(
+        10, [&](Task& task) { EXPECT_EQ(do_user_addr_fault(task, world.mm, PageIndex(5), Backing::region), -EFAULT); });
     world.add_at(14, [&](Task& task) {
       world.mm.mmap_sem.down_write(task);
       world.mm.detach_vma(world.mm.find_vma(kPage));
