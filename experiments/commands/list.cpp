@@ -50,6 +50,9 @@ int command_list(const Arguments& arguments) {
   if (!line.parse(arguments)) return kOk;
   const std::string kind = line.first();
   if (kind == "kernels") {
+    if (kernel_table().releases.empty()) {
+      throw UsageError(fmt::format("there is no table of kernels in {}", configs_directory().string()));
+    }
     fmt::print("{}", kernel_list(kernel_table(), page_width()));
     return kOk;
   }

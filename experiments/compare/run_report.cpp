@@ -145,9 +145,11 @@ std::string run_report(const models::Scenario& scenario, const models::Result& r
 }
 
 std::string heading(const models::Scenario& scenario) {
-  std::string text = fmt::format("{}\n{}\n{} CPUs ({}), {} of memory, {} free at the start; seed {}\n",
+  const std::string& of = scenario.machine.scheduler.of;
+  std::string text = fmt::format("{}\n{}\n{} CPUs ({}{}), {} of memory, {} free at the start; seed {}\n",
                                  bold(scenario.name), scenario.about, scenario.machine.cpus, scenario.machine.name,
-                                 human(scenario.memory.size), human(scenario.memory.free), scenario.seed);
+                                 of.empty() ? "" : ", scheduler of " + of, human(scenario.memory.size),
+                                 human(scenario.memory.free), scenario.seed);
   for (const models::Policy& policy : scenario.policies) {
     for (const std::string& note : policy.notes) text += fmt::format("{}: {}\n", policy.name, note);
   }

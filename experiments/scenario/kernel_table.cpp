@@ -85,6 +85,34 @@ void read_releases(const YamlField& field, std::vector<KernelVersion>& releases)
   }
 }
 
+bool is_described(const KernelTable& table, const KernelVersion& release) {
+  return std::find(table.releases.begin(), table.releases.end(), release) != table.releases.end();
+}
+
+/// The change that was read last: those after it are laid over it.
+void refuse_out_of_place(const YamlField& field, const KernelTable& table) {
+  const KernelChange& change = table.changes.back();
+  if (!is_described(table, change.release)) {
+    return field.refuse(fmt::format("{} is none of the `releases`", to_text(change.release)));
+  }
+  if (table.changes.size() > 1 && change.release <= std::prev(table.changes.end(), 2)->release) {
+    field.refuse(fmt::format("{} stands behind {}: expected the oldest first, and each once", to_text(change.release),
+                             to_text(std::prev(table.changes.end(), 2)->release)));
+  }
+}
+
+void refuse_out_of_place(const YamlField& map, const YamlMap::Item& item, const KernelTable& table) {
+  const Distribution& own = table.distributions.back();
+  const auto refuse = [&](const std::string& why) { map.map().refuse_key(item, why); };
+  check_name(map.map(), item);
+  if (parse_uname(own.name)) refuse("expected a name that is not a version");
+  if (!is_described(table, own.release)) refuse(to_text(own.release) + " is none of the `releases`");
+  for (const Distribution& other : table.distributions) {
+    const bool same = !own.uname.empty() && other.uname == own.uname && other.release == own.release;
+    if (&other != &own && same) refuse(fmt::format("{} has that `uname` already", other.name));
+  }
+}
+
 KernelTable read_table(YamlMap& map) {
   KernelTable table;
   (void)map.require("name");
@@ -92,11 +120,16 @@ KernelTable read_table(YamlMap& map) {
   if (const auto releases = map.require("releases")) read_releases(*releases, table.releases);
   table.oldest = map_of(map.require("oldest"));
   if (const auto changes = map.require("changes")) {
-    for (const YamlField& change : changes->items("a list of changes")) table.changes.push_back(read_change(change));
+    for (const YamlField& change : changes->items("a list of changes")) {
+      table.changes.push_back(read_change(change));
+      refuse_out_of_place(change, table);
+    }
   }
   if (const auto distributions = map.require("distributions")) {
-    for (const YamlMap::Item& each : distributions->map().items())
+    for (const YamlMap::Item& each : distributions->map().items()) {
       table.distributions.push_back(read_distribution(each));
+      refuse_out_of_place(*distributions, each, table);
+    }
   }
   map.refuse_unknown();
   return table;
@@ -255,7 +288,9 @@ std::optional<Expected<Known>> known(const std::string& name) {
   if (distribution != nullptr) return Known{distribution->name, distribution->release, distribution};
   if (!named) return std::nullopt;
   const std::vector<KernelVersion>& releases = kernel_table().releases;
-  if (releases.empty()) return std::nullopt;
+  if (releases.empty()) {
+    return Refusal{fmt::format("there is no table of kernels in {}", table_file().parent_path().string())};
+  }
   const auto after = std::upper_bound(releases.begin(), releases.end(), named->release);
   const std::string version = to_text(named->release);
   if (after == releases.begin()) {
@@ -327,7 +362,9 @@ Expected<YamlNode> kernel_scheduler(const std::string& name) {
     return Refusal{fmt::format("expected a kernel such as 6.1 or debian-12 (mlocksim list kernels), found '{}'", name)};
   }
   if (!*kernel) return Refusal{kernel->message()};
-  return composition<&KernelChange::scheduler, &Distribution::scheduler>(**kernel, empty_map());
+  YamlNode scheduler = composition<&KernelChange::scheduler, &Distribution::scheduler>(**kernel, empty_map());
+  put(scheduler, "of", text_node((**kernel).name));
+  return scheduler;
 }
 
 }  // namespace experiments

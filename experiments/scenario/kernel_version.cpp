@@ -55,8 +55,9 @@ std::optional<NamedKernel> parse_uname(const std::string& text) {
   if (behind == nullptr) return std::nullopt;
   named.release = release_of(named.release);
   named.rest = std::string(behind, end);
-  const bool continues = !named.rest.empty() && std::string_view(".-_+~").find(named.rest.front()) == std::string::npos;
-  return continues ? std::nullopt : std::optional(named);
+  const bool other = !named.rest.empty() &&
+                     (named.rest.size() == 1 || std::string_view("-+~").find(named.rest.front()) == std::string::npos);
+  return other ? std::nullopt : std::optional(named);
 }
 
 }  // namespace experiments

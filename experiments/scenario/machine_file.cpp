@@ -6,6 +6,7 @@
 #include "experiments/scenario/config_catalogue.h"
 #include "experiments/scenario/kernel_table.h"
 #include "experiments/scenario/yaml_reader.h"
+#include "experiments/scenario/yaml_text.h"
 #include "experiments/scenario/yaml_values.h"
 
 namespace experiments {
@@ -64,6 +65,7 @@ std::optional<models::Throttling> throttling_of(const YamlField& field) {
 void read_scheduler(const std::optional<YamlField>& field, models::SchedulerSpec& scheduler) {
   if (!field) return;
   YamlMap map = field->map("a map with era, preempt, context_switch and wake_up_latency");
+  assign(scheduler.of, map.find("of"), text_of);
   auto era = SchedulerEra::linux_6_1;
   assign(era, map.require("era"), era_of);
   use_era(scheduler, era);
@@ -95,6 +97,15 @@ models::Machine read_machine_keys(YamlMap& map) {
 }
 
 }  // namespace
+
+void check_scheduler(const YamlNode& keys, const std::string& path, std::vector<Diagnostic>& diagnostics) {
+  std::vector<Diagnostic> none;
+  const YamlNode required =
+      parse_yaml("{era: linux-6.1, preempt: none, context_switch: 0ns, wake_up_latency: 0ns}", {"", 0, 0}, none);
+  const YamlNode whole = overlay(required, keys);
+  models::SchedulerSpec scheduler;
+  read_scheduler(YamlField(whole, path, diagnostics), scheduler);
+}
 
 YamlNode with_kernel(const YamlField& machine) {
   YamlNode node = machine.node();

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "experiments/base/diagnostics.h"
@@ -17,6 +18,9 @@ struct YamlNode;
 
 /// Throws InputError.
 [[nodiscard]] models::Machine read_machine(const std::filesystem::path& file);
+
+/// Reports what is wrong with some keys of a scheduler. `path`: of their map.
+void check_scheduler(const YamlNode& keys, const std::string& path, std::vector<Diagnostic>& diagnostics);
 
 /// `{kernel: NAME, ...}` with what that kernel's scheduler is (kernel_table.h) in the place of the name, under what
 /// the map says of the scheduler itself. Other nodes stay what they are; a name that is no kernel's is a diagnostic.

@@ -63,12 +63,6 @@ const char* needs_vma_locks(const Policy& policy) {
   return "VMAs have locks of their own only where faults take them: use it with fault: {lock: per_vma}";
 }
 
-/// What only the locks of VMAs have, given a value that is not the one without it.
-template <auto kMember, auto kDefault>
-const char* vma_lock_refusal(const Policy& policy) {
-  return policy.*kMember == kDefault ? nullptr : needs_vma_locks(policy);
-}
-
 const char* below_stack_refusal(const Policy& policy) {
   if (!policy.munmap_exclusive_below_stack || policy.munmap.mode == HoldMode::downgrade) return nullptr;
   return "only a munmap that downgrades has to refrain from it below a stack";
@@ -121,18 +115,15 @@ const std::vector<PolicyKnob>& policy_knobs() {
       truth("fault", "retry_on_io", &Policy::retry_on_io, "/IO",
             {.column = PolicyColumn::fault,
              .legend = "given up while a page has to come from the device, and taken again"}),
-      row<VmaLockCovers>(
-          "fault", "covers", &Policy::vma_lock_covers,
-          {{"anonymous", VmaLockCovers::anonymous, " (anon)"},
-           {"swap", VmaLockCovers::swap, " (anon, swap)"},
-           {"files", VmaLockCovers::files}},
-          {.column = PolicyColumn::fault, .refusal = vma_lock_refusal<&Policy::vma_lock_covers, VmaLockCovers::files>}),
+      row<VmaLockCovers>("fault", "covers", &Policy::vma_lock_covers,
+                         {{"anonymous", VmaLockCovers::anonymous, " (anon)"},
+                          {"swap", VmaLockCovers::swap, " (anon, swap)"},
+                          {"files", VmaLockCovers::files}},
+                         {.column = PolicyColumn::fault}),
       row<FirstTouch>("fault", "first_touch", &Policy::first_touch,
-                      {{"mmap_sem", FirstTouch::mmap_sem}, {"try_mmap_sem", FirstTouch::try_mmap_sem}},
-                      {.refusal = vma_lock_refusal<&Policy::first_touch, FirstTouch::mmap_sem>}),
+                      {{"mmap_sem", FirstTouch::mmap_sem}, {"try_mmap_sem", FirstTouch::try_mmap_sem}}),
       row<VmaLockKind>("fault", "vma_lock", &Policy::vma_lock,
-                       {{"rwsem", VmaLockKind::rwsem}, {"refcount", VmaLockKind::refcount}},
-                       {.refusal = vma_lock_refusal<&Policy::vma_lock, VmaLockKind::refcount>}),
+                       {{"rwsem", VmaLockKind::rwsem}, {"refcount", VmaLockKind::refcount}}),
       row<bool>("fault", "stack", &Policy::stack_grows_under_write, {{"read", false}, {"write", true}}),
       proc_row<&ProcLocks::maps>("maps"),
       proc_row<&ProcLocks::smaps>("smaps"),

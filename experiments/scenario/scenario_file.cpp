@@ -300,7 +300,12 @@ namespace {
 // Its policies are read where they are shipped: that is where names find them.
 void check_kernel_table(const std::filesystem::path& file) {
   (void)read_kernel_table(file);
-  for (const std::string& name : kernel_names()) (void)read_policy(**find_kernel(name));
+  Diagnostics diagnostics;
+  for (const std::string& name : kernel_names()) {
+    (void)read_policy(**find_kernel(name));
+    check_scheduler(*kernel_scheduler(name), "scheduler", diagnostics);
+    throw_if_any(diagnostics);
+  }
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ struct SchedulerSpec {
   sim::Nanoseconds base_slice{750'000};            ///< eevdf: sysctl_sched_base_slice; > 0
   sim::Nanoseconds migration_cost{500'000};        ///< sysctl_sched_migration_cost, not scaled
   sim::Nanoseconds bandwidth_slice{5'000'000};     ///< sysctl_sched_cfs_bandwidth_slice, not scaled; > 0
+  std::string of{};                                ///< the kernel that it was named for, if any; changes nothing
 
   bool operator==(const SchedulerSpec&) const = default;
 };

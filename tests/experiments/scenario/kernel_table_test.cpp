@@ -117,8 +117,10 @@ TEST_F(KernelTable, TheRestOfTheHistory) {
 }
 
 TEST_F(KernelTable, TakesWhatUnamePrints) {
-  EXPECT_EQ(policy("5.4.0-150-generic").name, "linux-5.4");
-  EXPECT_EQ(policy("6.1.0-18-amd64").name, "linux-6.1");
+  EXPECT_EQ(policy("5.4.0-150-generic").name, "ubuntu-20.04");
+  EXPECT_EQ(policy("5.19.0-46-generic").name, "linux-5.19");
+  EXPECT_EQ(policy("6.1.0-18-amd64").name, "debian-12");
+  EXPECT_EQ(policy("6.12.48+deb13-amd64").name, "debian-13");
   EXPECT_EQ(policy("v6.12.3").name, "linux-6.12");
   EXPECT_EQ(policy("4.18.0-513.5.1.el8_9.x86_64").name, "rhel-8");
   EXPECT_EQ(policy("5.14.0-427.el9.x86_64").name, "rhel-9");
@@ -149,6 +151,39 @@ TEST_F(KernelTable, AnUnknownVersionHasTheRulesOfTheNearestOlderOneAndSaysSo) {
   EXPECT_THAT(mistake("2.6.9"), HasSubstr("the oldest is linux-2.6.27"));
   EXPECT_THAT(mistake("linux-six"), AllOf(HasSubstr("mlocksim list kernels"), Not(HasSubstr("did you mean"))));
   EXPECT_THAT(mistake("debian-21"), HasSubstr("did you mean debian-1"));
+}
+
+// Later changes are laid over earlier ones: the order of the file is that of the releases.
+TEST_F(KernelTable, RefusesATableWhoseRowsAreOutOfPlace) {
+  const std::string table = R"(schema: mlocksim/1
+name: linux
+releases: {6: 0 .. 9}
+oldest: {}
+changes:
+  - {release: 6.1, what: a, source: b}
+  - {release: 6.4, what: a, source: b}
+distributions:
+  some-1: {kernel: 6.2, source: b, uname: .s1}
+  some-2: {kernel: 6.2, source: b, uname: .s2}
+)";
+  const auto mistakes = [&](const std::string& what, const std::string& by) {
+    return tests::mistakes_of([&] { (void)read_kernel_table(tests::write("t.yaml", with(what, by, table))); });
+  };
+  EXPECT_THAT(mistakes("6.4", "6.5"), IsEmpty());
+  EXPECT_THAT(mistakes("release: 6.4", "release: 6.0"), ElementsAre(HasSubstr("6.0 stands behind 6.1")));
+  EXPECT_THAT(mistakes("release: 6.4", "release: 6.1"), ElementsAre(HasSubstr("6.1 stands behind 6.1")));
+  EXPECT_THAT(mistakes("release: 6.4", "release: 6.10"), ElementsAre(HasSubstr("6.10 is none of the `releases`")));
+  EXPECT_THAT(mistakes("some-2: {kernel: 6.2", "some-2: {kernel: 5.2"), ElementsAre(HasSubstr("5.2 is none of")));
+  EXPECT_THAT(mistakes(".s2", ".s1"), ElementsAre(HasSubstr("some-1 has that `uname` already")));
+  EXPECT_THAT(mistakes("some-2", "linux-6.2"), ElementsAre(HasSubstr("a name that is not a version")));
+}
+
+TEST_F(KernelTable, WithoutATableThatIsWhatIsSaid) {
+  const auto empty = tests::folder() / "configs";
+  std::filesystem::create_directories(empty);
+  ASSERT_EQ(setenv("MLOCKSIM_CONFIGS", empty.c_str(), 1), 0);
+  EXPECT_THAT(mistake("6.1"), HasSubstr("there is no table of kernels in"));
+  tests::use_source_configs();
 }
 
 TEST_F(KernelTable, SaysWhatIsFromMemoryWhereItStillCounts) {

@@ -43,7 +43,8 @@ TEST(KernelVersion, IsFoundInWhatPeopleSay) {
     EXPECT_EQ(named->release, spelling.release) << spelling.text;
     EXPECT_EQ(named->rest, spelling.rest) << spelling.text;
   }
-  for (const std::string other : {"downgrade", "linux-", "linux-6", "6", "v", "debian-12", "6.4x", ""}) {
+  for (const std::string other : {"downgrade", "linux-", "linux-6", "6", "v", "debian-12", "6.4x", "6.4.x", "6.4-",
+                                  "6.4_foo", "linux-6.4.yaml", ""}) {
     EXPECT_FALSE(parse_uname(other)) << other;
   }
 }

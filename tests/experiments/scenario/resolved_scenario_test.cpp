@@ -18,7 +18,7 @@ namespace experiments {
 namespace {
 
 TEST(ResolvedScenarioTest, HashesAsEverybodyDoes) {
-  EXPECT_EQ(sha1_of("abc"), "55777591d8c093dd3ac421731473f63cbfcd3d74");
+  EXPECT_EQ(sha1_of("abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
 }
 
 TEST(ResolvedScenarioTest, WhichKernelAPolicyIsOfDoesNotMakeItAnother) {
