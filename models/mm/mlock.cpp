@@ -318,7 +318,8 @@ PageIndex populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex st
   drain(current, LruDrain::under_lock);
   PageIndex page = start;
   while (page < end) {
-    page = pass_over_mlocked(current, mm, page, end);
+    // Since 2.6.38 get_user_pages is asked for the whole range at once; before, batches begin where they begin.
+    if (policy_of(current).populate.mode == HoldMode::drop_and_read) page = pass_over_mlocked(current, mm, page, end);
     const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
     const PageIndex reached = get_user_pages(current, mm, vma, page, batch_end, io);
     mlock_present_pages(current, mm, page, reached);
