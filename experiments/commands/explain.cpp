@@ -13,8 +13,6 @@
 
 namespace experiments {
 
-namespace {}  // namespace
-
 int command_explain(const Arguments& arguments) {
   CommandLine line(
       "explain SCENARIO [OPTION]...",

@@ -67,9 +67,9 @@ models::FaulterSpec read_faulter(YamlMap& thread, const Regions& regions, Target
   if (const auto field = thread.find("region")) {
     if (const auto* region = region_of(field, regions)) faulter.region = region->name;
   }
-  using By = models::FaulterSpec::By;
+  using models::FaultMode;
   assign(faulter.by, thread.find("by"), [](const YamlField& field) {
-    return choice_of<By>(field, {{"user", By::user}, {"kernel", By::kernel}});
+    return choice_of<FaultMode>(field, {{"user", FaultMode::user}, {"kernel", FaultMode::kernel}});
   });
   faulter.arrival = read_arrival(thread);
   return faulter;

@@ -77,17 +77,6 @@ std::string about_of(const std::filesystem::path& file) {
   return about == nullptr ? std::string() : about->value.scalar;
 }
 
-/// The shipped files of a kind, sorted by name.
-std::vector<ConfigEntry> shipped_files(ConfigKind kind) {
-  std::vector<ConfigEntry> entries;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(shipped_folder(kind), ignored)) {
-    if (is_config(entry)) entries.push_back({entry.path().stem().string(), about_of(entry.path()), entry.path()});
-  }
-  std::sort(entries.begin(), entries.end(), [](const ConfigEntry& a, const ConfigEntry& b) { return a.name < b.name; });
-  return entries;
-}
-
 /// Versions are never suggested by their spelling.
 std::vector<std::string> with_distributions(std::vector<std::string> names) {
   for (const Distribution& each : kernel_table().distributions) names.push_back(each.name);
@@ -163,7 +152,7 @@ Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& 
     if (const auto kernel = find_kernel(name)) return *kernel;
   }
   std::vector<std::string> names;
-  for (const ConfigEntry& shipped : shipped_files(kind)) names.push_back(shipped.name);
+  for (const ConfigEntry& shipped : list_files(kind)) names.push_back(shipped.name);
   if (kind == ConfigKind::policies && name.starts_with("linux")) {
     return Refusal{
         fmt::format("there is no policy '{}': expected a kernel such as linux-6.1 (mlocksim list kernels)", name)};
@@ -195,8 +184,18 @@ const YamlNode& ConfigFiles::load(const std::filesystem::path& file) {
   return files_.emplace(file, std::move(root)).first->second;
 }
 
+std::vector<ConfigEntry> list_files(ConfigKind kind) {
+  std::vector<ConfigEntry> entries;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(shipped_folder(kind), ignored)) {
+    if (is_config(entry)) entries.push_back({entry.path().stem().string(), about_of(entry.path()), entry.path()});
+  }
+  std::sort(entries.begin(), entries.end(), [](const ConfigEntry& a, const ConfigEntry& b) { return a.name < b.name; });
+  return entries;
+}
+
 std::vector<ConfigEntry> list_configs(ConfigKind kind) {
-  std::vector<ConfigEntry> entries = shipped_files(kind);
+  std::vector<ConfigEntry> entries = list_files(kind);
   if (kind != ConfigKind::policies) return entries;
   for (const KernelSpan& span : kernel_spans()) {
     const std::filesystem::path path = *find_kernel(span.name).value();

@@ -57,7 +57,9 @@ struct ConfigEntry {
   std::filesystem::path path;
 };
 
-/// The shipped files of a kind, sorted by name. Of policies, behind them, each kernel that differs from the one before.
+/// The shipped files of a kind, sorted by name.
+[[nodiscard]] std::vector<ConfigEntry> list_files(ConfigKind kind);
+/// The same, and of policies, behind them, each kernel that differs from the one before.
 [[nodiscard]] std::vector<ConfigEntry> list_configs(ConfigKind kind);
 
 // --- for the readers of each kind ---------------------------------------------------------------------------

@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include "experiments/scenario/config_catalogue.h"
-#include "experiments/scenario/kernel_table.h"
 #include "experiments/scenario/kernel_version.h"
 #include "experiments/scenario/policy_knobs.h"
 #include "experiments/scenario/yaml_reader.h"
@@ -189,8 +188,7 @@ std::optional<models::Policy> read_policy_value(const YamlField& field, const st
 
 std::vector<models::Policy> kernel_policies() {
   std::vector<models::Policy> kernels;
-  for (const ConfigEntry& shipped : list_configs(ConfigKind::policies)) {
-    if (kernel_policy(shipped.path)) continue;
+  for (const ConfigEntry& shipped : list_files(ConfigKind::policies)) {
     std::vector<Diagnostic> diagnostics;
     models::Policy policy;
     (void)read_config(shipped.path, ConfigKind::policies, diagnostics,

@@ -78,7 +78,7 @@ class ScenarioReader {
     if (const auto policies = map.find("policies")) {
       for (const YamlEntry& entry : policies->node().entries) add(entry.value);
     }
-    for (const ConfigEntry& shipped : list_configs(ConfigKind::policies)) names.push_back(shipped.name);
+    for (const ConfigEntry& shipped : list_files(ConfigKind::policies)) names.push_back(shipped.name);
     for (const std::string& kernel : kernel_names()) names.push_back(kernel);
     return names;
   }

@@ -53,22 +53,22 @@ Rwsem::Rules Rwsem::rules_of(const Settings& settings) {
 void Rwsem::down(Task& current, LockMode mode) {
   current.might_sleep();
   current.work(costs_.rwsem_operation);
-  const sim::Time now = current.settle();
-  ++statistics_of(mode).acquisitions;
-  charge_waits(now);
-  Waiter waiter{&current, mode, now};
-  std::visit([&](auto& rules) { down(rules, waiter); }, rules_);
+  acquire(current, mode, current.settle());
 }
 
 bool Rwsem::down_read_trylock(Task& current) {
   current.work(costs_.rwsem_operation);
   const sim::Time now = current.settle();
   if (write_held() || is_contended()) return false;
-  ++statistics_of(LockMode::read).acquisitions;
-  charge_waits(now);
-  Waiter waiter{&current, LockMode::read, now};
-  std::visit([&](auto& rules) { down(rules, waiter); }, rules_);
+  acquire(current, LockMode::read, now);
   return true;
+}
+
+void Rwsem::acquire(Task& current, LockMode mode, sim::Time now) {
+  ++statistics_of(mode).acquisitions;
+  charge_waits(now);
+  Waiter waiter{&current, mode, now};
+  std::visit([&](auto& rules) { down(rules, waiter); }, rules_);
 }
 
 void Rwsem::tell(const Task& task, LockOperation operation) const {

@@ -134,6 +134,7 @@ class Rwsem {
   void tell(const Task& task, LockOperation operation) const;
 
   void down(Task& current, LockMode mode);
+  void acquire(Task& current, LockMode mode, sim::Time now);
   void down(Fifo& rules, Waiter& waiter);
   template <WritersTry<Waiter*> R>
   void down(R& rules, Waiter& waiter);

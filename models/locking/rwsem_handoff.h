@@ -68,6 +68,14 @@ class HandoffRwsem : public RwsemQueue<Waiter, Entry>, public RwsemSpinners<Wait
   using Try = RwsemTry;
   using Spin = RwsemSpin;
 
+  /// Returns whether somebody has to be woken: call wake. Precondition: held for read.
+  [[nodiscard]] bool release_read() {
+    assert(readers_ > 0);
+    if (--readers_ > 0 || queue_.empty()) return false;
+    nonspinnable_ = false;
+    return true;
+  }
+
   /// rwsem_rspin_threshold: how long a writer spins on readers at most.
   [[nodiscard]] sim::Nanoseconds reader_spin_limit() const {
     return sim::Nanoseconds{std::chrono::microseconds{20 + std::min<std::size_t>(readers_, 30)}} / 2;
@@ -157,13 +165,6 @@ class HandoffRwsem : public RwsemQueue<Waiter, Entry>, public RwsemSpinners<Wait
     queue_ = std::move(staying);
     reader_owned_ = true;
     handoff_ = false;
-  }
-
-  // Whether wakes grants it to `waiter`, who has just queued: then it has it, and is not to be woken.
-  static bool granted_to(const Waiter& waiter, Wakes& wakes) {
-    if (wakes.granted.empty() || wakes.granted.back() != waiter) return false;
-    wakes.granted.pop_back();
-    return true;
   }
 
   RwsemTimeout timeout_;

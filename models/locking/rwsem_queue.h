@@ -72,6 +72,13 @@ class RwsemQueue {
   [[nodiscard]] bool is_free() const { return !writer_ && readers_ == 0; }
   [[nodiscard]] bool reader_heads_queue() const { return !queue_.empty() && queue_.front().mode == LockMode::read; }
 
+  // Whether wakes grants it to `waiter`, who has just queued: then it has it, and is not to be woken.
+  static bool granted_to(const Waiter& waiter, RwsemWakes<Waiter>& wakes) {
+    if (wakes.granted.empty() || wakes.granted.back() != waiter) return false;
+    wakes.granted.pop_back();
+    return true;
+  }
+
   // The readers at the head, up to the first writer.
   void let_front_readers_in(std::vector<Waiter>& granted) {
     while (reader_heads_queue()) {

@@ -54,14 +54,6 @@ class SpinHandoffRwsem : public HandoffRwsem<Waiter> {
     return Base::granted_to(waiter, wakes) ? Read::taken : Read::queued;
   }
 
-  /// Returns whether somebody has to be woken: call wake. Precondition: held for read.
-  [[nodiscard]] bool release_read() {
-    assert(readers_ > 0);
-    if (--readers_ > 0 || queue_.empty()) return false;
-    nonspinnable_ = false;
-    return true;
-  }
-
   // Writers.
 
   /// rwsem_write_trylock.

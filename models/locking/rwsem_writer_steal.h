@@ -39,9 +39,7 @@ class WriterStealRwsem : public RwsemQueue<Waiter> {
     queue_.push_back({waiter, LockMode::read});
     if (!Base::is_free()) return Read::queued;
     wake(now, wakes);
-    if (wakes.granted.empty() || wakes.granted.back() != waiter) return Read::queued;
-    wakes.granted.pop_back();
-    return Read::taken;
+    return Base::granted_to(waiter, wakes) ? Read::taken : Read::queued;
   }
 
   /// Returns whether somebody has to be woken: call wake. Precondition: held for read.

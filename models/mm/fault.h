@@ -13,6 +13,7 @@
 // the allocation. Validated by tests/models/mm/fault_test.cpp.
 #pragma once
 
+#include "models/spec/fault_mode.h"
 #include "models/spec/page.h"
 
 namespace models {
@@ -24,12 +25,6 @@ class Task;
 enum class Backing {
   region,    ///< it stays, and the page table knows it
   streamed,  ///< a fresh page of an endless stream that nobody looks at again: it can be reclaimed
-};
-
-/// Where the instruction that faults runs.
-enum class FaultMode {
-  user,
-  kernel,  ///< copy_to_user and the like
 };
 
 /// A fault at `page`. Takes and releases the VMA's lock or mmap_sem for read. Outside any VMA nothing happens under the

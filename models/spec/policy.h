@@ -114,8 +114,8 @@ struct Policy {
   bool munlock_visits_absent = false;  ///< the walk looks at every address, populated or not (3.x to 5.17)
   Hold munmap;                         ///< munmap: write_held, or downgrade for the zap (4.20)
   bool munlock_in_zap = false;         ///< munmap: pages are munlocked as they are zapped, not in a walk before (5.18)
+  bool munmap_exclusive_below_stack = false;  ///< munmap: no downgrade if the next VMA is a stack (5.8 to 6.4)
   Hold grow;  ///< populating what brk, stack growth, mmap(MAP_LOCKED) and remap_file_pages add: not chunked_write
-  bool munmap_exclusive_below_stack = false;  ///< ... munmap: no downgrade if the next VMA is a stack (4.20 to 6.4)
   FaultLock fault = FaultLock::mmap_sem;
   VmaLockCovers vma_lock_covers = VmaLockCovers::files;
   FirstTouch first_touch = FirstTouch::mmap_sem;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "models/spec/advice.h"
+#include "models/spec/fault_mode.h"
 #include "models/spec/page.h"
 #include "models/spec/sched.h"
 #include "sim/distribution.h"
@@ -67,13 +68,9 @@ struct LockerSpec {
 
 /// One page fault a request: on fresh pages of an anonymous area of its own, or anywhere in a region of its process.
 struct FaulterSpec {
-  enum class By {
-    user,    ///< an instruction of the program
-    kernel,  ///< read(), recv() and the like into such a page (copy_to_user): mmap_sem, whatever the policy's faults do
-  };
   std::optional<std::string> region;
   Arrival arrival;
-  By by = By::user;
+  FaultMode by = FaultMode::user;
   bool operator==(const FaulterSpec&) const = default;
 };
 

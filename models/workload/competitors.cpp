@@ -40,13 +40,12 @@ Advice opposite_of(Advice advice) {
 
 void run(Task& current, const Workplace& at, const FaulterSpec& spec) {
   Mm& mm = at.mm;
-  const FaultMode mode = spec.by == FaulterSpec::By::user ? FaultMode::user : FaultMode::kernel;
   if (spec.region) {
     const Region& region = at.regions.at(*spec.region);
     const boost::random::uniform_int_distribution<std::int64_t> offset(0, region.pages.count() - 1);
     make_requests(current, mm, spec.arrival, at.record, [&] {
       const PageIndex page = region.start + PageCount(offset(current.stream(Purpose::pages)));
-      do_page_fault(current, mm, page, Backing::region, mode);
+      do_page_fault(current, mm, page, Backing::region, spec.by);
     });
     return;
   }
@@ -54,7 +53,7 @@ void run(Task& current, const Workplace& at, const FaulterSpec& spec) {
   const PageIndex arena = mm.get_unmapped_area(PageCount(1));
   mm.anon_vma_prepare(*mm.insert_vma(arena, arena + PageCount(1), VmFlags{}));
   make_requests(current, mm, spec.arrival, at.record,
-                [&] { do_page_fault(current, mm, arena, Backing::streamed, mode); });
+                [&] { do_page_fault(current, mm, arena, Backing::streamed, spec.by); });
 }
 
 void run(Task& current, const Workplace& at, const ProcReaderSpec& spec) {

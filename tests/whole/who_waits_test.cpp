@@ -164,6 +164,10 @@ constexpr Waits kNo = Waits::no;
 constexpr Waits kHalf = Waits::half;
 constexpr Waits kYes = Waits::yes;
 
+const std::map<std::string, std::vector<Waits>> kOnlyWriters{
+    {"mmap", {kYes}},       {"maps", {kNo}},         {"smaps_rollup", {kNo}}, {"cmdline", {kNo}},
+    {"fault apart", {kNo}}, {"fault beside", {kNo}}, {"kernel fault", {kNo}}};
+
 void lock_all(Task& task, models::Mm& mm) { (void)sys_mlock(task, mm, kStart, kPages); }
 void unlock_all(Task& task, models::Mm& mm) { (void)sys_munlock(task, mm, kStart, kPages); }
 void protect_all(Task& task, models::Mm& mm) { (void)sys_mprotect(task, mm, kStart, kPages, true); }
@@ -184,14 +188,7 @@ TEST(WhoWaits, ForMlockOfResidentPagesReadersForItsFirstHalfAndWritersForAllOfIt
 }
 
 TEST(WhoWaits, ForMlockOfWhatIsLockedAlreadyOnlyWriters) {
-  expect({{"mlock again", lock_all, true, true},
-          {{"mmap", {kYes}},
-           {"maps", {kNo}},
-           {"smaps_rollup", {kNo}},
-           {"cmdline", {kNo}},
-           {"fault apart", {kNo}},
-           {"fault beside", {kNo}},
-           {"kernel fault", {kNo}}}});
+  expect({{"mlock again", lock_all, true, true}, kOnlyWriters});
 }
 
 TEST(WhoWaits, ForMunlockEverybodyButAUserFaultInAnotherVma) {
@@ -217,14 +214,7 @@ TEST(WhoWaits, ForMprotectEverybodyButAUserFaultInAnotherVma) {
 }
 
 TEST(WhoWaits, ForDontneedOfSeveralVmasOnlyWriters) {
-  expect({{"madvise", drop_all, true, false, false},
-          {{"mmap", {kYes}},
-           {"maps", {kNo}},
-           {"smaps_rollup", {kNo}},
-           {"cmdline", {kNo}},
-           {"fault apart", {kNo}},
-           {"fault beside", {kNo}},
-           {"kernel fault", {kNo}}}});
+  expect({{"madvise", drop_all, true, false, false}, kOnlyWriters});
 }
 
 TEST(WhoWaits, ForDontneedWithinOneVmaNobodySince617) {
@@ -233,16 +223,7 @@ TEST(WhoWaits, ForDontneedWithinOneVmaNobodySince617) {
   tests::check_in_child([&] { EXPECT_EQ(waits_of("linux-6.18", call, "mmap"), kNo); });
 }
 
-TEST(WhoWaits, ForMunmapOnlyWriters) {
-  expect({{"munmap", unmap_all, true, false},
-          {{"mmap", {kYes}},
-           {"maps", {kNo}},
-           {"smaps_rollup", {kNo}},
-           {"cmdline", {kNo}},
-           {"fault apart", {kNo}},
-           {"fault beside", {kNo}},
-           {"kernel fault", {kNo}}}});
-}
+TEST(WhoWaits, ForMunmapOnlyWriters) { expect({{"munmap", unmap_all, true, false}, kOnlyWriters}); }
 
 }  // namespace
 }  // namespace experiments

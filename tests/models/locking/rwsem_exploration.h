@@ -499,4 +499,15 @@ class Exploration {
   bool failed_ = false;
 };
 
+/// All histories of one to three tasks with one to three sections each; the exploration's own checks fail if a rule
+/// does.
+template <class Exploration>
+void explore_fewer_tasks(bool spins, bool times_out) {
+  for (const std::size_t tasks : {1U, 2U, 3U}) {
+    for (const int sections : {1, 2, 3}) {
+      EXPECT_GT(Exploration({tasks, sections, spins, times_out}).situations(), 0U);
+    }
+  }
+}
+
 }  // namespace tests

@@ -15,6 +15,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/lock_waits.h"
 #include "tests/support/random_scheduler.h"
+#include "tests/support/rwsem_machine.h"
 #include "tests/support/small_machine.h"
 
 namespace models {
@@ -29,21 +30,10 @@ using tests::SmallMachine;
 using tests::SmallMachineSpec;
 using tests::work_in_steps;
 
-constexpr Nanoseconds kOperation = 3ns;
-constexpr Nanoseconds kWake = 11ns;
-constexpr Nanoseconds kLatency = 30ns;
-constexpr Nanoseconds kSwitch = 7ns;
-
-SmallMachineSpec machine(RwsemFlavour flavour, bool stepwise = false) {
-  SmallMachineSpec spec;
-  spec.scheduler.wake_up_latency = kLatency;
-  spec.scheduler.context_switch = kSwitch;
-  spec.costs.rwsem_operation = kOperation;
-  spec.costs.rwsem_wake = kWake;
-  spec.policy.rwsem = flavour;
-  spec.stepwise = stepwise;
-  return spec;
-}
+using tests::kLatency;
+using tests::kOperation;
+using tests::kSwitch;
+using tests::kWake;
 
 void take(Task& task, Rwsem& semaphore, LockMode mode, Nanoseconds hold) {
   mode == LockMode::read ? semaphore.down_read(task) : semaphore.down_write(task);
@@ -88,7 +78,7 @@ void add_loop(SmallMachine& world, LockMode mode, std::int64_t begin, Nanosecond
 TEST(WriterSteal, ANewcomerTakesItWhileTheFirstInTheQueueWakesUp) {
   for (const RwsemFlavour flavour : {RwsemFlavour::fifo, RwsemFlavour::writer_steal}) {
     check_in_child([&] {
-      SmallMachine world(machine(flavour));
+      SmallMachine world(tests::rwsem_machine(flavour));
       Time queued;
       Time newcomer;
       const Time released = add_sleeping_writer(world);
@@ -105,7 +95,7 @@ TEST(WriterSteal, ANewcomerTakesItWhileTheFirstInTheQueueWakesUp) {
 
 TEST(WriterSteal, ANewReaderWaitsForTheWriterThatWakesUp) {
   check_in_child([] {
-    SmallMachine world(machine(RwsemFlavour::writer_steal));
+    SmallMachine world(tests::rwsem_machine(RwsemFlavour::writer_steal));
     Time queued;
     Time reader;
     const Time released = add_sleeping_writer(world);
@@ -119,7 +109,7 @@ TEST(WriterSteal, ANewReaderWaitsForTheWriterThatWakesUp) {
 
 TEST(WriterSpin, AWriterSpinsOnAWriterAndNotOnReaders) {
   check_in_child([] {
-    SmallMachine world(machine(RwsemFlavour::writer_spin));
+    SmallMachine world(tests::rwsem_machine(RwsemFlavour::writer_spin));
     std::array<Time, 4> got;
     add(world, LockMode::write, 1000, 500ns, got[0]);
     add(world, LockMode::write, 1200, 100ns, got[1]);
@@ -136,7 +126,7 @@ TEST(WriterSpin, AWriterSpinsOnAWriterAndNotOnReaders) {
 TEST(ReaderSpin, AReaderSpinsOnAWriterAndSoHasItAtTheMomentOfTheRelease) {
   for (const RwsemFlavour flavour : {RwsemFlavour::reader_spin, RwsemFlavour::spin_handoff}) {
     check_in_child([&] {
-      SmallMachine world(machine(flavour));
+      SmallMachine world(tests::rwsem_machine(flavour));
       std::array<Time, 2> got;
       add(world, LockMode::write, 1000, 500ns, got[0]);
       add(world, LockMode::read, 1200, 300ns, got[1]);
@@ -151,7 +141,7 @@ TEST(ReaderSpin, AReaderSpinsOnAWriterAndSoHasItAtTheMomentOfTheRelease) {
 TEST(ReaderSpin, AReaderGetsInBesideReadersPastAWriterThatQueues) {
   for (const RwsemFlavour flavour : {RwsemFlavour::reader_spin, RwsemFlavour::spin_handoff}) {
     check_in_child([&] {
-      SmallMachine world(machine(flavour));
+      SmallMachine world(tests::rwsem_machine(flavour));
       world.add_at(1000, [&world](Task& task) {
         world.mm.mmap_sem.down_write(task);
         task.sleep_until(at(6000));
@@ -174,7 +164,7 @@ TEST(ReaderSpin, AReaderGetsInBesideReadersPastAWriterThatQueues) {
 
 TEST(ReaderSpin, AfterAWriterHasSpunOnReadersInVainReadersQueueBehindIt) {
   check_in_child([] {
-    SmallMachine world(machine(RwsemFlavour::reader_spin));
+    SmallMachine world(tests::rwsem_machine(RwsemFlavour::reader_spin));
     std::array<Time, 3> got;
     add(world, LockMode::read, 1000, 30us, got[0]);
     add(world, LockMode::write, 2000, 100ns, got[1]);
@@ -191,7 +181,7 @@ TEST(ReaderSpin, AfterAWriterHasSpunOnReadersInVainReadersQueueBehindIt) {
 // A writer beside a reader that takes it again as soon as it has given it up, before the writer has woken up.
 Nanoseconds longest_wait_beside_a_reader_loop(RwsemFlavour flavour, Nanoseconds tick) {
   const std::string longest = tests::in_child([&] {
-    SmallMachineSpec spec = machine(flavour);
+    SmallMachineSpec spec = tests::rwsem_machine(flavour);
     spec.scheduler.tick = tick;
     spec.scheduler.wake_up_latency = 5us;
     SmallMachine world(spec);
@@ -234,7 +224,7 @@ TEST(WaitTimeout, CountsWholeTicksAfterTheOneInWhichItBegins) {
 // One that has fallen asleep, among three of which one always spins.
 Nanoseconds wait_beside_spinners(RwsemFlavour flavour, Nanoseconds duration) {
   const std::string waited = tests::in_child([&] {
-    SmallMachine world(machine(flavour));
+    SmallMachine world(tests::rwsem_machine(flavour));
     add_sleeping_writer(world);
     Time got;
     add(world, LockMode::write, 2000, 1us, got);
@@ -260,7 +250,7 @@ TEST(WriterSpin, NothingEndsTheWaitOfAQueuedWriterBesideWritersThatAlwaysSpin) {
 // How often a reader that queued first gets in before the writer that spins.
 int queue_wins(RwsemFlavour flavour, int rounds, std::uint64_t seed) {
   const std::string wins = tests::in_child([&] {
-    SmallMachineSpec spec = machine(flavour);
+    SmallMachineSpec spec = tests::rwsem_machine(flavour);
     spec.seed = seed;
     SmallMachine world(spec);
     std::vector<Time> read(static_cast<std::size_t>(rounds));
@@ -305,7 +295,7 @@ TEST(SpinnerAndQueue, RaceTheSameWayUnderEachFlavourAndAnotherUnderAnotherSeed) 
 
 TEST(SpinnerAndQueue, AWriterAtTheHeadIsAlwaysLateBecauseItHasToWakeUp) {
   check_in_child([] {
-    SmallMachine world(machine(RwsemFlavour::writer_spin));
+    SmallMachine world(tests::rwsem_machine(RwsemFlavour::writer_spin));
     world.add_at(1000, [&world](Task& task) {
       world.mm.mmap_sem.down_write(task);
       task.sleep_until(at(2000));
@@ -392,7 +382,7 @@ class RandomSections {
 
 std::string random_history(RwsemFlavour flavour, std::uint64_t seed, bool stepwise) {
   sim::Stream chance(seed, "test", "rwsem");
-  SmallMachineSpec spec = machine(flavour, stepwise);
+  SmallMachineSpec spec = tests::rwsem_machine(flavour, stepwise);
   spec.cpus = 1 + static_cast<int>(chance() % 6);
   // With the longer unit, waits come near the limit of spinning on readers, or the timeout.
   const Nanoseconds unit = std::array{1ns, 100ns, 5000ns}[chance() % 3];

@@ -10,6 +10,7 @@
 #include "models/locking/rwsem.h"
 #include "tests/support/in_child.h"
 #include "tests/support/lock_waits.h"
+#include "tests/support/rwsem_machine.h"
 #include "tests/support/small_machine.h"
 
 namespace models {
@@ -24,21 +25,12 @@ using tests::SmallMachine;
 using tests::SmallMachineSpec;
 using tests::work_in_steps;
 
-constexpr Nanoseconds kOperation = 3ns;
-constexpr Nanoseconds kWake = 11ns;
-constexpr Nanoseconds kLatency = 30ns;
-constexpr Nanoseconds kSwitch = 7ns;
+using tests::kLatency;
+using tests::kOperation;
+using tests::kSwitch;
+using tests::kWake;
 
-SmallMachineSpec machine(bool stepwise) {
-  SmallMachineSpec spec;
-  spec.scheduler.wake_up_latency = kLatency;
-  spec.scheduler.context_switch = kSwitch;
-  spec.costs.rwsem_operation = kOperation;
-  spec.costs.rwsem_wake = kWake;
-  spec.policy.rwsem = RwsemFlavour::spin_handoff;
-  spec.stepwise = stepwise;
-  return spec;
-}
+SmallMachineSpec machine(bool stepwise) { return tests::rwsem_machine(RwsemFlavour::spin_handoff, stepwise); }
 
 using tests::Waits;
 using tests::waits_of;
