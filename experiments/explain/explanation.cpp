@@ -395,14 +395,15 @@ Trial trial_of(const Remedy& remedy, const Outcome& outcome, const Results& toge
   return trial;
 }
 
-/// Whether two kernels do the same for the victims, as far as a reader cares.
+/// Whether two kernels do the same for each victim, as far as a reader cares: one that helps some of them is not one
+/// that helps nobody.
 bool alike(const Trial& one, const Trial& other) {
-  if (one.failure != other.failure || one.helps() != other.helps() || one.worse != other.worse) return false;
-  if (!one.helps()) return true;
+  if (one.failure != other.failure || one.worse != other.worse) return false;
   return std::equal(one.victims.begin(), one.victims.end(), other.victims.begin(), other.victims.end(),
                     [](const TailChange& a, const TailChange& b) {
                       const auto [less, more] = std::minmax(a.after, b.after);
-                      return more - less <= judgement::kAboutAsMuch * more;
+                      const bool as_much = more - less <= judgement::kAboutAsMuch * more;
+                      return kind_of(a) == kind_of(b) && (as_much || kind_of(a) != Change::shorter);
                     });
 }
 

@@ -156,6 +156,29 @@ TEST(ExplainedIncident, OfTelegrafIsTheChainOfReaderWriterAndFaultersAndAnyOfThr
   for (std::size_t each = 0; each < 4; ++each) EXPECT_TRUE(explanation.trials.at(each).helps()) << best[each];
 }
 
+// What was merged helps the mapper and not the reader at nice 15 beside a busy thread: it is not one line with kernels
+// that help neither.
+TEST(ExplainedIncident, OfProcMmapSemTestTellsTheKernelThatHelpsTheMapper) {
+  tests::use_source_configs();
+  ExplainRequest request;
+  request.run.scenario = "proc_mmap_sem_test";
+  request.run.sets = {"duration=2s"};
+  request.workers = 2;
+  const Explanation explanation = explain(request, [](std::size_t, std::size_t) {});
+  const auto mapper_under = [&](const models::KernelVersion& kernel) {
+    for (const Trial& trial : explanation.trials) {
+      const auto& span = trial.remedy.kernels;
+      if (!span || kernel < span->first || span->last < kernel) continue;
+      for (const TailChange& change : trial.victims) {
+        if (change.class_name == "mapper") return change.after / change.before;
+      }
+    }
+    throw std::logic_error("no such kernel was tried");
+  };
+  EXPECT_GT(mapper_under({6, 16}), 0.5);
+  EXPECT_LT(mapper_under({6, 17}), 0.05);
+}
+
 // --- the published rows of proc-mmap_sem-test -------------------------------------------------------------------
 
 /// What was published of `cpus` CPUs with a cat and a busy thread each, which does not sleep or does (D = 2).
