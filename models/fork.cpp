@@ -11,7 +11,8 @@ namespace models {
 namespace {
 
 void copy_page_range(Task& current, const Mm& parent, const Vma& vma) {
-  look_at_page_range(current, parent, vma.start, vma.end, {.present = current.kernel().costs.fork_page});
+  const Costs& costs = current.kernel().costs;
+  look_at_page_range(current, parent, vma.start, vma.end, {.present = costs.fork_page, .huge = costs.fork_huge});
 }
 
 void dup_mmap(Task& current, Mm& parent) {

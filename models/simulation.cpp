@@ -23,13 +23,15 @@ namespace {
 
 // A process with what its threads need to find.
 struct Process {
-  Process(const ProcessSpec& spec, Kernel& kernel, std::uint64_t seed)
+  Process(const ProcessSpec& spec, Kernel& kernel, Thp thp, std::uint64_t seed)
       : mm(spec.name, kernel.costs, kernel.policy.rwsem, kernel.cpus.spec().tick, seed) {
     mm.anon_owner = kernel.zone.add_owner({.mm = &mm});
     mm.cap_ipc_lock = spec.cap_ipc_lock;
     mm.rlimit_memlock = spec.rlimit_memlock;
     for (const RegionSpec& region : spec.regions) {
-      const Region mapped = region_at(region, mm.get_unmapped_area(pages_of(region.size)));
+      // A region of THP may get its huge pages later, on advice.
+      const int alignment = region.folio_order.value_or(kPmdOrder);
+      const Region mapped = region_at(region, mm.get_unmapped_area(pages_of(region.size), alignment), thp);
       add_region(mapped, region.name);
       set_owner(kernel, region, mapped);
       set_up_pages(kernel, region, mapped);
@@ -49,9 +51,11 @@ struct Process {
   // Reclaim tells the pages of a region from others that are touched more often, or have a file.
   void set_owner(Kernel& kernel, const RegionSpec& spec, const Region& region) {
     const bool file = spec.kind == RegionSpec::Kind::file;
-    if (!file && !spec.touched_every) return;
-    const OwnerId owner = kernel.zone.add_owner({.mm = &mm, .file = file, .touched_every = spec.touched_every});
-    mm.set_owner(region.start, region.start + region.pages, owner);
+    const bool hugetlb = spec.kind == RegionSpec::Kind::hugetlb;
+    if (!file && !hugetlb && !spec.touched_every) return;
+    const PageOwner owner{.mm = &mm, .file = file, .hugetlb = hugetlb, .touched_every = spec.touched_every};
+    mm.set_owner(region.start, region.start + region.pages, kernel.zone.add_owner(owner));
+    if (hugetlb) kernel.zone.move(&ZoneCounts::free, &ZoneCounts::hugetlb, region.pages, sim::Time{});
   }
 
   void set_up_pages(Kernel& kernel, const RegionSpec& spec, const Region& region) {
@@ -66,11 +70,26 @@ struct Process {
         return;
       case RegionSpec::Pages::cached:
       case RegionSpec::Pages::resident:
-        kernel.zone.move(&ZoneCounts::free, &ZoneCounts::in_flight, region.pages, sim::Time{});
+        if (spec.kind != RegionSpec::Kind::hugetlb)
+          kernel.zone.move(&ZoneCounts::free, &ZoneCounts::in_flight, region.pages, sim::Time{});
         const bool mapped = spec.pages == RegionSpec::Pages::resident;
         change_pages(kernel, mm, region.start, end, PageState::absent,
                      mapped ? PageState::resident : PageState::cached);
+        if (mapped) set_up_folios(region);
         return;
+    }
+  }
+
+  // Each VMA has been faulted in by itself.
+  void set_up_folios(const Region& region) {
+    const auto order = static_cast<std::uint8_t>(region.flags.folio_order);
+    if (order == 0) return;
+    const Folio folio{order, order >= kPmdOrder};
+    for (int index = 0; index < region.vmas; ++index) {
+      const RegionPiece piece = piece_of(region, index);
+      const PageIndex first = folio.start(piece.start + folio.pages() - PageCount(1));
+      const PageIndex last = folio.start(piece.end);
+      if (first < last) mm.page_table.put_in_folios(first, last, folio);
     }
   }
 
@@ -121,7 +140,7 @@ class Simulation {
         engine_(options),
         kernel_(engine_, scenario.machine, policy, scenario.memory, task_groups(scenario)),
         end_(engine_.calendar(), [this] { end(); }) {
-    for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_, scenario.seed);
+    for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_, scenario.machine.thp, scenario.seed);
     background_.emplace(kernel_);
     begin_warm_up();
     kernel_.observer = std::move(observer);

@@ -164,6 +164,7 @@ Json to_json(const models::ZoneCounts& counts) {
           {"unevictable", counts.unevictable.count()},
           {"writeback", counts.writeback.count()},
           {"compressed", counts.compressed.count()},
+          {"hugetlb", counts.hugetlb.count()},
           {"in_flight", counts.in_flight.count()}};
 }
 

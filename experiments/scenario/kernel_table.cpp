@@ -367,4 +367,13 @@ Expected<YamlNode> kernel_scheduler(const std::string& name) {
   return scheduler;
 }
 
+std::optional<YamlNode> kernel_thp(const std::string& name) {
+  const auto kernel = known(name);
+  if (!kernel || !*kernel || (**kernel).distribution == nullptr) return std::nullopt;
+  for (const auto& [key, value] : (**kernel).distribution->config) {
+    if (key == "thp") return text_node(value);
+  }
+  return std::nullopt;
+}
+
 }  // namespace experiments

@@ -88,4 +88,8 @@ struct KernelTable {
 /// A refusal where there is no such kernel.
 [[nodiscard]] Expected<YamlNode> kernel_scheduler(const std::string& name);
 
+/// Whether that kernel's distribution turns transparent huge pages on, in the word of its configuration; nothing where
+/// the kernel is not a distribution's.
+[[nodiscard]] std::optional<YamlNode> kernel_thp(const std::string& name);
+
 }  // namespace experiments

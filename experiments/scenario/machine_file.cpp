@@ -62,6 +62,11 @@ std::optional<models::Throttling> throttling_of(const YamlField& field) {
                                {{"in_kernel", Throttling::in_kernel}, {"at_user_return", Throttling::at_user_return}});
 }
 
+std::optional<models::Thp> thp_of(const YamlField& field) {
+  using models::Thp;
+  return choice_of<Thp>(field, {{"always", Thp::always}, {"madvise", Thp::madvise}, {"never", Thp::never}});
+}
+
 void read_scheduler(const std::optional<YamlField>& field, models::SchedulerSpec& scheduler) {
   if (!field) return;
   YamlMap map = field->map("a map with era, preempt, context_switch and wake_up_latency");
@@ -90,6 +95,7 @@ models::Machine read_machine_keys(YamlMap& map) {
   assign(machine.about, map.find("about"), text_of);
   assign(machine.cpus, map.require("cpus"), count_up_to(kMostCpus));
   assign(machine.llc_cpus, map.find("llc_cpus"), count_up_to(kMostCpus));
+  assign(machine.thp, map.find("thp"), thp_of);
   read_scheduler(map.require("scheduler"), machine.scheduler);
   read_costs(map.require("costs"), machine.costs);
   map.refuse_unknown();
@@ -117,6 +123,7 @@ YamlNode with_kernel(const YamlField& machine) {
   if (!scheduler) return node;
   YamlNode below = node;
   below.entries.assign(1, {"scheduler", kernel.node().at, *scheduler});
+  if (const auto thp = kernel_thp(kernel.node().scalar)) below.entries.push_back({"thp", kernel.node().at, *thp});
   return overlay(std::move(below), node);
 }
 

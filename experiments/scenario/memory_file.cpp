@@ -290,7 +290,8 @@ void MemoryReader::place(const models::RegionSpec& region, const std::optional<Y
   if (memory_.size.count() == 0 || region.size.count() == 0) return;
   if (!fits_in_memory_and_swap(region, *size)) return;
   if (region.pages == Pages::swapped) swap_out(region.size, *size, pages);
-  if (region.pages == Pages::resident || region.pages == Pages::cached) take(region.size, *size);
+  const bool from_pool = region.kind == models::RegionSpec::Kind::hugetlb;  // which is set aside as a whole
+  if (from_pool || region.pages == Pages::resident || region.pages == Pages::cached) take(region.size, *size);
 }
 
 models::MemorySpec MemoryReader::memory() const {

@@ -27,6 +27,71 @@ std::optional<models::RegionSpec::Kind> kind_of_region(const YamlField& field) {
                          {"gate"});
 }
 
+struct PageSize {
+  models::RegionSpec::FolioOrder order;
+  bool hugetlb = false;
+};
+
+/// Those of anonymous folios are what mTHP has on x86-64: /sys/kernel/mm/transparent_hugepage/hugepages-*kB.
+const Choices<PageSize>& page_sizes() {
+  static const Choices<PageSize> sizes = {{"4KiB", {0}},
+                                          {"16KiB", {2}},
+                                          {"32KiB", {3}},
+                                          {"64KiB", {4}},
+                                          {"128KiB", {5}},
+                                          {"256KiB", {6}},
+                                          {"512KiB", {7}},
+                                          {"1MiB", {8}},
+                                          {"2MiB", {models::kPmdOrder}},
+                                          {"thp", {std::nullopt}},
+                                          {"hugetlb 2MiB", {models::kPmdOrder, true}},
+                                          {"hugetlb 1GiB", {models::kPudOrder, true}}};
+  return sizes;
+}
+
+/// Reads `page_size`, which may say the kind, too.
+class PageSizeReader {
+ public:
+  PageSizeReader(YamlMap& map, models::RegionSpec& region, bool says_kind) : map_(map), region_(region) {
+    const auto field = map_.find("page_size");
+    const auto size = field ? choice_of<PageSize>(*field, page_sizes()) : std::nullopt;
+    if (size) apply(*field, *size, says_kind);
+    if (!field && is_hugetlb()) region_.folio_order = models::kPmdOrder;  // default_hugepagesz on x86-64
+  }
+
+  /// Whole pages only, and VMAs of whole pages.
+  void check(const std::optional<YamlField>& size, const std::optional<YamlField>& vmas) const {
+    if (!is_hugetlb() || !region_.folio_order || region_.size.count() == 0) return;
+    const models::Bytes page = models::bytes_of(models::pages_of_order(*region_.folio_order));
+    if (region_.size.count() % page.count() != 0) {
+      size->refuse_expecting(fmt::format("a multiple of its pages' {}", spell(page)));
+    } else if (region_.size.count() / page.count() % region_.vmas != 0) {
+      vmas->refuse_expecting(fmt::format("VMAs of whole pages of {}", spell(page)));
+    }
+  }
+
+ private:
+  using Kind = models::RegionSpec::Kind;
+
+  [[nodiscard]] bool is_hugetlb() const { return region_.kind == Kind::hugetlb; }
+
+  void apply(const YamlField& field, const PageSize& size, bool says_kind) {
+    if (size.hugetlb && !says_kind) region_.kind = Kind::hugetlb;
+    const bool large = !size.order || *size.order > 0;
+    if (size.hugetlb != is_hugetlb()) {
+      field.refuse_expecting(is_hugetlb() ? "hugetlb 2MiB or hugetlb 1GiB, as the kind is hugetlb"
+                                          : "another page size: the kind is not hugetlb");
+    } else if (large && !size.hugetlb && region_.kind != Kind::anon) {
+      field.refuse_expecting("4KiB: only anonymous memory has larger pages, and hugetlb");
+    } else {
+      region_.folio_order = size.order;
+    }
+  }
+
+  YamlMap& map_;
+  models::RegionSpec& region_;
+};
+
 /// `absent` where the kind of region cannot have what the field says.
 models::RegionSpec::Pages read_pages(const YamlField& field, std::optional<models::RegionSpec::Kind> kind) {
   using Kind = models::RegionSpec::Kind;
@@ -35,7 +100,8 @@ models::RegionSpec::Pages read_pages(const YamlField& field, std::optional<model
       {"absent", Pages::absent}, {"resident", Pages::resident}, {"cached", Pages::cached}, {"swapped", Pages::swapped}};
   const Pages pages = choice_of<Pages>(field, choices).value_or(Pages::absent);
   if (pages == Pages::absent || !kind) return pages;
-  if (kind != Kind::anon && kind != Kind::file) {
+  const bool in_pool = kind == Kind::hugetlb && pages == Pages::resident;
+  if (kind != Kind::anon && kind != Kind::file && !in_pool) {
     field.refuse_expecting("absent: only the pages of anon and file regions can be anywhere at the start");
   } else if (pages == Pages::cached && kind != Kind::file) {
     field.refuse_expecting("absent, resident or swapped: only the pages of files are in the page cache");
@@ -68,6 +134,7 @@ models::RegionSpec read_region(const YamlMap::Item& item, MemoryReader& memory) 
   const auto kind_field = map.find("kind");
   const auto kind = kind_field ? kind_of_region(*kind_field) : region.kind;
   region.kind = kind.value_or(region.kind);
+  const PageSizeReader page_size(map, region, kind_field.has_value());
   const auto vmas = map.find("vmas");
   assign(region.vmas, vmas, count_up_to(kMostVmas));
   const auto whole = models::pages_of(region.size);
@@ -75,7 +142,8 @@ models::RegionSpec read_region(const YamlMap::Item& item, MemoryReader& memory) 
     vmas->refuse_expecting(fmt::format("at most the region's {} pages", whole.count()));
   }
   const auto pages = map.find("pages");
-  if (pages) region.pages = read_pages(*pages, kind);
+  page_size.check(size, vmas);
+  if (pages) region.pages = read_pages(*pages, kind ? std::optional(region.kind) : kind);
   read_anon_vma(map.find("anon_vma"), region);
   if (const auto touched_every = map.find("touched_every")) {
     region.touched_every = positive_duration_of(*touched_every);

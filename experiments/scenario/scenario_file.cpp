@@ -56,6 +56,7 @@ class ScenarioReader {
       processes = read_processes(*field, {scenario.machine.cpus, scenario.groups, memory});
     }
     scenario.processes = std::move(processes.specs);
+    refuse_free_huge_pages(map, scenario);
     scenario.memory = memory.memory();
     scenario.duration = read_duration(map, processes.lockers);
     if (const auto expect = map.find("expect")) {
@@ -67,6 +68,22 @@ class ScenarioReader {
   }
 
  private:
+  /// A machine file need not say what huge pages cost: then there can be none.
+  static void refuse_free_huge_pages(YamlMap& map, const models::Scenario& scenario) {
+    if (scenario.machine.costs.populate_huge.mean() > 0) return;
+    for (const models::ProcessSpec& process : scenario.processes) {
+      const auto huge = std::find_if(process.regions.begin(), process.regions.end(), [](const auto& region) {
+        return region.folio_order.value_or(models::kPmdOrder) > 0;
+      });
+      if (huge == process.regions.end()) continue;
+      map.find("machine")->refuse(fmt::format(
+          "the region '{}' may have pages of more than 4KiB: the machine's costs must have populate_huge and the others "
+          "of huge pages",
+          huge->name));
+      return;
+    }
+  }
+
   /// Those that are run, those that the file would run otherwise, and the shipped ones.
   static std::vector<std::string> known_policies(YamlMap& map, const models::Scenario& scenario) {
     std::vector<std::string> names = names_of(scenario.policies);

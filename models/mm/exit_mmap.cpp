@@ -23,10 +23,8 @@ void munlock_all(Task& current, Mm& mm) {
 }
 
 void unmap_vmas(Task& current, Mm& mm) {
-  const Costs& costs = current.kernel().costs;
-  for (VmaPointer vma = mm.find_vma(PageIndex(0)); vma != nullptr; vma = mm.next(*vma)) {
-    walk_page_range(current, mm, vma->start, vma->end, {PageState::absent, &costs.zap_page, &costs.munlock_page});
-  }
+  for (VmaPointer vma = mm.find_vma(PageIndex(0)); vma != nullptr; vma = mm.next(*vma))
+    walk_page_range(current, mm, vma->start, vma->end, zap_step(current.kernel().costs));
 }
 
 void remove_vmas(Mm& mm) {

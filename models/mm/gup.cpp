@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "models/kernel.h"
+#include "models/mm/huge_memory.h"
 #include "models/mm/memory.h"
 #include "models/mm/mm.h"
 #include "models/mm/rmap.h"
@@ -32,6 +33,26 @@ void populate_absent(Task& current, Mm& mm, PageIndex start, PageIndex end, Page
   kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages - mapped, current.now());
 }
 
+// What is absent from `page` on, in folios or not. Returns where that ends.
+PageIndex populate(Task& current, Mm& mm, Vma& vma, PageIndex page, PageIndex end, PageState to) {
+  const int order = folio_order_at(mm, vma, page);
+  const PageIndex stop = end_of_order(vma, page, order, end);
+  if (order == 0 || !map_folio(current, mm, vma, page, order, to)) populate_absent(current, mm, page, stop, to);
+  return stop;
+}
+
+// follow_page_mask, a folio that one entry maps at a time.
+void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
+  const Costs& costs = current.kernel().costs;
+  for (PageIndex page = start; page < end;) {
+    const PageTable::FolioRun run = mm.page_table.folios_at(page, end);
+    const bool whole = run.folio.whole;
+    const PageIndex stop = whole ? run.folio.end(page) : run.end;
+    current.work(whole ? costs.gup_huge : costs.gup_present * (stop - page).count());
+    page = stop;
+  }
+}
+
 }  // namespace
 
 PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io,
@@ -45,12 +66,11 @@ PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageI
     const PageTable::Run run = mm.page_table.run_at(page, end);
     if (is_present(run.state)) {
       const PageIndex found = std::min(run.end, std::max(page, known));
-      current.work(kernel.costs.gup_present * (run.end - found).count());
+      pass_over(current, mm, found, run.end);
       page = run.end;
     } else if (run.state == PageState::absent && !file) {
       // And looks again: it may have been taken away meanwhile.
-      populate_absent(current, mm, page, run.end, mlocks ? PageState::mlocked : PageState::resident);
-      known = run.end;
+      known = populate(current, mm, vma, page, run.end, mlocks ? PageState::mlocked : PageState::resident);
       mm.anon_vma_prepare(vma);
     } else {
       if (handle_mm_fault(current, mm, vma, page, io, kernel.costs.fault) == FaultOutcome::retry) return page;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "models/mm/memory.h"
+#include "models/mm/pagewalk.h"
 #include "models/spec/page.h"
 
 namespace models {
@@ -19,6 +20,11 @@ enum class NewPages {
   evictable,      ///< for mlock, which mlocks by and by what it has got
   as_vma_has_it,  ///< mlocked from the beginning (mlock_vma_newpage), as with a page fault
 };
+
+/// How get_user_pages passes over pages that are there.
+[[nodiscard]] inline PageLook gup_look(const Costs& costs) {
+  return {.present = costs.gup_present, .huge = costs.gup_huge};
+}
 
 /// Pages of [start, end) in `vma` that are not present are allocated and cleared, or read, and mapped. Returns `end`,
 /// or with IoWait::retry the page that has to be read first (wait_for_page, with mmap_sem given up). mmap_sem must be

@@ -23,8 +23,7 @@ int madvise_dontneed(Task& current, Mm& mm, const Vma& vma, PageIndex start, Pag
   assert(vma.start <= start && end <= vma.end);
   if ((vma.flags.locked && advice != Advice::dontneed_locked) || vma.flags.hugetlb || vma.flags.io_pfnmap)
     return -EINVAL;
-  const Costs& costs = current.kernel().costs;
-  walk_page_range(current, mm, start, end, {PageState::absent, &costs.zap_page, &costs.munlock_page});
+  walk_page_range(current, mm, start, end, zap_step(current.kernel().costs));
   return 0;
 }
 

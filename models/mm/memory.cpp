@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/kernel.h"
+#include "models/mm/huge_memory.h"
 #include "models/mm/mm.h"
 #include "models/mm/rmap.h"
 #include "models/task.h"
@@ -44,6 +45,8 @@ PageCount fill(Kernel& kernel, Mm& mm, std::span<const Range> ranges, PageState 
 }
 
 void do_anonymous_page(Task& current, Mm& mm, Vma& vma, PageIndex page, const sim::Distribution& cost) {
+  const int order = folio_order_at(mm, vma, page);
+  if (order > 0 && map_folio(current, mm, vma, page, order, mapped_in(vma))) return;
   Kernel& kernel = current.kernel();
   alloc_page(current);
   current.work(cost, Purpose::fault);

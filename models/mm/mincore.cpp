@@ -12,12 +12,14 @@ namespace models {
 
 namespace {
 
-// mincore_pte_range and mincore_unmapped_range, a page table at a time. The answers themselves are nobody's business.
-void walk(Task& current, PageIndex start, PageIndex end) {
+// mincore_pte_range and mincore_unmapped_range, a page table at a time, of which one look is enough if one entry maps
+// it. The answers themselves are nobody's business.
+void walk(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
   const std::int64_t table = kPagesPerTable.count();
   for (PageIndex page = start; page < end;) {
     const PageIndex stop = std::min(end, PageIndex((page.index() / table + 1) * table));
-    current.work(current.kernel().costs.mincore_page * (stop - page).count());
+    const bool whole = mm.page_table.folios_at(page, stop).folio.whole;
+    current.work(current.kernel().costs.mincore_page * (whole ? 1 : (stop - page).count()));
     page = stop;
     current.cond_resched();
   }
@@ -32,7 +34,7 @@ PageCount do_mincore(Task& current, const Mm& mm, PageIndex start, PageCount pag
   const VmaPointer vma = mm.find_vma(start);
   if (vma == nullptr || vma->start > start) return PageCount(0);
   const PageIndex end = std::min(vma->end, start + pages);
-  walk(current, start, end);
+  walk(current, mm, start, end);
   return end - start;
 }
 

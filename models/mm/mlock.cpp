@@ -6,6 +6,7 @@
 
 #include "models/kernel.h"
 #include "models/mm/gup.h"
+#include "models/mm/huge_memory.h"
 #include "models/mm/mmap_lock.h"
 #include "models/mm/pagewalk.h"
 #include "models/task.h"
@@ -31,7 +32,15 @@ void drain(Task& current, LruDrain place) {
 
 // mlock_vma_page for the pages of [start, end) that are there.
 void mlock_present_pages(Task& current, Mm& mm, PageIndex start, PageIndex end) {
-  walk_page_range(current, mm, start, end, {PageState::mlocked, &current.kernel().costs.mlock_page});
+  const Costs& costs = current.kernel().costs;
+  walk_page_range(current, mm, start, end,
+                  {.to = PageState::mlocked, .cost = &costs.mlock_page, .huge_cost = &costs.mlock_huge});
+}
+
+// A folio is not cut.
+PageIndex end_of_batch(const Vma& vma, PageIndex page, PageIndex end) {
+  const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
+  return vma.flags.folio_order == 0 ? batch_end : std::max(batch_end, end_of_order(vma, page, 0, end));
 }
 
 // get_user_pages of pages that are mlocked already: it finds each, and there is nothing more to do. Returns where they
@@ -40,7 +49,7 @@ PageIndex pass_over_mlocked(Task& current, Mm& mm, PageIndex start, PageIndex en
   current.settle();
   const PageTable::Run run = mm.page_table.run_at(start, end);
   if (run.state != PageState::mlocked) return start;
-  look_at_page_range(current, mm, start, run.end, {.present = current.kernel().costs.gup_present});
+  look_at_page_range(current, mm, start, run.end, gup_look(current.kernel().costs));
   return run.end;
 }
 
@@ -84,8 +93,11 @@ sim::Nanoseconds rmap_cost(Task& current, const Vma& vma) {
 
 PageStep munlock_step(Task& current, const Vma& vma) {
   const Costs& costs = current.kernel().costs;
-  return {PageState::resident, &costs.munlock_page, nullptr,
-          policy_of(current).munlock_visits_absent ? &costs.munlock_absent : nullptr, rmap_cost(current, vma)};
+  return {.to = PageState::resident,
+          .cost = &costs.munlock_page,
+          .absent_cost = policy_of(current).munlock_visits_absent ? &costs.munlock_absent : nullptr,
+          .more_cost = rmap_cost(current, vma),
+          .huge_cost = &costs.munlock_huge};
 }
 
 // __munlock_vma_pages_range for chunked_write: looks up every so often, gives write mode away and takes it again.
@@ -179,11 +191,11 @@ int mlock_fixup(Task& current, Mm& mm, VmaPointer vma, VmaPointer& prev, PageInd
   } else {
     prev = nullptr;  // as vma_merge returned it
     if (start != vma->start) {
-      current.work(costs.vma_split);
+      current.work(split_cost(costs, mm, start));
       ret = mm.split_vma(vma, start, Mm::NewVma::below);
     }
     if (ret == 0 && end != vma->end) {
-      current.work(costs.vma_split);
+      current.work(split_cost(costs, mm, end));
       ret = mm.split_vma(vma, end, Mm::NewVma::above);
     }
     if (ret != 0) {
@@ -320,7 +332,7 @@ PageIndex populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex st
   while (page < end) {
     // Since 2.6.38 get_user_pages is asked for the whole range at once; before, batches begin where they begin.
     if (policy_of(current).populate.mode == HoldMode::drop_and_read) page = pass_over_mlocked(current, mm, page, end);
-    const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
+    const PageIndex batch_end = end_of_batch(vma, page, end);
     const PageIndex reached = get_user_pages(current, mm, vma, page, batch_end, io);
     mlock_present_pages(current, mm, page, reached);
     page = reached;

@@ -73,6 +73,9 @@ void Mm::resize(const VmaPointer& vma, PageIndex start, PageIndex end) {
   }
   vma->start = start;
   vma->end = end;
+  // vma_adjust_trans_huge: an entry does not reach beyond its VMA.
+  page_table.split(start);
+  page_table.split(end);
 }
 
 void Mm::extend_vma(const VmaPointer& vma, PageIndex start, PageIndex end) {
@@ -183,8 +186,9 @@ OwnerId Mm::owner_of(PageIndex page) const {
   return page < before.end ? before.owner : anon_owner;
 }
 
-PageIndex Mm::get_unmapped_area(PageCount pages) {
-  const PageIndex start = next_unmapped_;
+PageIndex Mm::get_unmapped_area(PageCount pages, int order) {
+  const Folio aligned{static_cast<std::uint8_t>(order)};
+  const PageIndex start = aligned.start(next_unmapped_ + aligned.pages() - PageCount(1));
   next_unmapped_ = start + pages + PageCount(1);
   return start;
 }

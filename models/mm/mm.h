@@ -43,6 +43,8 @@ struct VmFlags {
   bool growsdown = false;  ///< VM_GROWSDOWN: a stack
   ReadAhead read_ahead = ReadAhead::normal;
   bool dontfork = false;  ///< VM_DONTCOPY
+  bool hugepage = false;  ///< VM_HUGEPAGE: a fault reclaims for a folio (defrag: madvise, the default)
+  int folio_order = 0;    ///< a fault maps a folio of 2^folio_order pages where one fits: THP is on, or hugetlb's size
 
   /// Made present by mlock, never VM_LOCKED and never counted (VM_SPECIAL less I/O, hugetlb, gate).
   [[nodiscard]] bool is_special() const { return dontexpand || hugetlb || gate; }
@@ -165,8 +167,9 @@ class Mm {
   void set_owner(PageIndex start, PageIndex end, OwnerId owner) { owners_[start] = {end, owner}; }
   [[nodiscard]] OwnerId owner_of(PageIndex page) const;
 
-  /// A free range of `pages`, with a hole before and behind it, so that neighbours never merge.
-  [[nodiscard]] PageIndex get_unmapped_area(PageCount pages);
+  /// A free range of `pages`, with a hole before and behind it, so that neighbours never merge. It begins where a folio
+  /// of 2^order pages can (thp_get_unmapped_area, for anonymous memory since 6.7).
+  [[nodiscard]] PageIndex get_unmapped_area(PageCount pages, int order = 0);
 
  private:
   std::string name_;

@@ -8,6 +8,7 @@
 
 #include "models/kernel.h"
 #include "models/mm/gup.h"
+#include "models/mm/huge_memory.h"
 #include "models/mm/mlock.h"
 #include "models/mm/mm.h"
 #include "models/mm/mmap_lock.h"
@@ -38,7 +39,7 @@ int split_at_borders(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   for (const PageIndex border : {start, end}) {
     const VmaPointer vma = mm.find_vma(border);
     if (vma == nullptr || vma->start >= border) continue;
-    current.work(current.kernel().costs.vma_split);
+    current.work(split_cost(current.kernel().costs, mm, border));
     vma_start_write(current, mm, *vma);
     mm.split_beyond_limit(vma, border, border == start ? Mm::NewVma::above : Mm::NewVma::below);
   }
@@ -68,11 +69,9 @@ void munlock_vmas(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
 
 // unmap_region. mmap_sem must be held, in either mode: the VMAs are out of the map already.
 void unmap_region(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
-  const Costs& costs = current.kernel().costs;
   enter_part(current, Phase::munmap_zap);
-  for (const VmaPointer& vma : vmas) {
-    walk_page_range(current, mm, vma->start, vma->end, {PageState::absent, &costs.zap_page, &costs.munlock_page});
-  }
+  for (const VmaPointer& vma : vmas)
+    walk_page_range(current, mm, vma->start, vma->end, zap_step(current.kernel().costs));
 }
 
 // Before 6.5 a stack above may grow under read mode, into what is being unmapped: then there is no downgrade.

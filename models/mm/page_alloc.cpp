@@ -80,6 +80,23 @@ void alloc_slowly(Task& current) {
   end_direct_reclaim(current, stall);
 }
 
+bool take_folio(Task& current, PageCount pages) {
+  Zone& zone = current.kernel().zone;
+  if (zone.counts().free - pages <= zone.marks().min) return false;
+  zone.take_folio(pages, current.now());
+  return true;
+}
+
+// __alloc_pages_direct_reclaim for a costly order.
+bool reclaim_a_folio(Task& current, PageCount pages) {
+  wakeup_kswapd(current);
+  const DirectReclaim stall = begin_direct_reclaim(current);
+  bool taken = false;
+  while (!taken && try_to_free_pages(current) > PageCount(0)) taken = take_folio(current, pages);
+  end_direct_reclaim(current, stall);
+  return taken;
+}
+
 }  // namespace
 
 Bytes min_free(Bytes memory, ReclaimEra era) {
@@ -193,6 +210,11 @@ void Zone::take(int cpu, PageCount pages) {
   allocated_ += static_cast<std::uint64_t>(pages.count());
 }
 
+void Zone::take_folio(PageCount pages, sim::Time now) {
+  allocated_ += static_cast<std::uint64_t>(pages.count());
+  move(&ZoneCounts::free, &ZoneCounts::in_flight, pages, now);
+}
+
 // Commutes with all that others do: the list is that of its CPU, which it has, and per_cpu and in_flight are looked at
 // by drain_per_cpu_lists only, and when the run has ended.
 std::size_t Zone::take_ahead(Task& current, std::span<const sim::Nanoseconds> steps) {
@@ -218,6 +240,12 @@ void Zone::drain_per_cpu_lists(sim::Time now) {
 void alloc_page(Task& current) {
   current.settle();
   if (!take_page(current, &Zone::above_low)) alloc_slowly(current);
+}
+
+bool alloc_folio(Task& current, PageCount pages, FolioReclaim reclaim) {
+  current.settle();
+  if (take_folio(current, pages)) return true;
+  return reclaim == FolioReclaim::direct && reclaim_a_folio(current, pages);
 }
 
 void alloc_pages(Task& current, std::span<const sim::Nanoseconds> steps) {

@@ -51,6 +51,7 @@ using PageList = PageCount ZoneCounts::*;
 struct PageOwner {
   Mm* mm = nullptr;  ///< whose page table maps them, by address; null: nobody's, their addresses do not matter
   bool file = false;
+  bool hugetlb = false;  ///< they come from the pool that is set aside for them and go back to it: no list has them
   std::optional<sim::Nanoseconds> touched_every{};  ///< mean time between two touches of one of them; none: never again
   double dirty = 0;                                 ///< file pages: share that must be written before it can be freed
   PageCount evicted{};                              ///< without addresses: taken by reclaim and not yet read again
@@ -97,6 +98,8 @@ class Zone {
   void refill(int cpu, sim::Time now);
   /// Takes pages from the list of `cpu`, in flight then. Precondition: they are there.
   void take(int cpu, PageCount pages = PageCount(1));
+  /// Takes `pages` from the free ones, in flight then. Precondition: there are as many.
+  void take_folio(PageCount pages, sim::Time now);
   /// Takes one page before each of these steps of `current`, ahead of the clock; returns how many. Preconditions: they
   /// are on its CPU's list, the low watermark is met, and the task may look ahead.
   std::size_t take_ahead(Task& current, std::span<const sim::Nanoseconds> steps);
@@ -132,5 +135,14 @@ class Zone {
 void alloc_page(Task& current);
 /// The same, a page before each of these steps of CPU time.
 void alloc_pages(Task& current, std::span<const sim::Nanoseconds> steps);
+/// Whether an allocation that may fail reclaims for itself before it does.
+enum class FolioReclaim {
+  none,    ///< GFP_TRANSHUGE_LIGHT
+  direct,  ///< GFP_TRANSHUGE: until there is room, or a round finds nothing (__GFP_NORETRY)
+};
+
+/// Takes a folio of `pages` free pages for `current`, not below the min watermark. Returns false if there are not as
+/// many. They are then in flight. Simplified: memory is not fragmented, so there is nothing to compact.
+[[nodiscard]] bool alloc_folio(Task& current, PageCount pages, FolioReclaim reclaim);
 
 }  // namespace models

@@ -1,5 +1,7 @@
 #include "models/mm/page_table.h"
 
+#include <cassert>
+
 #include "models/mm/page_runs.h"
 
 namespace models {
@@ -13,7 +15,55 @@ PageTable::Run PageTable::run_at(PageIndex page, PageIndex limit) const {
   return {run.value, run.end};
 }
 
-void PageTable::set(PageIndex start, PageIndex end, PageState state) { runs_->set(start, end, state); }
+void PageTable::set(PageIndex start, PageIndex end, PageState state) {
+  runs_->set(start, end, state);
+  if (has_folios() && !is_present(state)) leave_folios(start, end, state);
+}
+
+PageTable::FolioRun PageTable::folios_at(PageIndex page, PageIndex limit) const {
+  if (!has_folios()) return {{}, limit};
+  const auto run = folios_->run_at(page, limit);
+  return {run.value, run.end};
+}
+
+void PageTable::put_in_folios(PageIndex start, PageIndex end, Folio folio) {
+  assert(folio.start(start) == start && folio.start(end) == end);
+  if (!has_folios()) folios_ = std::make_unique<PageRuns<Folio>>();
+  folios_->set(start, end, folio);
+}
+
+bool PageTable::is_mapped_across(PageIndex at) const {
+  if (!has_folios()) return false;
+  const Folio folio = folios_->run_at(at, at + PageCount(1)).value;
+  return folio.whole && folio.start(at) < at;
+}
+
+bool PageTable::split(PageIndex at) {
+  if (!is_mapped_across(at)) return false;
+  break_up(at, false);
+  return true;
+}
+
+// Of the folio that `page` is in, each page has an entry, or is a folio.
+void PageTable::break_up(PageIndex page, bool dissolve) {
+  const Folio folio = folios_->run_at(page, page + PageCount(1)).value;
+  const Folio left = dissolve ? Folio{} : Folio{folio.order, false};
+  for (PageIndex next = folio.start(page); next < folio.end(page);) {
+    const auto run = folios_->run_at(next, folio.end(page));
+    if (run.value == folio) folios_->set(next, run.end, left);  // others have left it before
+    next = run.end;
+  }
+}
+
+void PageTable::leave_folios(PageIndex start, PageIndex end, PageState state) {
+  const bool dissolve = state == PageState::swapped;
+  for (const PageIndex page : {start, end - PageCount(1)}) {
+    const Folio folio = folios_->run_at(page, page + PageCount(1)).value;
+    const bool in_part = folio.start(page) < start || end < folio.end(page);
+    if (in_part && (folio.whole || dissolve)) break_up(page, dissolve);
+  }
+  folios_->set(start, end, Folio{});
+}
 
 PageCount PageTable::change(PageIndex start, PageIndex end, PageState from, PageState to) {
   PageCount changed;

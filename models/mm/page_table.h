@@ -3,7 +3,8 @@
 // Models the page tables together with the page flags that the paths of mm/mlock.c look at (present, PG_mlocked), and
 // with the page cache of the files in it: a region is the only mapping of its file. Kernel. pte_present and PageMlocked
 // of the pages that get_user_pages and the walk of
-// __munlock_vma_pages_range meet. Simplified: page tables themselves take no memory.
+// __munlock_vma_pages_range meet; the folio that a present page is a part of, and whether one entry maps all of that
+// (pmd_trans_huge). Simplified: page tables themselves take no memory.
 #pragma once
 
 #include <memory>
@@ -31,7 +32,8 @@ class PageTable {
   /// The run that begins at `page`, cut off at `limit`. Precondition: page < limit.
   [[nodiscard]] Run run_at(PageIndex page, PageIndex limit) const;
 
-  /// Puts [start, end) into `state`. Precondition: start < end.
+  /// Puts [start, end) into `state`. Precondition: start < end. Pages that are then not present leave their folios; what
+  /// is left of a folio has an entry for each page, and if the others are swapped out it falls apart (split_folio).
   void set(PageIndex start, PageIndex end, PageState state);
 
   /// Puts those pages of [start, end) that are in `from` into `to`; returns how many these are.
@@ -40,8 +42,30 @@ class PageTable {
   /// How many pages of [start, end) are in `state`.
   [[nodiscard]] PageCount count(PageIndex start, PageIndex end, PageState state) const;
 
+  /// Pages from the one that was asked for up to `end` are all in such folios.
+  struct FolioRun {
+    Folio folio;
+    PageIndex end;
+  };
+
+  /// The same for folios. Pages that are not present are in none.
+  [[nodiscard]] FolioRun folios_at(PageIndex page, PageIndex limit) const;
+  /// Whether there has been any folio of more than one page: otherwise there is no need to ask.
+  [[nodiscard]] bool has_folios() const { return folios_ != nullptr; }
+  /// The pages of [start, end), which are present, are in folios like `folio` from now on. Precondition: whole ones.
+  void put_in_folios(PageIndex start, PageIndex end, Folio folio);
+  /// __split_huge_pmd: if one entry maps what is on both sides of `at`, each of these pages has an entry from now on.
+  /// Returns whether there was one.
+  bool split(PageIndex at);
+  /// Whether split(at) would find one.
+  [[nodiscard]] bool is_mapped_across(PageIndex at) const;
+
  private:
+  void leave_folios(PageIndex start, PageIndex end, PageState state);
+  void break_up(PageIndex page, bool dissolve);
+
   std::unique_ptr<PageRuns<PageState>> runs_;
+  std::unique_ptr<PageRuns<Folio>> folios_;  // null: no page has ever been in one
 };
 
 }  // namespace models

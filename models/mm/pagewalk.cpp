@@ -29,7 +29,110 @@ void forget_swapped(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end) {
   change_pages(kernel, mm, start, end, PageState::cached, PageState::absent);
 }
 
+// Pages from `page` on that one entry of a PMD or PUD maps, all of them in the same state; 0: each has its own.
+int whole_order(const Mm& mm, PageIndex page) {
+  const Folio folio = mm.page_table.folios_at(page, page + PageCount(1)).folio;
+  return folio.whole ? folio.order : 0;
+}
+
+// How many folios [start, end) has a part of. Precondition: they are alike.
+std::int64_t folios_in(const Folio& folio, PageIndex start, PageIndex end) {
+  return ((folio.end(end - PageCount(1)) - folio.start(start)).count()) / folio.pages().count();
+}
+
+// A part of a page table, all of it alike: what a walk does to it at once.
+struct Stretch {
+  PageIndex start;
+  PageIndex end;
+  Folio folio;
+  PageState state;
+};
+
+class Walk {
+ public:
+  Walk(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step)
+      : current_(current), mm_(mm), start_(start), end_(end), step_(step) {}
+
+  // Takes what is present from `page` on and alike, at most up to `limit`. Returns where it goes on.
+  PageIndex take(PageIndex page, PageIndex limit, PageState state) {
+    const PageTable::FolioRun folios = mm_.page_table.folios_at(page, limit);
+    if (folios.folio.whole) return take_whole(page, folios.folio, state);
+    const PageIndex stop = std::min(folios.end, end_of_table(page));
+    if (state == step_.to) return stop;  // mlock: somebody was here before
+    pay(page, stop, folios.folio, state);
+    change({page, stop, folios.folio, state});
+    return stop;
+  }
+
+ private:
+  // A range that ends within a folio that is mapped as a whole does not tear it, except where pages go.
+  PageIndex take_whole(PageIndex page, const Folio& folio, PageState state) {
+    const PageIndex end = folio.end(page);
+    if (state == step_.to) return end;
+    const bool torn = folio.start(page) < start_ || end_ < end;
+    if (torn && step_.to == PageState::absent) {
+      current_.work(current_.kernel().costs.split_huge);
+      current_.settle();
+      mm_.page_table.split(folio.start(page) < start_ ? start_ : end_);
+      return page;
+    }
+    work_for_each(current_, PageCount(1), step_.huge_cost);
+    current_.work(step_.more_cost);
+    if (state == PageState::mlocked) work_for_each(current_, PageCount(1), step_.huge_mlocked_cost);
+    change({folio.start(page), end, folio, state});
+    return end;
+  }
+
+  void pay(PageIndex page, PageIndex stop, const Folio& folio, PageState state) {
+    const PageCount steps(folios_in(folio, page, stop));
+    work_for_each(current_, steps, step_.cost);
+    if (step_.more_cost > sim::Nanoseconds{0}) current_.work(step_.more_cost * steps.count());
+    if (state == PageState::mlocked) work_for_each(current_, steps, step_.mlocked_cost);
+    const std::int64_t others = (stop - page).count() - steps.count();
+    if (others > 0) current_.work(current_.kernel().costs.batched_pte * others);
+  }
+
+  // What of a folio goes with the pages that the range has of it.
+  [[nodiscard]] Stretch widened(Stretch stretch) const {
+    if (stretch.folio.order == 0 || step_.to == PageState::absent) return stretch;
+    const Folio& folio = stretch.folio;
+    if (step_.to == PageState::resident) {
+      stretch.end = folio.end(stretch.end - PageCount(1));
+      stretch.start = folio.start(stretch.start);
+    } else {
+      if (folio.start(stretch.start) < start_) stretch.start = std::min(stretch.end, folio.end(stretch.start));
+      if (folio.end(stretch.end - PageCount(1)) > end_)
+        stretch.end = std::max(stretch.start, folio.start(stretch.end - PageCount(1)));
+    }
+    return stretch;
+  }
+
+  // Under read mode another walk may have been there meanwhile: it was faster. So may reclaim: then there is a swap
+  // entry to free.
+  void change(const Stretch& taken) {
+    current_.settle();
+    const Stretch all = widened(taken);
+    if (all.start < all.end)
+      (void)change_pages(current_.kernel(), mm_, all.start, all.end, taken.state, step_.to);
+    if (step_.to == PageState::absent) forget_swapped(current_.kernel(), mm_, taken.start, taken.end);
+  }
+
+  Task& current_;
+  Mm& mm_;
+  PageIndex start_;
+  PageIndex end_;
+  const PageStep& step_;
+};
+
 }  // namespace
+
+PageStep zap_step(const Costs& costs) {
+  return {.to = PageState::absent,
+          .cost = &costs.zap_page,
+          .mlocked_cost = &costs.munlock_page,
+          .huge_cost = &costs.zap_huge,
+          .huge_mlocked_cost = &costs.munlock_huge};
+}
 
 void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex end, const PageLook& look) {
   for (PageIndex page = start; page < end;) {
@@ -37,6 +140,11 @@ void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex 
     const PageTable::Run run = mm.page_table.run_at(page, end);
     if (!is_present(run.state)) {
       page = run.end;
+      continue;
+    }
+    if (const int order = mm.page_table.has_folios() ? whole_order(mm, page) : 0; order > 0) {
+      current.work(look.huge);
+      page = Folio{static_cast<std::uint8_t>(order)}.end(page);
       continue;
     }
     const PageIndex first = std::max(start, start_of_table(page));
@@ -49,6 +157,7 @@ void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex 
 }
 
 void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step) {
+  Walk walk(current, mm, start, end, step);
   for (PageIndex page = start; page < end;) {
     current.cond_resched();  // and under read mode others change the page table too
     const PageTable::Run run = mm.page_table.run_at(page, end);
@@ -61,20 +170,7 @@ void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, cons
       page = run.end;
       continue;
     }
-    const PageIndex stop = std::min(run.end, end_of_table(page));
-    if (run.state == step.to) {  // mlock: somebody was here before
-      page = stop;
-      continue;
-    }
-    work_for_each(current, stop - page, step.cost);
-    if (step.more_cost > sim::Nanoseconds{0}) current.work(step.more_cost * (stop - page).count());
-    if (run.state == PageState::mlocked) work_for_each(current, stop - page, step.mlocked_cost);
-    current.settle();
-    // Under read mode another walk may have been there meanwhile: it was faster. So may reclaim: then there is a swap
-    // entry to free.
-    (void)change_pages(current.kernel(), mm, page, stop, run.state, step.to);
-    if (step.to == PageState::absent) forget_swapped(current.kernel(), mm, page, stop);
-    page = stop;
+    page = walk.take(page, run.end, run.state);
   }
 }
 

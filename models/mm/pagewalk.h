@@ -1,9 +1,13 @@
 // The walk over the present pages of a range, one page table at a time.
 //
 // Kernel. mm/pagewalk.c, walk_page_range, as munlock and zap use it: absent entries are skipped, each present page
-// costs its step. Simplified. Skipping absent entries is free unless a cost is given; lock_page never has to wait.
+// costs its step: a folio that one entry maps is one (mlock_pte_range, zap_huge_pmd), and so is what the range has of a
+// folio that is mapped page by page, but for the look at its other entries (folio_mlock_step of 6.8,
+// zap_present_folio_ptes of 6.9). munlock takes the folio off the unevictable list with all its pages, whoever else has
+// some of them locked; mlock puts it there only if the range has all of it (allow_mlock_munlock, 6.7). Simplified. Skipping absent entries is free unless a cost is given; lock_page never has to wait.
 #pragma once
 
+#include "models/spec/machine.h"
 #include "models/spec/page.h"
 #include "sim/distribution.h"
 #include "sim/time.h"
@@ -20,13 +24,20 @@ struct PageStep {
   const sim::Distribution* mlocked_cost = nullptr;  ///< on top, for one that is still mlocked
   const sim::Distribution* absent_cost = nullptr;   ///< for an absent page
   sim::Nanoseconds more_cost{};                     ///< on top, for a present page
+  const sim::Distribution* huge_cost = nullptr;     ///< for a folio that one entry maps
+  const sim::Distribution* huge_mlocked_cost = nullptr;  ///< on top, for one that is still mlocked
 };
 
+/// unmap_page_range: pages are unmapped and freed, those that are mlocked munlocked on the way.
+[[nodiscard]] PageStep zap_step(const Costs& costs);
+
 /// Looks at the present pages of [start, end) without changing them. Each costs `present`; `entry`, on top, is for each
-/// entry of the page tables that have a present page in the range, absent ones included.
+/// entry of the page tables that have a present page in the range, absent ones included. What one entry maps of a folio
+/// costs `huge` instead.
 struct PageLook {
   sim::Nanoseconds present{};
   sim::Nanoseconds entry{};
+  sim::Nanoseconds huge{};
 };
 void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex end, const PageLook& look);
 

@@ -63,13 +63,14 @@ LruList list_of_new_page(const Kernel& kernel, OwnerId owner) {
 PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, PageState from, PageState to) {
   const OwnerId owner = mm.owner_of(start);
   const bool file = is_file_backed(kernel, mm, start);
+  const bool hugetlb = kernel.zone.owner(owner).hugetlb;
   if (file && to == PageState::absent && from != PageState::cached) to = PageState::cached;
   PageCount changed;
   for (PageIndex page = start; page < end;) {
     const PageTable::Run run = mm.page_table.run_at(page, end);
     if (run.state == from) {
       const Pages pages{owner, page, run.end};
-      if (!on_a_list(from) || !on_a_list(to)) {
+      if (!hugetlb && (!on_a_list(from) || !on_a_list(to))) {
         take_from(kernel, pages, from);
         put_to(kernel, pages, to, in_memory(from));
       }

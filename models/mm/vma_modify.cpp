@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "models/kernel.h"
+#include "models/mm/huge_memory.h"
 #include "models/mm/mmap_lock.h"
 #include "models/task.h"
 
@@ -11,7 +12,8 @@ namespace models {
 namespace {
 
 int split(Task& current, Mm& mm, const VmaPointer& vma, PageIndex at, Mm::NewVma side) {
-  current.work(current.kernel().costs.vma_split);
+  current.settle();
+  current.work(split_cost(current.kernel().costs, mm, at));
   current.settle();
   return mm.split_vma(vma, at, side);
 }

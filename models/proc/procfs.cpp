@@ -17,14 +17,16 @@ namespace {
 struct Record {
   std::int64_t bytes;
   sim::Nanoseconds format;
-  sim::Nanoseconds page;  // to look at an entry of its page tables; 0: it does not
+  PageLook look;  // at its page tables; nothing: it does not
 };
+
+PageLook smaps_look(const Costs& costs) { return {.entry = costs.proc_smaps_page, .huge = costs.proc_smaps_huge}; }
 
 void show(Task& current, const Mm& target, const Vma& vma, const Record& record) {
   current.work(record.format);
-  if (record.page == sim::Nanoseconds{0}) return;
+  if (record.look.entry == sim::Nanoseconds{0}) return;
   current.settle();  // a stack may grow under read mode
-  look_at_page_range(current, target, vma.start, vma.end, {.entry = record.page});
+  look_at_page_range(current, target, vma.start, vma.end, record.look);
 }
 
 // The buffer of one read().
@@ -216,19 +218,19 @@ void proc_pid_maps(Task& current, Mm& target) {
 
 void proc_pid_smaps(Task& current, Mm& target) {
   const Kernel& kernel = current.kernel();
-  const Record record{kSmapsBytes, kernel.costs.proc_smaps_vma, kernel.costs.proc_smaps_page};
+  const Record record{kSmapsBytes, kernel.costs.proc_smaps_vma, smaps_look(kernel.costs)};
   read_whole_file(current, target, kernel.policy.proc.smaps, [&](const Vma&) { return record; });
 }
 
 void proc_pid_numa_maps(Task& current, Mm& target) {
   const Kernel& kernel = current.kernel();
-  const Record record{kNumaMapsBytes, kernel.costs.proc_numa_maps_vma, kernel.costs.proc_smaps_page};
+  const Record record{kNumaMapsBytes, kernel.costs.proc_numa_maps_vma, smaps_look(kernel.costs)};
   read_whole_file(current, target, kernel.policy.proc.numa_maps, [&](const Vma&) { return record; });
 }
 
 void proc_pid_smaps_rollup(Task& current, Mm& target) {
   const Kernel& kernel = current.kernel();
-  const Record record{kSmapsBytes, kernel.costs.proc_rollup_vma, kernel.costs.proc_smaps_page};
+  const Record record{kSmapsBytes, kernel.costs.proc_rollup_vma, smaps_look(kernel.costs)};
   current.enter(Phase::proc_read);
   current.work(kernel.costs.proc_open, Purpose::calls);
   if (kernel.policy.proc.smaps_rollup == ProcLock::per_vma) {

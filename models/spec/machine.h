@@ -46,6 +46,17 @@ struct Costs {
   sim::Nanoseconds fork_vma{};        ///< dup_mmap: copy one VMA
   sim::Nanoseconds fork_page{};       ///< dup_mmap: copy the entry of one present page
 
+  // mm/huge_memory.c, mm/hugetlb.c: the same steps where one entry maps 2 MiB. A scenario with huge pages needs them.
+  sim::Distribution populate_huge{};   ///< absent: allocate, clear, map; 512 times for 1 GiB
+  sim::Distribution mlock_huge{};      ///< mlock_page
+  sim::Nanoseconds gup_huge{};         ///< gup_present
+  sim::Distribution munlock_huge{};    ///< munlock_page
+  sim::Distribution zap_huge{};        ///< zap_page
+  sim::Nanoseconds split_huge{};       ///< __split_huge_pmd: an entry for each of the 512 pages instead of the one
+  sim::Nanoseconds fork_huge{};        ///< fork_page
+  sim::Nanoseconds proc_smaps_huge{};  ///< proc_smaps_page
+  sim::Nanoseconds batched_pte{};      ///< one more entry of a folio that a walk takes together (folio_pte_batch)
+
   // fs/proc, mm/memory.c
   sim::Nanoseconds proc_maps_vma{};       ///< format one line of maps
   sim::Nanoseconds proc_smaps_vma{};      ///< format one record of smaps
@@ -97,6 +108,15 @@ inline constexpr auto kCosts = std::to_array<CostRow>({
     {"get_mempolicy", &Costs::get_mempolicy},
     {"fork_vma", &Costs::fork_vma},
     {"fork_page", &Costs::fork_page},
+    {"populate_huge", &Costs::populate_huge, false},
+    {"mlock_huge", &Costs::mlock_huge, false},
+    {"gup_huge", &Costs::gup_huge, false},
+    {"munlock_huge", &Costs::munlock_huge, false},
+    {"zap_huge", &Costs::zap_huge, false},
+    {"split_huge", &Costs::split_huge, false},
+    {"fork_huge", &Costs::fork_huge, false},
+    {"proc_smaps_huge", &Costs::proc_smaps_huge, false},
+    {"batched_pte", &Costs::batched_pte, false},
     {"proc_maps_vma", &Costs::proc_maps_vma},
     {"proc_smaps_vma", &Costs::proc_smaps_vma},
     {"proc_smaps_page", &Costs::proc_smaps_page},
@@ -120,6 +140,9 @@ constexpr std::size_t size_of_rows() {
 }
 static_assert(size_of_rows() == sizeof(Costs), "each cost has a row");
 
+/// /sys/kernel/mm/transparent_hugepage/enabled.
+enum class Thp { always, madvise, never };
+
 struct Machine {
   std::string name;
   std::string about;
@@ -127,6 +150,7 @@ struct Machine {
   SchedulerSpec scheduler;
   Costs costs;
   int llc_cpus = 0;  ///< how many CPUs, counted from 0, share a last-level cache; 0: all
+  Thp thp = Thp::always;  ///< the default of mm/Kconfig; only regions that leave their page size to it are affected
 
   bool operator==(const Machine&) const = default;
 };

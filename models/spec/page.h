@@ -6,7 +6,7 @@
 
 namespace models {
 
-/// The size of a base page on x86-64 (PAGE_SIZE). Huge pages are not modelled.
+/// The size of a base page on x86-64 (PAGE_SIZE). Larger ones are folios of so many of them.
 inline constexpr std::int64_t kPageSize = 4096;
 
 /// A number of pages.
@@ -56,6 +56,24 @@ class PageIndex {
 
 /// Pages under one page table (PTRS_PER_PTE on x86-64): what a walk does becomes visible to others so many at a time.
 inline constexpr PageCount kPagesPerTable{512};
+
+/// Orders of folios on x86-64: what one entry of a PMD (HPAGE_PMD_ORDER) or of a PUD maps.
+inline constexpr int kPmdOrder = 9;
+inline constexpr int kPudOrder = 18;
+
+constexpr PageCount pages_of_order(int order) { return PageCount(std::int64_t{1} << order); }
+
+/// What a page is a part of (struct folio): 2^order pages, at a multiple of their number.
+struct Folio {
+  std::uint8_t order = 0;
+  bool whole = false;  ///< one entry maps all of it; otherwise each of its pages has an entry
+
+  [[nodiscard]] constexpr PageCount pages() const { return pages_of_order(order); }
+  /// Where the one that `page` is in begins.
+  [[nodiscard]] constexpr PageIndex start(PageIndex page) const { return PageIndex(page.index() >> order << order); }
+  [[nodiscard]] constexpr PageIndex end(PageIndex page) const { return start(page) + pages(); }
+  bool operator==(const Folio&) const = default;
+};
 
 /// Where a page of an address space is.
 enum class PageState : std::uint8_t {

@@ -24,7 +24,7 @@ struct RegionSpec {
   enum class Kind {
     anon,
     special,  ///< VM_DONTEXPAND: a driver's pages; made present by mlock, never locked
-    hugetlb,  ///< VM_HUGETLB: as special
+    hugetlb,  ///< VM_HUGETLB: as special, of pages from a pool that is set aside for it
     io,       ///< VM_IO | VM_PFNMAP: passed over by mlock
     file,     ///< a file, mapped to be read; its page cache outlives the mapping
   };
@@ -35,8 +35,11 @@ struct RegionSpec {
     cached,    ///< in the page cache (file)
     swapped,   ///< swapped out (anon)
   };
+  /// What its anonymous pages are: folios of 2^order pages, wherever one fits; none: as the machine's THP has it.
+  using FolioOrder = std::optional<int>;
   std::string name;
   Bytes size{};
+  FolioOrder folio_order = 0;
   int vmas = 1;  ///< of equal size, the last one perhaps larger, alternately readonly so that they do not merge
   Kind kind = Kind::anon;
   Pages pages = Pages::absent;

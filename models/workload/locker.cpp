@@ -72,6 +72,12 @@ PageCount pages_of(const ScriptStep& step, const Mm& mm, const Region& region) {
   }
 }
 
+// As the region's pages are, if not from a pool.
+VmFlags locked_area(const Region& region) {
+  if (region.flags.hugetlb) return {.locked = true};
+  return {.locked = true, .hugepage = region.flags.hugepage, .folio_order = region.flags.folio_order};
+}
+
 int make_call(Task& current, Mm& mm, const ScriptStep& step, const Region& region) {
   switch (step.call) {
     case Step::mlock:
@@ -87,7 +93,8 @@ int make_call(Task& current, Mm& mm, const ScriptStep& step, const Region& regio
     case Step::munlockall:
       return sys_munlockall(current, mm);
     case Step::mmap_locked:
-      return sys_mmap(current, mm, mm.get_unmapped_area(region.pages), region.pages, true);
+      return sys_mmap(current, mm, mm.get_unmapped_area(region.pages, region.flags.folio_order), region.pages,
+                      locked_area(region));
     case Step::brk:
       return sys_brk(current, mm, pages_of(step.size));
     case Step::stack:

@@ -2,11 +2,17 @@
 
 namespace models {
 
-Region region_at(const RegionSpec& spec, PageIndex start) {
+int folio_order_of(const RegionSpec& spec, Thp thp) {
+  return spec.folio_order.value_or(thp == Thp::always ? kPmdOrder : 0);
+}
+
+Region region_at(const RegionSpec& spec, PageIndex start, Thp thp) {
   Region region{start, pages_of(spec.size), spec.vmas, {}};
   region.flags.dontexpand = spec.kind == RegionSpec::Kind::special;
   region.flags.hugetlb = spec.kind == RegionSpec::Kind::hugetlb;
   region.flags.io_pfnmap = spec.kind == RegionSpec::Kind::io;
+  region.flags.folio_order = folio_order_of(spec, thp);
+  region.flags.hugepage = spec.kind == RegionSpec::Kind::anon && spec.folio_order.value_or(0) > 0;
   return region;
 }
 

@@ -22,8 +22,10 @@ struct Region {
   VmFlags flags{};  ///< of the first VMA; every second one is readonly besides
 };
 
-/// The region of `spec` at `start`.
-[[nodiscard]] Region region_at(const RegionSpec& spec, PageIndex start);
+/// The region of `spec` at `start`, where transparent huge pages are as `thp` says.
+[[nodiscard]] Region region_at(const RegionSpec& spec, PageIndex start, Thp thp = Thp::never);
+/// The order of the folios that `spec` begins with: that of THP needs no advice only where it is on always.
+[[nodiscard]] int folio_order_of(const RegionSpec& spec, Thp thp);
 /// A VMA of a region.
 struct RegionPiece {
   PageIndex start;

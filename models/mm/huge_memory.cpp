@@ -1,0 +1,74 @@
+#include "models/mm/huge_memory.h"
+
+#include <algorithm>
+
+#include "models/kernel.h"
+#include "models/mm/mm.h"
+#include "models/mm/rmap.h"
+#include "models/task.h"
+
+namespace models {
+
+namespace {
+
+bool is_absent(const Mm& mm, PageIndex start, PageIndex end) {
+  const PageTable::Run run = mm.page_table.run_at(start, end);
+  return run.state == PageState::absent && run.end == end;
+}
+
+Folio folio_of(int order) { return {static_cast<std::uint8_t>(order), order >= kPmdOrder}; }
+
+// Clearing is most of it: by the 2 MiB from the PMD's order on, and between the two a page's fault with the clearing of
+// the others.
+sim::Nanoseconds cost_of(Task& current, int order) {
+  const Costs& costs = current.kernel().costs;
+  sim::Stream& stream = current.stream(Purpose::pages);
+  if (order < kPmdOrder) {
+    const std::int64_t others = (std::int64_t{1} << order) - 1;
+    return costs.populate_page.sample(stream) + costs.populate_huge.sample(stream) * others / kPagesPerTable.count();
+  }
+  sim::Nanoseconds sum{};
+  for (std::int64_t left = std::int64_t{1} << (order - kPmdOrder); left > 0; --left)
+    sum += costs.populate_huge.sample(stream);
+  return sum;
+}
+
+}  // namespace
+
+int folio_order_at(const Mm& mm, const Vma& vma, PageIndex page) {
+  const int order = vma.flags.folio_order;
+  if (order == 0 || vma.flags.hugetlb) return order;
+  const Folio folio = folio_of(order);
+  const bool fits = vma.start <= folio.start(page) && folio.end(page) <= vma.end;
+  return fits && is_absent(mm, folio.start(page), folio.end(page)) ? order : 0;
+}
+
+PageIndex end_of_order(const Vma& vma, PageIndex page, int order, PageIndex end) {
+  const int larger = std::max(order, vma.flags.folio_order);
+  return larger == 0 ? end : std::min(end, folio_of(larger).end(page));
+}
+
+bool map_folio(Task& current, Mm& mm, const Vma& vma, PageIndex page, int order, PageState to) {
+  Kernel& kernel = current.kernel();
+  const Folio folio = folio_of(order);
+  const PageIndex start = folio.start(page);
+  const PageIndex end = folio.end(page);
+  const bool from_pool = kernel.zone.owner(mm.owner_of(start)).hugetlb;
+  const FolioReclaim reclaim = vma.flags.hugepage ? FolioReclaim::direct : FolioReclaim::none;
+  if (!from_pool && !alloc_folio(current, folio.pages(), reclaim)) return false;
+  current.work(cost_of(current, order));
+  current.settle();
+  if (is_absent(mm, start, end)) {
+    change_pages(kernel, mm, start, end, PageState::absent, to);
+    mm.page_table.put_in_folios(start, end, folio);
+  } else if (!from_pool) {
+    kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, folio.pages(), current.now());
+  }
+  return true;
+}
+
+sim::Nanoseconds split_cost(const Costs& costs, const Mm& mm, PageIndex at) {
+  return mm.page_table.is_mapped_across(at) ? costs.vma_split + costs.split_huge : costs.vma_split;
+}
+
+}  // namespace models
