@@ -31,6 +31,7 @@ struct Kernel {
   const Costs& costs;
   const Policy& policy;
   const MemorySpec& memory;
+  const Thp thp;
   const ReclaimRules& reclaim_rules;  ///< of the memory's era
   Cpus cpus;
   Zone zone;

@@ -87,7 +87,10 @@ std::optional<models::Advice> advice_of(const YamlField& field) {
                             {"dontneed", Advice::dontneed},
                             {"dontneed_locked", Advice::dontneed_locked},
                             {"populate_read", Advice::populate_read},
-                            {"populate_write", Advice::populate_write}},
+                            {"populate_write", Advice::populate_write},
+                            {"hugepage", Advice::hugepage},
+                            {"nohugepage", Advice::nohugepage},
+                            {"collapse", Advice::collapse}},
                            {"free"});
 }
 
@@ -96,6 +99,11 @@ void refuse_senseless(const YamlField& advice, models::Advice given, const model
   using Kind = models::RegionSpec::Kind;
   if (given == models::Advice::willneed && region.kind != Kind::file) {
     advice.refuse_expecting("another advice: only files are read ahead, and the region is of another kind");
+  }
+  const bool of_thp =
+      given == models::Advice::hugepage || given == models::Advice::nohugepage || given == models::Advice::collapse;
+  if (of_thp && region.kind != Kind::anon) {
+    advice.refuse_expecting("another advice: only anonymous memory has transparent huge pages");
   }
   if (given == models::Advice::populate_write && region.kind == Kind::file) {
     advice.refuse_expecting("populate_read, as files are mapped to be read");

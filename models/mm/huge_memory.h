@@ -5,12 +5,12 @@
 // and none of its pages is there yet (thp_vma_suitable_order, pmd_none); otherwise a single page. Where memory has no
 // folio to give above the min watermark it is a single page, too (thp_fault_fallback): at once, or, where a region's
 // page size has been asked for (MADV_HUGEPAGE), when direct reclaim finds nothing (vma_thp_gfp_mask with defrag at
-// madvise, the default). Fragmentation and compaction are not modelled. hugetlb takes its folios from a pool that is as large
-// as its regions.
-// Simplified. Page tables, and the one that is kept for each huge page to be split, cost nothing. The pages of a folio
-// that are zapped alone are free at once: the kernel keeps them until the others have gone, too, or reclaim splits the
-// folio (deferred_split_folio). Reclaim takes a folio apart, page by page, as before 4.14 (THP_SWAP). Heap, stack,
-// files, mappers' areas and faulters' arenas are of single pages. Validated by tests/models/mm/huge_memory_test.cpp.
+// madvise, the default). Fragmentation and compaction are not modelled. hugetlb takes its folios from a pool that is as
+// large as its regions. Simplified. Page tables, and the one that is kept for each huge page to be split, cost nothing.
+// The pages of a folio that are zapped alone are free at once: the kernel keeps them until the others have gone, too,
+// or reclaim splits the folio (deferred_split_folio). Reclaim takes a folio apart, page by page, as before 4.14
+// (THP_SWAP). Heap, stack, files, mappers' areas and faulters' arenas are of single pages. Validated by
+// tests/models/mm/huge_memory_test.cpp.
 #pragma once
 
 #include "models/spec/machine.h"

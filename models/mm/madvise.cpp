@@ -6,6 +6,7 @@
 
 #include "models/kernel.h"
 #include "models/mm/gup.h"
+#include "models/mm/khugepaged.h"
 #include "models/mm/memory.h"
 #include "models/mm/mm.h"
 #include "models/mm/mmap_lock.h"
@@ -36,7 +37,7 @@ int madvise_willneed(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   return 0;
 }
 
-VmFlags flags_after(VmFlags flags, Advice advice) {
+VmFlags flags_after(VmFlags flags, Advice advice, Thp thp) {
   switch (advice) {
     case Advice::normal:
       flags.read_ahead = ReadAhead::normal;
@@ -53,6 +54,14 @@ VmFlags flags_after(VmFlags flags, Advice advice) {
     case Advice::dofork:
       flags.dontfork = false;
       break;
+    case Advice::hugepage:
+      flags.hugepage = true;
+      flags.folio_order = thp == Thp::never ? 0 : kPmdOrder;
+      break;
+    case Advice::nohugepage:
+      flags.hugepage = false;
+      flags.folio_order = 0;
+      break;
     default:
       assert(false && "changes no flags");
   }
@@ -62,7 +71,9 @@ VmFlags flags_after(VmFlags flags, Advice advice) {
 // `vma` is left at the VMA that then covers the range. mmap_sem must be held for write.
 int madvise_update_vma(Task& current, Mm& mm, VmaPointer& vma, PageIndex start, PageIndex end, Advice advice) {
   if (advice == Advice::dofork && vma->flags.io_pfnmap) return -EINVAL;
-  const int error = vma_modify(current, mm, vma, start, end, flags_after(vma->flags, advice));
+  const bool of_thp = advice == Advice::hugepage || advice == Advice::nohugepage;
+  if (of_thp && (vma->flags.is_special() || vma->flags.io_pfnmap)) return -EINVAL;  // VM_NO_KHUGEPAGED
+  const int error = vma_modify(current, mm, vma, start, end, flags_after(vma->flags, advice, current.kernel().thp));
   return error == -ENOMEM ? -EAGAIN : error;
 }
 
@@ -144,6 +155,7 @@ int madvise_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, Advi
 // mmap_sem must be held, in the advice's mode.
 int do_madvise(Task& current, Mm& mm, PageIndex start, PageIndex end, Advice advice) {
   current.work(current.kernel().costs.madvise, Purpose::calls);
+  if (advice == Advice::collapse) return madvise_collapse(current, mm, start, end);
   const bool populates = advice == Advice::populate_read || advice == Advice::populate_write;
   return populates ? madvise_populate(current, mm, start, end, advice)
                    : madvise_walk_vmas(current, mm, start, end, advice);

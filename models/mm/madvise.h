@@ -6,13 +6,14 @@
 // the policy's zap_under_vma_lock a range within one VMA is zapped under that VMA's lock instead of mmap_sem
 // (try_vma_read_lock of 6.17). madvise_update_vma (6.1): merge or split, then the flags. madvise_willneed (5.4):
 // mmap_sem is given up while the reads are submitted; at most one readahead window of each VMA's part is read
-// (force_page_cache_ra), and nobody waits. madvise_populate (5.14, as a loop of its own since 6.9): get_user_pages. A
-// hole is passed over and reported at the end, but for populate, which ends there. Simplified. MADV_FREE is not there:
-// its pages could go without swap until somebody writes to them again, which pages here do not tell. Willneed of
-// anonymous memory is -EBADF, as until 3.8, instead of reading ahead from swap. Populating for reading takes memory as
-// for writing (ZERO_PAGE would save it); files are mapped to be read, so populate_write of a file is refused. Kernels
-// before 5.4 submit the reads under mmap_sem. Validated by tests/models/mm/madvise_test.cpp: for each branch the lock
-// operations, pages and return value.
+// (force_page_cache_ra), and nobody waits. madvise_populate (5.14, as a loop of its own since 6.9): get_user_pages.
+// hugepage and nohugepage (2.6.38): what later faults map; collapse: models/mm/khugepaged.h. A hole is passed over and
+// reported at the end, but for populate, which ends there. Simplified. MADV_FREE is not there: its pages could go
+// without swap until somebody writes to them again, which pages here do not tell. Willneed of anonymous memory is
+// -EBADF, as until 3.8, instead of reading ahead from swap. Populating for reading takes memory as for writing
+// (ZERO_PAGE would save it); files are mapped to be read, so populate_write of a file is refused. Kernels before 5.4
+// submit the reads under mmap_sem. Validated by tests/models/mm/madvise_test.cpp: for each branch the lock operations,
+// pages and return value.
 #pragma once
 
 #include "models/spec/advice.h"
@@ -24,12 +25,13 @@ class Mm;
 class Task;
 
 /// madvise_need_mmap_write: whether it changes the flags of VMAs.
-[[nodiscard]] constexpr bool madvise_need_mmap_write(Advice advice) { return advice <= Advice::dofork; }
+[[nodiscard]] constexpr bool madvise_need_mmap_write(Advice advice) { return advice <= Advice::nohugepage; }
 
 /// madvise(2) on [start, start + pages). Returns 0 or the first error, what lies before being done:
 ///   -ENOMEM  there was a hole
 ///   -EINVAL  dontneed of a VMA that is locked, hugetlb or I/O; dofork of I/O; populate of I/O, or of what cannot be
 ///            written for writing
+///   -ENOMEM  collapse, too, where memory had no folio; -EINVAL where there was nothing to collapse
 ///   -EBADF   willneed of what is no file's
 ///   -EAGAIN  a VMA could not be split: the map has max_map_count already
 /// Takes and releases mmap_sem, or the lock of a VMA.

@@ -10,11 +10,14 @@ enum class Advice {
   sequential,
   dontfork,
   dofork,
+  hugepage,    ///< THP where the machine has it for advice, too
+  nohugepage,  ///< no THP, even where it is on always
   willneed,
   dontneed,
   dontneed_locked,  ///< as dontneed, of what is locked, too (5.18)
   populate_read,
   populate_write,
+  collapse,  ///< make huge pages of what is there, at once (6.1)
 };
 
 }  // namespace models

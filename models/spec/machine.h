@@ -55,6 +55,8 @@ struct Costs {
   sim::Nanoseconds split_huge{};       ///< __split_huge_pmd: an entry for each of the 512 pages instead of the one
   sim::Nanoseconds fork_huge{};        ///< fork_page
   sim::Nanoseconds proc_smaps_huge{};  ///< proc_smaps_page
+  sim::Nanoseconds collapse_page{};    ///< collapse_huge_page: copy one small page into the huge one, and free it
+  sim::Nanoseconds collapse_absent{};  ///< ... or clear the place of one that is absent
   sim::Nanoseconds batched_pte{};      ///< one more entry of a folio that a walk takes together (folio_pte_batch)
 
   // fs/proc, mm/memory.c
@@ -116,6 +118,8 @@ inline constexpr auto kCosts = std::to_array<CostRow>({
     {"split_huge", &Costs::split_huge, false},
     {"fork_huge", &Costs::fork_huge, false},
     {"proc_smaps_huge", &Costs::proc_smaps_huge, false},
+    {"collapse_page", &Costs::collapse_page, false},
+    {"collapse_absent", &Costs::collapse_absent, false},
     {"batched_pte", &Costs::batched_pte, false},
     {"proc_maps_vma", &Costs::proc_maps_vma},
     {"proc_smaps_vma", &Costs::proc_smaps_vma},
@@ -149,7 +153,7 @@ struct Machine {
   int cpus = 1;  ///< 1 .. 4096
   SchedulerSpec scheduler;
   Costs costs;
-  int llc_cpus = 0;  ///< how many CPUs, counted from 0, share a last-level cache; 0: all
+  int llc_cpus = 0;       ///< how many CPUs, counted from 0, share a last-level cache; 0: all
   Thp thp = Thp::always;  ///< the default of mm/Kconfig; only regions that leave their page size to it are affected
 
   bool operator==(const Machine&) const = default;

@@ -33,6 +33,10 @@ Advice opposite_of(Advice advice) {
       return Advice::dofork;
     case Advice::dofork:
       return Advice::dontfork;
+    case Advice::hugepage:
+      return Advice::nohugepage;
+    case Advice::nohugepage:
+      return Advice::hugepage;
     default:
       return advice;
   }

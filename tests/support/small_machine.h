@@ -60,6 +60,7 @@ struct SmallMachineSpec {
   bool stepwise = false;
   bool with_kswapd = false;
   std::uint64_t seed = 1;
+  models::Thp thp = models::Thp::madvise;
 };
 
 /// Tasks are numbered from 0 in the order in which they are added; that is their class, too.
@@ -68,7 +69,7 @@ class SmallMachine {
   explicit SmallMachine(SmallMachineSpec settings = {})
       : spec(std::move(settings)),
         engine({spec.stepwise, {}}),
-        hardware{"small", "", spec.cpus, spec.scheduler, spec.costs, spec.llc_cpus},
+        hardware{"small", "", spec.cpus, spec.scheduler, spec.costs, spec.llc_cpus, spec.thp},
         kernel(engine, hardware, spec.policy, spec.memory, spec.groups),
         mm("db", spec.costs, spec.policy.rwsem, spec.scheduler.tick, spec.seed),
         background(kernel) {
