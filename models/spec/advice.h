@@ -15,6 +15,9 @@ enum class Advice {
   dontneed_locked,  ///< as dontneed, of what is locked, too (5.18)
   populate_read,
   populate_write,
+  free,     ///< may go without being written, until somebody writes to them again (4.5)
+  cold,     ///< the next to be reclaimed (5.4)
+  pageout,  ///< reclaimed now (5.4)
 };
 
 }  // namespace models
