@@ -29,23 +29,46 @@ struct Process {
     mm.cap_ipc_lock = spec.cap_ipc_lock;
     mm.rlimit_memlock = spec.rlimit_memlock;
     for (const RegionSpec& region : spec.regions) {
-      // A region of THP may get its huge pages later, on advice.
-      const int alignment = region.folio_order.value_or(kPmdOrder);
-      const Region mapped = region_at(region, mm.get_unmapped_area(pages_of(region.size), alignment), thp);
-      add_region(mapped, region.name);
+      const Region mapped = region_at(region, place_of(region, spec.regions), thp);
+      add_region(mapped, region);
       set_owner(kernel, region, mapped);
       set_up_pages(kernel, region, mapped);
       set_up_anon_vma(region, mapped);
+      if (!region.beside.empty()) merge(mapped);
     }
   }
 
-  void add_region(const Region& region, const std::string& name) {
+  // A region and those behind it have their place together.
+  static PageCount size_with_those_beside(const RegionSpec& region, const std::vector<RegionSpec>& all) {
+    PageCount size = pages_of(region.size);
+    for (const RegionSpec& other : all) {
+      if (other.beside == region.name) size += size_with_those_beside(other, all);
+    }
+    return size;
+  }
+
+  PageIndex place_of(const RegionSpec& region, const std::vector<RegionSpec>& all) {
+    // A region of THP may get its huge pages later, on advice.
+    const int alignment = region.folio_order.value_or(kPmdOrder);
+    if (region.beside.empty()) return mm.get_unmapped_area(size_with_those_beside(region, all), alignment);
+    const Region& other = regions.at(region.beside);
+    return other.start + other.pages;
+  }
+
+  // As mmap would have: with those of the same flags beside it one VMA.
+  void merge(const Region& region) {
+    const VmaPointer vma = mm.find_vma(region.start);
+    (void)mm.vma_merge(vma, vma->start, vma->end, vma->flags);
+  }
+
+  void add_region(const Region& region, const RegionSpec& spec) {
     for (int index = 0; index < region.vmas; ++index) {
       const RegionPiece piece = piece_of(region, index);
-      mm.insert_vma(piece.start, piece.end, piece.flags);
+      mm.insert_vma(piece.start, piece.end, piece.flags)->flags.locked = spec.locked;
     }
+    if (spec.locked) mm.locked_vm += region.pages;
     if (regions.empty()) first_region = region;
-    regions.emplace(name, region);
+    regions.emplace(spec.name, region);
   }
 
   // Reclaim tells the pages of a region from others that are touched more often, or have a file.
@@ -72,10 +95,10 @@ struct Process {
       case RegionSpec::Pages::resident:
         if (spec.kind != RegionSpec::Kind::hugetlb)
           kernel.zone.move(&ZoneCounts::free, &ZoneCounts::in_flight, region.pages, sim::Time{});
-        const bool mapped = spec.pages == RegionSpec::Pages::resident;
+        const PageState mapped = spec.locked ? PageState::mlocked : PageState::resident;
         change_pages(kernel, mm, region.start, end, PageState::absent,
-                     mapped ? PageState::resident : PageState::cached);
-        if (mapped) set_up_folios(region);
+                     spec.pages == RegionSpec::Pages::resident ? mapped : PageState::cached);
+        if (spec.pages == RegionSpec::Pages::resident) set_up_folios(region);
         return;
     }
   }
@@ -96,21 +119,35 @@ struct Process {
   // What has been faulted in has an anon_vma.
   void set_up_anon_vma(const RegionSpec& spec, const Region& region) {
     if (spec.kind != RegionSpec::Kind::anon || spec.pages == RegionSpec::Pages::absent) return;
-    std::shared_ptr<AnonVma> shared;
+    std::shared_ptr<AnonVma> shared = joined_anon_vma(spec, region);
+    const bool joins = shared != nullptr;
     for (int index = 0; index < region.vmas; ++index) {
       const VmaPointer vma = mm.find_vma(piece_of(region, index).start);
-      if (spec.shares_anon_vma && shared != nullptr) {
+      if ((spec.shares_anon_vma || (joins && index == 0)) && shared != nullptr) {
         vma->anon_vma = shared;
         ++shared->vmas;
       } else {
-        mm.anon_vma_prepare(*vma);
+        touch(*vma, spec);
         shared = vma->anon_vma;
       }
     }
   }
 
-  [[nodiscard]] Workplace workplace(ClassRecord& record, CallRecords& calls) {
-    return {mm, regions, first_region, record, calls};
+  // Where it was touched before it met what is beside it, nothing is taken over from there.
+  void touch(Vma& vma, const RegionSpec& spec) const {
+    if (spec.beside.empty()) return mm.anon_vma_prepare(vma);
+    vma.anon_vma = std::make_shared<AnonVma>();
+  }
+
+  // That of the region before, if the two were one; null without.
+  [[nodiscard]] std::shared_ptr<AnonVma> joined_anon_vma(const RegionSpec& spec, const Region& region) const {
+    if (!spec.joins_anon_vma) return nullptr;
+    const VmaPointer before = mm.find_vma(region.start - PageCount(1));
+    return before->anon_vma;
+  }
+
+  [[nodiscard]] Workplace workplace(ClassRecord& record, CallRecords& calls, int threads) {
+    return {mm, regions, first_region, record, calls, threads};
   }
 
   Mm mm;
@@ -140,7 +177,8 @@ class Simulation {
         engine_(options),
         kernel_(engine_, scenario.machine, policy, scenario.memory, task_groups(scenario)),
         end_(engine_.calendar(), [this] { end(); }) {
-    for (const ProcessSpec& spec : scenario.processes) processes_.emplace_back(spec, kernel_, scenario.machine.thp, scenario.seed);
+    for (const ProcessSpec& spec : scenario.processes)
+      processes_.emplace_back(spec, kernel_, scenario.machine.thp, scenario.seed);
     background_.emplace(kernel_);
     begin_warm_up();
     kernel_.observer = std::move(observer);
@@ -199,7 +237,8 @@ class Simulation {
     const auto class_id = static_cast<ClassId>(classes_.size());
     Class& members = classes_.emplace_back();
     members.name = thread.name;
-    const Workplace at = process_named(target_of(process, thread)).workplace(members.record, members.calls);
+    const Workplace at =
+        process_named(target_of(process, thread)).workplace(members.record, members.calls, thread.count);
     for (int member = 0; member < thread.count; ++member) {
       members.tasks.push_back(&add_member(process, thread, at, class_id, member));
       if (makes_requests(thread)) kernel_.measurement.add_thread();

@@ -51,10 +51,25 @@ const models::RegionSpec* region_of(const std::optional<YamlField>& field, const
   return one_named(field, regions, "a region of this process");
 }
 
+/// A piece of the region has to be in it.
+void refuse_beyond(const YamlField& field, const std::vector<models::ScriptStep>& script,
+                   const models::RegionSpec& region) {
+  const auto items = field.items("a list of steps");
+  for (std::size_t index = 0; items.size() == script.size() && index < items.size(); ++index) {
+    const auto& at = script[index].at;
+    if (at && *at >= region.size) {
+      items[index].refuse_expecting(fmt::format("a place within the region's {}", spell(region.size)));
+    }
+  }
+}
+
 models::LockerSpec read_locker(YamlMap& thread, const Regions& regions, Targets&) {
   models::LockerSpec locker;
-  if (const auto* region = region_of(thread.require("region"), regions)) locker.region = region->name;
-  assign(locker.script, thread.require("script"), script_of);
+  const auto* region = region_of(thread.require("region"), regions);
+  if (region != nullptr) locker.region = region->name;
+  const auto script = thread.require("script");
+  assign(locker.script, script, script_of);
+  if (region != nullptr && script) refuse_beyond(*script, locker.script, *region);
   const auto repeat = thread.find("repeat");
   assign(locker.repeat, repeat, count_up_to(std::numeric_limits<int>::max()));
   const bool exits = !locker.script.empty() && locker.script.back().call == models::ScriptStep::Call::exit;
@@ -77,21 +92,22 @@ models::FaulterSpec read_faulter(YamlMap& thread, const Regions& regions, Target
 
 std::optional<models::Advice> advice_of(const YamlField& field) {
   using models::Advice;
-  return choice_of<Advice>(field,
-                           {{"normal", Advice::normal},
-                            {"random", Advice::random},
-                            {"sequential", Advice::sequential},
-                            {"dontfork", Advice::dontfork},
-                            {"dofork", Advice::dofork},
-                            {"willneed", Advice::willneed},
-                            {"dontneed", Advice::dontneed},
-                            {"dontneed_locked", Advice::dontneed_locked},
-                            {"populate_read", Advice::populate_read},
-                            {"populate_write", Advice::populate_write},
-                            {"hugepage", Advice::hugepage},
-                            {"nohugepage", Advice::nohugepage},
-                            {"collapse", Advice::collapse}},
-                           {"free"});
+  return choice_of<Advice>(field, {{"normal", Advice::normal},
+                                   {"random", Advice::random},
+                                   {"sequential", Advice::sequential},
+                                   {"dontfork", Advice::dontfork},
+                                   {"dofork", Advice::dofork},
+                                   {"willneed", Advice::willneed},
+                                   {"dontneed", Advice::dontneed},
+                                   {"dontneed_locked", Advice::dontneed_locked},
+                                   {"populate_read", Advice::populate_read},
+                                   {"populate_write", Advice::populate_write},
+                                   {"free", Advice::free},
+                                   {"cold", Advice::cold},
+                                   {"pageout", Advice::pageout},
+                                   {"hugepage", Advice::hugepage},
+                                   {"nohugepage", Advice::nohugepage},
+                                   {"collapse", Advice::collapse}});
 }
 
 /// Advice that the kernel would refuse for every page of `region` is a mistake in the scenario.
@@ -108,10 +124,45 @@ void refuse_senseless(const YamlField& advice, models::Advice given, const model
   if (given == models::Advice::populate_write && region.kind == Kind::file) {
     advice.refuse_expecting("populate_read, as files are mapped to be read");
   }
+  if (given == models::Advice::free && region.kind == Kind::file) {
+    advice.refuse_expecting("cold, pageout or dontneed: only anonymous pages can be freed lazily");
+  }
 }
 
 void refuse_larger(const std::optional<YamlField>& size, models::Bytes bytes, const models::RegionSpec& region) {
   if (size && bytes > region.size) size->refuse_expecting(fmt::format("at most the region's {}", spell(region.size)));
+}
+
+std::optional<models::Visits::Place> place_of(const YamlField& field) {
+  using Place = models::Visits::Place;
+  return choice_of<Place>(field, {{"in_turn", Place::in_turn}, {"random", Place::random}, {"start", Place::start}});
+}
+
+/// Threads that share a region need a piece each.
+void refuse_thin_shares(YamlMap& thread, const YamlField& share, models::Bytes size, const models::RegionSpec& region) {
+  int count = 1;
+  assign(count, thread.find("count"), number_up_to(std::numeric_limits<int>::max()));
+  if (size.count() <= region.size.count() / std::max(count, 1)) return;
+  share.refuse_expecting(
+      fmt::format("all: {} threads have less than {} each of the region's {}", count, spell(size), spell(region.size)));
+}
+
+/// Where in `region` a thread makes its calls, of `size` each. Without a word about it: in turn if `once`, else as
+/// `visits` is.
+void read_visits(YamlMap& thread, models::Visits& visits, models::Bytes size, const models::RegionSpec* region) {
+  using Place = models::Visits::Place;
+  assign(visits.once, thread.find("once"), truth_of);
+  if (visits.once) visits.place = Place::in_turn;
+  const auto place = thread.find("place");
+  assign(visits.place, place, place_of);
+  if (visits.once && visits.place != Place::in_turn) {
+    place->refuse_expecting("in_turn: `once` goes through the region from its start to its end");
+  }
+  const auto share = thread.find("share");
+  assign(visits.share_each, share, [](const YamlField& field) {
+    return choice_of<bool>(field, {{"all", false}, {"each", true}});
+  });
+  if (visits.share_each && region != nullptr) refuse_thin_shares(thread, *share, size, *region);
 }
 
 /// A madviser, a protector or one that calls mincore: `size` of `region` at a time.
@@ -125,6 +176,7 @@ Spec read_region_caller(YamlMap& thread, const Regions& regions, Targets&) {
     spec.region = region->name;
     refuse_larger(size, spec.size, *region);
   }
+  if constexpr (requires { spec.visits; }) read_visits(thread, spec.visits, spec.size, region);
   spec.arrival = read_arrival(thread);
   return spec;
 }
@@ -137,6 +189,30 @@ models::MadviserSpec read_madviser(YamlMap& thread, const Regions& regions, Targ
                                    [&](const models::RegionSpec& each) { return each.name == madviser.region; });
   if (advice && region != regions.end()) refuse_senseless(*advice, madviser.advice, *region);
   return madviser;
+}
+
+models::MoverSpec read_mover(YamlMap& thread, const Regions& regions, Targets& targets) {
+  auto mover = read_region_caller<models::MoverSpec>(thread, regions, targets);
+  assign(mover.aligned, thread.find("aligned"), truth_of);
+  const auto region = std::find_if(regions.begin(), regions.end(),
+                                   [&](const models::RegionSpec& each) { return each.name == mover.region; });
+  if (region == regions.end()) return mover;
+  const models::PageCount first_vma(models::pages_of(region->size).count() / region->vmas);
+  if (models::pages_of(mover.size) > first_vma) {
+    thread.refuse(fmt::format("mremap moves pages of one VMA, and the first of the region has {}",
+                              spell(models::bytes_of(first_vma))));
+  }
+  return mover;
+}
+
+models::PinnerSpec read_pinner(YamlMap& thread, const Regions& regions, Targets& targets) {
+  using By = models::PinnerSpec::By;
+  auto pinner = read_region_caller<models::PinnerSpec>(thread, regions, targets);
+  assign(pinner.by, thread.find("by"), [](const YamlField& field) {
+    return choice_of<By>(field, {{"rdma", By::rdma}, {"io_uring", By::io_uring}, {"vfio", By::vfio}});
+  });
+  assign(pinner.unpin, thread.find("unpin"), truth_of);
+  return pinner;
 }
 
 models::GetMempolicySpec read_get_mempolicy(YamlMap& thread, const Regions& regions, Targets&) {
@@ -172,6 +248,7 @@ models::MapperSpec read_mapper(YamlMap& thread, const Regions& regions, Targets&
       mapper.region = region->name;
       refuse_larger(size, mapper.size, *region);
     }
+    read_visits(thread, mapper.visits, mapper.size, region);
   }
   assign(mapper.populate, thread.find("populate"), truth_of);
   mapper.arrival = read_arrival(thread);
@@ -187,7 +264,9 @@ models::ProcReaderSpec read_proc_reader(YamlMap& map, const Regions&, Targets& t
                             {"maps", File::maps},
                             {"smaps", File::smaps},
                             {"smaps_rollup", File::smaps_rollup},
-                            {"numa_maps", File::numa_maps}},
+                            {"numa_maps", File::numa_maps},
+                            {"clear_refs", File::clear_refs},
+                            {"pagemap", File::pagemap}},
                            {"environ"});
   };
   assign(reader.file, map.find("file"), proc_file_of);
@@ -235,6 +314,8 @@ const Choices<CompetitorReader>& kinds() {
       {"protector", read_as<read_region_caller<models::ProtectorSpec>>},
       {"forker", read_as<read_forker>},
       {"remote_reader", read_as<read_remote_reader>},
+      {"mover", read_as<read_mover>},
+      {"pinner", read_as<read_pinner>},
       {"busy", read_as<read_busy>},
   };
   return kinds;

@@ -121,6 +121,7 @@ const std::vector<Path>& paths() {
       {"proc", "a map such as {maps: per_vma, rollup_gives_way: true}"},
       {"madvise", "a map such as {zap: mmap_sem}"},
       {"mempolicy", "a map such as {node: unlocked}"},
+      {"mremap", "a map such as {tables: whole}"},
       {"memlock"},
       {"lru_drain"},
   };

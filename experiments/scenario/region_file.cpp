@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "experiments/scenario/memory_file.h"
@@ -125,7 +126,37 @@ void read_anon_vma(const std::optional<YamlField>& field, models::RegionSpec& re
   }
 }
 
-models::RegionSpec read_region(const YamlMap::Item& item, MemoryReader& memory) {
+void read_locked(const std::optional<YamlField>& field, models::RegionSpec& region) {
+  using Kind = models::RegionSpec::Kind;
+  assign(region.locked, field, truth_of);
+  if (!region.locked || region.kind == Kind::anon || region.kind == Kind::file) return;
+  field->refuse_expecting("false: only anon and file regions are ever VM_LOCKED");
+}
+
+/// What reclaim tells apart is never one VMA.
+bool may_be_joined(const models::RegionSpec& region) {
+  return region.kind == models::RegionSpec::Kind::anon && !region.touched_every;
+}
+
+void read_beside(const std::optional<YamlField>& field, bool own_anon_vma, models::RegionSpec& region,
+                 const std::vector<models::RegionSpec>& earlier) {
+  const models::RegionSpec* const other = one_named(field, earlier, "a region of this process that stands before");
+  if (other == nullptr) return;
+  region.beside = other->name;
+  const bool taken = std::any_of(earlier.begin(), earlier.end(),
+                                 [&](const models::RegionSpec& each) { return each.beside == other->name; });
+  if (taken) field->refuse(fmt::format("another region begins where '{}' ends already", other->name));
+  if (!may_be_joined(region) || !may_be_joined(*other)) {
+    field->refuse("only anonymous regions without touched_every can be joined: the others keep apart");
+  }
+  const auto faulted_in = [](const models::RegionSpec& each) {
+    return each.pages != models::RegionSpec::Pages::absent;
+  };
+  region.joins_anon_vma = !own_anon_vma && faulted_in(region) && faulted_in(*other);
+}
+
+models::RegionSpec read_region(const YamlMap::Item& item, const std::vector<models::RegionSpec>& earlier,
+                               MemoryReader& memory) {
   models::RegionSpec region;
   region.name = item.key;
   YamlMap map = item.value.map("a map such as {size: 1GiB, kind: anon}");
@@ -144,10 +175,13 @@ models::RegionSpec read_region(const YamlMap::Item& item, MemoryReader& memory) 
   const auto pages = map.find("pages");
   page_size.check(size, vmas);
   if (pages) region.pages = read_pages(*pages, kind ? std::optional(region.kind) : kind);
-  read_anon_vma(map.find("anon_vma"), region);
+  const auto anon_vma = map.find("anon_vma");
+  read_anon_vma(anon_vma, region);
+  read_locked(map.find("locked"), region);
   if (const auto touched_every = map.find("touched_every")) {
     region.touched_every = positive_duration_of(*touched_every);
   }
+  read_beside(map.find("beside"), anon_vma && !region.shares_anon_vma, region, earlier);
   map.refuse_unknown();
   if (kind) memory.place(region, size, pages);
   return region;
@@ -160,7 +194,7 @@ std::vector<models::RegionSpec> read_regions(const YamlField& field, MemoryReade
   const YamlMap map = field.map("a map of regions, such as {heap: {size: 1GiB}}");
   for (const YamlMap::Item& item : map.items()) {
     check_name(map, item);
-    regions.push_back(read_region(item, memory));
+    regions.push_back(read_region(item, regions, memory));
   }
   return regions;
 }

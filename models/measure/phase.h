@@ -29,6 +29,8 @@ enum class Phase {
   madvise,
   mincore,
   mempolicy,  ///< get_mempolicy
+  mremap,
+  pin,  ///< pin_user_pages, and unpinning
   fork,
   fault,
   proc_read,
@@ -62,6 +64,8 @@ inline constexpr auto kPhases = std::to_array<PhaseRow>({
     {Phase::madvise, "madvise", Phase::madvise},
     {Phase::mincore, "mincore", Phase::mincore},
     {Phase::mempolicy, "mempolicy", Phase::mempolicy},
+    {Phase::mremap, "mremap", Phase::mremap},
+    {Phase::pin, "pin", Phase::pin},
     {Phase::fork, "fork", Phase::fork},
     {Phase::fault, "fault", Phase::fault},
     {Phase::proc_read, "proc_read", Phase::proc_read},

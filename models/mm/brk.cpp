@@ -7,6 +7,7 @@
 #include "models/kernel.h"
 #include "models/mm/fault.h"
 #include "models/mm/mlock.h"
+#include "models/mm/mmap.h"
 #include "models/mm/mmap_lock.h"
 #include "models/task.h"
 
@@ -78,6 +79,26 @@ int sys_brk(Task& current, Mm& mm, PageCount pages) {
   mmap_write_unlock(current, mm);
   if (error == 0 && lock) mm_populate(current, mm, start, end, current.kernel().policy.grow);
   return error;
+}
+
+int sys_brk_shrink(Task& current, Mm& mm, PageCount pages) {
+  const bool downgrade = current.kernel().policy.munmap.mode == HoldMode::downgrade;
+  current.enter(Phase::brk);
+  current.work(current.kernel().costs.system_call);
+  mmap_write_lock(current, mm);
+  const PageIndex end = mm.brk;
+  const PageIndex start = end - pages;
+  int result = start < kStartBrk ? -ENOMEM : 0;
+  if (result == 0 && pages > PageCount(0)) {
+    result = do_munmap(current, mm, start, end, downgrade);
+    if (result >= 0) mm.brk = start;  // under read mode, too: another brk would need write mode
+  }
+  if (result == kDowngraded) {
+    mm.mmap_sem.up_read(current);
+    return 0;
+  }
+  mmap_write_unlock(current, mm);
+  return result;
 }
 
 int expand_stack(Task& current, Mm& mm, const VmaPointer& vma, PageIndex address) {

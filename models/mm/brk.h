@@ -5,7 +5,9 @@
 // is populated by mlock_vma_pages_range). Stack: a fault below a VM_GROWSDOWN VMA, expand_stack -> acct_stack_growth,
 // all under the faulter's mmap_sem for read; what was added to a locked stack is made present. Under drop_and_read
 // (`grow`, since 3.9) brk populates after write mode has been given up.
-// Simplified. The heap only grows. brk costs as much as mmap of a small region. The limits of the address space, of the
+// A heap that shrinks is unmapped as munmap does it, under write mode, and where the policy's munmap downgrades, as
+// since 4.20 (commit 9bc8039e715d; do_brk_munmap and do_vmi_align_munmap of 6.x), zapped under read mode.
+// Simplified. brk costs as much as mmap of a small region. The limits of the address space, of the
 // data segment are not modelled: they end the call before it holds anything for long. Two faults that
 // expand the same stack do not meet in anon_vma's lock: each sees what the other has done. 2.6.28 populates a stack
 // that grows by get_user_pages (find_extend_vma) [m]; a fault's own growth is treated alike. Since 6.5 a stack grows
@@ -25,6 +27,10 @@ int sys_brk(Task& current, Mm& mm, PageCount pages);
 
 /// RLIMIT_STACK, by default (_STK_LIM, include/linux/resource.h: 8 MiB).
 inline constexpr PageCount kRlimitStack{2048};
+
+/// brk(2): the heap shrinks by `pages`. Returns 0 or -ENOMEM (there is not that much of it; the map-count limit). Takes
+/// and releases mmap_sem.
+int sys_brk_shrink(Task& current, Mm& mm, PageCount pages);
 
 /// Makes `vma`, a stack, begin at `address`, below its start. Returns 0 or -ENOMEM (RLIMIT_STACK, RLIMIT_MEMLOCK).
 /// mmap_sem must be held, for read is enough.

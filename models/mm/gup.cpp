@@ -41,7 +41,14 @@ PageIndex populate(Task& current, Mm& mm, Vma& vma, PageIndex page, PageIndex en
   return stop;
 }
 
-// follow_page_mask, a folio that one entry maps at a time.
+}  // namespace
+
+PageIndex end_of_gup_batch(const Vma& vma, PageIndex page, PageIndex end) {
+  constexpr PageCount kPagesPerBatch{16};
+  const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
+  return vma.flags.folio_order == 0 ? batch_end : std::max(batch_end, end_of_order(vma, page, 0, end));
+}
+
 void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
   const Costs& costs = current.kernel().costs;
   for (PageIndex page = start; page < end;) {
@@ -52,8 +59,6 @@ void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
     page = stop;
   }
 }
-
-}  // namespace
 
 PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io,
                          NewPages new_pages) {

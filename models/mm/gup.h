@@ -26,6 +26,13 @@ enum class NewPages {
   return {.present = costs.gup_present, .huge = costs.gup_huge};
 }
 
+/// Up to where the callers of get_user_pages ask for pages from `page` on at a time: 16 (a pagevec of 2.6.28's
+/// __mlock_vma_pages_range; later kernels look at need_resched for each page), and of a folio all.
+[[nodiscard]] PageIndex end_of_gup_batch(const Vma& vma, PageIndex page, PageIndex end);
+
+/// What it costs to pass over pages that are there, a folio that one entry maps at a time (follow_page_mask).
+void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end);
+
 /// Pages of [start, end) in `vma` that are not present are allocated and cleared, or read, and mapped. Returns `end`,
 /// or with IoWait::retry the page that has to be read first (wait_for_page, with mmap_sem given up). mmap_sem must be
 /// held, in either mode.

@@ -13,6 +13,7 @@
 #include "models/mm/pagewalk.h"
 #include "models/mm/rmap.h"
 #include "models/mm/vma_modify.h"
+#include "models/mm/vmscan.h"
 #include "models/task.h"
 
 namespace models {
@@ -25,6 +26,51 @@ int madvise_dontneed(Task& current, Mm& mm, const Vma& vma, PageIndex start, Pag
   if ((vma.flags.locked && advice != Advice::dontneed_locked) || vma.flags.hugetlb || vma.flags.io_pfnmap)
     return -EINVAL;
   walk_page_range(current, mm, start, end, zap_step(current.kernel().costs));
+  return 0;
+}
+
+// can_madv_lru_vma.
+bool can_madv_lru_vma(const Vma& vma) { return !vma.flags.locked && !vma.flags.hugetlb && !vma.flags.io_pfnmap; }
+
+// Calls `each` with the parts of [start, end) that lie in one page table.
+template <class Each>
+void for_each_table(PageIndex start, PageIndex end, Each each) {
+  const std::int64_t size = kPagesPerTable.count();
+  for (PageIndex page = start; page < end;) {
+    const PageIndex stop = std::min(end, PageIndex((page.index() / size + 1) * size));
+    each(page, stop);
+    page = stop;
+  }
+}
+
+// madvise_free and madvise_cold. mmap_sem must be held for read.
+int madvise_deactivate(Task& current, Mm& mm, const Vma& vma, PageIndex start, PageIndex end, Fate fate) {
+  Kernel& kernel = current.kernel();
+  if (!can_madv_lru_vma(vma)) return -EINVAL;
+  const bool frees = fate == Fate::lazy_free;
+  if (frees && is_file_backed(kernel, mm, start)) return -EINVAL;
+  mm.has_lazy_free = mm.has_lazy_free || frees;
+  for_each_table(start, end, [&](PageIndex from, PageIndex to) {
+    current.cond_resched();
+    const PageCount resident = mm.page_table.entries(from, to, PageState::resident);
+    current.work_for_each(resident, kernel.costs.scan_page, Purpose::pages);
+    current.settle();
+    deactivate_pages(kernel, mm, from, to, fate);
+    if (!frees) return;
+    for (const PageState swap : {PageState::swapped, PageState::cached}) {
+      change_pages(kernel, mm, from, to, swap, PageState::absent);
+    }
+  });
+  return 0;
+}
+
+// mmap_sem must be held for read.
+int madvise_pageout(Task& current, Mm& mm, const Vma& vma, PageIndex start, PageIndex end) {
+  if (!can_madv_lru_vma(vma)) return -EINVAL;
+  for_each_table(start, end, [&](PageIndex from, PageIndex to) {
+    current.cond_resched();
+    reclaim_pages(current, mm, from, to);
+  });
   return 0;
 }
 
@@ -81,6 +127,9 @@ int madvise_update_vma(Task& current, Mm& mm, VmaPointer& vma, PageIndex start, 
 int madvise_vma_behavior(Task& current, Mm& mm, VmaPointer& vma, PageIndex start, PageIndex end, Advice advice) {
   if (madvise_need_mmap_write(advice)) return madvise_update_vma(current, mm, vma, start, end, advice);
   if (advice == Advice::willneed) return madvise_willneed(current, mm, start, end);
+  if (advice == Advice::free) return madvise_deactivate(current, mm, *vma, start, end, Fate::lazy_free);
+  if (advice == Advice::cold) return madvise_deactivate(current, mm, *vma, start, end, Fate::cold);
+  if (advice == Advice::pageout) return madvise_pageout(current, mm, *vma, start, end);
   return madvise_dontneed(current, mm, *vma, start, end, advice);
 }
 
@@ -118,11 +167,9 @@ bool zap_under_vma_lock(Task& current, Mm& mm, PageIndex start, PageIndex end, A
 // faultin_vma_page_range: the pages of `vma` from `start` on, up to `end` or the first that must be read with mmap_sem
 // given up.
 PageIndex faultin_vma_page_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end) {
-  // get_user_pages looks at need_resched for each page; here it is as often as in mlock's populate.
-  constexpr PageCount kAtOnce{16};
   const IoWait io = current.kernel().policy.retry_on_io ? IoWait::retry : IoWait::under_lock;
   for (PageIndex page = start; page < end;) {
-    const PageIndex stop = std::min(end, page + kAtOnce);
+    const PageIndex stop = end_of_gup_batch(vma, page, end);
     const PageIndex reached = get_user_pages(current, mm, vma, page, stop, io, NewPages::as_vma_has_it);
     if (reached < stop) return reached;
     page = stop;

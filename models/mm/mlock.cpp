@@ -15,9 +15,6 @@ namespace models {
 
 namespace {
 
-// get_user_pages takes this many at a time in __mlock_vma_pages_range.
-constexpr PageCount kPagesPerBatch{16};
-
 const Policy& policy_of(Task& current) { return current.kernel().policy; }
 
 // mm/swap.c: a work item on every CPU, and the wait for all of them.
@@ -35,12 +32,6 @@ void mlock_present_pages(Task& current, Mm& mm, PageIndex start, PageIndex end) 
   const Costs& costs = current.kernel().costs;
   walk_page_range(current, mm, start, end,
                   {.to = PageState::mlocked, .cost = &costs.mlock_page, .huge_cost = &costs.mlock_huge});
-}
-
-// A folio is not cut.
-PageIndex end_of_batch(const Vma& vma, PageIndex page, PageIndex end) {
-  const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
-  return vma.flags.folio_order == 0 ? batch_end : std::max(batch_end, end_of_order(vma, page, 0, end));
 }
 
 // get_user_pages of pages that are mlocked already: it finds each, and there is nothing more to do. Returns where they
@@ -126,14 +117,27 @@ int munlock_in_chunks(Task& current, Mm& mm, const VmaPointer& vma, PageIndex st
   return 0;
 }
 
+void mlock_present_now(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  current.enter(Phase::mlock_populate);
+  mlock_present_pages(current, mm, start, end);
+  current.enter(Phase::mlock);
+}
+
+// get_user_pages with FOLL_MLOCK and without FOLL_POPULATE, from 4.4 to 5.17: what is there is found and mlocked, what
+// is absent is looked at in vain.
+PageIndex mlock_what_is_there(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  if (policy_of(current).mlock_present_first) return end;  // under write mode, before
+  const Costs& costs = current.kernel().costs;
+  walk_page_range(current, mm, start, end,
+                  {PageState::mlocked, &costs.mlock_page, nullptr, &costs.munlock_absent, costs.gup_present});
+  return end;
+}
+
 // The lock branch of mlock_fixup, after the flags have been set.
 int populate_locked(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, PageIndex end, HoldMode mode) {
-  if (mode == HoldMode::drop_and_read) {
-    if (policy_of(current).mlock_present_first) {
-      current.enter(Phase::mlock_populate);
-      mlock_present_pages(current, mm, start, end);
-      current.enter(Phase::mlock);
-    }
+  if (mode == HoldMode::drop_and_read || vma->flags.lock_on_fault) {
+    const bool now = mode != HoldMode::drop_and_read || policy_of(current).mlock_present_first;
+    if (now) mlock_present_now(current, mm, start, end);
     return 0;
   }
   if (mode == HoldMode::downgrade) mmap_write_downgrade(current, mm);
@@ -166,6 +170,7 @@ int mlock_fixup(Task& current, Mm& mm, VmaPointer vma, VmaPointer& prev, PageInd
   assert(mm.mmap_sem.held_by(current, LockMode::write));
   const Costs& costs = current.kernel().costs;
   const bool lock = newflags.locked;
+  const bool was_locked = vma->flags.locked;
   int ret = 0;
 
   if (newflags == vma->flags || vma->flags.io_pfnmap) {
@@ -204,13 +209,17 @@ int mlock_fixup(Task& current, Mm& mm, VmaPointer vma, VmaPointer& prev, PageInd
     }
   }
 
+  vma->flags = newflags;
+  if (lock && was_locked) {  // only VM_LOCKONFAULT has changed
+    prev = vma;
+    return ret;
+  }
   const PageCount pages = end - start;
   if (lock) {
     mm.locked_vm += pages;
   } else {
     mm.locked_vm -= pages;
   }
-  vma->flags = newflags;
 
   ret = lock ? populate_locked(current, mm, vma, start, end, policy_of(current).populate.mode)
              : walk_unlocked(current, mm, vma, start, end);
@@ -227,8 +236,16 @@ VmaPointer next_in_walk(const Mm& mm, const Vma& prev) {
   return next == nullptr || next->detached ? nullptr : next;
 }
 
+enum class VmLock { off, on, on_fault };
+
+VmFlags with_lock(VmFlags flags, VmLock lock) {
+  flags.locked = lock != VmLock::off;
+  flags.lock_on_fault = lock == VmLock::on_fault;
+  return flags;
+}
+
 // mmap_sem must be held for write.
-int do_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages, bool on) {
+int do_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages, VmLock lock) {
   const PageIndex end = start + pages;
   if (end == start) return 0;
   current.work(current.kernel().costs.find_vma);
@@ -237,10 +254,8 @@ int do_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages, bool on) {
   VmaPointer prev = start > vma->start ? vma : mm.previous(*vma);
 
   for (PageIndex nstart = start;;) {
-    VmFlags newflags = vma->flags;
-    newflags.locked = on;
     const PageIndex piece_end = std::min(vma->end, end);
-    const int error = mlock_fixup(current, mm, vma, prev, nstart, piece_end, newflags);
+    const int error = mlock_fixup(current, mm, vma, prev, nstart, piece_end, with_lock(vma->flags, lock));
     if (error != 0) return error;
     nstart = std::max(piece_end, prev->end);
     if (nstart >= end) return 0;
@@ -250,12 +265,10 @@ int do_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages, bool on) {
 }
 
 // do_mlockall's loop. Errors of single VMAs are ignored. mmap_sem must be held for write.
-void fixup_all(Task& current, Mm& mm, bool on) {
+void fixup_all(Task& current, Mm& mm, VmLock lock) {
   VmaPointer prev;
   for (VmaPointer vma = mm.find_vma(PageIndex(0)); vma != nullptr; vma = next_in_walk(mm, *prev)) {
-    VmFlags newflags = vma->flags;
-    newflags.locked = on;
-    (void)mlock_fixup(current, mm, vma, prev, vma->start, vma->end, newflags);
+    (void)mlock_fixup(current, mm, vma, prev, vma->start, vma->end, with_lock(vma->flags, lock));
   }
 }
 
@@ -332,7 +345,7 @@ PageIndex populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex st
   while (page < end) {
     // Since 2.6.38 get_user_pages is asked for the whole range at once; before, batches begin where they begin.
     if (policy_of(current).populate.mode == HoldMode::drop_and_read) page = pass_over_mlocked(current, mm, page, end);
-    const PageIndex batch_end = end_of_batch(vma, page, end);
+    const PageIndex batch_end = end_of_gup_batch(vma, page, end);
     const PageIndex reached = get_user_pages(current, mm, vma, page, batch_end, io);
     mlock_present_pages(current, mm, page, reached);
     page = reached;
@@ -348,6 +361,7 @@ void mm_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, const Ho
   current.enter(before == Phase::mlock ? Phase::mlock_populate : before);
   const IoWait io = policy_of(current).retry_on_io ? IoWait::retry : IoWait::under_lock;
   walk_under_read(current, mm, start, end, hold, true, [&](Vma& vma, PageIndex from, PageIndex to) {
+    if (vma.flags.lock_on_fault) return mlock_what_is_there(current, mm, from, to);
     // Special VMAs are made present, and never VM_LOCKED.
     return vma.flags.locked ? populate_vma_pages_range(current, mm, vma, from, to, io)
                             : get_user_pages(current, mm, vma, from, to, io);
@@ -385,7 +399,7 @@ std::int64_t mlock_vma_pages_range(Task& current, Mm& mm, const VmaPointer& vma,
   return mode == HoldMode::downgrade ? reacquire_write(current, mm, vma, start, end) : 0;
 }
 
-int sys_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages) {
+int sys_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages, MlockWhat what) {
   current.enter(Phase::mlock);
   current.work(current.kernel().costs.system_call);
   if (!can_do_mlock(mm)) return -EPERM;
@@ -393,7 +407,8 @@ int sys_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages) {
   mmap_write_lock(current, mm);
   const bool twice = policy_of(current).memlock_counts_twice;
   const PageCount more = twice ? pages : pages - count_mm_mlocked_page_nr(mm, start, start + pages);
-  const int error = within_memlock_limit(mm, more) ? do_mlock(current, mm, start, pages, true) : -ENOMEM;
+  const VmLock lock = what == MlockWhat::on_fault ? VmLock::on_fault : VmLock::on;
+  const int error = within_memlock_limit(mm, more) ? do_mlock(current, mm, start, pages, lock) : -ENOMEM;
   mmap_write_unlock(current, mm);
   if (error == 0) mm_populate(current, mm, start, start + pages, policy_of(current).populate);
   return error;
@@ -403,7 +418,7 @@ int sys_munlock(Task& current, Mm& mm, PageIndex start, PageCount pages) {
   current.enter(Phase::munlock);
   current.work(current.kernel().costs.system_call);
   mmap_write_lock(current, mm);
-  const int error = do_mlock(current, mm, start, pages, false);
+  const int error = do_mlock(current, mm, start, pages, VmLock::off);
   mmap_write_unlock(current, mm);
   if (error == 0) munlock_under_read(current, mm, start, start + pages);
   return error;
@@ -412,6 +427,7 @@ int sys_munlock(Task& current, Mm& mm, PageIndex start, PageCount pages) {
 int sys_mlockall(Task& current, Mm& mm, MlockallFlags flags) {
   current.enter(Phase::mlock);
   current.work(current.kernel().costs.system_call);
+  assert(!flags.future || !flags.on_fault);
   if (!flags.current && !flags.future) return -EINVAL;
   if (!can_do_mlock(mm)) return -EPERM;
   drain(current, LruDrain::before_lock);
@@ -421,7 +437,7 @@ int sys_mlockall(Task& current, Mm& mm, MlockallFlags flags) {
   const bool allowed = !limited || !flags.current || mm.total_vm() <= PageCount(mm.rlimit_memlock->count() / kPageSize);
   if (allowed) {
     mm.locks_future_mappings = flags.future;
-    if (flags.current) fixup_all(current, mm, true);
+    if (flags.current) fixup_all(current, mm, flags.on_fault ? VmLock::on_fault : VmLock::on);
   }
   mmap_write_unlock(current, mm);
   if (!allowed) return -ENOMEM;
@@ -434,7 +450,7 @@ int sys_munlockall(Task& current, Mm& mm) {
   current.work(current.kernel().costs.system_call);
   mmap_write_lock(current, mm);
   mm.locks_future_mappings = false;
-  fixup_all(current, mm, false);
+  fixup_all(current, mm, VmLock::off);
   mmap_write_unlock(current, mm);
   munlock_under_read(current, mm, kFirstPage, kLastPage);
   return 0;

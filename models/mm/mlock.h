@@ -12,7 +12,13 @@
 // (gup_present), so since 2.6.38 a second mlock of the same range is one read hold [6.1, mm/gup.c, __mm_populate]. What
 // a range has locked already counts a second time against RLIMIT_MEMLOCK before 4.9 (policy `memlock`; commit
 // 0cf2f6f6dc60).
-// Validated by tests/models/mm/mlock_test.cpp: for each branch the sequence of lock operations, pages and return value.
+// mlock2(MLOCK_ONFAULT) and mlockall(MCL_ONFAULT) of 4.4 (apply_vma_lock_flags; populate_vma_page_range returns at once
+// for VM_LOCKONFAULT): VMAs are VM_LOCKED and counted, what is there is mlocked (from 5.18 on under write mode, as with
+// mlock; before, by a get_user_pages without FOLL_POPULATE under read mode, which looks at absent pages, too), and the
+// rest as it is faulted in (mlock_vma_newpage). A policy of an older kernel, which did not know them, makes them by its
+// own modes. Between VM_LOCKED and VM_LOCKONFAULT only flags change [6.1]. MCL_ONFAULT with MCL_FUTURE is not there.
+// Validated by tests/models/mm/mlock_test.cpp and tests/models/mm/mlock_onfault_test.cpp: for each branch the sequence
+// of lock operations, pages and return value.
 #pragma once
 
 #include "models/mm/memory.h"
@@ -24,9 +30,12 @@ namespace models {
 
 class Task;
 
-/// mlock(2) on [start, start + pages). Returns 0, -EPERM, -ENOMEM or -EAGAIN as the kernel does.
+/// Which pages mlock makes present: all, or none of its own (MLOCK_ONFAULT).
+enum class MlockWhat { all, on_fault };
+
+/// mlock(2) on [start, start + pages), or mlock2(2). Returns 0, -EPERM, -ENOMEM or -EAGAIN as the kernel does.
 /// Takes and releases mmap_sem.
-int sys_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages);
+int sys_mlock(Task& current, Mm& mm, PageIndex start, PageCount pages, MlockWhat what = MlockWhat::all);
 
 /// munlock(2). Returns 0, -ENOMEM, or -EAGAIN where the policy opens a window. Takes and releases mmap_sem.
 int sys_munlock(Task& current, Mm& mm, PageIndex start, PageCount pages);
@@ -36,6 +45,7 @@ int sys_munlock(Task& current, Mm& mm, PageIndex start, PageCount pages);
 struct MlockallFlags {
   bool current = false;
   bool future = false;
+  bool on_fault = false;  ///< MCL_ONFAULT; not with `future`
 };
 int sys_mlockall(Task& current, Mm& mm, MlockallFlags flags);
 

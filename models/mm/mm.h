@@ -34,9 +34,10 @@ enum class ReadAhead { normal, random, sequential };
 
 /// vm_flags, as far as the modelled paths look at them.
 struct VmFlags {
-  bool locked = false;      ///< VM_LOCKED
-  bool io_pfnmap = false;   ///< VM_IO | VM_PFNMAP
-  bool dontexpand = false;  ///< VM_DONTEXPAND | VM_RESERVED
+  bool locked = false;         ///< VM_LOCKED
+  bool lock_on_fault = false;  ///< VM_LOCKONFAULT, besides VM_LOCKED: nobody populates it
+  bool io_pfnmap = false;      ///< VM_IO | VM_PFNMAP
+  bool dontexpand = false;     ///< VM_DONTEXPAND | VM_RESERVED
   bool hugetlb = false;
   bool gate = false;       ///< get_gate_vma: the vsyscall page
   bool readonly = false;   ///< not VM_WRITE
@@ -111,7 +112,8 @@ class Mm {
   std::size_t max_map_count = kDefaultMaxMapCount;
   std::uint64_t lock_sequence = 1;  ///< mm_lock_seq: counts the releases of mmap_sem from write mode
   PhaseLog locker_phases;
-  OwnerId anon_owner = 0;  ///< of the pages that belong to no region with an owner of its own
+  bool has_lazy_free = false;  ///< madvise(MADV_FREE) has marked pages of it
+  OwnerId anon_owner = 0;      ///< of the pages that belong to no region with an owner of its own
 
   // What the window between up_read and down_write did (counted by models/mm/mlock.cpp).
   std::uint64_t vma_changed = 0;        ///< the map had changed

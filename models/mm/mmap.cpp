@@ -81,11 +81,8 @@ bool may_downgrade(Task& current, const Mm& mm, PageIndex end) {
   return next == nullptr || !next->flags.growsdown;
 }
 
-// What do_munmap returns besides errors.
-constexpr int kDowngraded = 1;
+}  // namespace
 
-// do_munmap. Returns kDowngraded with mmap_sem held for read if `downgrade` and there was anything to unmap; else it is
-// held for write as before.
 int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgrade) {
   if (is_free(mm, start, end)) {
     current.work(current.kernel().costs.find_vma);
@@ -105,6 +102,8 @@ int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgr
   enter_part(current, Phase::munmap);
   return downgrade ? kDowngraded : 0;
 }
+
+namespace {
 
 // do_mmap_pgoff: what is checked before anything is mapped. mmap_sem must be held for write.
 int do_mmap_pgoff(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags flags, MmapHow how) {

@@ -35,6 +35,11 @@ int sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags fl
 /// munmap(2). Returns 0 or -ENOMEM (a split beyond the map-count limit). Takes and releases mmap_sem.
 int sys_munmap(Task& current, Mm& mm, PageIndex start, PageCount pages);
 
+/// The same for calls that hold mmap_sem for write already. Returns 0 or -ENOMEM with mmap_sem held for write as
+/// before, or, if `downgrade` and there was anything to unmap, kDowngraded with it held for read.
+inline constexpr int kDowngraded = 1;
+int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgrade);
+
 /// Unmaps what is mapped in the range and maps it anew; a VM_LOCKED mapping is populated under the policy's `grow`
 /// mode. Returns 0, -ENOMEM (too many VMAs), or -EAGAIN: the range changed in the window. mmap_sem must be held for
 /// write; it is on return. `current` must have settled. `linear`: the pages are those of the object that follow on the

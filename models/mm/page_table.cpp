@@ -1,5 +1,6 @@
 #include "models/mm/page_table.h"
 
+#include <algorithm>
 #include <cassert>
 
 #include "models/mm/page_runs.h"
@@ -20,6 +21,19 @@ void PageTable::set(PageIndex start, PageIndex end, PageState state) {
   if (has_folios() && !is_present(state)) leave_folios(start, end, state);
 }
 
+PageCount PageTable::entries(PageIndex start, PageIndex end, PageState state) const {
+  if (!has_folios()) return count(start, end, state);
+  PageCount total;
+  for (PageIndex page = start; page < end;) {
+    const Run run = run_at(page, end);
+    const FolioRun folios = folios_at(page, run.end);
+    const PageIndex stop = folios.folio.whole ? std::min(end, folios.folio.end(page)) : folios.end;
+    if (run.state == state) total += folios.folio.whole ? PageCount(1) : stop - page;
+    page = stop;
+  }
+  return total;
+}
+
 PageTable::FolioRun PageTable::folios_at(PageIndex page, PageIndex limit) const {
   if (!has_folios()) return {{}, limit};
   const auto run = folios_->run_at(page, limit);
@@ -30,6 +44,18 @@ void PageTable::put_in_folios(PageIndex start, PageIndex end, Folio folio) {
   assert(folio.start(start) == start && folio.start(end) == end);
   if (!has_folios()) folios_ = std::make_unique<PageRuns<Folio>>();
   folios_->set(start, end, folio);
+}
+
+void PageTable::move_folios(PageIndex start, PageIndex end, PageIndex to) {
+  if (!has_folios()) return;
+  for (PageIndex page = start; page < end;) {
+    const auto run = folios_->run_at(page, end);
+    const PageIndex place = to + (page - start);
+    const bool whole_ones = run.value.start(page) == page && run.value.start(run.end) == run.end;
+    if (run.value.order > 0 && whole_ones && run.value.start(place) == place)
+      put_in_folios(place, place + (run.end - page), run.value);
+    page = run.end;
+  }
 }
 
 bool PageTable::is_mapped_across(PageIndex at) const {

@@ -32,8 +32,9 @@ class PageTable {
   /// The run that begins at `page`, cut off at `limit`. Precondition: page < limit.
   [[nodiscard]] Run run_at(PageIndex page, PageIndex limit) const;
 
-  /// Puts [start, end) into `state`. Precondition: start < end. Pages that are then not present leave their folios; what
-  /// is left of a folio has an entry for each page, and if the others are swapped out it falls apart (split_folio).
+  /// Puts [start, end) into `state`. Precondition: start < end. Pages that are then not present leave their folios;
+  /// what is left of a folio has an entry for each page, and if the others are swapped out it falls apart
+  /// (split_folio).
   void set(PageIndex start, PageIndex end, PageState state);
 
   /// Puts those pages of [start, end) that are in `from` into `to`; returns how many these are.
@@ -41,6 +42,9 @@ class PageTable {
 
   /// How many pages of [start, end) are in `state`.
   [[nodiscard]] PageCount count(PageIndex start, PageIndex end, PageState state) const;
+
+  /// By how many entries those of [start, end) that are in `state` are mapped: a folio that one entry maps counts once.
+  [[nodiscard]] PageCount entries(PageIndex start, PageIndex end, PageState state) const;
 
   /// Pages from the one that was asked for up to `end` are all in such folios.
   struct FolioRun {
@@ -54,6 +58,9 @@ class PageTable {
   [[nodiscard]] bool has_folios() const { return folios_ != nullptr; }
   /// The pages of [start, end), which are present, are in folios like `folio` from now on. Precondition: whole ones.
   void put_in_folios(PageIndex start, PageIndex end, Folio folio);
+  /// The pages of [start, end) are at `to` now: their folios are there, too, if they lie alike in their page tables;
+  /// others fall apart, as each page would have an entry of its own (the folio stays whole in the kernel).
+  void move_folios(PageIndex start, PageIndex end, PageIndex to);
   /// __split_huge_pmd: if one entry maps what is on both sides of `at`, each of these pages has an entry from now on.
   /// Returns whether there was one.
   bool split(PageIndex at);

@@ -60,6 +60,51 @@ LruList list_of_new_page(const Kernel& kernel, OwnerId owner) {
   return kernel.reclaim_rules.new_anon_starts_active ? LruList::active_anon : LruList::inactive_anon;
 }
 
+void move_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex to, PageCount pages) {
+  const PageIndex end = start + pages;
+  const OwnerId owner = mm.owner_of(start);
+  assert(mm.owner_of(to) == owner);
+  for (PageIndex page = start; page < end;) {
+    const PageTable::Run run = mm.page_table.run_at(page, end);
+    const PageIndex place = to + (page - start);
+    const Pages from{owner, page, run.end};
+    const Pages moved{owner, place, place + from.count()};
+    if (on_a_list(run.state)) {
+      take_from(kernel, from, run.state);
+      put_to(kernel, moved, run.state, true);
+    }
+    if (run.state != PageState::absent) {
+      mm.page_table.set(moved.start, moved.end, run.state);
+      mm.page_table.move_folios(from.start, from.end, moved.start);
+      mm.page_table.set(from.start, from.end, PageState::absent);
+    }
+    page = run.end;
+  }
+}
+
+void deactivate_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, Fate fate) {
+  const OwnerId owner = mm.owner_of(start);
+  const bool file = is_file_backed(kernel, mm, start);
+  const bool lazy = fate == Fate::lazy_free;
+  const sim::Time now = kernel.engine.now();
+  for (PageIndex page = start; page < end;) {
+    const PageTable::Run run = mm.page_table.run_at(page, end);
+    if (run.state == PageState::resident) {
+      take_from(kernel, {owner, page, run.end}, run.state);
+      const LruRun cold{
+          .owner = owner, .addressed = true, .clean = lazy, .start = page, .pages = run.end - page, .since = now};
+      kernel.zone.add_to_lru(inactive_of(file || lazy), cold, now);
+    }
+    page = run.end;
+  }
+}
+
+void redirty_page(Kernel& kernel, Mm& mm, PageIndex page) {
+  const Pages self{mm.owner_of(page), page, page + PageCount(1)};
+  take_from(kernel, self, PageState::resident);
+  put_to(kernel, self, PageState::resident, true);
+}
+
 PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, PageState from, PageState to) {
   const OwnerId owner = mm.owner_of(start);
   const bool file = is_file_backed(kernel, mm, start);

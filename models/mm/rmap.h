@@ -18,6 +18,18 @@ struct Kernel;
 /// page of a file that is to be absent stays in the page cache. Precondition: one owner (Mm::owner_of) for all.
 PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, PageState from, PageState to);
 
+/// What [start, start + pages) has is at `to` from now on, and nothing is left where it was: the pages, swap entries,
+/// and the page cache of a file. Preconditions: nothing is at `to`; one owner for all, there and here.
+void move_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex to, PageCount pages);
+
+/// Marks those pages of [start, end) that are resident for reclaim: to the inactive list, accessed bits cleared. With
+/// `lazy_free` (lru_lazyfree: anonymous pages go to the inactive list of files) they may go without being written.
+enum class Fate { cold, lazy_free };
+void deactivate_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, Fate fate);
+
+/// Somebody has written to `page`, which is resident: it can no longer go unwritten.
+void redirty_page(Kernel& kernel, Mm& mm, PageIndex page);
+
 /// Whether a page there is a file's.
 [[nodiscard]] bool is_file_backed(const Kernel& kernel, const Mm& mm, PageIndex page);
 

@@ -151,6 +151,11 @@ class InactivePages {
     if (run.pages > touched) take(behind(run, touched));
   }
 
+  // Whether it was touched does not matter (ignore_references).
+  void take_anyway(const LruRun& run) {
+    if (cull(run) == PageCount(0)) take(run);
+  }
+
   [[nodiscard]] const Shrunk& result() const { return result_; }
 
  private:
@@ -188,12 +193,21 @@ class InactivePages {
 
   // page_check_references: touched once, it goes round once more; touched twice, it is active. In 2.6.28 once will do.
   void keep(LruRun run) {
+    if (run.addressed && run.clean) return keep_after_free(run);
     const bool activate = run.referenced || kernel_.reclaim_rules.one_touch_activates;
     (activate ? statistics_of(kernel_).activated : statistics_of(kernel_).kept) += number(run.pages);
     run.young = false;
     run.referenced = !activate;
     run.since = current_.now();
     kernel_.zone.add_to_lru(activate ? active_of(file_) : inactive_of(file_), run, current_.now());
+  }
+
+  // Touched since MADV_FREE: written to, so it is an anonymous page as before (folio_set_swapbacked).
+  void keep_after_free(LruRun run) {
+    statistics_of(kernel_).activated += number(run.pages);
+    run.young = run.clean = false;
+    run.since = current_.now();
+    kernel_.zone.add_to_lru(LruList::active_anon, run, current_.now());
   }
 
   void activate(LruRun run) {
@@ -204,6 +218,7 @@ class InactivePages {
 
   void take(const LruRun& run) {
     if (run.clean) {
+      if (run.addressed) forget(run, PageState::absent);  // MADV_FREE
       result_.freed += run.pages;
     } else if (file_) {
       take_file(run);
@@ -529,6 +544,29 @@ DirectReclaim begin_direct_reclaim(Task& current) {
 void end_direct_reclaim(Task& current, const DirectReclaim& stall) {
   current.charge_work_to(stall.before);
   statistics_of(current.kernel()).direct_stalls.record(current.now() - stall.began);
+}
+
+void reclaim_pages(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  Kernel& kernel = current.kernel();
+  current.settle();
+  const PageCount resident = mm.page_table.count(start, end, PageState::resident);
+  if (resident == PageCount(0)) return;
+  current.work_for_each(resident, kernel.costs.scan_page, Purpose::reclaim);
+  current.settle();
+  const OwnerId owner = mm.owner_of(start);
+  const bool file = kernel.zone.owner(owner).file;
+  InactivePages pages(current, file, kernel.reclaim_rules.direct_writes_files);
+  for (PageIndex page = start; page < end;) {
+    const PageTable::Run run = mm.page_table.run_at(page, end);
+    if (run.state == PageState::resident) {
+      kernel.zone.remove_from_lru(owner, page, run.end, current.now());
+      pages.take_anyway(
+          {.owner = owner, .addressed = true, .start = page, .pages = run.end - page, .since = current.now()});
+    }
+    page = run.end;
+  }
+  note_cost(kernel, file, pages.result().written());
+  pay_for(current, pages.result());
 }
 
 PageCount try_to_free_pages(Task& current) {

@@ -30,6 +30,7 @@
 
 namespace models {
 
+class Mm;
 class Task;
 struct Kernel;
 
@@ -79,6 +80,10 @@ PageCount try_to_free_pages(Task& current);
 
 /// The body of the kswapd task: sleeps until woken, then reclaims up to the high watermark.
 void kswapd(Task& current);
+
+/// reclaim_pages, for MADV_PAGEOUT: takes those pages of [start, end), one page table at most, that are resident,
+/// touched or not; of files only what need not be written. They have one owner.
+void reclaim_pages(Task& current, Mm& mm, PageIndex start, PageIndex end);
 
 /// workingset_refault: a page that reclaim had taken is read again.
 void note_refault(Kernel& kernel, bool file, PageCount pages);

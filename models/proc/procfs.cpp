@@ -1,5 +1,6 @@
 #include "models/proc/procfs.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "models/kernel.h"
@@ -187,7 +188,77 @@ void add_up_per_vma(Task& current, Mm& target, const Record& record) {
   }
 }
 
+// clear_refs_test_walk, and no hugetlb_entry.
+bool clears_refs_of(const Vma& vma) { return !vma.flags.io_pfnmap && !vma.flags.hugetlb; }
+
+// walk_page_range of all there is. mmap_sem must be held, in the policy's mode.
+void clear_refs(Task& current, Mm& target) {
+  const Kernel& kernel = current.kernel();
+  current.settle();
+  PageIndex address;
+  while (const VmaPointer vma = target.find_vma(address)) {
+    address = vma->end;
+    if (!clears_refs_of(*vma)) continue;
+    if (kernel.policy.proc.clear_refs_writes) vma_start_write(current, target, *vma);
+    look_at_page_range(current, target, vma->start, vma->end,
+                       {.present = kernel.costs.proc_smaps_page, .huge = kernel.costs.proc_smaps_huge});
+    current.settle();
+  }
+}
+
+// The entries of one VMA's pages up to the end of a page table, in one hold, or of the first VMA beyond. Leaves
+// `address` where the next hold goes on. Returns false when there is nothing more; `next_vma`: it has come to a VMA's
+// end.
+bool pagemap_chunk(Task& current, Mm& target, PageIndex& address, bool& next_vma) {
+  const Costs& costs = current.kernel().costs;
+  target.mmap_sem.down_read(current);
+  current.work(costs.find_vma);
+  current.settle();
+  const VmaPointer vma = target.find_vma(address);
+  if (vma != nullptr) {
+    const PageIndex start = std::max(address, vma->start);
+    const std::int64_t number = start.index() / kPagesPerTable.count();
+    const PageIndex end = std::min(vma->end, PageIndex((number + 1) * kPagesPerTable.count()));
+    const sim::Nanoseconds table = costs.batched_pte * kPagesPerTable.count();  // an entry of the file for each page
+    look_at_page_range(current, target, start, end,
+                       {.entry = costs.proc_smaps_page, .huge = costs.proc_smaps_huge + table});
+    current.settle();
+    next_vma = end >= vma->end;
+    address = end;
+  }
+  target.mmap_sem.up_read(current);
+  return vma != nullptr;
+}
+
 }  // namespace
+
+void proc_pid_clear_refs(Task& current, Mm& target) {
+  const Kernel& kernel = current.kernel();
+  current.enter(Phase::proc_read);
+  current.work(kernel.costs.proc_open, Purpose::calls);
+  if (kernel.policy.proc.clear_refs_writes) {
+    mmap_write_lock(current, target);
+    clear_refs(current, target);
+    mmap_write_unlock(current, target);
+  } else {
+    target.mmap_sem.down_read(current);
+    clear_refs(current, target);
+    target.mmap_sem.up_read(current);
+  }
+  current.enter(Phase::user);
+}
+
+void proc_pid_pagemap(Task& current, Mm& target) {
+  const Costs& costs = current.kernel().costs;
+  current.enter(Phase::proc_read);
+  current.work(costs.proc_open, Purpose::calls);
+  PageIndex address;
+  bool next_vma = true;
+  do {
+    if (next_vma) current.work(costs.system_call);
+  } while (pagemap_chunk(current, target, address, next_vma));
+  current.enter(Phase::user);
+}
 
 void proc_pid_cmdline(Task& current, Mm& target) {
   const Costs& costs = current.kernel().costs;

@@ -18,6 +18,9 @@ enum class Advice {
   populate_read,
   populate_write,
   collapse,  ///< make huge pages of what is there, at once (6.1)
+  free,      ///< may go without being written, until somebody writes to them again (4.5)
+  cold,      ///< the next to be reclaimed (5.4)
+  pageout,   ///< reclaimed now (5.4)
 };
 
 }  // namespace models

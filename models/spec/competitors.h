@@ -36,6 +36,8 @@ constexpr CompetitorRow<ForkerSpec> competitor_row(const ForkerSpec&) { return {
 constexpr CompetitorRow<RemoteReaderSpec> competitor_row(const RemoteReaderSpec&) {
   return {.makes_requests = true, .target = &RemoteReaderSpec::target};
 }
+constexpr CompetitorRow<MoverSpec> competitor_row(const MoverSpec&) { return {.makes_requests = true}; }
+constexpr CompetitorRow<PinnerSpec> competitor_row(const PinnerSpec&) { return {.makes_requests = true}; }
 constexpr CompetitorRow<BusySpec> competitor_row(const BusySpec&) { return {.makes_requests = false}; }
 
 /// Whether the thread makes requests.

@@ -41,6 +41,7 @@ struct Costs {
   // mm/mprotect.c, mm/madvise.c, mm/mincore.c, mm/mempolicy.c, kernel/fork.c
   sim::Distribution mprotect{};       ///< the part under mmap_sem, splits and merges apart
   sim::Distribution madvise{};        ///< the part under mmap_sem that does not depend on pages
+  sim::Nanoseconds remap_page{};      ///< mremap: move the entry of one page; 0 if not given
   sim::Nanoseconds mincore_page{};    ///< mincore: look at one page, mapped or not
   sim::Distribution get_mempolicy{};  ///< get_mempolicy: the part under mmap_sem, a fault apart
   sim::Nanoseconds fork_vma{};        ///< dup_mmap: copy one VMA
@@ -106,6 +107,7 @@ inline constexpr auto kCosts = std::to_array<CostRow>({
     {"fault", &Costs::fault},
     {"mprotect", &Costs::mprotect},
     {"madvise", &Costs::madvise},
+    {"remap_page", &Costs::remap_page, false},
     {"mincore_page", &Costs::mincore_page},
     {"get_mempolicy", &Costs::get_mempolicy},
     {"fork_vma", &Costs::fork_vma},

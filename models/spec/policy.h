@@ -86,7 +86,8 @@ struct ProcLocks {
   ProcLock smaps = ProcLock::mmap_sem;
   ProcLock numa_maps = ProcLock::mmap_sem;
   ProcLock smaps_rollup = ProcLock::mmap_sem;
-  bool rollup_gives_way = false;  ///< smaps_rollup gives mmap_sem up after a VMA if somebody waits (5.11)
+  bool clear_refs_writes = false;  ///< who writes to clear_refs holds mmap_sem for write, not for read (5.11)
+  bool rollup_gives_way = false;   ///< smaps_rollup gives mmap_sem up after a VMA if somebody waits (5.11)
 
   bool operator==(const ProcLocks&) const = default;
 };
@@ -129,6 +130,8 @@ struct Policy {
   int cmdline_holds = 1;  ///< how often a reader of /proc/PID/cmdline takes mmap_sem: 1 .. 3
   bool mempolicy_holds_lock = true;  ///< get_mempolicy looks for the page's node with mmap_sem held
   bool zap_under_vma_lock = false;   ///< madvise(DONTNEED) within one VMA: under that VMA's lock (6.17); needs per_vma
+
+  bool mremap_moves_tables = false;  ///< mremap moves page tables as a whole where they lie alike (5.0)
 
   bool operator==(const Policy&) const = default;
 };

@@ -44,6 +44,9 @@ struct RegionSpec {
   Kind kind = Kind::anon;
   Pages pages = Pages::absent;
   bool shares_anon_vma = false;  ///< its VMAs were one that was mprotected after it had been faulted in
+  bool locked = false;           ///< VM_LOCKED from the start; what is resident is mlocked
+  std::string beside{};          ///< the region of this process where whose end it begins; none: far from all others
+  bool joins_anon_vma = false;   ///< beside another: the two were one VMA when they were faulted in
   std::optional<sim::Nanoseconds>
       touched_every{};  ///< mean time between two touches of a page; none: only by the threads
 

@@ -38,24 +38,34 @@ using Arrival = std::variant<ClosedLoop, OpenLoop>;
 struct ScriptStep {
   enum class Call {
     mlock,
+    mlock_onfault,  ///< mlock2(MLOCK_ONFAULT)
     munlock,
     munmap,
     hold,
-    mlockall,         ///< MCL_CURRENT
-    mlockall_future,  ///< MCL_FUTURE
+    mlockall,          ///< MCL_CURRENT
+    mlockall_onfault,  ///< MCL_CURRENT | MCL_ONFAULT
+    mlockall_future,   ///< MCL_FUTURE
     munlockall,
     mmap_locked,  ///< MAP_LOCKED: a fresh area of the region's size, which stays
     brk,          ///< the heap grows by `size`
+    brk_shrink,   ///< the heap shrinks by `size`
     stack,        ///< a fault `size` below the stack
     remap_file_pages,
     exit,  ///< of the whole process: the last step
   };
   Call call;
-  sim::Nanoseconds hold{};  ///< for `hold` only: how long it sleeps
-  Bytes size{};             ///< for `brk` and `stack` only
+  sim::Nanoseconds hold{};  ///< `hold`: how long it sleeps; of a call in pieces: how long between two of them
+  Bytes size{};  ///< `brk`, `brk_shrink`, `stack`; calls on the region: of a piece, which is a call of its own; 0: all
+  std::optional<Bytes> at{};  ///< calls on the region: only this piece of it, so far from its start
 
   bool operator==(const ScriptStep&) const = default;
 };
+
+/// Whether a call is one on the locker's region, which can be made in pieces.
+constexpr bool is_on_region(ScriptStep::Call call) {
+  using Call = ScriptStep::Call;
+  return call == Call::mlock || call == Call::mlock_onfault || call == Call::munlock || call == Call::munmap;
+}
 
 /// Walks through `script` on `region`, `repeat` times; maps the region (again) where a step needs it mapped. Ends early
 /// when another locker's `exit` has ended the process.
@@ -74,9 +84,23 @@ struct FaulterSpec {
   bool operator==(const FaulterSpec&) const = default;
 };
 
-/// Reads /proc/PID/<file> of the process `target`, as ps does.
+/// Where in its region a thread makes its calls, one after another.
+struct Visits {
+  enum class Place {
+    in_turn,  ///< one piece after another, and then from the beginning
+    random,   ///< in any of the pieces
+    start,    ///< always in the first
+  };
+  Place place = Place::in_turn;
+  bool once = false;        ///< in turn through the region, and then the thread ends
+  bool share_each = false;  ///< each thread of the class has a part of the region of its own, all of one size
+
+  bool operator==(const Visits&) const = default;
+};
+
+/// Reads /proc/PID/<file> of the process `target`, as ps does; of clear_refs: writes to it.
 struct ProcReaderSpec {
-  enum class File { cmdline, maps, smaps, smaps_rollup, numa_maps };
+  enum class File { cmdline, maps, smaps, smaps_rollup, numa_maps, clear_refs, pagemap };
   File file = File::cmdline;
   std::string target;
   Arrival arrival;
@@ -86,17 +110,20 @@ struct ProcReaderSpec {
 };
 
 constexpr std::string_view to_string(ProcReaderSpec::File file) {
-  constexpr std::array<std::string_view, 5> names{"cmdline", "maps", "smaps", "smaps_rollup", "numa_maps"};
+  constexpr std::array<std::string_view, 7> names{"cmdline",   "maps",       "smaps",  "smaps_rollup",
+                                                  "numa_maps", "clear_refs", "pagemap"};
   return names[static_cast<std::size_t>(file)];
 }
 
 /// Maps a small region and unmaps it again, in turn: one system call a request, each a writer. With `region`: maps or
-/// unmaps, by a coin, `size` anywhere in that region, whatever is there (MAP_FIXED), as in proc-mmap_sem-test.
+/// unmaps, by a coin, `size` anywhere in that region, whatever is there (MAP_FIXED), as in proc-mmap_sem-test; in turn:
+/// one round maps, the next unmaps.
 struct MapperSpec {
   Bytes size{kPageSize};
   Arrival arrival;
   std::optional<std::string> region{};
   bool populate = false;  ///< MAP_POPULATE
+  Visits visits{.place = Visits::Place::random};
   bool operator==(const MapperSpec&) const = default;
 };
 
@@ -107,6 +134,7 @@ struct MadviserSpec {
   Advice advice = Advice::dontneed;
   Bytes size{kPageSize};  ///< at most the region's
   Arrival arrival;
+  Visits visits{};
   bool operator==(const MadviserSpec&) const = default;
 };
 
@@ -126,11 +154,13 @@ struct GetMempolicySpec {
   bool operator==(const GetMempolicySpec&) const = default;
 };
 
-/// Forbids and allows writing to the first `size` of `region`, in turn, with mprotect: a writer.
+/// Forbids and allows writing to `size` of `region`, in turn, with mprotect: a writer. Where it goes through the region
+/// in turn one round forbids and the next allows.
 struct ProtectorSpec {
   std::string region;
   Bytes size{kPageSize};  ///< at most the region's
   Arrival arrival;
+  Visits visits{.place = Visits::Place::start};
   bool operator==(const ProtectorSpec&) const = default;
 };
 
@@ -148,6 +178,29 @@ struct RemoteReaderSpec {
   bool operator==(const RemoteReaderSpec&) const = default;
 };
 
+/// Moves the first `size` of `region` to another place with mremap, and with its next call back again: a writer. Who
+/// else works on the region finds nothing there meanwhile.
+struct MoverSpec {
+  std::string region;
+  Bytes size{kPageSize};  ///< at most the region's; of one VMA
+  bool aligned = false;   ///< both places lie alike in their page tables, so that tables can move as a whole
+  Arrival arrival;
+  bool operator==(const MoverSpec&) const = default;
+};
+
+/// Pins `size` of `region` for a device to work on (models/mm/pin.h) and, if `unpin`, gives it back with its next
+/// request.
+struct PinnerSpec {
+  enum class By { rdma, io_uring, vfio };
+  std::string region;
+  Bytes size{kPageSize};  ///< at most the region's
+  By by = By::rdma;
+  bool unpin = true;
+  Arrival arrival;
+  Visits visits{};
+  bool operator==(const PinnerSpec&) const = default;
+};
+
 /// Runs in user mode for `spin`, sleeps, and so on: competes for nothing but CPUs, and makes no requests.
 struct BusySpec {
   sim::Distribution spin = sim::Constant{sim::Nanoseconds{1'000'000}};  ///< of CPU time; mean > 0
@@ -160,7 +213,7 @@ struct ThreadSpec {
   std::string name;  ///< also the name of the class that the results speak of
   int count = 1;
   std::variant<LockerSpec, FaulterSpec, ProcReaderSpec, MapperSpec, MadviserSpec, MincoreSpec, GetMempolicySpec,
-               ProtectorSpec, ForkerSpec, RemoteReaderSpec, BusySpec>
+               ProtectorSpec, ForkerSpec, RemoteReaderSpec, MoverSpec, PinnerSpec, BusySpec>
       run;
   SchedSpec sched{};
   bool pinned = false;  ///< each thread to one of sched.cpus, in turn, instead of to all of them

@@ -3,6 +3,7 @@
 #include <boost/random/uniform_int_distribution.hpp>
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "models/fork.h"
@@ -13,6 +14,8 @@
 #include "models/mm/mincore.h"
 #include "models/mm/mmap.h"
 #include "models/mm/mprotect.h"
+#include "models/mm/mremap.h"
+#include "models/mm/pin.h"
 #include "models/proc/procfs.h"
 #include "models/workload/requests.h"
 
@@ -40,6 +43,12 @@ Advice opposite_of(Advice advice) {
     default:
       return advice;
   }
+}
+
+// The pieces of a region that a thread comes to.
+Pieces pieces_of(const Task& current, const Workplace& at, const std::string& region, Bytes size,
+                 const Visits& visits) {
+  return {at.regions.at(region), pages_of(size), visits, current.member(), at.threads};
 }
 
 void run(Task& current, const Workplace& at, const FaulterSpec& spec) {
@@ -74,48 +83,59 @@ void run(Task& current, const Workplace& at, const ProcReaderSpec& spec) {
         return proc_pid_smaps_rollup(current, target);
       case ProcReaderSpec::File::numa_maps:
         return proc_pid_numa_maps(current, target);
+      case ProcReaderSpec::File::clear_refs:
+        return proc_pid_clear_refs(current, target);
+      case ProcReaderSpec::File::pagemap:
+        return proc_pid_pagemap(current, target);
     }
   };
   make_requests(current, target, spec.arrival, at.record, read, spec.new_process);
 }
 
-void run(Task& current, const Workplace& at, const MapperSpec& spec) {
-  Mm& mm = at.mm;
-  const Region* const region = spec.region ? &at.regions.at(*spec.region) : nullptr;
-  const PageCount pages = pages_of(spec.size);
-  const MmapHow how{.fixed = region != nullptr, .populate = spec.populate};
-  const PageIndex base = region != nullptr ? region->start : mm.get_unmapped_area(pages);
-  const std::int64_t places = region != nullptr ? region->pages.count() / pages.count() : 1;
-  const boost::random::uniform_int_distribution<std::int64_t> place(0, places - 1);
+// Maps whatever is at `piece` anew, or unmaps it.
+void map_or_unmap(Task& current, Mm& mm, const Pieces::Piece& piece, bool map, const MmapHow& how) {
+  if (map) {
+    sys_mmap(current, mm, piece.start, piece.pages, VmFlags{}, how);
+  } else {
+    sys_munmap(current, mm, piece.start, piece.pages);
+  }
+  current.enter(Phase::user);
+}
+
+void map_in_region(Task& current, const Workplace& at, const MapperSpec& spec) {
+  Pieces pieces = pieces_of(current, at, *spec.region, spec.size, spec.visits);
+  const MmapHow how{.fixed = true, .populate = spec.populate};
+  const bool by_coin = spec.visits.place == Visits::Place::random;
   const boost::random::uniform_int_distribution<int> coin(0, 1);
-  bool map = false;
-  make_requests(current, mm, spec.arrival, at.record, [&] {
+  make_requests(current, at.mm, spec.arrival, at.record, [&] {
     // From the stream of demands: whatever the policy, the same calls.
     sim::Stream& demand = current.stream(Purpose::demand);
-    const PageIndex start = region != nullptr ? base + PageCount(place(demand) * pages.count()) : base;
-    map = region != nullptr ? coin(demand) == 1 : !map;
-    if (map) {
-      sys_mmap(current, mm, start, pages, VmFlags{}, how);
-    } else {
-      sys_munmap(current, mm, start, pages);
-    }
-    current.enter(Phase::user);
+    const bool first_round = pieces.rounds() % 2 == 0;
+    const Pieces::Piece piece = pieces.next(demand);
+    map_or_unmap(current, at.mm, piece, by_coin ? coin(demand) == 1 : first_round, how);
+    return pieces.more();
+  });
+}
+
+void run(Task& current, const Workplace& at, const MapperSpec& spec) {
+  if (spec.region) return map_in_region(current, at, spec);
+  const PageCount pages = pages_of(spec.size);
+  const Pieces::Piece place{at.mm.get_unmapped_area(pages), pages};
+  bool map = false;
+  make_requests(current, at.mm, spec.arrival, at.record, [&] {
+    map = !map;
+    map_or_unmap(current, at.mm, place, map, {.populate = spec.populate});
   });
 }
 
 void run(Task& current, const Workplace& at, const MadviserSpec& spec) {
-  const Region& region = at.regions.at(spec.region);
-  const PageCount piece = pages_of(spec.size);
-  PageCount offset;
-  Advice advice = spec.advice;
+  Pieces pieces = pieces_of(current, at, spec.region, spec.size, spec.visits);
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
-    (void)sys_madvise(current, at.mm, region.start + offset, std::min(piece, region.pages - offset), advice);
-    offset += piece;
-    if (offset >= region.pages) {
-      offset = PageCount(0);
-      advice = opposite_of(advice);
-    }
+    const Advice advice = pieces.rounds() % 2 == 0 ? spec.advice : opposite_of(spec.advice);
+    const Pieces::Piece piece = pieces.next(current.stream(Purpose::demand));
+    (void)sys_madvise(current, at.mm, piece.start, piece.pages, advice);
     current.enter(Phase::user);
+    return pieces.more();
   });
 }
 
@@ -142,12 +162,50 @@ void run(Task& current, const Workplace& at, const GetMempolicySpec& spec) {
 }
 
 void run(Task& current, const Workplace& at, const ProtectorSpec& spec) {
-  const Region& region = at.regions.at(spec.region);
+  Pieces pieces = pieces_of(current, at, spec.region, spec.size, spec.visits);
   bool readonly = false;
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
-    readonly = !readonly;
-    (void)sys_mprotect(current, at.mm, region.start, pages_of(spec.size), readonly);
+    readonly = spec.visits.place == Visits::Place::in_turn ? pieces.rounds() % 2 == 0 : !readonly;
+    const Pieces::Piece piece = pieces.next(current.stream(Purpose::demand));
+    (void)sys_mprotect(current, at.mm, piece.start, piece.pages, readonly);
     current.enter(Phase::user);
+    return pieces.more();
+  });
+}
+
+void run(Task& current, const Workplace& at, const MoverSpec& spec) {
+  Mm& mm = at.mm;
+  const Region& region = at.regions.at(spec.region);
+  const PageCount pages = pages_of(spec.size);
+  // Room for it wherever in a page table it has to begin; nobody else is given it.
+  const PageIndex area = mm.get_unmapped_area(pages + kPagesPerTable);
+  const std::int64_t table = kPagesPerTable.count();
+  const std::int64_t shift = (region.start.index() - area.index()) % table;
+  const std::int64_t aligned = shift < 0 ? shift + table : shift;
+  const PageIndex other = area + PageCount(spec.aligned ? aligned : (aligned + 1) % table);
+  mm.set_owner(other, other + pages, mm.owner_of(region.start));
+  bool moved = false;
+  make_requests(current, mm, spec.arrival, at.record, [&] {
+    const int error = moved ? sys_mremap(current, mm, other, pages, region.start)
+                            : sys_mremap(current, mm, region.start, pages, other);
+    if (error == 0) moved = !moved;
+    current.enter(Phase::user);
+  });
+}
+
+void run(Task& current, const Workplace& at, const PinnerSpec& spec) {
+  Pieces pieces = pieces_of(current, at, spec.region, spec.size, spec.visits);
+  PageCount pinned;
+  make_requests(current, at.mm, spec.arrival, at.record, [&] {
+    if (pinned > PageCount(0)) {
+      unpin_pages(current, at.mm, std::exchange(pinned, PageCount(0)), spec.by);
+    } else {
+      const Pieces::Piece piece = pieces.next(current.stream(Purpose::demand));
+      const int error = pin_pages(current, at.mm, piece.start, piece.pages, spec.by);
+      if (error == 0 && spec.unpin) pinned = piece.pages;
+    }
+    current.enter(Phase::user);
+    return pieces.more() || pinned > PageCount(0);
   });
 }
 

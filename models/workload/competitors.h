@@ -22,6 +22,7 @@ struct Workplace {
   const Region& first_region;                    ///< the first one of these in the scenario
   ClassRecord& record;                           ///< of its class
   CallRecords& calls;                            ///< of a locker
+  int threads = 1;                               ///< of its class
 };
 
 /// Does what `competitor` says. Returns when a locker's script has ended, or when the process whose address space it

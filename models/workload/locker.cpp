@@ -23,12 +23,16 @@ std::string name_of(Step call) {
   switch (call) {
     case Step::mlock:
       return "mlock";
+    case Step::mlock_onfault:
+      return "mlock_onfault";
     case Step::munlock:
       return "munlock";
     case Step::munmap:
       return "munmap";
     case Step::mlockall:
       return "mlockall";
+    case Step::mlockall_onfault:
+      return "mlockall_onfault";
     case Step::mlockall_future:
       return "mlockall_future";
     case Step::munlockall:
@@ -37,6 +41,8 @@ std::string name_of(Step call) {
       return "mmap_locked";
     case Step::brk:
       return "brk";
+    case Step::brk_shrink:
+      return "brk_shrink";
     case Step::stack:
       return "stack";
     case Step::remap_file_pages:
@@ -51,56 +57,80 @@ std::string name_of(Step call) {
 
 // Whether the region must be there for it.
 bool needs_region(Step call) {
-  return call == Step::mlock || call == Step::munlock || call == Step::munmap || call == Step::mlockall ||
+  return is_on_region(call) || call == Step::mlockall || call == Step::mlockall_onfault ||
          call == Step::remap_file_pages;
 }
 
-// What the step asks for.
-PageCount pages_of(const ScriptStep& step, const Mm& mm, const Region& region) {
+// What a call is made on.
+struct Range {
+  PageIndex start;
+  PageCount pages;
+};
+
+// The part of the region that the step is about.
+Range part_of(const ScriptStep& step, const Region& region) {
+  if (!step.at) return {region.start, region.pages};
+  const PageCount offset = pages_of(*step.at);
+  return {region.start + offset, std::min(pages_of(step.size), region.pages - offset)};
+}
+
+// What a call of the step asks for.
+PageCount pages_of(const ScriptStep& step, const Mm& mm, const Range& range) {
   switch (step.call) {
     case Step::brk:
+    case Step::brk_shrink:
     case Step::stack:
       return pages_of(step.size);
     case Step::mlockall:
+    case Step::mlockall_onfault:
     case Step::munlockall:
     case Step::exit:
       return mm.total_vm();
     case Step::mlockall_future:
       return PageCount(0);
     default:
-      return region.pages;
+      return range.pages;
   }
 }
 
-// As the region's pages are, if not from a pool.
-VmFlags locked_area(const Region& region) {
-  if (region.flags.hugetlb) return {.locked = true};
-  return {.locked = true, .hugepage = region.flags.hugepage, .folio_order = region.flags.folio_order};
+// A fresh area, of pages as the region's are, if these are not from a pool.
+int map_locked(Task& current, Mm& mm, PageCount pages, const VmFlags& of_region) {
+  VmFlags flags{.locked = true};
+  if (!of_region.hugetlb) {
+    flags.hugepage = of_region.hugepage;
+    flags.folio_order = of_region.folio_order;
+  }
+  return sys_mmap(current, mm, mm.get_unmapped_area(pages, flags.folio_order), pages, flags);
 }
 
-int make_call(Task& current, Mm& mm, const ScriptStep& step, const Region& region) {
+int make_call(Task& current, Mm& mm, const ScriptStep& step, const Range& range, const VmFlags& flags) {
   switch (step.call) {
     case Step::mlock:
-      return sys_mlock(current, mm, region.start, region.pages);
+      return sys_mlock(current, mm, range.start, range.pages);
+    case Step::mlock_onfault:
+      return sys_mlock(current, mm, range.start, range.pages, MlockWhat::on_fault);
     case Step::munlock:
-      return sys_munlock(current, mm, region.start, region.pages);
+      return sys_munlock(current, mm, range.start, range.pages);
     case Step::munmap:
-      return sys_munmap(current, mm, region.start, region.pages);
+      return sys_munmap(current, mm, range.start, range.pages);
     case Step::mlockall:
       return sys_mlockall(current, mm, {.current = true});
+    case Step::mlockall_onfault:
+      return sys_mlockall(current, mm, {.current = true, .on_fault = true});
     case Step::mlockall_future:
       return sys_mlockall(current, mm, {.future = true});
     case Step::munlockall:
       return sys_munlockall(current, mm);
     case Step::mmap_locked:
-      return sys_mmap(current, mm, mm.get_unmapped_area(region.pages, region.flags.folio_order), region.pages,
-                      locked_area(region));
+      return map_locked(current, mm, range.pages, flags);
     case Step::brk:
       return sys_brk(current, mm, pages_of(step.size));
+    case Step::brk_shrink:
+      return sys_brk_shrink(current, mm, pages_of(step.size));
     case Step::stack:
       return stack_fault(current, mm, pages_of(step.size));
     case Step::remap_file_pages:
-      return sys_remap_file_pages(current, mm, region.start, region.pages);
+      return sys_remap_file_pages(current, mm, range.start, range.pages);
     case Step::hold:
     case Step::exit:
       break;
@@ -118,17 +148,56 @@ void time_call(Task& current, CallRecord& record, PageCount pages, Call call) {
   if (error != 0) ++record.errors[-error];
 }
 
-bool is_mapped(const Mm& mm, const Region& region) {
-  const VmaPointer vma = mm.find_vma(region.start);
-  return vma != nullptr && vma->start <= region.start;
+bool is_mapped(const Mm& mm, PageIndex page) {
+  const VmaPointer vma = mm.find_vma(page);
+  return vma != nullptr && vma->start <= page;
+}
+
+// Maps what is missing of a VMA of the region.
+void map_piece(Task& current, Mm& mm, const RegionPiece& piece, CallRecords& calls) {
+  for (PageIndex page = piece.start; page < piece.end;) {
+    const VmaPointer vma = mm.find_vma(page);
+    const PageIndex end = vma == nullptr ? piece.end : std::min(vma->start, piece.end);
+    if (page < end) {
+      const PageCount pages = end - page;
+      time_call(current, calls["mmap"], pages, [&] { return sys_mmap(current, mm, page, pages, piece.flags); });
+      page = end;
+    } else {
+      page = vma->end;
+    }
+  }
 }
 
 void map_region(Task& current, Mm& mm, const Region& region, CallRecords& calls) {
-  for (int index = 0; index < region.vmas; ++index) {
-    const RegionPiece piece = piece_of(region, index);
-    const PageCount pages = piece.end - piece.start;
-    time_call(current, calls["mmap"], pages, [&] { return sys_mmap(current, mm, piece.start, pages, piece.flags); });
+  for (int index = 0; index < region.vmas; ++index) map_piece(current, mm, piece_of(region, index), calls);
+}
+
+// One call of a step. Returns false when the process has exited.
+bool run_call(Task& current, Mm& mm, const ScriptStep& step, const Range& range, const VmFlags& flags,
+              CallRecords& calls) {
+  if (!get_task_mm(mm)) return false;
+  const PageCount pages = pages_of(step, mm, range);
+  time_call(current, calls[name_of(step.call)], pages, [&] {
+    if (step.call != Step::exit) return make_call(current, mm, step, range, flags);
+    if (!mm.exiting) sys_exit(current, mm);
+    mmput(current, mm);  // within the call: this is what unmaps everything
+    return 0;
+  });
+  if (step.call != Step::exit) mmput(current, mm);
+  return true;
+}
+
+// A call on each piece of the region. Returns false when the process has exited.
+bool run_in_pieces(Task& current, Mm& mm, const ScriptStep& step, const Range& all, const VmFlags& flags,
+                   CallRecords& calls) {
+  const PageIndex end = all.start + all.pages;
+  for (PageIndex page = all.start; page < end;) {
+    if (page > all.start && step.hold > sim::Nanoseconds{0}) current.sleep_until(current.settle() + step.hold);
+    const PageCount pages = std::min(pages_of(step.size), end - page);
+    if (!run_call(current, mm, step, {page, pages}, flags, calls)) return false;
+    page = page + pages;
   }
+  return true;
 }
 
 // Returns false when the process has exited.
@@ -139,16 +208,12 @@ bool run_step(Task& current, Mm& mm, const ScriptStep& step, const Region& regio
   }
   if (!get_task_mm(mm)) return false;
   current.kernel().measurement.locker_calls(current.settle());
-  if (needs_region(step.call) && !is_mapped(mm, region)) map_region(current, mm, region, calls);
-  const PageCount pages = pages_of(step, mm, region);
-  time_call(current, calls[name_of(step.call)], pages, [&] {
-    if (step.call != Step::exit) return make_call(current, mm, step, region);
-    if (!mm.exiting) sys_exit(current, mm);
-    mmput(current, mm);  // within the call: this is what unmaps everything
-    return 0;
-  });
-  if (step.call != Step::exit) mmput(current, mm);
-  return true;
+  const Range part = part_of(step, region);
+  if (needs_region(step.call) && !is_mapped(mm, part.start)) map_region(current, mm, region, calls);
+  mmput(current, mm);
+  const bool in_pieces = is_on_region(step.call) && step.size > Bytes(0);
+  return in_pieces ? run_in_pieces(current, mm, step, part, region.flags, calls)
+                   : run_call(current, mm, step, part, region.flags, calls);
 }
 
 void run_script(Task& current, Mm& mm, const LockerSpec& spec, const Region& region, CallRecords& calls) {

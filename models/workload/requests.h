@@ -5,7 +5,9 @@
 // Validated by tests/models/workload/workload_test.cpp.
 #pragma once
 
+#include <concepts>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -19,7 +21,8 @@
 namespace models {
 
 /// Makes requests to the process that owns `mm`, for as long as the run or that process lasts. While a request is
-/// served it holds a reference: the last one may find itself unmapping a process that has exited meanwhile.
+/// served it holds a reference: the last one may find itself unmapping a process that has exited meanwhile. A `call`
+/// that returns false was the last one.
 template <class Call>
 void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& record, Call call,
                    bool new_process = false) {
@@ -29,13 +32,18 @@ void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& r
   const auto serve = [&](Request request) {
     if (!get_task_mm(mm)) return false;
     ++record.in_service;
-    call();
+    bool more = true;
+    if constexpr (std::same_as<std::invoke_result_t<Call>, bool>) {
+      more = call();
+    } else {
+      call();
+    }
     mmput(current, mm);
     request.end(record, mm.locker_phases);
     --record.in_service;
     if (!std::exchange(served, true)) measurement.first_served(current.now());
     if (measurement.end() && request.due() <= *measurement.end()) record.take_off(measurement, 1);
-    return true;
+    return more;
   };
 
   sim::Stream& demand = current.stream(Purpose::demand);
