@@ -164,6 +164,8 @@ Json to_json(const models::ZoneCounts& counts) {
           {"unevictable", counts.unevictable.count()},
           {"writeback", counts.writeback.count()},
           {"compressed", counts.compressed.count()},
+          {"slab", counts.slab.count()},
+          {"children", counts.children.count()},
           {"in_flight", counts.in_flight.count()}};
 }
 

@@ -11,6 +11,7 @@
 #include "models/mm/mmap_lock.h"
 #include "models/mm/pagewalk.h"
 #include "models/mm/rmap.h"
+#include "models/mm/tlb.h"
 #include "models/mm/vma_modify.h"
 #include "models/task.h"
 
@@ -24,7 +25,11 @@ int madvise_dontneed(Task& current, Mm& mm, const Vma& vma, PageIndex start, Pag
   if ((vma.flags.locked && advice != Advice::dontneed_locked) || vma.flags.hugetlb || vma.flags.io_pfnmap)
     return -EINVAL;
   const Costs& costs = current.kernel().costs;
-  walk_page_range(current, mm, start, end, {PageState::absent, &costs.zap_page, &costs.munlock_page});
+  current.settle();
+  const bool flush = may_be_in_tlb(mm, start, end);
+  walk_page_range(current, mm, start, end,
+                  {PageState::absent, &costs.zap_page, &costs.munlock_page, nullptr, costs.dontneed_page});
+  if (flush) flush_tlb_mm(current, mm);
   return 0;
 }
 

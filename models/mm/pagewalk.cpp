@@ -70,6 +70,7 @@ void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, cons
     if (step.more_cost > sim::Nanoseconds{0}) current.work(step.more_cost * (stop - page).count());
     if (run.state == PageState::mlocked) work_for_each(current, stop - page, step.mlocked_cost);
     current.settle();
+    lock_lruvec(current, stop - page);
     // Under read mode another walk may have been there meanwhile: it was faster. So may reclaim: then there is a swap
     // entry to free.
     (void)change_pages(current.kernel(), mm, page, stop, run.state, step.to);

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,7 @@ struct SmallMachineSpec {
   bool stepwise = false;
   bool with_kswapd = false;
   std::uint64_t seed = 1;
+  std::optional<models::Bytes> clear_bandwidth{};
 };
 
 /// Tasks are numbered from 0 in the order in which they are added; that is their class, too.
@@ -68,7 +70,7 @@ class SmallMachine {
   explicit SmallMachine(SmallMachineSpec settings = {})
       : spec(std::move(settings)),
         engine({spec.stepwise, {}}),
-        hardware{"small", "", spec.cpus, spec.scheduler, spec.costs, spec.llc_cpus},
+        hardware{"small", "", spec.cpus, spec.scheduler, spec.costs, spec.llc_cpus, spec.clear_bandwidth},
         kernel(engine, hardware, spec.policy, spec.memory, spec.groups),
         mm("db", spec.costs, spec.policy.rwsem, spec.scheduler.tick, spec.seed),
         background(kernel) {
