@@ -1,9 +1,14 @@
 #include "models/fork.h"
 
+#include <cstdint>
+#include <memory>
+
 #include "models/kernel.h"
+#include "models/mm/cow.h"
 #include "models/mm/mm.h"
 #include "models/mm/mmap_lock.h"
 #include "models/mm/pagewalk.h"
+#include "models/mm/tlb.h"
 #include "models/task.h"
 
 namespace models {
@@ -15,23 +20,45 @@ void copy_page_range(Task& current, const Mm& parent, const Vma& vma) {
   look_at_page_range(current, parent, vma.start, vma.end, {.present = costs.fork_page, .huge = costs.fork_huge});
 }
 
-void dup_mmap(Task& current, Mm& parent) {
+// Returns how many VMAs the child has. One that `lives` is known before anybody can write to what it shares.
+std::int64_t dup_mmap(Task& current, Mm& parent, std::optional<sim::Nanoseconds> lives) {
+  std::int64_t vmas = 0;
   mmap_write_lock(current, parent);
   for (VmaPointer vma = parent.find_vma(PageIndex(0)); vma != nullptr; vma = parent.next(*vma)) {
     vma_start_write(current, parent, *vma);
     if (vma->flags.dontfork) continue;
     current.work(current.kernel().costs.fork_vma);
+    vm_area_alloc(current);
+    ++vmas;
     copy_page_range(current, parent, *vma);
+    if (!lives) continue;
+    current.settle();
+    parent.cow->share(parent, *vma);
   }
+  flush_tlb_mm(current, parent);
+  if (lives) parent.cow->child_lives_until(current.settle() + *lives, vmas);
   mmap_write_unlock(current, parent);
+  return vmas;
 }
 
 }  // namespace
 
-int sys_fork(Task& current, Mm& parent) {
+int sys_fork(Task& current, Mm& parent, std::optional<sim::Nanoseconds> lives) {
+  Kernel& kernel = current.kernel();
   current.enter(Phase::fork);
-  current.work(current.kernel().costs.system_call);
-  dup_mmap(current, parent);
+  current.work(kernel.costs.system_call + kernel.costs.fork_process);
+  if (lives && parent.cow == nullptr) parent.cow = std::make_shared<CowPages>(kernel);
+  const std::int64_t vmas = dup_mmap(current, parent, lives);
+  if (lives) return 0;
+  current.settle();
+  vm_area_free(kernel, vmas);
+  return 0;
+}
+
+int sys_vfork(Task& current) {
+  const Costs& costs = current.kernel().costs;
+  current.enter(Phase::fork);
+  current.work(costs.system_call + costs.fork_process);
   return 0;
 }
 

@@ -16,6 +16,7 @@ Kernel::Kernel(sim::Engine& the_engine, const Machine& machine, const Policy& th
       reclaim_rules(reclaim_rules_of(memory.era)),
       cpus(engine, machine.cpus, machine.scheduler, groups, machine.llc_cpus),
       zone(memory, machine.cpus),
+      clear_bandwidth(machine.clear_bandwidth),
       device(engine, memory.device),
       swap(memory.swap),
       streamed(zone.add_owner({.file = true, .dirty = memory.dirty})),

@@ -8,9 +8,11 @@
 #include "models/measure/measurement.h"
 #include "models/measure/observer.h"
 #include "models/measure/result.h"
+#include "models/mm/clear_page.h"
 #include "models/mm/page_alloc.h"
 #include "models/mm/reclaim_rules.h"
 #include "models/mm/swap.h"
+#include "models/mm/vma_slab.h"
 #include "models/mm/vmscan.h"
 #include "models/sched/cpu.h"
 #include "models/spec/machine.h"
@@ -35,6 +37,8 @@ struct Kernel {
   const ReclaimRules& reclaim_rules;  ///< of the memory's era
   Cpus cpus;
   Zone zone;
+  ClearBandwidth clear_bandwidth;
+  VmaSlab vma_slab;
   BlockDevice device;
   Swap swap;
   Reclaim reclaim;

@@ -239,8 +239,11 @@ class Simulation {
     members.name = thread.name;
     const Workplace at =
         process_named(target_of(process, thread)).workplace(members.record, members.calls, thread.count);
+    const Mm& own_mm = process_named(process.name).mm;
     for (int member = 0; member < thread.count; ++member) {
-      members.tasks.push_back(&add_member(process, thread, at, class_id, member));
+      Task& task = add_member(process, thread, at, class_id, member);
+      task.set_mm(own_mm);
+      members.tasks.push_back(&task);
       if (makes_requests(thread)) kernel_.measurement.add_thread();
     }
   }

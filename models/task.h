@@ -25,6 +25,7 @@
 namespace models {
 
 struct Kernel;
+class Mm;
 class PhaseLog;
 class Rwsem;
 
@@ -48,6 +49,10 @@ class Task {
   /// Its number among those of its class, from 0.
   [[nodiscard]] int member() const { return member_; }
   [[nodiscard]] Phase phase() const { return phase_; }
+  /// The address space that it runs in (task_struct.mm): that of its process, whatever else it works on. Null: a kernel
+  /// thread.
+  [[nodiscard]] const Mm* mm() const { return mm_; }
+  void set_mm(const Mm& mm) { mm_ = &mm; }
 
   /// Charges one step of `duration` (>= 0) of CPU time.
   void work(sim::Nanoseconds duration);
@@ -154,6 +159,7 @@ class Task {
   Cpus& cpus_;
   ClassId class_id_;
   int member_;
+  const Mm* mm_ = nullptr;
   Phase phase_ = Phase::user;
   Cause work_cause_ = Cause::cpu;
   sim::Nanoseconds owed_{};

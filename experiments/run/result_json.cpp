@@ -165,6 +165,8 @@ Json to_json(const models::ZoneCounts& counts) {
           {"writeback", counts.writeback.count()},
           {"compressed", counts.compressed.count()},
           {"hugetlb", counts.hugetlb.count()},
+          {"slab", counts.slab.count()},
+          {"children", counts.children.count()},
           {"in_flight", counts.in_flight.count()}};
 }
 

@@ -73,7 +73,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockResult, process, statistics, vma_changed,
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CallRecord, duration, errors, pages)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Watermarks, min, low, high)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneCounts, free, per_cpu, inactive_anon, active_anon, inactive_file, active_file,
-                                   unevictable, writeback, compressed, hugetlb, in_flight)
+                                   unevictable, writeback, compressed, hugetlb, slab, children, in_flight)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneSeries, free, anon, file, unevictable)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ReclaimStatistics, kswapd_wakeups, kswapd_scanned, kswapd_reclaimed, direct_scanned,
                                    direct_reclaimed, kept, activated, deactivated, culled, swapped_out, swapped_in,

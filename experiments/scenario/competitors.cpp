@@ -225,6 +225,10 @@ models::GetMempolicySpec read_get_mempolicy(YamlMap& thread, const Regions& regi
 
 models::ForkerSpec read_forker(YamlMap& thread, const Regions&, Targets&) {
   models::ForkerSpec forker;
+  assign(forker.vfork, thread.find("vfork"), truth_of);
+  const auto child = thread.find("child");
+  if (child) forker.child = inter_arrival_of(*child);
+  if (child && forker.vfork) child->refuse("a child of vfork borrows the address space and execs: expected no `child`");
   forker.arrival = read_arrival(thread);
   return forker;
 }

@@ -1,8 +1,12 @@
 #include "experiments/scenario/machine_file.h"
 
+#include <fmt/format.h>
+
+#include <cstdint>
 #include <utility>
 #include <variant>
 
+#include "experiments/base/quantity.h"
 #include "experiments/scenario/config_catalogue.h"
 #include "experiments/scenario/kernel_table.h"
 #include "experiments/scenario/yaml_reader.h"
@@ -89,6 +93,14 @@ void read_scheduler(const std::optional<YamlField>& field, models::SchedulerSpec
   map.refuse_unknown();
 }
 
+std::optional<models::Bytes> clear_bandwidth_of(const YamlField& field) {
+  constexpr models::Bytes kLeast{std::int64_t{1} << 20};
+  const auto rate = byte_rate_of(field);
+  if (!rate || *rate >= kLeast) return rate;
+  field.refuse_expecting(fmt::format("at least {}/s", spell(kLeast)));
+  return std::nullopt;
+}
+
 models::Machine read_machine_keys(YamlMap& map) {
   models::Machine machine;
   assign(machine.name, map.require("name"), name_of);
@@ -96,6 +108,7 @@ models::Machine read_machine_keys(YamlMap& map) {
   assign(machine.cpus, map.require("cpus"), count_up_to(kMostCpus));
   assign(machine.llc_cpus, map.find("llc_cpus"), count_up_to(kMostCpus));
   assign(machine.thp, map.find("thp"), thp_of);
+  assign(machine.clear_bandwidth, map.find("clear_bandwidth"), clear_bandwidth_of);
   read_scheduler(map.require("scheduler"), machine.scheduler);
   read_costs(map.require("costs"), machine.costs);
   map.refuse_unknown();

@@ -52,16 +52,22 @@ Rwsem::Rules Rwsem::rules_of(const Settings& settings) {
 
 void Rwsem::down(Task& current, LockMode mode) {
   current.might_sleep();
-  current.work(costs_.rwsem_operation);
-  acquire(current, mode, current.settle());
+  use_line(current);
+  acquire(current, mode, current.now());
 }
 
 bool Rwsem::down_read_trylock(Task& current) {
-  current.work(costs_.rwsem_operation);
-  const sim::Time now = current.settle();
+  use_line(current);
   if (write_held() || is_contended()) return false;
-  acquire(current, LockMode::read, now);
+  acquire(current, LockMode::read, current.now());
   return true;
+}
+
+// An operation on the count.
+void Rwsem::use_line(Task& current) {
+  current.work(costs_.rwsem_operation);
+  current.settle();
+  line_.use(current);
 }
 
 void Rwsem::acquire(Task& current, LockMode mode, sim::Time now) {
@@ -98,8 +104,8 @@ void Rwsem::downgrade_write(Task& current) {
 
 void Rwsem::begin_giving_way(Task& current, LockMode held) {
   assert(held_by(current, held));
-  current.work(costs_.rwsem_operation);
-  const sim::Time now = current.settle();
+  use_line(current);
+  const sim::Time now = current.now();
   charge_waits(now);
   statistics_.hold[{current.class_id(), call_of(current.phase()), held}].record(now - holder(current)->since);
 }

@@ -28,6 +28,7 @@
 #include <variant>
 #include <vector>
 
+#include "models/locking/cache_line.h"
 #include "models/locking/rwsem_fifo.h"
 #include "models/locking/rwsem_queue.h"
 #include "models/locking/rwsem_reader_spin.h"
@@ -134,6 +135,7 @@ class Rwsem {
   void tell(const Task& task, LockOperation operation) const;
 
   void down(Task& current, LockMode mode);
+  void use_line(Task& current);
   void acquire(Task& current, LockMode mode, sim::Time now);
   void down(Fifo& rules, Waiter& waiter);
   template <WritersTry<Waiter*> R>
@@ -209,6 +211,7 @@ class Rwsem {
 
   std::string name_;
   const Costs& costs_;
+  CacheLine line_;
   Rules rules_;
   sim::Stream races_;
   std::vector<Holder> holders_;  // the longest hold first

@@ -32,12 +32,14 @@ struct ZoneCounts {
   PageCount writeback{};    ///< on their way to the device; then free to take
   PageCount compressed{};   ///< what zram keeps the others in
   PageCount hugetlb{};      ///< set aside for hugetlb, mapped or not
+  PageCount slab{};         ///< what the kernel keeps its VMAs in
+  PageCount children{};     ///< what children of fork have to themselves, since their parent has written to its copy
   PageCount in_flight{};    ///< taken from free and not yet mapped, or from a list and not yet back
 
   /// What is on the lists that reclaim scans.
   [[nodiscard]] PageCount evictable() const { return inactive_anon + active_anon + inactive_file + active_file; }
   [[nodiscard]] PageCount total() const {
-    return free + per_cpu + evictable() + unevictable + writeback + compressed + hugetlb + in_flight;
+    return free + per_cpu + evictable() + unevictable + writeback + compressed + hugetlb + slab + children + in_flight;
   }
   bool operator==(const ZoneCounts&) const = default;
 };

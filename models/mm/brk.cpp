@@ -37,7 +37,10 @@ int do_brk(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   current.work(current.kernel().costs.mmap, Purpose::calls);
   current.settle();
   VmaPointer vma = extend_heap(current, mm, start, end, flags);
-  if (vma == nullptr) vma = mm.insert_vma(start, end, flags);
+  if (vma == nullptr) {
+    vm_area_alloc(current);
+    vma = mm.insert_vma(start, end, flags);
+  }
   if (!flags.locked) return 0;
   // Counted before the window opens, so that an munmap in it finds them counted. The kernel adds them afterwards.
   mm.locked_vm += pages;

@@ -27,7 +27,13 @@ void unmap_vmas(Task& current, Mm& mm) {
     walk_page_range(current, mm, vma->start, vma->end, zap_step(current.kernel().costs));
 }
 
-void remove_vmas(Mm& mm) {
+// remove_vma: what munmap does for a VMA behind its zap.
+void remove_vmas(Task& current, Mm& mm) {
+  const Costs& costs = current.kernel().costs;
+  const auto count = static_cast<std::int64_t>(mm.map_count());
+  current.work((costs.munmap_vma - costs.munmap_vma / 2) * count);
+  current.settle();
+  vm_area_free(current.kernel(), count);
   while (const VmaPointer vma = mm.find_vma(PageIndex(0))) mm.detach_vma(vma);
 }
 
@@ -38,8 +44,7 @@ void exit_mmap(Task& current, Mm& mm) {
   current.enter(Phase::exit);
   if (mm.locked_vm > PageCount(0)) munlock_all(current, mm);
   unmap_vmas(current, mm);
-  current.settle();
-  remove_vmas(mm);
+  remove_vmas(current, mm);
   current.enter(before);
 }
 

@@ -1,7 +1,10 @@
 // Making pages of an address space present from inside the kernel.
 //
 // Kernel. get_user_pages (mm/memory.c of 2.6.28, mm/gup.c today): what is absent goes through handle_mm_fault, with
-// nobody's page fault around it; a page that is there has to be found (gup_present). Validated by
+// nobody's page fault around it; a page that is there has to be found (gup_present). Whoever comes to
+// a page that another task is clearing clears one, too, finds the other's when it is done, and goes on. Simplified.
+// Pages become present a batch at a time, 64 at most; so one who comes second waits, in clearing, for the batch.
+// Validated by
 // tests/models/mm/mlock_test.cpp, tests/models/mm/access_remote_vm_test.cpp and tests/models/mm/madvise_test.cpp.
 #pragma once
 
@@ -14,6 +17,7 @@ namespace models {
 class Mm;
 class Task;
 struct Vma;
+struct Populating;
 
 /// What a page that nobody has touched yet becomes in a VM_LOCKED VMA.
 enum class NewPages {
@@ -29,6 +33,10 @@ enum class NewPages {
 /// Up to where the callers of get_user_pages ask for pages from `page` on at a time: 16 (a pagevec of 2.6.28's
 /// __mlock_vma_pages_range; later kernels look at need_resched for each page), and of a folio all.
 [[nodiscard]] PageIndex end_of_gup_batch(const Vma& vma, PageIndex page, PageIndex end);
+
+/// Another task that is clearing pages of [start, end) at this moment, on a CPU: the first by address, or null. One
+/// that has lost its CPU in between is not waited for. `current` has settled.
+[[nodiscard]] const Populating* clearing_elsewhere(const Task& current, const Mm& mm, PageIndex start, PageIndex end);
 
 /// What it costs to pass over pages that are there, a folio that one entry maps at a time (follow_page_mask).
 void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end);

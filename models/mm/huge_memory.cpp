@@ -1,8 +1,10 @@
 #include "models/mm/huge_memory.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "models/kernel.h"
+#include "models/mm/gup.h"
 #include "models/mm/mm.h"
 #include "models/mm/rmap.h"
 #include "models/task.h"
@@ -33,6 +35,19 @@ sim::Nanoseconds cost_of(Task& current, int order) {
   return sum;
 }
 
+// clear_huge_page, and what is around it. `current` has settled before and after.
+void clear(Task& current, Mm& mm, const Folio& folio, PageIndex start) {
+  Kernel& kernel = current.kernel();
+  kernel.clear_bandwidth.begin();
+  const sim::Nanoseconds least = kernel.clear_bandwidth.least_for_page() * folio.pages().count();
+  mm.populating.push_back({&current, start, start + folio.pages()});
+  current.work(std::max(least, cost_of(current, folio.order)));
+  current.settle();
+  kernel.clear_bandwidth.end();
+  lock_lruvec(current, PageCount(1));
+  std::erase_if(mm.populating, [&](const Populating& each) { return each.task == &current; });
+}
+
 }  // namespace
 
 int folio_order_at(const Mm& mm, const Vma& vma, PageIndex page) {
@@ -53,11 +68,16 @@ bool map_folio(Task& current, Mm& mm, const Vma& vma, PageIndex page, int order,
   const Folio folio = folio_of(order);
   const PageIndex start = folio.start(page);
   const PageIndex end = folio.end(page);
-  const bool from_pool = kernel.zone.owner(mm.owner_of(start)).hugetlb;
-  const FolioReclaim reclaim = vma.flags.hugepage ? FolioReclaim::direct : FolioReclaim::none;
-  if (!from_pool && !alloc_folio(current, folio.pages(), reclaim)) return false;
-  current.work(cost_of(current, order));
   current.settle();
+  if (clearing_elsewhere(current, mm, start, end) != nullptr) {
+    current.work(cost_of(current, order));  // in vain, as with single pages (models/mm/gup.cpp)
+    current.settle();
+    return true;
+  }
+  const FolioReclaim reclaim = vma.flags.hugepage ? FolioReclaim::direct : FolioReclaim::none;
+  const bool from_pool = kernel.zone.owner(mm.owner_of(start)).hugetlb;
+  if (!from_pool && !alloc_folio(current, folio.pages(), reclaim)) return false;
+  clear(current, mm, folio, start);
   if (is_absent(mm, start, end)) {
     change_pages(kernel, mm, start, end, PageState::absent, to);
     mm.page_table.put_in_folios(start, end, folio);

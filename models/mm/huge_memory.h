@@ -29,7 +29,8 @@ struct Vma;
 [[nodiscard]] PageIndex end_of_order(const Vma& vma, PageIndex page, int order, PageIndex end);
 
 /// Allocates, clears and maps the folio of 2^order pages around `page` as `to`. Returns false, without doing anything,
-/// if memory has none. Where a fault of another thread was faster the folio is freed again. `current` has settled on
+/// if memory has none. Where a fault of another thread was faster, or is about to be, the folio has been
+/// cleared in vain. `current` has settled on
 /// return.
 [[nodiscard]] bool map_folio(Task& current, Mm& mm, const Vma& vma, PageIndex page, int order, PageState to);
 

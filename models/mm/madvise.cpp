@@ -12,6 +12,7 @@
 #include "models/mm/mmap_lock.h"
 #include "models/mm/pagewalk.h"
 #include "models/mm/rmap.h"
+#include "models/mm/tlb.h"
 #include "models/mm/vma_modify.h"
 #include "models/mm/vmscan.h"
 #include "models/task.h"
@@ -25,7 +26,13 @@ int madvise_dontneed(Task& current, Mm& mm, const Vma& vma, PageIndex start, Pag
   assert(vma.start <= start && end <= vma.end);
   if ((vma.flags.locked && advice != Advice::dontneed_locked) || vma.flags.hugetlb || vma.flags.io_pfnmap)
     return -EINVAL;
-  walk_page_range(current, mm, start, end, zap_step(current.kernel().costs));
+  const Costs& costs = current.kernel().costs;
+  current.settle();
+  const bool flush = may_be_in_tlb(mm, start, end);
+  PageStep step = zap_step(costs);
+  step.more_cost = costs.dontneed_page;
+  walk_page_range(current, mm, start, end, step);
+  if (flush) flush_tlb_mm(current, mm);
   return 0;
 }
 

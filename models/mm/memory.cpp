@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/kernel.h"
+#include "models/mm/cow.h"
 #include "models/mm/huge_memory.h"
 #include "models/mm/mm.h"
 #include "models/mm/rmap.h"
@@ -99,6 +100,24 @@ bool is_synchronous(const Kernel& kernel, PageState state) {
   return state == PageState::swapped && kernel.swap.zram().has_value();
 }
 
+// wp_page_copy: the children keep the page, and its copy is mapped instead. Another task may have been faster.
+void do_wp_page(Task& current, Mm& mm, PageIndex page, const sim::Distribution& cost) {
+  Kernel& kernel = current.kernel();
+  if (mm.page_table.split_around(page)) current.work(kernel.costs.split_huge);  // do_huge_pmd_wp_page, since 5.8
+  alloc_page(current);
+  current.work(cost, Purpose::fault);
+  current.work(kernel.costs.cow_page);
+  current.settle();
+  const bool still = mm.cow->is_shared(page);
+  if (still) mm.cow->copied(page);
+  kernel.zone.move(&ZoneCounts::in_flight, still ? &ZoneCounts::children : &ZoneCounts::free, PageCount(1),
+                   current.now());
+}
+
+bool is_write_protected(const Mm& mm, const Vma& vma, PageIndex page) {
+  return mm.cow != nullptr && !vma.flags.readonly && mm.cow->is_shared(page);
+}
+
 void read_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
   Kernel& kernel = current.kernel();
   const PageState from = state_of(mm, page);
@@ -161,6 +180,10 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
         map_cached(current, mm, vma, page, cost);
         break;
       default:
+        if (is_write_protected(mm, vma, page)) {
+          do_wp_page(current, mm, page, cost);
+          break;
+        }
         current.work(cost, Purpose::fault);
         current.settle();
         if (mm.has_lazy_free && state_of(mm, page) == PageState::resident) redirty_page(current.kernel(), mm, page);

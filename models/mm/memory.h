@@ -1,6 +1,7 @@
 // What a page fault does once it has its VMA and its lock: where the page comes from.
 //
-// Kernel. mm/memory.c: handle_mm_fault with do_anonymous_page, do_swap_page (and swapin_readahead), do_fault_around;
+// Kernel. mm/memory.c: handle_mm_fault with do_anonymous_page, do_swap_page (and swapin_readahead), do_wp_page (of a
+// page that a child of fork shares: a write copies it), do_fault_around;
 // mm/filemap.c: filemap_fault; mm/readahead.c: force_page_cache_readahead. A page that is on the device is read with
 // its neighbours, while the caller holds its lock, or, where the policy's kernel knows VM_FAULT_RETRY, after having
 // given it up (fault: retry_on_io); a page in zram is read with the lock held in every kernel (do_swap_page,

@@ -6,9 +6,9 @@
 
 #include "models/kernel.h"
 #include "models/mm/gup.h"
-#include "models/mm/huge_memory.h"
 #include "models/mm/mmap_lock.h"
 #include "models/mm/pagewalk.h"
+#include "models/mm/vma_modify.h"
 #include "models/task.h"
 
 namespace models {
@@ -189,20 +189,14 @@ int mlock_fixup(Task& current, Mm& mm, VmaPointer vma, VmaPointer& prev, PageInd
     return ret;  // don't set VM_LOCKED, don't count
   }
 
+  current.work(lock ? costs.mlock_vma : costs.munlock_vma);
   vma_start_write_to_merge(current, mm, *vma, start, end, newflags);
-  if (const VmaPointer merged = mm.vma_merge(vma, start, end, newflags)) {
-    current.work(costs.vma_merge);
+  if (const VmaPointer merged = merge_vma(current, mm, vma, start, end, newflags)) {
     vma = merged;
   } else {
     prev = nullptr;  // as vma_merge returned it
-    if (start != vma->start) {
-      current.work(split_cost(costs, mm, start));
-      ret = mm.split_vma(vma, start, Mm::NewVma::below);
-    }
-    if (ret == 0 && end != vma->end) {
-      current.work(split_cost(costs, mm, end));
-      ret = mm.split_vma(vma, end, Mm::NewVma::above);
-    }
+    if (start != vma->start) ret = split_vma(current, mm, vma, start, Mm::NewVma::below);
+    if (ret == 0 && end != vma->end) ret = split_vma(current, mm, vma, end, Mm::NewVma::above);
     if (ret != 0) {
       prev = vma;
       return ret;

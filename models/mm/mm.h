@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/locking/cache_line.h"
 #include "models/locking/rwsem.h"
 #include "models/measure/phase_log.h"
 #include "models/mm/lru.h"
@@ -59,6 +60,7 @@ struct VmaLock {
   Task* writer = nullptr;  ///< waits for the readers
   bool writer_spins = false;
   sim::Time writer_since{};
+  CacheLine line{};
 };
 
 /// What the VMAs whose pages may be the same share (struct anon_vma): those that reverse mapping has to look at.
@@ -93,6 +95,15 @@ inline constexpr PageIndex kStackTop{(std::int64_t{1} << 35U) - 1};
 /// sysctl_max_map_count's default (DEFAULT_MAX_MAP_COUNT).
 inline constexpr std::size_t kDefaultMaxMapCount = 65530;
 
+class CowPages;
+
+/// Absent pages that `task` is clearing at this moment, to be mapped together (models/mm/gup.cpp).
+struct Populating {
+  const Task* task;
+  PageIndex start;
+  PageIndex end;
+};
+
 class Mm {
  public:
   /// `tick`: of the machine, 1/HZ. `seed`: of the run.
@@ -113,7 +124,9 @@ class Mm {
   std::uint64_t lock_sequence = 1;  ///< mm_lock_seq: counts the releases of mmap_sem from write mode
   PhaseLog locker_phases;
   bool has_lazy_free = false;  ///< madvise(MADV_FREE) has marked pages of it
-  OwnerId anon_owner = 0;      ///< of the pages that belong to no region with an owner of its own
+  std::vector<Populating> populating;
+  std::shared_ptr<CowPages> cow;  ///< what its children share with it; null: it never had one that lived
+  OwnerId anon_owner = 0;         ///< of the pages that belong to no region with an owner of its own
 
   // What the window between up_read and down_write did (counted by models/mm/mlock.cpp).
   std::uint64_t vma_changed = 0;        ///< the map had changed

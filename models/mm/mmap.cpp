@@ -13,6 +13,7 @@
 #include "models/mm/mm.h"
 #include "models/mm/mmap_lock.h"
 #include "models/mm/pagewalk.h"
+#include "models/mm/tlb.h"
 #include "models/task.h"
 
 namespace models {
@@ -41,6 +42,7 @@ int split_at_borders(Task& current, Mm& mm, PageIndex start, PageIndex end) {
     if (vma == nullptr || vma->start >= border) continue;
     current.work(split_cost(current.kernel().costs, mm, border));
     vma_start_write(current, mm, *vma);
+    vm_area_alloc(current);
     mm.split_beyond_limit(vma, border, border == start ? Mm::NewVma::above : Mm::NewVma::below);
   }
   return 0;
@@ -70,8 +72,26 @@ void munlock_vmas(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
 // unmap_region. mmap_sem must be held, in either mode: the VMAs are out of the map already.
 void unmap_region(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
   enter_part(current, Phase::munmap_zap);
-  for (const VmaPointer& vma : vmas)
+  bool flush = false;
+  for (const VmaPointer& vma : vmas) {
+    current.settle();
+    flush = flush || may_be_in_tlb(mm, vma->start, vma->end);
     walk_page_range(current, mm, vma->start, vma->end, zap_step(current.kernel().costs));
+  }
+  if (flush) flush_tlb_mm(current, mm);
+}
+
+// What each VMA but the first costs, which is part of the call: vma_start_write and a store into the tree of what is
+// detached, then, behind the zap, its anon_vma, policy, file and itself (remove_vma).
+sim::Nanoseconds detach_cost(const Costs& costs) { return costs.munmap_vma / 2; }
+sim::Nanoseconds free_cost(const Costs& costs) { return costs.munmap_vma - detach_cost(costs); }
+
+// remove_vma_list. mmap_sem must be held, in either mode.
+void remove_vmas(Task& current, const std::vector<VmaPointer>& vmas) {
+  const auto count = static_cast<std::int64_t>(vmas.size());
+  current.work(free_cost(current.kernel().costs) * (count - 1));
+  current.settle();
+  vm_area_free(current.kernel(), count);
 }
 
 // Before 6.5 a stack above may grow under read mode, into what is being unmapped: then there is no downgrade.
@@ -94,12 +114,14 @@ int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgr
   const std::vector<VmaPointer> vmas = vmas_in(mm, start, end);
   for (const VmaPointer& vma : vmas) vma_start_write(current, mm, *vma);
   munlock_vmas(current, mm, vmas);
+  current.work(detach_cost(current.kernel().costs) * static_cast<std::int64_t>(vmas.size() - 1));
   current.settle();
   for (const VmaPointer& vma : vmas) mm.detach_vma(vma);
   downgrade = downgrade && may_downgrade(current, mm, end);
   if (downgrade) mmap_write_downgrade(current, mm);
   unmap_region(current, mm, vmas);
   enter_part(current, Phase::munmap);
+  remove_vmas(current, vmas);
   return downgrade ? kDowngraded : 0;
 }
 
@@ -122,7 +144,13 @@ VmaPointer map(Task& current, Mm& mm, PageIndex start, PageIndex end, const VmFl
   }
   current.settle();
   const VmaPointer merged = joins ? mm.vma_merge_new(start, end, flags) : nullptr;
-  return merged != nullptr ? merged : mm.insert_vma(start, end, flags);
+  if (merged != nullptr) {
+    const bool three = near.before != nullptr && near.after != nullptr;
+    if (three) vm_area_free(current.kernel(), 1);
+    return merged;
+  }
+  vm_area_alloc(current);
+  return mm.insert_vma(start, end, flags);
 }
 
 // make_pages_present. mmap_sem must be held, in either mode.

@@ -6,8 +6,9 @@
 // since 3.9, where `grow` is drop_and_read, mm_populate after write mode has been given up), do_munmap (split; for each
 // locked VMA munlock_vma_pages_all; detach; unmap_region), all under mmap_sem for write. What the policy changes:
 // munmap's `downgrade` zaps under read mode, as since 4.20 (commit dd2283f2605e), and nobody needs write mode back;
-// with `munlock_in_zap` the pages are munlocked as they are zapped, as since 5.18. Simplified. Anonymous mappings only;
-// freeing page tables is part of the fixed cost. Validated by tests/models/mm/mmap_test.cpp.
+// with `munlock_in_zap` the pages are munlocked as they are zapped, as since 5.18. The TLBs are flushed behind the zap,
+// and each VMA costs something to detach (under write) and to free (behind the zap: remove_vma_list). Simplified.
+// Anonymous mappings only; freeing page tables is part of the fixed cost. Validated by tests/models/mm/mmap_test.cpp.
 #pragma once
 
 #include "models/spec/page.h"

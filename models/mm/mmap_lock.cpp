@@ -35,6 +35,7 @@ bool refuses_readers(const Mm& mm, const Vma& vma) {
 
 // `current` has settled.
 bool try_to_lock(Task& current, const Mm& mm, Vma& vma) {
+  vma.lock.line.use(current);
   if (refuses_readers(mm, vma)) return false;
   vma.lock.readers.push_back(&current);
   return true;
@@ -77,7 +78,9 @@ void mmap_write_downgrade(Task& current, Mm& mm) {
 void vma_start_write(Task& current, Mm& mm, Vma& vma) {
   assert(mm.mmap_sem.held_by(current, LockMode::write));
   if (!per_vma(current)) return;
-  const sim::Time now = current.settle();
+  current.settle();
+  vma.lock.line.use(current);
+  const sim::Time now = current.now();
   vma.lock.sequence = mm.lock_sequence;
   if (vma.lock.readers.empty()) return;
   assert(vma.lock.writer == nullptr && "two writers under one write hold");
@@ -119,7 +122,9 @@ bool vmf_anon_prepare(Task& current, Mm& mm, Vma& vma) {
 }
 
 void vma_end_read(Task& current, Vma& vma) {
-  const sim::Time now = current.settle();
+  current.settle();
+  vma.lock.line.use(current);
+  const sim::Time now = current.now();
   std::erase(vma.lock.readers, &current);
   if (!vma.lock.readers.empty() || vma.lock.writer == nullptr) return;
   Task& writer = *vma.lock.writer;

@@ -12,8 +12,8 @@
 // every kernel (arch/x86/mm/fault.c asks for FAULT_FLAG_USER). Up to 6.14 a VMA's lock is a little rwsem: its writer
 // spins on the readers for (20 + readers) / 2 us before it queues, and readers that come meanwhile get past it;
 // since 6.15 it is a count that refuses them from the moment that the writer asks. Simplified. Taking and giving up a
-// VMA's lock costs nothing of its own next to the fault; readers of one VMA's lock never block each other. Validated by
-// tests/models/mm/mmap_lock_test.cpp.
+// VMA's lock costs nothing of its own next to the fault but for its cache line (models/locking/cache_line.h); readers
+// of one VMA's lock never block each other. Validated by tests/models/mm/mmap_lock_test.cpp.
 #pragma once
 
 #include "models/spec/page.h"

@@ -6,6 +6,8 @@
 #include "models/kernel.h"
 #include "models/mm/mm.h"
 #include "models/mm/mmap_lock.h"
+#include "models/mm/pagewalk.h"
+#include "models/mm/tlb.h"
 #include "models/mm/vma_modify.h"
 #include "models/task.h"
 
@@ -13,8 +15,17 @@ namespace models {
 
 namespace {
 
-// sys_mprotect's loop. mmap_sem must be held for write.
-int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool readonly) {
+// Returns whether there was anything to change.
+bool change_protection(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
+  current.settle();
+  if (!may_be_in_tlb(mm, start, end)) return false;
+  const sim::Nanoseconds cost = current.kernel().costs.mprotect_page;  // an entry, whatever it maps
+  look_at_page_range(current, mm, start, end, {.present = cost, .huge = cost});
+  return true;
+}
+
+// sys_mprotect's loop. Leaves in `changed` whether TLBs have to be flushed. mmap_sem must be held for write.
+int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool readonly, bool& changed) {
   current.settle();
   VmaPointer vma = mm.find_vma(start);
   if (vma == nullptr || vma->start > start) {
@@ -25,9 +36,11 @@ int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool read
     VmFlags newflags = vma->flags;
     newflags.readonly = readonly;
     const PageIndex tmp = std::min(vma->end, end);
+    const bool other = newflags != vma->flags;
     const int error = vma_modify(current, mm, vma, nstart, tmp, newflags);
-    if (nstart == start) current.work(current.kernel().costs.mprotect, Purpose::calls);  // change_protection: behind it
+    if (nstart == start) current.work(current.kernel().costs.mprotect, Purpose::calls);
     if (error != 0) return error;
+    if (other && change_protection(current, mm, nstart, tmp)) changed = true;
     nstart = std::max(tmp, vma->end);
     if (nstart >= end) return 0;
     vma = mm.next(*vma);
@@ -42,7 +55,9 @@ int sys_mprotect(Task& current, Mm& mm, PageIndex start, PageCount pages, bool r
   current.work(current.kernel().costs.system_call);
   if (pages == PageCount(0)) return 0;
   mmap_write_lock(current, mm);
-  const int error = do_mprotect(current, mm, start, start + pages, readonly);
+  bool changed = false;
+  const int error = do_mprotect(current, mm, start, start + pages, readonly, changed);
+  if (changed) flush_tlb_mm(current, mm);
   mmap_write_unlock(current, mm);
   return error;
 }

@@ -2,8 +2,9 @@
 //
 // Kernel. mm/mprotect.c of 2.6.28, sys_mprotect and mprotect_fixup: mmap_sem for write throughout; for each VMA of the
 // range: nothing if its flags are right already, else merge with neighbours or split at the borders, then
-// change_protection. Simplified. Of a protection only whether it allows writing. change_protection's walk over the
-// pages is part of the fixed cost: protectors change small ranges. Nobody's access is refused. Validated by
+// change_protection, which visits every present entry; the TLBs are flushed before the unlock (tlb_finish_mmu).
+// Simplified. Of a protection only whether it allows writing; allowing it again visits the entries, too, though the
+// kernel leaves most of them to the next fault. Nobody's access is refused. Validated by
 // tests/models/mm/mprotect_test.cpp: for each branch the lock operations, map and return value.
 #pragma once
 

@@ -16,15 +16,20 @@ namespace {
 
 constexpr std::int64_t kKibibyte = 1024;
 
-// zone->lock is a queue of those who refill: each burns CPU until the one before is done.
-void lock_zone(Task& current) {
-  Zone& zone = current.kernel().zone;
+// A spinlock that is free at `free_at`, for a hold of `hold`: each burns CPU until the one before is done.
+void lock_for(Task& current, sim::Time& free_at, sim::Nanoseconds hold) {
   const sim::Time now = current.now();
-  const sim::Time begin = std::max(now, zone.lock_free_at);
-  zone.lock_free_at = begin + current.kernel().costs.zone_lock;
+  const sim::Time begin = std::max(now, free_at);
+  free_at = begin + hold;
   if (begin == now) return;
   current.work(begin - now);
   current.settle();
+}
+
+// zone->lock is a queue of those who refill.
+void lock_zone(Task& current) {
+  const Kernel& kernel = current.kernel();
+  lock_for(current, current.kernel().zone.lock_free_at, kernel.costs.zone_lock);
 }
 
 // rmqueue, where the watermark `is_met`; it is not looked at again under zone->lock. Returns whether there was a page.
@@ -235,6 +240,11 @@ void Zone::drain_per_cpu_lists(sim::Time now) {
   cut_look_ahead();
   move(&ZoneCounts::per_cpu, &ZoneCounts::free, counts_.per_cpu, now);
   std::fill(per_cpu_.begin(), per_cpu_.end(), PageCount(0));
+}
+
+void lock_lruvec(Task& current, PageCount pages) {
+  const Kernel& kernel = current.kernel();
+  lock_for(current, current.kernel().zone.lru_lock_free_at, kernel.costs.lruvec_lock * pages.count());
 }
 
 void alloc_page(Task& current) {

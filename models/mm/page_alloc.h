@@ -110,6 +110,8 @@ class Zone {
 
   /// Until when somebody holds zone->lock.
   sim::Time lock_free_at{};
+  /// Until when somebody holds lruvec->lru_lock.
+  sim::Time lru_lock_free_at{};
 
   /// The number of runs on the lists: what the simulator itself takes memory for.
   [[nodiscard]] const Lru& lru() const { return lru_; }
@@ -129,6 +131,10 @@ class Zone {
   ZoneSeries series_;
   std::vector<sim::LookAhead*> ahead_;
 };
+
+/// Waits for lruvec->lru_lock, and has it for as long as `pages` take to be moved from one list to another: all tasks
+/// that do so at one time queue. What a page takes alone is part of its cost. Precondition: `current` has settled.
+void lock_lruvec(Task& current, PageCount pages);
 
 /// Takes one free page for `current`, reclaiming for it where the watermarks say so. The page is then in flight.
 /// When nothing can be reclaimed the run ends with the outcome `out of memory`, and this does not return.

@@ -70,6 +70,12 @@ bool PageTable::split(PageIndex at) {
   return true;
 }
 
+bool PageTable::split_around(PageIndex page) {
+  if (!has_folios() || !folios_->run_at(page, page + PageCount(1)).value.whole) return false;
+  break_up(page, false);
+  return true;
+}
+
 // Of the folio that `page` is in, each page has an entry, or is a folio.
 void PageTable::break_up(PageIndex page, bool dissolve) {
   const Folio folio = folios_->run_at(page, page + PageCount(1)).value;

@@ -64,6 +64,8 @@ class PageTable {
   /// __split_huge_pmd: if one entry maps what is on both sides of `at`, each of these pages has an entry from now on.
   /// Returns whether there was one.
   bool split(PageIndex at);
+  /// The same for the one that maps `page`, if it maps others besides.
+  bool split_around(PageIndex page);
   /// Whether split(at) would find one.
   [[nodiscard]] bool is_mapped_across(PageIndex at) const;
 

@@ -111,9 +111,10 @@ class Walk {
   // entry to free.
   void change(const Stretch& taken) {
     current_.settle();
+    lock_lruvec(current_, PageCount(taken.folio.order == 0 ? (taken.end - taken.start).count()
+                                                           : folios_in(taken.folio, taken.start, taken.end)));
     const Stretch all = widened(taken);
-    if (all.start < all.end)
-      (void)change_pages(current_.kernel(), mm_, all.start, all.end, taken.state, step_.to);
+    if (all.start < all.end) (void)change_pages(current_.kernel(), mm_, all.start, all.end, taken.state, step_.to);
     if (step_.to == PageState::absent) forget_swapped(current_.kernel(), mm_, taken.start, taken.end);
   }
 

@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "models/kernel.h"
+#include "models/mm/cow.h"
 #include "models/mm/mm.h"
 
 namespace models {
@@ -120,6 +121,7 @@ PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, P
         put_to(kernel, pages, to, in_memory(from));
       }
       mm.page_table.set(page, run.end, to);
+      if (mm.cow != nullptr && !is_present(to)) mm.cow->unmapped(page, run.end);
       if (kernel.observer.pages) kernel.observer.pages(mm, page, run.end, from, to);
       if (has_slot(from, file) && !has_slot(to, file)) swap_free(kernel, pages.count());
       changed += pages.count();

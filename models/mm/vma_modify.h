@@ -17,4 +17,11 @@ class Task;
 /// were, but the VMA may have been split already. Precondition: `current` holds mmap_sem for write.
 int vma_modify(Task& current, Mm& mm, VmaPointer& vma, PageIndex start, PageIndex end, const VmFlags& newflags);
 
+/// Mm::split_vma with what it costs, an object for the new VMA included (models/mm/vma_slab.h). Returns 0 or -ENOMEM.
+/// Precondition: `current` holds mmap_sem for write.
+int split_vma(Task& current, Mm& mm, const VmaPointer& vma, PageIndex at, Mm::NewVma side);
+/// Mm::vma_merge with what it costs; what it joins gives its object back. Precondition: as above.
+VmaPointer merge_vma(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, PageIndex end,
+                     const VmFlags& newflags);
+
 }  // namespace models

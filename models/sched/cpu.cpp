@@ -102,6 +102,12 @@ void Cpus::wake(Task& task, const Task* waker) {
   enqueued(cpu, task, waker);
 }
 
+int Cpus::others_running(const Mm& mm, const Task& task) const {
+  return static_cast<int>(std::count_if(cpus_.begin(), cpus_.end(), [&](const Cpu& each) {
+    return each.running != nullptr && each.running != &task && each.running->mm() == &mm;
+  }));
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // Which CPU
 

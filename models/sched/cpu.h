@@ -40,6 +40,7 @@
 
 namespace models {
 
+class Mm;
 class Task;
 
 class Cpus {
@@ -72,6 +73,8 @@ class Cpus {
 
   [[nodiscard]] int count() const { return static_cast<int>(cpus_.size()); }
   [[nodiscard]] const SchedulerSpec& spec() const { return spec_; }
+  /// How many CPUs but that of `task` run a thread of `mm` at present (mm_cpumask).
+  [[nodiscard]] int others_running(const Mm& mm, const Task& task) const;
   /// Involuntary losses of a CPU so far.
   [[nodiscard]] std::uint64_t preemptions() const { return preemptions_; }
 

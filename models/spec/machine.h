@@ -3,10 +3,12 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
+#include "models/spec/page.h"
 #include "models/spec/sched.h"
 #include "sim/distribution.h"
 #include "sim/time.h"
@@ -18,6 +20,9 @@ struct Costs {
   // lib/rwsem.c
   sim::Nanoseconds rwsem_operation{};  ///< one uncontended down_*, up_* or downgrade_write
   sim::Nanoseconds rwsem_wake{};       ///< try_to_wake_up, paid by the waker for each task it wakes, one after another
+  /// An atomic operation on a semaphore or a VMA's lock by another CPU than the last: its cache line comes over, one
+  /// transfer at a time. 0 if not given.
+  sim::Nanoseconds cache_line{};
 
   // mm/mmap.c
   sim::Nanoseconds system_call{};  ///< entry, exit and checks outside mmap_sem
@@ -26,9 +31,15 @@ struct Costs {
   sim::Nanoseconds vma_merge{};    ///< one vma_merge that merges
   sim::Distribution mmap{};        ///< mmap of a small region: the part under mmap_sem
   sim::Distribution munmap{};      ///< munmap: the part under mmap_sem that does not depend on pages
+  sim::Nanoseconds munmap_vma{};  ///< each further VMA of an munmap: half to detach it, half to free it; 0 if not given
+  /// A flush of the TLBs, for each other CPU that runs a thread of the process at that moment: the interrupt, and the
+  /// wait until it has been heard. 0 if not given.
+  sim::Nanoseconds tlb_flush_cpu{};
 
   // mm/mlock.c, mm/memory.c
   sim::Nanoseconds lru_add_drain_all{};  ///< for each CPU: queue the work item there and wait for it
+  sim::Nanoseconds mlock_vma{};          ///< mlock_fixup of one VMA that becomes VM_LOCKED; 0 if not given
+  sim::Nanoseconds munlock_vma{};        ///< of one that ceases to be; 0 if not given
   sim::Distribution populate_page{};     ///< absent page: allocate, clear, map (get_user_pages -> handle_mm_fault)
   sim::Distribution mlock_page{};        ///< present page: lock it, move it to the unevictable list
   sim::Nanoseconds gup_present{};        ///< present page: get_user_pages finds it and passes it over; 0 if not given
@@ -37,13 +48,17 @@ struct Costs {
   sim::Nanoseconds rmap_vma{};           ///< one VMA of a page's anon_vma, where munlock asks them all (before 3.0)
   sim::Distribution zap_page{};          ///< present page: unmap and free
   sim::Distribution fault{};             ///< a first-touch fault from trap to return, less mmap_sem's operations
+  sim::Nanoseconds cow_page{};           ///< a write fault copies its page, on top of `fault`; 0 if not given
 
   // mm/mprotect.c, mm/madvise.c, mm/mincore.c, mm/mempolicy.c, kernel/fork.c
   sim::Distribution mprotect{};       ///< the part under mmap_sem, splits and merges apart
+  sim::Nanoseconds mprotect_page{};   ///< present page: change_protection; 0 if not given
   sim::Distribution madvise{};        ///< the part under mmap_sem that does not depend on pages
   sim::Nanoseconds remap_page{};      ///< mremap: move the entry of one page; 0 if not given
+  sim::Nanoseconds dontneed_page{};   ///< present page, by MADV_DONTNEED: on top of zap_page; 0 if not given
   sim::Nanoseconds mincore_page{};    ///< mincore: look at one page, mapped or not
   sim::Distribution get_mempolicy{};  ///< get_mempolicy: the part under mmap_sem, a fault apart
+  sim::Nanoseconds fork_process{};    ///< the new process, its address space apart: all that vfork does; 0 if not given
   sim::Nanoseconds fork_vma{};        ///< dup_mmap: copy one VMA
   sim::Nanoseconds fork_page{};       ///< dup_mmap: copy the entry of one present page
 
@@ -72,6 +87,8 @@ struct Costs {
 
   // mm/page_alloc.c, mm/vmscan.c
   sim::Nanoseconds zone_lock{};      ///< zone->lock: how long one refill of a per-CPU list holds it
+  sim::Nanoseconds lruvec_lock{};    ///< lruvec->lru_lock: how long a page holds it on its way to or from a list; 0 if
+                                     ///< not given
   sim::Distribution scan_page{};     ///< a page that reclaim looks at: isolate, page_referenced, put back
   sim::Distribution reclaim_page{};  ///< on top, for a page that it takes: try_to_unmap and free
   sim::Distribution pageout{};       ///< on top, for a page that it writes: add_to_swap, submit
@@ -90,13 +107,18 @@ struct CostRow {
 inline constexpr auto kCosts = std::to_array<CostRow>({
     {"rwsem_operation", &Costs::rwsem_operation},
     {"rwsem_wake", &Costs::rwsem_wake},
+    {"cache_line", &Costs::cache_line, false},
     {"system_call", &Costs::system_call},
     {"find_vma", &Costs::find_vma},
     {"vma_split", &Costs::vma_split},
     {"vma_merge", &Costs::vma_merge},
     {"mmap", &Costs::mmap},
     {"munmap", &Costs::munmap},
+    {"munmap_vma", &Costs::munmap_vma, false},
+    {"tlb_flush_cpu", &Costs::tlb_flush_cpu, false},
     {"lru_add_drain_all", &Costs::lru_add_drain_all},
+    {"mlock_vma", &Costs::mlock_vma, false},
+    {"munlock_vma", &Costs::munlock_vma, false},
     {"populate_page", &Costs::populate_page},
     {"mlock_page", &Costs::mlock_page},
     {"gup_present", &Costs::gup_present, false},
@@ -105,11 +127,15 @@ inline constexpr auto kCosts = std::to_array<CostRow>({
     {"rmap_vma", &Costs::rmap_vma},
     {"zap_page", &Costs::zap_page},
     {"fault", &Costs::fault},
+    {"cow_page", &Costs::cow_page, false},
     {"mprotect", &Costs::mprotect},
+    {"mprotect_page", &Costs::mprotect_page, false},
     {"madvise", &Costs::madvise},
     {"remap_page", &Costs::remap_page, false},
+    {"dontneed_page", &Costs::dontneed_page, false},
     {"mincore_page", &Costs::mincore_page},
     {"get_mempolicy", &Costs::get_mempolicy},
+    {"fork_process", &Costs::fork_process, false},
     {"fork_vma", &Costs::fork_vma},
     {"fork_page", &Costs::fork_page},
     {"populate_huge", &Costs::populate_huge, false},
@@ -132,6 +158,7 @@ inline constexpr auto kCosts = std::to_array<CostRow>({
     {"proc_cmdline", &Costs::proc_cmdline},
     {"proc_open", &Costs::proc_open},
     {"zone_lock", &Costs::zone_lock},
+    {"lruvec_lock", &Costs::lruvec_lock, false},
     {"scan_page", &Costs::scan_page},
     {"reclaim_page", &Costs::reclaim_page},
     {"pageout", &Costs::pageout},
@@ -157,6 +184,8 @@ struct Machine {
   Costs costs;
   int llc_cpus = 0;       ///< how many CPUs, counted from 0, share a last-level cache; 0: all
   Thp thp = Thp::always;  ///< the default of mm/Kconfig; only regions that leave their page size to it are affected
+  /// What all CPUs together can clear in a second; none: as much as they like.
+  std::optional<Bytes> clear_bandwidth{};
 
   bool operator==(const Machine&) const = default;
 };

@@ -167,6 +167,8 @@ struct ProtectorSpec {
 /// Forks: a writer that holds mmap_sem for long.
 struct ForkerSpec {
   Arrival arrival;
+  bool vfork = false;  ///< vfork or posix_spawn: the child borrows the address space until it execs
+  std::optional<sim::Distribution> child{};  ///< how long it lives, on its parent's pages; none: it execs at once
   bool operator==(const ForkerSpec&) const = default;
 };
 

@@ -211,7 +211,12 @@ void run(Task& current, const Workplace& at, const PinnerSpec& spec) {
 
 void run(Task& current, const Workplace& at, const ForkerSpec& spec) {
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
-    (void)sys_fork(current, at.mm);
+    if (spec.vfork) {
+      (void)sys_vfork(current);
+    } else {
+      const auto lives = [&](const sim::Distribution& child) { return child.sample(current.stream(Purpose::demand)); };
+      (void)sys_fork(current, at.mm, spec.child ? std::optional(lives(*spec.child)) : std::nullopt);
+    }
     current.enter(Phase::user);
   });
 }

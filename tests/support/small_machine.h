@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,7 @@ struct SmallMachineSpec {
   bool with_kswapd = false;
   std::uint64_t seed = 1;
   models::Thp thp = models::Thp::madvise;
+  std::optional<models::Bytes> clear_bandwidth{};
 };
 
 /// Tasks are numbered from 0 in the order in which they are added; that is their class, too.
@@ -69,7 +71,7 @@ class SmallMachine {
   explicit SmallMachine(SmallMachineSpec settings = {})
       : spec(std::move(settings)),
         engine({spec.stepwise, {}}),
-        hardware{"small", "", spec.cpus, spec.scheduler, spec.costs, spec.llc_cpus, spec.thp},
+        hardware{"small", "", spec.cpus, spec.scheduler, spec.costs, spec.llc_cpus, spec.thp, spec.clear_bandwidth},
         kernel(engine, hardware, spec.policy, spec.memory, spec.groups),
         mm("db", spec.costs, spec.policy.rwsem, spec.scheduler.tick, spec.seed),
         background(kernel) {

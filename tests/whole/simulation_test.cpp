@@ -406,6 +406,14 @@ RandomScenario random_scenario(std::uint64_t seed) {
     *cost = random_cost(chance, 900);
   }
   costs.zone_lock = Nanoseconds{up_to(1) * up_to(2000)};
+  // Costs that grow with CPUs, pages and VMAs draw from a stream of their own: the rest stays as it was.
+  sim::Stream grows(seed, "test", "costs that grow");
+  for (Nanoseconds* cost : {&costs.cache_line, &costs.tlb_flush_cpu, &costs.munmap_vma, &costs.mlock_vma,
+                            &costs.munlock_vma, &costs.mprotect_page, &costs.dontneed_page, &costs.cow_page,
+                            &costs.fork_process, &costs.fork_vma, &costs.fork_page, &costs.lruvec_lock}) {
+    *cost = Nanoseconds{tests::up_to(grows, 1) * tests::up_to(grows, 200)};
+  }
+  if (grows() % 2 == 0) scenario.machine.clear_bandwidth = Bytes((1 + tests::up_to(grows, 20)) * 1024 * kMiB);
   costs.scan_page = random_cost(chance, 300);
   costs.reclaim_page = random_cost(chance, 300);
   costs.pageout = random_cost(chance, 300);
@@ -429,6 +437,18 @@ RandomScenario random_scenario(std::uint64_t seed) {
   FaulterSpec in_heap = faulter(arrival(10'000));
   in_heap.region = "heap";
   db.threads.push_back({"heap_faulter", 1, in_heap});
+  if (grows() % 2 == 0) {
+    ForkerSpec forker{ClosedLoop{random_cost(grows, 300'000)}};
+    forker.vfork = grows() % 4 == 0;
+    if (!forker.vfork && grows() % 2 == 0) forker.child = random_cost(grows, 1'000'000);
+    db.threads.push_back({"forker", 1, forker});
+  }
+  if (grows() % 2 == 0) {
+    const Bytes most(std::min<std::int64_t>(db.regions.front().size.count(), 300 * kPageSize));
+    db.threads.push_back({"protector", 1, ProtectorSpec{"heap", most, ClosedLoop{random_cost(grows, 300'000)}}});
+    db.threads.push_back({"populator", 1 + static_cast<int>(tests::up_to(grows, 2)),
+                          MadviserSpec{"heap", Advice::populate_write, most, ClosedLoop{random_cost(grows, 300'000)}}});
+  }
   db.threads.push_back({"mapper", 1, MapperSpec{Bytes((1 + up_to(20)) * kPageSize), arrival(50'000)}});
   scenario.processes.push_back(db);
   scenario.processes.push_back(

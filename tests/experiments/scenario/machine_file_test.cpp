@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "experiments/scenario/config_catalogue.h"
 #include "tests/support/config_files.h"
@@ -48,6 +51,35 @@ TEST_F(MachineFile, ReadsWhatReclaimCosts) {
   EXPECT_EQ(machine.costs.pageout, sim::Distribution(sim::Exponential{4ns}));
   EXPECT_THAT(machine_mistakes(with("zone_lock: 2us", "zone_lock: uniform 1us 2us", shipped_machine())),
               ElementsAre(HasSubstr("costs.zone_lock: expected a duration such as")));
+}
+
+TEST_F(MachineFile, ReadsHowFastMemoryCanBeCleared) {
+  EXPECT_EQ(read(with("cpus: 4}", "clear_bandwidth: 3GiB/s}")).machine.clear_bandwidth,
+            models::Bytes(std::int64_t{3} << 30U));
+  EXPECT_THAT(machine_mistakes(with("clear_bandwidth: 10GiB/s", "clear_bandwidth: 10GiB", shipped_machine())),
+              ElementsAre(HasSubstr("clear_bandwidth: expected a rate such as 400MiB/s")));
+  EXPECT_THAT(machine_mistakes(with("clear_bandwidth: 10GiB/s", "clear_bandwidth: 1B/s", shipped_machine())),
+              ElementsAre(HasSubstr("clear_bandwidth: expected at least 1MiB/s")));
+}
+
+TEST_F(MachineFile, CostsThatGrowAreNothingWhereTheyAreNotGiven) {
+  const std::vector<sim::Nanoseconds models::Costs::*> grow{
+      &models::Costs::cache_line,    &models::Costs::munmap_vma,    &models::Costs::tlb_flush_cpu,
+      &models::Costs::mlock_vma,     &models::Costs::munlock_vma,   &models::Costs::cow_page,
+      &models::Costs::dontneed_page, &models::Costs::mprotect_page, &models::Costs::fork_process,
+      &models::Costs::lruvec_lock};
+  std::size_t optional = 0;
+  for (const models::CostRow& row : models::kCosts) optional += row.required ? 0 : 1;
+  EXPECT_EQ(optional, grow.size() + 1);  // and gup_present
+  std::string file = shipped_machine();
+  for (const models::CostRow& row : models::kCosts) {
+    if (row.required) continue;
+    const std::size_t key = file.find("\n  " + std::string(row.name) + ":");
+    ASSERT_NE(key, std::string::npos) << row.name;
+    file.erase(key, file.find('\n', key + 1) - key);
+  }
+  const models::Machine machine = read_machine(tests::write("machine.yaml", file));
+  for (const auto cost : grow) EXPECT_EQ(machine.costs.*cost, 0ns);
 }
 
 TEST_F(MachineFile, ReadsWhatThoseCostWhoAskWhereMemoryIs) {

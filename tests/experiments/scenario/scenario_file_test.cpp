@@ -431,6 +431,24 @@ TEST_F(ScenarioFile, ReadsRecyclersProtectorsForkersAndRemoteReaders) {
   EXPECT_EQ(std::get<models::ProcReaderSpec>(ps[1].run).file, models::ProcReaderSpec::File::smaps);
 }
 
+TEST_F(ScenarioFile, ReadsWhatBecomesOfTheChildrenOfAForker) {
+  const auto forker = [](const std::string& keys) {
+    return with("      faulter:", "      f: {run: forker, closed: {think: 1ms}, " + keys + "}\n      faulter:");
+  };
+  const auto forker_of = [&](const std::string& keys) {
+    return std::get<models::ForkerSpec>(read(forker(keys)).processes[0].threads[1].run);
+  };
+  EXPECT_TRUE(forker_of("vfork: true").vfork);
+  EXPECT_EQ(forker_of("vfork: false").child, std::nullopt);
+  EXPECT_EQ(forker_of("child: constant 5s").child, sim::Distribution(sim::Constant{5s}));
+  EXPECT_THAT(mistakes(forker("child: 0s")),
+              ElementsAre(HasSubstr("child: expected a distribution with a mean above")));
+  EXPECT_THAT(
+      mistakes(forker("vfork: true, child: 5s")),
+      ElementsAre(HasSubstr("child: a child of vfork borrows the address space and execs: expected no `child`")));
+  EXPECT_THAT(mistakes(forker("childs: 5s")), ElementsAre(HasSubstr("(did you mean child?)")));
+}
+
 TEST_F(ScenarioFile, ReadsMadvisersAndThoseWhoAskWhereMemoryIs) {
   const models::Arrival arrival = models::ClosedLoop{sim::Constant{1ms}};
   const auto db = read(with("      faulter:", R"(      d: {run: madviser, region: heap, closed: {think: 1ms}}

@@ -67,6 +67,22 @@ TEST_P(Exit, MunlocksThenUnmapsEverythingWithoutALock) {
   });
 }
 
+// Half of what munmap of one more VMA costs: there is nothing to detach.
+TEST(ExitMm, FreesEachVma) {
+  check_in_child([] {
+    SmallMachineSpec spec = machine();
+    spec.costs.munmap_vma = 1'000'001ns;
+    SmallMachine world(spec);
+    tests::make_map(world, "10-20 30-40 50-60");
+    world.add([&](Task& task) {
+      sys_exit(task, world.mm);
+      EXPECT_EQ(task.settle(), at(0) + kBefore + 3 * 500'001ns);
+    });
+    world.run();
+    EXPECT_EQ(world.kernel.vma_slab.free_objects, 3);
+  });
+}
+
 TEST(ExitMm, WaitsForAWriterOfItsMap) {
   check_in_child([] {
     SmallMachine world(machine());

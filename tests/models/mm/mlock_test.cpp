@@ -339,6 +339,25 @@ TEST_P(MlockCost, DowngradedTheWriteHoldsHaveTheVmaWorkAndTheReadHoldThePages) {
 
 // Linux 5.18 mlocks what is present before it walks the range a second time to populate the rest: that one passes over
 // pages that are mlocked already.
+TEST(MlockallOfManyVmas, CostsForEachThatBecomesLockedOrCeasesToBe) {
+  check_in_child([] {
+    SmallMachineSpec spec;
+    spec.costs.mlock_vma = 1'000ns;
+    spec.costs.munlock_vma = 7ns;
+    spec.policy.populate.mode = HoldMode::drop_and_read;
+    SmallMachine world(spec);
+    tests::make_map(world, "10-20 20-30R 40-50I 50-60L 70-80D");
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_mlockall(task, world.mm, {.current = true}), 0);
+      EXPECT_EQ(sys_munlockall(task, world.mm), 0);
+    });
+    world.run();
+    const auto& hold = world.mm.mmap_sem.statistics().hold;
+    EXPECT_EQ(hold.at({0, Phase::mlock, LockMode::write}).max(), 2'000ns);
+    EXPECT_EQ(hold.at({0, Phase::munlock, LockMode::write}).max(), 21ns);
+  });
+}
+
 TEST(MlockPresentFirst, MlocksEveryPageOnce) {
   check_in_child([] {
     SmallMachineSpec spec = expensive({HoldMode::drop_and_read, HoldMode::drop_and_read}, false);

@@ -110,6 +110,23 @@ TEST_P(MunmapTest, LeavesTheMapThePagesAndTheAccountsRightAndTakesItsTime) {
 }
 
 // do_munmap: without a VMA in the range it returns at once, and has nothing to downgrade for.
+TEST(Munmap, OfManyVmasDetachesThemUnderWriteModeAndFreesThemAfterTheDowngrade) {
+  check_in_child([] {
+    SmallMachineSpec spec;
+    spec.costs.munmap = sim::Constant{100ns};
+    spec.costs.munmap_vma = 7ns;
+    spec.policy.munmap.mode = HoldMode::downgrade;
+    SmallMachine world(spec);
+    tests::make_map(world, "10-20 20-30R 30-40 50-60 60-70R");
+    world.add([&](Task& task) { EXPECT_EQ(sys_munmap(task, world.mm, PageIndex(10), PageCount(60)), 0); });
+    world.run();
+    const auto& hold = world.mm.mmap_sem.statistics().hold;
+    EXPECT_EQ(hold.at({0, Phase::munmap, LockMode::write}).max(), 100ns + 4 * 3ns);
+    EXPECT_EQ(hold.at({0, Phase::munmap, LockMode::read}).max(), 4 * 4ns);
+    EXPECT_EQ(map_of(world.mm), "");
+  });
+}
+
 TEST(Munmap, OfAHoleOnlyLooks) {
   for (const bool downgrade : {false, true}) {
     for (const char* const map : {"10-20", ""}) {

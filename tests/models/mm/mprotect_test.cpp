@@ -94,6 +94,27 @@ TEST_P(Mprotect, ChangesTheMapInOneWriteHold) {
   });
 }
 
+// change_protection: what is absent costs nothing, and so do VMAs that are so already.
+TEST(MprotectOfPages, CostsForEachThatIsPresentUnderWriteMode) {
+  check_in_child([] {
+    SmallMachineSpec spec;
+    spec.costs.mprotect_page = 10ns;
+    SmallMachine world(spec);
+    tests::make_map(world, "0-2000 2000-4000R");
+    tests::make_resident(world, 100, 700);
+    tests::make_resident(world, 1000, 1001);
+    tests::make_resident(world, 2000, 3000);
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_mprotect(task, world.mm, PageIndex(0), PageCount(4000), true), 0);
+      EXPECT_EQ(task.settle(), tests::at(0) + 601 * 10ns);
+      EXPECT_EQ(sys_mprotect(task, world.mm, PageIndex(0), PageCount(4000), false), 0);
+      EXPECT_EQ(task.settle(), tests::at(0) + 601 * 10ns + 1601 * 10ns);
+    });
+    world.run();
+    EXPECT_EQ(world.mm.mmap_sem.statistics().hold.at({0, Phase::mprotect, LockMode::write}).max(), 1601 * 10ns);
+  });
+}
+
 TEST(MprotectOfNothing, DoesNotAskForTheSemaphore) {
   check_in_child([] {
     SmallMachine world;

@@ -1,0 +1,55 @@
+// Pages that a process shares with the children that it has forked: copy on write.
+//
+// Models. At a fork the present pages of the parent's anonymous, private mappings become shared and write-protected;
+// the first write to one of them copies it, and the old one is the child's. When the child exits it gives back what it
+// has to itself, and where no child is left the parent's pages are its own again. Kernel. mm/memory.c: copy_page_range,
+// do_wp_page, wp_page_copy, wp_page_reuse. Simplified. What a child has to itself is counted (ZoneCounts::children),
+// not reclaimed. Of several children who share a page the one that lives longest keeps it. A page that the parent
+// unmaps, or that is swapped out, is no longer shared, and costs the child nothing. Pages stay shared until the last
+// child has exited, also those that only an earlier one had. Validated by tests/models/fork_test.cpp.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+
+#include "models/spec/page.h"
+#include "sim/time.h"
+
+namespace models {
+
+struct Kernel;
+class Mm;
+struct Vma;
+
+class CowPages {
+ public:
+  explicit CowPages(Kernel& kernel);
+  CowPages(const CowPages&) = delete;
+  CowPages& operator=(const CowPages&) = delete;
+  ~CowPages();
+
+  /// The present pages of `vma` become shared with the child that is being forked. Precondition: nobody can fault in
+  /// it.
+  void share(const Mm& parent, const Vma& vma);
+  /// It is there, with `vmas` VMAs, until `exit`.
+  void child_lives_until(sim::Time exit, std::int64_t vmas);
+
+  [[nodiscard]] bool is_shared(PageIndex page) const;
+  /// `page` has been copied: the children keep the old one. Precondition: it is shared.
+  void copied(PageIndex page);
+  /// The parent has no pages in [start, end) any more.
+  void unmapped(PageIndex start, PageIndex end);
+
+ private:
+  struct Child;
+  struct Shared;  // runs of pages: a header that is heavy
+
+  void exits(Child& child);
+
+  Kernel& kernel_;
+  std::unique_ptr<Shared> shared_;
+  std::deque<Child> children_;  // with those that have exited since the last fork
+};
+
+}  // namespace models

@@ -1,0 +1,25 @@
+#include "models/mm/tlb.h"
+
+#include "models/kernel.h"
+#include "models/mm/mm.h"
+#include "models/task.h"
+
+namespace models {
+
+void flush_tlb_mm(Task& current, const Mm& mm) {
+  const Kernel& kernel = current.kernel();
+  if (kernel.costs.tlb_flush_cpu == sim::Nanoseconds{0}) return;
+  current.settle();
+  current.work(kernel.costs.tlb_flush_cpu * kernel.cpus.others_running(mm, current));
+}
+
+bool may_be_in_tlb(const Mm& mm, PageIndex start, PageIndex end) {
+  for (PageIndex page = start; page < end;) {
+    const PageTable::Run run = mm.page_table.run_at(page, end);
+    if (is_present(run.state)) return true;
+    page = run.end;
+  }
+  return false;
+}
+
+}  // namespace models

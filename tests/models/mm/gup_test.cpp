@@ -1,0 +1,171 @@
+// Populating: what several tasks that do it at once have to share, the bandwidth of memory and the pages themselves.
+#include "models/mm/gup.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "models/mm/mm.h"
+#include "tests/support/in_child.h"
+#include "tests/support/small_machine.h"
+#include "tests/support/vma_map.h"
+
+namespace models {
+namespace {
+
+using namespace std::chrono_literals;
+using sim::Nanoseconds;
+using tests::at;
+using tests::check_in_child;
+using tests::kMiB;
+using tests::SmallMachine;
+using tests::SmallMachineSpec;
+
+constexpr Nanoseconds kPage = 1'000ns;
+constexpr std::int64_t kPages = 6'400;
+
+class Populate : public testing::TestWithParam<bool> {
+ protected:
+  static SmallMachineSpec machine() {
+    SmallMachineSpec spec;
+    spec.stepwise = GetParam();
+    spec.costs.populate_page = sim::Constant{kPage};
+    return spec;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(, Populate, testing::Bool(),
+                         [](const auto& each) { return each.param ? "Stepwise" : "Default"; });
+
+void populate(Task& current, Mm& mm, std::int64_t start, std::int64_t end) {
+  mm.mmap_sem.down_read(current);
+  get_user_pages(current, mm, *mm.find_vma(PageIndex(start)), PageIndex(start), PageIndex(end));
+  mm.mmap_sem.up_read(current);
+}
+
+// --- bandwidth -------------------------------------------------------------------------------------------------
+
+// 4 GB/s are 1,024 ns a page.
+constexpr Bytes kBandwidth{4'000'000'000};
+
+TEST_P(Populate, ByOneTaskTakesThePagesCostOrWhatTheBandwidthLeaves) {
+  for (const auto& [bandwidth, page] : {std::pair{std::optional<Bytes>{}, kPage},
+                                        {std::optional(Bytes(2 * kBandwidth.count())), kPage},
+                                        {std::optional(kBandwidth), 1'024ns},
+                                        {std::optional(Bytes(kBandwidth.count() / 2)), 2'048ns}}) {
+    check_in_child([&] {
+      SmallMachineSpec spec = machine();
+      spec.clear_bandwidth = bandwidth;
+      SmallMachine world(spec);
+      tests::make_map(world, "0-6400");
+      world.add([&](Task& task) { populate(task, world.mm, 0, kPages); });
+      world.run();
+      EXPECT_EQ(world.now(), at(0) + page * kPages);
+    });
+  }
+}
+
+TEST_P(Populate, ByManyTasksAtOnceTakesWhatTheBandwidthAllows) {
+  for (const int tasks : {2, 8}) {
+    check_in_child([&] {
+      SmallMachineSpec spec = machine();
+      spec.clear_bandwidth = Bytes(kBandwidth.count() * 4);
+      SmallMachine world(spec);
+      tests::make_map(world, "0-100000");
+      for (int task = 0; task < tasks; ++task) {
+        const std::int64_t start = task * kPages;
+        world.add([&, start](Task& current) { populate(current, world.mm, start, start + kPages); });
+      }
+      world.run();
+      const Nanoseconds page = std::max<Nanoseconds>(kPage, Nanoseconds{tasks * 256});
+      // The first batches begin when not everybody is there yet, the last end when some have left.
+      EXPECT_GE(world.now(), at(0) + page * (kPages - 128));
+      EXPECT_LE(world.now(), at(0) + page * kPages);
+      tests::check_pages(world, PageCount(0), PageCount(tasks * kPages));
+    });
+  }
+}
+
+// --- the same pages --------------------------------------------------------------------------------------------
+
+TEST_P(Populate, OfTheSamePagesByEightTasksAllocatesThemOnce) {
+  check_in_child([&] {
+    SmallMachine world(machine());
+    tests::make_map(world, "0-6400");
+    for (int task = 0; task < 8; ++task) {
+      world.add([&](Task& current) { populate(current, world.mm, 0, kPages); });
+    }
+    world.run();
+    EXPECT_EQ(world.kernel.zone.allocated(), static_cast<std::uint64_t>(kPages));
+    tests::check_pages(world, PageCount(0), PageCount(kPages));
+    EXPECT_GE(world.now(), at(0) + kPage * kPages);  // no faster than one alone
+    EXPECT_LE(world.now(), at(0) + kPage * (kPages + 64));
+  });
+}
+
+TEST_P(Populate, GoesUpToWhereAnotherIsClearingAndPassesOverWhatItHasDone) {
+  check_in_child([&] {
+    SmallMachineSpec spec = machine();
+    spec.costs.gup_present = 1ns;
+    SmallMachine world(spec);
+    tests::make_map(world, "0-6400");
+    world.add([&](Task& current) {
+      populate(current, world.mm, 40, 100);
+      EXPECT_EQ(current.settle(), at(0) + 60 * kPage);
+    });
+    world.add([&](Task& current) {
+      populate(current, world.mm, 0, 100);
+      const Nanoseconds looks = 60ns;
+      EXPECT_GE(current.settle(), at(0) + 60 * kPage + looks);
+      EXPECT_LE(current.settle(), at(0) + 61 * kPage + looks);
+    });
+    world.run();
+    EXPECT_EQ(world.kernel.zone.allocated(), 100U);
+    tests::check_pages(world, PageCount(0), PageCount(100));
+  });
+}
+
+// On one CPU the others have it while somebody is in the middle of a batch.
+TEST_P(Populate, DoesNotWaitForOneThatHasLostItsCpu) {
+  check_in_child([&] {
+    SmallMachineSpec spec = machine();
+    spec.cpus = 1;
+    spec.scheduler = tests::in_turns(10us);
+    spec.scheduler.preempt = Preemption::full;
+    SmallMachine world(spec);
+    tests::make_map(world, "0-6400");
+    for (int task = 0; task < 3; ++task) {
+      world.add([&](Task& current) { populate(current, world.mm, 0, 640); });
+    }
+    world.run();
+    tests::check_pages(world, PageCount(0), PageCount(640));
+    EXPECT_LE(world.kernel.zone.allocated(), 3U * 640U);
+  });
+}
+
+// --- the lists' lock -------------------------------------------------------------------------------------------
+
+TEST_P(Populate, QueuesForTheLruvecLockWhereManyWantItAndPaysNothingForItAlone) {
+  for (const int tasks : {1, 8}) {
+    check_in_child([&] {
+      SmallMachineSpec spec = machine();
+      spec.costs.lruvec_lock = kPage / 4;
+      SmallMachine world(spec);
+      tests::make_map(world, "0-100000");
+      for (int task = 0; task < tasks; ++task) {
+        const std::int64_t start = task * kPages;
+        world.add([&, start](Task& current) { populate(current, world.mm, start, start + kPages); });
+      }
+      world.run();
+      // Four have the lock all of the time between them.
+      const Nanoseconds page = tasks == 1 ? kPage : kPage * tasks / 4;
+      EXPECT_GE(world.now(), at(0) + page * (kPages - 256));
+      EXPECT_LE(world.now(), at(0) + page * (kPages + 256));
+    });
+  }
+}
+
+}  // namespace
+}  // namespace models
