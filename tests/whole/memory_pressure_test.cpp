@@ -161,7 +161,7 @@ class RandomScenario {
   Advice advice() {
     return one_of({Advice::normal, Advice::random, Advice::sequential, Advice::dontfork, Advice::dofork,
                    Advice::willneed, Advice::dontneed, Advice::dontneed, Advice::dontneed, Advice::populate_read,
-                   Advice::populate_write});
+                   Advice::populate_write, Advice::free, Advice::free, Advice::cold, Advice::pageout});
   }
 
   void choose_process(const std::string& name) {

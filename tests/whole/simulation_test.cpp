@@ -375,6 +375,74 @@ struct RandomScenario {
   Policy policy;
 };
 
+// Who works on pieces of the region, and one beside it.
+void add_region_callers(sim::Stream& chance, ProcessSpec& db) {
+  const auto up_to = [&](std::int64_t most) {
+    return static_cast<std::int64_t>(chance() % static_cast<std::uint64_t>(most + 1));
+  };
+  const auto pages = [](std::int64_t count) { return Bytes(count * kPageSize); };
+  const auto rare = [&] { return ClosedLoop{Exponential{Nanoseconds{100'000 + up_to(900'000)}}}; };
+  const auto visits = [&](Visits::Place usual) {
+    if (chance() % 3 != 0) return Visits{.place = usual, .share_each = chance() % 2 == 0};
+    return Visits{.once = chance() % 2 == 0, .share_each = chance() % 2 == 0};
+  };
+  RegionSpec& heap = db.regions.front();
+  RegionSpec near{"near", pages(1 + up_to(600))};
+  near.beside = heap.name;
+  if (chance() % 2 == 0) {
+    heap.pages = near.pages = RegionSpec::Pages::resident;
+    heap.locked = chance() % 2 == 0;
+    near.joins_anon_vma = chance() % 2 == 0;
+  }
+  db.regions.push_back(near);
+  if (chance() % 2 == 0) db.threads.push_back({"near_faulter", 1, FaulterSpec{"near", rare()}});
+  ScriptStep part{Call::munlock, 0ns, pages(1 + up_to(300))};
+  part.at = pages(up_to(19));
+  db.threads.push_back({"pieces", 1,
+                        LockerSpec{chance() % 2 == 0 ? "heap" : "near",
+                                   {{Call::mlock_onfault, Nanoseconds{up_to(20'000)}, pages(1 + up_to(700))},
+                                    {Call::brk, {}, pages(40)},
+                                    {Call::mlock, 0ns, pages(1 + up_to(700))},
+                                    part,
+                                    {Call::brk_shrink, {}, pages(1 + up_to(50))},
+                                    {Call::mlockall_onfault},
+                                    {Call::hold, Nanoseconds{up_to(100'000)}},
+                                    {Call::munlock, Nanoseconds{up_to(20'000)}, pages(1 + up_to(700))},
+                                    {Call::munmap, 0ns, pages(1 + up_to(700))}},
+                                   1}});
+  if (chance() % 2 == 0) {
+    const Advice advice = std::array{Advice::dontneed, Advice::free, Advice::cold, Advice::pageout}[chance() % 4];
+    db.threads.push_back({"madviser", 1 + static_cast<int>(up_to(2)),
+                          MadviserSpec{"heap", advice, pages(1 + up_to(4)), rare(), visits(Visits::Place::in_turn)}});
+  }
+  if (chance() % 2 == 0) {
+    db.threads.push_back({"protector", 1 + static_cast<int>(up_to(2)),
+                          ProtectorSpec{"heap", pages(1 + up_to(4)), rare(), visits(Visits::Place::start)}});
+  }
+  if (chance() % 2 == 0) {
+    MapperSpec spec{pages(1 + up_to(4)), rare(), "heap"};
+    spec.visits = visits(Visits::Place::random);
+    db.threads.push_back({"region_mapper", 1 + static_cast<int>(up_to(1)), spec});
+  }
+  if (chance() % 2 == 0) {
+    MoverSpec spec;
+    spec.region = "near";
+    spec.size = pages(1 + up_to(near.size.count() / kPageSize - 1));
+    spec.aligned = chance() % 2 == 0;
+    spec.arrival = rare();
+    db.threads.push_back({"mover", 1, spec});
+  }
+  if (chance() % 2 == 0) {
+    PinnerSpec spec;
+    spec.region = "heap";
+    spec.size = pages(1 + up_to(19));
+    spec.by = std::array{PinnerSpec::By::rdma, PinnerSpec::By::io_uring, PinnerSpec::By::vfio}[chance() % 3];
+    spec.unpin = chance() % 2 == 0;
+    spec.arrival = rare();
+    db.threads.push_back({"pinner", 1, spec});
+  }
+}
+
 RandomScenario random_scenario(std::uint64_t seed) {
   sim::Stream chance(seed, "test", "scenario");
   const auto up_to = [&](std::int64_t most) {
@@ -405,6 +473,9 @@ RandomScenario random_scenario(std::uint64_t seed) {
                              &costs.zap_page, &costs.fault, &costs.proc_cmdline, &costs.proc_open}) {
     *cost = random_cost(chance, 900);
   }
+  costs.remap_page = Nanoseconds{up_to(200)};
+  costs.gup_present = Nanoseconds{up_to(100)};
+  costs.proc_smaps_page = Nanoseconds{up_to(20)};
   costs.zone_lock = Nanoseconds{up_to(1) * up_to(2000)};
   // Costs that grow with CPUs, pages and VMAs draw from a stream of their own: the rest stays as it was.
   sim::Stream grows(seed, "test", "costs that grow");
@@ -450,9 +521,13 @@ RandomScenario random_scenario(std::uint64_t seed) {
                           MadviserSpec{"heap", Advice::populate_write, most, ClosedLoop{random_cost(grows, 300'000)}}});
   }
   db.threads.push_back({"mapper", 1, MapperSpec{Bytes((1 + up_to(20)) * kPageSize), arrival(50'000)}});
+  add_region_callers(chance, db);
   scenario.processes.push_back(db);
   scenario.processes.push_back(
       {"ps", true, {}, {}, {{"ps", 1, ProcReaderSpec{ProcReaderSpec::File::cmdline, "db", arrival(40'000)}}}});
+  using File = ProcReaderSpec::File;
+  scenario.processes.back().threads.push_back(
+      {"walker", 1, ProcReaderSpec{chance() % 2 == 0 ? File::clear_refs : File::pagemap, "db", arrival(400'000)}});
   if (chance() % 3 == 0) {
     BusySpec busy{Constant{Nanoseconds{1 + up_to(50'000)}}, {}};
     if (chance() % 2 == 0) busy.sleep = Constant{Nanoseconds{up_to(50'000)}};
@@ -465,6 +540,9 @@ RandomScenario random_scenario(std::uint64_t seed) {
   }
   if (chance() % 4 == 0) scenario.duration = Nanoseconds{1 + up_to(3'000'000)};
   RandomScenario random{scenario, policy_of(mode(), mode(), mode())};
+  random.policy.proc.clear_refs_writes = chance() % 2 == 0;
+  random.policy.mremap_moves_tables = chance() % 2 == 0;
+  if (chance() % 3 == 0) random.policy.fault = FaultLock::per_vma;
   random.policy.rwsem = std::array{RwsemFlavour::fifo, RwsemFlavour::writer_steal, RwsemFlavour::writer_spin,
                                    RwsemFlavour::reader_spin, RwsemFlavour::spin_handoff}[chance() % 5];
   return random;

@@ -485,6 +485,9 @@ TEST_F(ScenarioFile, ReadsEveryAdvice) {
   EXPECT_EQ(advice_of("dontneed", "anon"), Advice::dontneed);
   EXPECT_EQ(advice_of("populate_read", "file"), Advice::populate_read);
   EXPECT_EQ(advice_of("populate_write", "anon"), Advice::populate_write);
+  EXPECT_EQ(advice_of("free", "anon"), Advice::free);
+  EXPECT_EQ(advice_of("cold", "file"), Advice::cold);
+  EXPECT_EQ(advice_of("pageout", "anon"), Advice::pageout);
 }
 
 TEST_F(ScenarioFile, RefusesAdviceThatItDoesNotKnowOrThatFitsNoPageOfTheRegion) {
@@ -495,11 +498,12 @@ TEST_F(ScenarioFile, RefusesAdviceThatItDoesNotKnowOrThatFitsNoPageOfTheRegion) 
   const std::string where = "s.yaml:11:54: processes[0].threads.faulter.advice: ";
   const std::string known =
       "normal, random, sequential, dontfork, dofork, willneed, dontneed, dontneed_locked, populate_read, "
-      "populate_write";
+      "populate_write, free, cold, pageout";
   EXPECT_THAT(advice_mistakes("sequental"),
               ElementsAre(where + "expected " + known + ", found 'sequental' (did you mean sequential?)"));
-  EXPECT_THAT(advice_mistakes("free"),
-              ElementsAre(where + "'free' is not supported by this version (supported: " + known + ")"));
+  EXPECT_THAT(advice_mistakes("free", "file"),
+              ElementsAre(where + "expected cold, pageout or dontneed: only anonymous pages can be freed lazily, found "
+                                  "'free'"));
   EXPECT_THAT(advice_mistakes("willneed"),
               ElementsAre(where + "expected another advice: only files are read ahead, and the region is of another "
                                   "kind, found 'willneed'"));
@@ -533,7 +537,8 @@ TEST_F(ScenarioFile, WithoutAnyLockerLeftARunNeedsADuration) {
 
 TEST_F(ScenarioFile, ReadsEveryFileOfProc) {
   using File = models::ProcReaderSpec::File;
-  for (const File file : {File::cmdline, File::maps, File::smaps, File::smaps_rollup, File::numa_maps}) {
+  for (const File file :
+       {File::cmdline, File::maps, File::smaps, File::smaps_rollup, File::numa_maps, File::clear_refs, File::pagemap}) {
     const auto threads = read(with("cmdline", std::string(to_string(file)))).processes[1].threads;
     EXPECT_EQ(std::get<models::ProcReaderSpec>(threads[0].run).file, file);
   }
@@ -773,6 +778,116 @@ TEST_F(ScenarioFile, CheckRefusesBadFilesAndFilesOfNoKind) {
               ElementsAre(StartsWith("x.yaml:1:1: expected a scenario (with `processes`), a machine")));
   EXPECT_THAT(mistakes_of([] { check_file(write("x.yaml", with("read: 2ms", "red: 2ms", kDevice))); }), SizeIs(2));
   EXPECT_THAT(mistakes_of([] { check_file("nowhere.yaml"); }), SizeIs(1));
+}
+
+TEST_F(ScenarioFile, ReadsStepsOnPartsOfARegion) {
+  using Step = models::ScriptStep;
+  using Call = Step::Call;
+  const auto script_of = [](const std::string& steps) {
+    const auto scenario = read(with("[mlock, hold 100ms, munlock]", "[" + steps + "]"));
+    return std::get<models::LockerSpec>(scenario.processes[0].threads[0].run).script;
+  };
+  const Bytes mib{1 << 20};
+  EXPECT_THAT(script_of("mlock 1MiB, munmap 1MiB pause 10ms, mlock onfault, mlockall onfault, mlock onfault 1MiB"),
+              ElementsAre(Step{Call::mlock, {}, mib}, Step{Call::munmap, 10ms, mib}, Step{Call::mlock_onfault},
+                          Step{Call::mlockall_onfault}, Step{Call::mlock_onfault, {}, mib}));
+  EXPECT_THAT(script_of("munlock 1MiB at 64KiB, munlock 1MiB at 0B, brk 1MiB, brk -1MiB"),
+              ElementsAre(Step{Call::munlock, {}, mib, Bytes{64 << 10}}, Step{Call::munlock, {}, mib, Bytes{0}},
+                          Step{Call::brk, {}, mib}, Step{Call::brk_shrink, {}, mib}));
+  const auto said = [](const std::string& step) {
+    return mistakes(with("[mlock, hold 100ms, munlock]", "[" + step + "]"));
+  };
+  EXPECT_THAT(said("munmap 1KiB"), ElementsAre(HasSubstr("script[0]: in 'munmap 1KiB': expected a multiple of 4KiB")));
+  EXPECT_THAT(said("munmap 1MiB every 10ms"),
+              ElementsAre(HasSubstr("script[0]: in 'munmap 1MiB every 10ms': expected nothing, `pause DURATION` or `at "
+                                    "SIZE` behind the size")));
+  EXPECT_THAT(said("munmap 1MiB pause 10"), ElementsAre(HasSubstr("script[0]: in 'munmap 1MiB pause 10': expected")));
+  EXPECT_THAT(said("munlock 1MiB at 512MiB"),
+              ElementsAre(HasSubstr("script[0]: expected a place within the region's 512MiB, found 'munlock 1MiB at "
+                                    "512MiB'")));
+  EXPECT_THAT(said("brk -1KiB"), ElementsAre(HasSubstr("in 'brk -1KiB': expected a multiple of 4KiB above zero")));
+}
+
+TEST_F(ScenarioFile, ReadsWhereInItsRegionAThreadWorks) {
+  using Place = models::Visits::Place;
+  const auto visits_of = [](const std::string& keys) {
+    const auto threads =
+        read(with("run: faulter, count: 2", "count: 2, region: heap, run: " + keys)).processes[0].threads;
+    return std::visit(
+        [](const auto& spec) {
+          if constexpr (requires { spec.visits; }) return spec.visits;
+          return models::Visits{};
+        },
+        threads[1].run);
+  };
+  EXPECT_EQ(visits_of("madviser"), (models::Visits{}));
+  EXPECT_EQ(visits_of("madviser, once: true, share: each"), (models::Visits{Place::in_turn, true, true}));
+  EXPECT_EQ(visits_of("madviser, place: random"), (models::Visits{.place = Place::random}));
+  EXPECT_EQ(visits_of("protector"), (models::Visits{.place = Place::start}));
+  EXPECT_EQ(visits_of("protector, place: random"), (models::Visits{.place = Place::random}));
+  EXPECT_EQ(visits_of("protector, once: true"), (models::Visits{.once = true}));
+  EXPECT_EQ(visits_of("mapper"), (models::Visits{.place = Place::random}));
+  EXPECT_EQ(visits_of("mapper, once: true"), (models::Visits{.once = true}));
+  EXPECT_EQ(visits_of("pinner, share: each"), (models::Visits{.share_each = true}));
+  const auto said = [](const std::string& keys) {
+    return mistakes(with("run: faulter, count: 2", "count: 2, region: heap, run: " + keys));
+  };
+  EXPECT_THAT(said("madviser, once: true, place: random"),
+              ElementsAre(HasSubstr("faulter.place: expected in_turn: `once` goes through the region from its start to "
+                                    "its end, found 'random'")));
+  EXPECT_THAT(said("madviser, size: 512MiB, share: each"),
+              ElementsAre(HasSubstr("faulter.share: expected all: 2 threads have less than 512MiB each of the region's "
+                                    "512MiB, found 'each'")));
+  EXPECT_THAT(said("mapper, place: strat"), ElementsAre(HasSubstr("faulter.place: expected in_turn, random, start")));
+}
+
+TEST_F(ScenarioFile, ReadsMoversAndPinners) {
+  const auto run_of = [](const std::string& keys) {
+    return read(with("run: faulter, count: 2", "region: heap, size: 1MiB, run: " + keys)).processes[0].threads[1].run;
+  };
+  EXPECT_TRUE(std::get<models::MoverSpec>(run_of("mover, aligned: true")).aligned);
+  EXPECT_FALSE(std::get<models::MoverSpec>(run_of("mover")).aligned);
+  const auto pinner = std::get<models::PinnerSpec>(run_of("pinner, by: vfio, unpin: false"));
+  EXPECT_EQ(pinner.by, models::PinnerSpec::By::vfio);
+  EXPECT_FALSE(pinner.unpin);
+  EXPECT_EQ(pinner.size, Bytes{1 << 20});
+  EXPECT_THAT(mistakes(with("kind: anon", "kind: anon, vmas: 1024",
+                            with("run: faulter, count: 2", "region: heap, size: 1MiB, run: mover"))),
+              ElementsAre(HasSubstr("mremap moves pages of one VMA, and the first of the region has 512KiB")));
+}
+
+TEST_F(ScenarioFile, ReadsRegionsThatAreLockedFromTheStart) {
+  const auto region_with = [](const std::string& keys) {
+    return read(with("kind: anon", "kind: anon" + keys)).processes[0].regions[0];
+  };
+  EXPECT_FALSE(region_with("").locked);
+  EXPECT_TRUE(region_with(", locked: true").locked);
+  EXPECT_THAT(mistakes(with("kind: anon", "kind: hugetlb, locked: true")),
+              ElementsAre(HasSubstr("heap.locked: expected false: only anon and file regions are ever VM_LOCKED, found "
+                                    "'true'")));
+}
+
+TEST_F(ScenarioFile, ReadsRegionsThatBeginWhereAnotherEnds) {
+  const auto with_near = [](const std::string& heap, const std::string& near) {
+    return with("kind: anon}", "kind: anon" + heap + "}\n      near: {size: 1MiB" + near + "}");
+  };
+  const auto near_of = [&](const std::string& heap, const std::string& near) {
+    return read(with_near(heap, near)).processes[0].regions[1];
+  };
+  const std::string resident = ", pages: resident";
+  EXPECT_EQ(near_of("", "").beside, "");
+  EXPECT_EQ(near_of("", ", beside: heap").beside, "heap");
+  EXPECT_FALSE(near_of("", ", beside: heap").joins_anon_vma);
+  EXPECT_FALSE(near_of("", ", beside: heap" + resident).joins_anon_vma);
+  EXPECT_TRUE(near_of(resident, ", beside: heap" + resident).joins_anon_vma);
+  EXPECT_FALSE(near_of(resident, ", beside: heap, anon_vma: own" + resident).joins_anon_vma);
+  EXPECT_THAT(mistakes(with_near("", ", beside: haep")),
+              ElementsAre(HasSubstr("near.beside: expected a region of this process that stands before, found 'haep' "
+                                    "(did you mean heap?)")));
+  EXPECT_THAT(mistakes(with_near("", ", beside: heap, kind: file")),
+              ElementsAre(HasSubstr("near.beside: only anonymous regions without touched_every can be joined")));
+  EXPECT_THAT(mistakes(with_near("", ", beside: heap}\n      more: {size: 1MiB, beside: heap")),
+              ElementsAre(HasSubstr("more.beside: another region begins where 'heap' ends already")));
 }
 
 }  // namespace

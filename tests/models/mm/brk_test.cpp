@@ -248,5 +248,68 @@ TEST(StackRace, TheSecondOfTwoFaultsFindsTheStackGrown) {
   });
 }
 
+// ---------------------------------------------------------------------------------------------------------------
+// Downwards.
+
+struct Shrinking {
+  std::string name;
+  std::string map;  // before; the heap is [start, start + 30) from kStartBrk on
+  std::int64_t pages;
+  int result;
+  std::int64_t left;  // present pages
+};
+void PrintTo(const Shrinking& shrinking, std::ostream* out) { *out << shrinking.name; }
+
+class BrkDownwards : public testing::TestWithParam<std::tuple<Shrinking, HoldMode, bool>> {};
+INSTANTIATE_TEST_SUITE_P(, BrkDownwards,
+                         testing::Combine(testing::Values(Shrinking{"TakesPagesOffTheEnd", "", 12, 0, 18},
+                                                          Shrinking{"ToNothing", "", 30, 0, 0},
+                                                          Shrinking{"ByNothing", "", 0, 0, 30},
+                                                          Shrinking{"BeyondTheStart", "", 31, -ENOMEM, 30},
+                                                          Shrinking{"OfALockedHeap", "L", 12, 0, 18}),
+                                          testing::Values(HoldMode::write_held, HoldMode::downgrade), testing::Bool()),
+                         [](const auto& each) {
+                           return std::get<0>(each.param).name + name_of(std::get<1>(each.param)) +
+                                  (std::get<2>(each.param) ? "Stepwise" : "Default");
+                         });
+
+TEST_P(BrkDownwards, UnmapsAsMunmapDoesUnderThePolicysMode) {
+  check_in_child([&] {
+    const auto& [shrinking, mode, stepwise] = GetParam();
+    constexpr Nanoseconds kZap = 40ns;
+    SmallMachineSpec spec = machine(HoldMode::write_held, stepwise);
+    spec.policy.munmap.mode = mode;
+    spec.policy.munlock_in_zap = true;
+    spec.policy.lru_drain = LruDrain::local;
+    spec.costs.zap_page = sim::Constant{kZap};
+    SmallMachine world(spec);
+    const std::int64_t start = kStartBrk.index();
+    const bool locked = shrinking.map == "L";
+    tests::add_vma(world, start, start + 30, {.locked = locked});
+    if (!locked) tests::make_resident(world, start, start + 30);
+    world.mm.brk = PageIndex(start + 30);
+    world.add([&, &call = shrinking](Task& task) {
+      EXPECT_EQ(sys_brk_shrink(task, world.mm, PageCount(call.pages)), call.result);
+    });
+    world.run();
+    EXPECT_EQ(world.mm.brk, PageIndex(start + shrinking.left));
+    EXPECT_EQ(world.mm.total_vm(), PageCount(shrinking.left));
+    const ZoneCounts& counts = world.kernel.zone.counts();
+    EXPECT_EQ((locked ? counts.unevictable : counts.evictable()).count(), shrinking.left);
+    EXPECT_EQ(counts.in_flight, PageCount(0));
+    EXPECT_EQ(counts.total(), pages_of(world.spec.memory.size));
+    EXPECT_EQ(world.mm.locked_vm.count(), locked ? shrinking.left : 0);
+    const std::int64_t zapped = 30 - shrinking.left;
+    const bool downgrades = mode == HoldMode::downgrade && zapped > 0;
+    if (downgrades) {
+      EXPECT_EQ(holds(world, Phase::brk, LockMode::read).max(), zapped * kZap + kOperation);
+      EXPECT_LT(holds(world, Phase::brk, LockMode::write).max(), kSystemCall);
+    } else {
+      EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 0U);
+      EXPECT_GE(holds(world, Phase::brk, LockMode::write).max(), zapped * kZap);
+    }
+  });
+}
+
 }  // namespace
 }  // namespace models

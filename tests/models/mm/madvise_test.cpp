@@ -12,6 +12,7 @@
 #include "models/mm/fault.h"
 #include "models/mm/mmap_lock.h"
 #include "models/mm/rmap.h"
+#include "models/mm/vmscan.h"
 #include "tests/support/in_child.h"
 #include "tests/support/lock_waits.h"
 #include "tests/support/small_machine.h"
@@ -529,6 +530,116 @@ TEST_P(MadvisePopulateIo, WaitsForTheDeviceWithOrWithoutTheSemaphore) {
     EXPECT_EQ(statistics.hold.at({0, Phase::madvise, LockMode::read}).max(),
               retries ? 2 * kFault + kOperation : kMadvise + 2 * kRead + 4 * kFault + kOperation);
     check_pages(world, PageCount(0), PageCount(64));
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// MADV_FREE, MADV_COLD, MADV_PAGEOUT
+
+constexpr Nanoseconds kScan = 150ns;
+
+SmallMachineSpec reclaiming_machine(bool stepwise = false) {
+  SmallMachineSpec spec = machine(stepwise);
+  spec.costs.scan_page = sim::Constant{kScan};
+  spec.memory.swap = SwapSpec{.size = Bytes(1000 * kPageSize), .zram = ZramSpec{.compress = 300ns}};
+  return spec;
+}
+
+class MadviseOnLists : public testing::TestWithParam<std::tuple<Advice, bool>> {};
+INSTANTIATE_TEST_SUITE_P(
+    , MadviseOnLists, testing::Combine(testing::Values(Advice::free, Advice::cold, Advice::pageout), testing::Bool()),
+    [](const auto& each) {
+      const Advice advice = std::get<0>(each.param);
+      const std::string name = advice == Advice::free ? "Free" : advice == Advice::cold ? "Cold" : "Pageout";
+      return name + (std::get<1>(each.param) ? "Stepwise" : "Default");
+    });
+
+TEST_P(MadviseOnLists, HoldsForReadAndRefusesWhatIsLocked) {
+  check_in_child([&] {
+    const auto& [advice, stepwise] = GetParam();
+    SmallMachine world(reclaiming_machine(stepwise));
+    tests::make_map(world, "0-1000 1000-1010L");
+    tests::make_resident(world, 100, 700);
+    world.add([&, given = advice](Task& task) {
+      EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(0), PageCount(1000), given), 0);
+      EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(1000), PageCount(10), given), -EINVAL);
+    });
+    world.run();
+    const bool paged_out = advice == Advice::pageout;
+    check_pages(world, PageCount(10), PageCount(paged_out ? 0 : 600));
+    EXPECT_EQ(world.kernel.swap.used(), PageCount(paged_out ? 600 : 0));
+    const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+    EXPECT_EQ(statistics.write.acquisitions, 0U);
+    EXPECT_EQ(statistics.hold.at({0, Phase::madvise, LockMode::read}).max(),
+              kMadvise + 600 * (kScan + (paged_out ? 300ns : 0ns)) + kOperation);
+  });
+}
+
+TEST(MadviseFree, LetsReclaimTakePagesWithoutSwapAndMakesThemAnonymousAgainWhenTheyAreTouched) {
+  check_in_child([] {
+    SmallMachineSpec spec = reclaiming_machine();
+    spec.memory.swap.reset();
+    SmallMachine world(spec);
+    tests::make_map(world, "0-100");
+    tests::make_resident(world, 0, 100);
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(0), PageCount(100), Advice::free), 0);
+      EXPECT_EQ(world.kernel.zone.counts().inactive_file, PageCount(100));
+      do_page_fault(task, world.mm, PageIndex(7), Backing::region);
+      EXPECT_EQ(world.kernel.zone.counts().inactive_file, PageCount(99));
+      EXPECT_GT(try_to_free_pages(task), PageCount(0));
+    });
+    world.run();
+    const PageTable& table = world.mm.page_table;
+    EXPECT_LT(table.count(PageIndex(0), PageIndex(100), PageState::resident), PageCount(100));
+    EXPECT_EQ(table.run_at(PageIndex(7), PageIndex(8)).state, PageState::resident);
+    EXPECT_EQ(world.kernel.zone.counts().total(), pages_of(world.spec.memory.size));
+  });
+}
+
+TEST(MadviseFree, DropsSwapEntriesAndRefusesFiles) {
+  check_in_child([] {
+    SmallMachine world(reclaiming_machine());
+    tests::make_map(world, "0-100 200-300");
+    world.kernel.swap.get(PageCount(40));
+    world.mm.page_table.set(PageIndex(10), PageIndex(50), PageState::swapped);
+    world.mm.set_owner(PageIndex(200), PageIndex(300), world.kernel.zone.add_owner({.mm = &world.mm, .file = true}));
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(0), PageCount(100), Advice::free), 0);
+      EXPECT_EQ(world.kernel.swap.used(), PageCount(0));
+      EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(200), PageCount(100), Advice::free), -EINVAL);
+    });
+    world.run();
+  });
+}
+
+TEST(MadvisePageout, OfAFileDropsItsPagesFromTheCache) {
+  check_in_child([] {
+    SmallMachine world(reclaiming_machine());
+    tests::make_map(world, "0-100");
+    world.mm.set_owner(PageIndex(0), PageIndex(100), world.kernel.zone.add_owner({.mm = &world.mm, .file = true}));
+    tests::make_resident(world, 0, 100);
+    world.add(
+        [&](Task& task) { EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(0), PageCount(100), Advice::pageout), 0); });
+    world.run();
+    check_pages(world, PageCount(0), PageCount(0));
+  });
+}
+
+// What was young is not, and is what reclaim comes to first.
+TEST(MadviseCold, PutsPagesWhereReclaimTakesThemFirst) {
+  check_in_child([] {
+    SmallMachine world(reclaiming_machine());
+    tests::make_map(world, "0-100");
+    tests::make_resident(world, 0, 100);
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(20), PageCount(10), Advice::cold), 0);
+      const LruRun oldest = world.kernel.zone.isolate(LruList::inactive_anon, PageCount(100), task.now());
+      EXPECT_TRUE(oldest.start == PageIndex(0) || !oldest.young);
+      world.kernel.zone.add_to_lru(LruList::inactive_anon, oldest, task.now());
+    });
+    world.run();
+    check_pages(world, PageCount(0), PageCount(100));
   });
 }
 

@@ -390,5 +390,78 @@ TEST(ProcMapsUnderRcu, TakesMmapSemForAMomentOnceForEachWriterThatItMeets) {
   });
 }
 
+// ---------------------------------------------------------------------------------------------------------------
+// clear_refs and pagemap
+
+TEST(ProcClearRefs, WalksAllPagesInOneHoldOfTheModeOfItsKernel) {
+  for (const bool writes : {false, true}) {
+    for (const bool stepwise : {false, true}) {
+      tests::check_in_child([&] {
+        SmallMachineSpec spec = machine();
+        spec.stepwise = stepwise;
+        spec.costs.proc_smaps_page = 10ns;
+        spec.policy.proc.clear_refs_writes = writes;
+        SmallMachine world(spec);
+        tests::make_map(world, "0-2000 3000-4000R 5000-5010L 6000-6100I");
+        tests::make_resident(world, 100, 1500);
+        world.add([&](Task& task) {
+          proc_pid_clear_refs(task, world.mm);
+          EXPECT_EQ(task.phase(), Phase::user);
+        });
+        world.run();
+        const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+        const LockMode mode = writes ? LockMode::write : LockMode::read;
+        EXPECT_EQ(statistics.hold.at({0, Phase::proc_read, mode}).count(), 1U);
+        EXPECT_EQ(statistics.hold.at({0, Phase::proc_read, mode}).max(), 1410 * 10ns + 3ns);
+        EXPECT_EQ(statistics.read.acquisitions + statistics.write.acquisitions, 1U);
+      });
+    }
+  }
+}
+
+// With the locks of VMAs each is marked as the walk comes to it, and all are until its end.
+TEST(ProcClearRefs, KeepsFaultsOutOfTheVmasThatItHasComeTo) {
+  tests::check_in_child([] {
+    SmallMachineSpec spec = machine();
+    spec.costs.proc_smaps_page = 10ns;
+    spec.policy.proc.clear_refs_writes = true;
+    spec.policy.fault = FaultLock::per_vma;
+    SmallMachine world(spec);
+    tests::make_map(world, "0-1000 2000-3000");
+    tests::make_resident(world, 0, 1000);
+    for (const PageIndex page : {PageIndex(0), PageIndex(2000)}) world.mm.anon_vma_prepare(*world.mm.find_vma(page));
+    world.add([&](Task& task) { proc_pid_clear_refs(task, world.mm); });
+    world.add_at(1000, [&](Task& task) {
+      EXPECT_TRUE(vma_start_read(task, world.mm, *world.mm.find_vma(PageIndex(2000))));
+      vma_end_read(task, *world.mm.find_vma(PageIndex(2000)));
+      EXPECT_FALSE(vma_start_read(task, world.mm, *world.mm.find_vma(PageIndex(0))));
+    });
+    world.run();
+  });
+}
+
+// 2 MiB of a VMA a hold: [500, 512), [512, 1024), [1024, 1100), then [2000, 2048), [2048, 2100), and one in vain.
+TEST(ProcPagemap, HoldsForReadForAPageTableAtATime) {
+  for (const bool stepwise : {false, true}) {
+    tests::check_in_child([&] {
+      SmallMachineSpec spec = machine();
+      spec.stepwise = stepwise;
+      spec.costs.proc_smaps_page = 10ns;
+      spec.costs.system_call = 50ns;
+      SmallMachine world(spec);
+      tests::make_map(world, "500-1100 2000-2100");
+      tests::make_resident(world, 500, 1100);
+      world.add([&](Task& task) {
+        proc_pid_pagemap(task, world.mm);
+        EXPECT_EQ(task.settle(), at(700 + 3 * 50 + 6 * 6 + 600 * 10));
+      });
+      world.run();
+      const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+      EXPECT_EQ(statistics.read.acquisitions, 6U);
+      EXPECT_EQ(statistics.hold.at({0, Phase::proc_read, LockMode::read}).max(), 512 * 10ns + 3ns);
+    });
+  }
+}
+
 }  // namespace
 }  // namespace models
