@@ -13,6 +13,7 @@ Kernel::Kernel(sim::Engine& the_engine, const Machine& machine, const Policy& th
       policy(the_policy),
       memory(memory_spec),
       thp(machine.thp),
+      llc(machine.llc),
       reclaim_rules(reclaim_rules_of(memory.era)),
       cpus(engine, machine.cpus, machine.scheduler, groups, machine.llc_cpus),
       zone(memory, machine.cpus),

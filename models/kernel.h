@@ -34,6 +34,7 @@ struct Kernel {
   const Policy& policy;
   const MemorySpec& memory;
   const Thp thp;
+  const Bytes llc;
   const ReclaimRules& reclaim_rules;  ///< of the memory's era
   Cpus cpus;
   Zone zone;

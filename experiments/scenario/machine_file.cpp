@@ -107,6 +107,7 @@ models::Machine read_machine_keys(YamlMap& map) {
   assign(machine.about, map.find("about"), text_of);
   assign(machine.cpus, map.require("cpus"), count_up_to(kMostCpus));
   assign(machine.llc_cpus, map.find("llc_cpus"), count_up_to(kMostCpus));
+  assign(machine.llc, map.find("llc"), whole_pages_of);
   assign(machine.thp, map.find("thp"), thp_of);
   assign(machine.clear_bandwidth, map.find("clear_bandwidth"), clear_bandwidth_of);
   read_scheduler(map.require("scheduler"), machine.scheduler);

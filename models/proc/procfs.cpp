@@ -21,7 +21,25 @@ struct Record {
   PageLook look;  // at its page tables; nothing: it does not
 };
 
-PageLook smaps_look(const Costs& costs) { return {.entry = costs.proc_smaps_page, .huge = costs.proc_smaps_huge}; }
+// Whether the struct pages of what is mapped, 64 bytes each, find room in the last-level cache. A huge page's is one.
+bool struct_pages_fit(const Kernel& kernel, const Mm& mm) {
+  constexpr std::int64_t kStructPageBytes = 64;
+  if (kernel.llc == Bytes(0) || kernel.costs.struct_page_miss == sim::Nanoseconds{0}) return true;
+  PageCount pages;
+  for (VmaPointer vma = mm.find_vma(PageIndex(0)); vma != nullptr; vma = mm.next(*vma)) {
+    for (const PageState state : {PageState::resident, PageState::mlocked})
+      pages += mm.page_table.entries(vma->start, vma->end, state);
+  }
+  return pages.count() * kStructPageBytes <= kernel.llc.count();
+}
+
+// How smaps_pte_range looks at entries and at the pages behind them.
+PageLook smaps_look(Task& current, const Mm& target) {
+  const Kernel& kernel = current.kernel();
+  current.settle();
+  const sim::Nanoseconds miss = struct_pages_fit(kernel, target) ? sim::Nanoseconds{0} : kernel.costs.struct_page_miss;
+  return {.entry = kernel.costs.proc_smaps_page + miss, .huge = kernel.costs.proc_smaps_huge + miss};
+}
 
 void show(Task& current, const Mm& target, const Vma& vma, const Record& record) {
   current.work(record.format);
@@ -289,19 +307,19 @@ void proc_pid_maps(Task& current, Mm& target) {
 
 void proc_pid_smaps(Task& current, Mm& target) {
   const Kernel& kernel = current.kernel();
-  const Record record{kSmapsBytes, kernel.costs.proc_smaps_vma, smaps_look(kernel.costs)};
+  const Record record{kSmapsBytes, kernel.costs.proc_smaps_vma, smaps_look(current, target)};
   read_whole_file(current, target, kernel.policy.proc.smaps, [&](const Vma&) { return record; });
 }
 
 void proc_pid_numa_maps(Task& current, Mm& target) {
   const Kernel& kernel = current.kernel();
-  const Record record{kNumaMapsBytes, kernel.costs.proc_numa_maps_vma, smaps_look(kernel.costs)};
+  const Record record{kNumaMapsBytes, kernel.costs.proc_numa_maps_vma, smaps_look(current, target)};
   read_whole_file(current, target, kernel.policy.proc.numa_maps, [&](const Vma&) { return record; });
 }
 
 void proc_pid_smaps_rollup(Task& current, Mm& target) {
   const Kernel& kernel = current.kernel();
-  const Record record{kSmapsBytes, kernel.costs.proc_rollup_vma, smaps_look(kernel.costs)};
+  const Record record{kSmapsBytes, kernel.costs.proc_rollup_vma, smaps_look(current, target)};
   current.enter(Phase::proc_read);
   current.work(kernel.costs.proc_open, Purpose::calls);
   if (kernel.policy.proc.smaps_rollup == ProcLock::per_vma) {

@@ -79,6 +79,7 @@ struct Costs {
   sim::Nanoseconds proc_maps_vma{};       ///< format one line of maps
   sim::Nanoseconds proc_smaps_vma{};      ///< format one record of smaps
   sim::Nanoseconds proc_smaps_page{};     ///< look at one page table entry for smaps, smaps_rollup or numa_maps
+  sim::Nanoseconds struct_page_miss{};    ///< on top, where the process's struct pages do not fit into the cache
   sim::Nanoseconds proc_numa_maps_vma{};  ///< format one line of numa_maps
   sim::Nanoseconds proc_rollup_vma{};     ///< add one VMA up for smaps_rollup
   sim::Distribution access_page{};        ///< access_process_vm: find one present page, copy it
@@ -152,6 +153,7 @@ inline constexpr auto kCosts = std::to_array<CostRow>({
     {"proc_maps_vma", &Costs::proc_maps_vma},
     {"proc_smaps_vma", &Costs::proc_smaps_vma},
     {"proc_smaps_page", &Costs::proc_smaps_page},
+    {"struct_page_miss", &Costs::struct_page_miss, false},
     {"proc_numa_maps_vma", &Costs::proc_numa_maps_vma},
     {"proc_rollup_vma", &Costs::proc_rollup_vma},
     {"access_page", &Costs::access_page},
@@ -183,6 +185,7 @@ struct Machine {
   SchedulerSpec scheduler;
   Costs costs;
   int llc_cpus = 0;       ///< how many CPUs, counted from 0, share a last-level cache; 0: all
+  Bytes llc{};            ///< the size of the last-level cache; 0: everything fits
   Thp thp = Thp::always;  ///< the default of mm/Kconfig; only regions that leave their page size to it are affected
   /// What all CPUs together can clear in a second; none: as much as they like.
   std::optional<Bytes> clear_bandwidth{};

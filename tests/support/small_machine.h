@@ -71,7 +71,8 @@ class SmallMachine {
   explicit SmallMachine(SmallMachineSpec settings = {})
       : spec(std::move(settings)),
         engine({spec.stepwise, {}}),
-        hardware{"small", "", spec.cpus, spec.scheduler, spec.costs, spec.llc_cpus, spec.thp, spec.clear_bandwidth},
+        hardware{"small",          "",       spec.cpus,           spec.scheduler, spec.costs, spec.llc_cpus,
+                 models::Bytes(0), spec.thp, spec.clear_bandwidth},
         kernel(engine, hardware, spec.policy, spec.memory, spec.groups),
         mm("db", spec.costs, spec.policy.rwsem, spec.scheduler.tick, spec.seed),
         background(kernel) {

@@ -82,17 +82,25 @@ class RandomScenario {
     scenario.machine.scheduler = tests::random_scheduler(chance_, Nanoseconds{1000 + up_to(50'000)});
     Costs& costs = scenario.machine.costs;
     for (Nanoseconds* each :
-         {&costs.rwsem_operation, &costs.rwsem_wake, &costs.system_call, &costs.find_vma, &costs.vma_split,
-          &costs.vma_merge, &costs.lru_add_drain_all, &costs.fork_vma, &costs.fork_page, &costs.mincore_page,
-          &costs.proc_smaps_vma, &costs.proc_smaps_page, &costs.zone_lock}) {
+         {&costs.rwsem_operation, &costs.rwsem_wake,      &costs.system_call,       &costs.find_vma,
+          &costs.vma_split,       &costs.vma_merge,       &costs.lru_add_drain_all, &costs.fork_vma,
+          &costs.fork_page,       &costs.mincore_page,    &costs.proc_smaps_vma,    &costs.proc_smaps_page,
+          &costs.zone_lock,       &costs.gup_present,     &costs.gup_huge,          &costs.split_huge,
+          &costs.fork_huge,       &costs.proc_smaps_huge, &costs.collapse_page,     &costs.collapse_absent,
+          &costs.batched_pte,     &costs.mprotect_page,   &costs.munmap_vma,        &costs.mlock_vma,
+          &costs.tlb_flush_cpu,   &costs.cache_line,      &costs.lruvec_lock,       &costs.cow_page}) {
       *each = Nanoseconds{up_to(1) * up_to(300)};
     }
     for (Distribution* each :
          {&costs.mmap, &costs.munmap, &costs.populate_page, &costs.mlock_page, &costs.munlock_absent,
           &costs.munlock_page, &costs.zap_page, &costs.fault, &costs.mprotect, &costs.madvise, &costs.get_mempolicy,
-          &costs.access_page, &costs.scan_page, &costs.reclaim_page, &costs.pageout}) {
+          &costs.access_page, &costs.scan_page, &costs.reclaim_page, &costs.pageout, &costs.mlock_huge,
+          &costs.munlock_huge, &costs.zap_huge}) {
       *each = cost(500);
     }
+    costs.populate_huge = cost(20'000);
+    scenario.machine.thp = one_of({Thp::always, Thp::madvise, Thp::never});
+    if (one_in(2)) scenario.machine.clear_bandwidth = Bytes(1000 * kMiB * (1 + up_to(20)));
   }
 
   void choose_memory() {
@@ -136,6 +144,9 @@ class RandomScenario {
     region.kind = one_of({Kind::anon, Kind::anon, Kind::file, Kind::file, Kind::special});
     if (region.kind == Kind::anon) region.pages = one_of({Pages::absent, Pages::resident, Pages::swapped});
     if (region.kind == Kind::file) region.pages = one_of({Pages::absent, Pages::resident, Pages::cached});
+    if (region.kind == Kind::anon)
+      region.folio_order = one_of({RegionSpec::FolioOrder{0}, RegionSpec::FolioOrder{4},
+                                   RegionSpec::FolioOrder{kPmdOrder}, RegionSpec::FolioOrder{}});
     if (region.pages == Pages::swapped && slots_ < size) region.pages = Pages::absent;
     if (region.pages == Pages::swapped) slots_ -= size;
     if (region.pages != Pages::absent) left_ -= size;  // of zram perhaps less
@@ -161,7 +172,8 @@ class RandomScenario {
   Advice advice() {
     return one_of({Advice::normal, Advice::random, Advice::sequential, Advice::dontfork, Advice::dofork,
                    Advice::willneed, Advice::dontneed, Advice::dontneed, Advice::dontneed, Advice::populate_read,
-                   Advice::populate_write, Advice::free, Advice::free, Advice::cold, Advice::pageout});
+                   Advice::populate_write, Advice::free, Advice::free, Advice::cold, Advice::pageout, Advice::hugepage,
+                   Advice::nohugepage, Advice::collapse});
   }
 
   void choose_process(const std::string& name) {

@@ -387,6 +387,8 @@ void add_region_callers(sim::Stream& chance, ProcessSpec& db) {
     return Visits{.once = chance() % 2 == 0, .share_each = chance() % 2 == 0};
   };
   RegionSpec& heap = db.regions.front();
+  using Order = RegionSpec::FolioOrder;
+  heap.folio_order = std::array{Order{0}, Order{4}, Order{kPmdOrder}, Order{}}[chance() % 4];
   RegionSpec near{"near", pages(1 + up_to(600))};
   near.beside = heap.name;
   if (chance() % 2 == 0) {
@@ -474,6 +476,13 @@ RandomScenario random_scenario(std::uint64_t seed) {
     *cost = random_cost(chance, 900);
   }
   costs.remap_page = Nanoseconds{up_to(200)};
+  for (sim::Nanoseconds* cost : {&costs.gup_huge, &costs.split_huge, &costs.proc_smaps_huge, &costs.batched_pte,
+                                 &costs.tlb_flush_cpu, &costs.cache_line, &costs.lruvec_lock}) {
+    *cost = Nanoseconds{up_to(1) * up_to(300)};
+  }
+  for (sim::Distribution* cost : {&costs.populate_huge, &costs.mlock_huge, &costs.munlock_huge, &costs.zap_huge}) {
+    *cost = random_cost(chance, 9'000);
+  }
   costs.gup_present = Nanoseconds{up_to(100)};
   costs.proc_smaps_page = Nanoseconds{up_to(20)};
   costs.zone_lock = Nanoseconds{up_to(1) * up_to(2000)};
