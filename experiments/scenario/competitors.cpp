@@ -54,6 +54,7 @@ const models::RegionSpec* region_of(const std::optional<YamlField>& field, const
 /// A piece of the region has to be in it.
 void refuse_beyond(const YamlField& field, const std::vector<models::ScriptStep>& script,
                    const models::RegionSpec& region) {
+  if (script.empty()) return;
   const auto items = field.items("a list of steps");
   for (std::size_t index = 0; items.size() == script.size() && index < items.size(); ++index) {
     const auto& at = script[index].at;

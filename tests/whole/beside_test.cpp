@@ -31,7 +31,6 @@ constexpr Nanoseconds kCall = kPages * kPage;
 struct Neighbour {
   bool beside = true;
   bool joins_anon_vma = true;
-  bool locked = false;
   RegionSpec::Pages pages = RegionSpec::Pages::resident;
 };
 
@@ -50,7 +49,6 @@ models::Scenario scenario_with(const Neighbour& neighbour) {
   heap.locked = true;
   RegionSpec near{"near", Bytes(10 * kPageSize)};
   near.pages = neighbour.pages;
-  near.locked = neighbour.locked;
   if (neighbour.beside) near.beside = "heap";
   near.joins_anon_vma = neighbour.beside && neighbour.joins_anon_vma;
   scenario.processes.push_back({"db", true, {}, {heap, near}, {}});
@@ -100,12 +98,6 @@ TEST(Beside, WithAnAnonVmaOfItsOwnItIsNotMergedWith) {
   expect_waits(touched_apart, "linux-6.1", true);
   expect_waits(touched_apart, "linux-6.12", false);
   expect_waits(touched_apart, "linux-6.18", false);
-}
-
-// Other flags behind the munlock than before it: then it is the neighbour that keeps apart.
-TEST(Beside, ANeighbourThatStaysLockedIsNotMergedWith) {
-  const Neighbour locked{.locked = true};
-  expect_waits(locked, "linux-6.12", false);
 }
 
 TEST(Beside, OneThatNobodyHasTouchedYetIsMergedWith) {

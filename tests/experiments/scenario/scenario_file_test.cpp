@@ -213,7 +213,7 @@ TEST_F(ScenarioFile, RefusesWhatIsPlannedButNotThereYet) {
                           "(supported: anon, file, special, hugetlb, io)"));
   EXPECT_THAT(mistakes(with("file: cmdline", "file: environ")),
               ElementsAre("s.yaml:14:36: processes[1].threads.ps.file: 'environ' is not supported by this version "
-                          "(supported: cmdline, maps, smaps, smaps_rollup, numa_maps)"));
+                          "(supported: cmdline, maps, smaps, smaps_rollup, numa_maps, clear_refs, pagemap)"));
 }
 
 // --- what is refused: policies --------------------------------------------------------------
@@ -269,8 +269,8 @@ TEST_F(ScenarioFile, RefusesAThreadThatRunsNothingKnown) {
   EXPECT_THAT(
       mistakes(with("run: faulter", "run: fualter")),
       ElementsAre("s.yaml:11:22: processes[0].threads.faulter.run: expected locker, faulter, proc_reader, "
-                  "mapper, recycler, madviser, mincore, get_mempolicy, protector, forker, remote_reader, busy, found "
-                  "'fualter' (did you mean faulter?)"));
+                  "mapper, recycler, madviser, mincore, get_mempolicy, protector, forker, remote_reader, mover, "
+                  "pinner, busy, found 'fualter' (did you mean faulter?)"));
   EXPECT_THAT(mistakes(with("run: faulter, ", "")),
               ElementsAre("s.yaml:11:16: processes[0].threads.faulter.run: missing"));
 }
@@ -282,24 +282,22 @@ TEST_F(ScenarioFile, RefusesALockerOfAnUnknownRegion) {
 }
 
 TEST_F(ScenarioFile, RefusesAnEmptyScriptAndUnknownSteps) {
+  const std::string steps =
+      "mlock, mlock onfault, munlock, munmap (each also in pieces, as munmap 64MiB), mlockall, mlockall onfault, "
+      "mlockall future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION";
   EXPECT_THAT(mistakes(with("[mlock, hold 100ms, munlock]", "[]")),
               ElementsAre("s.yaml:10:51: processes[0].threads.locker.script: expected a list of steps such as [mlock, "
                           "hold 100ms, munlock], found an empty list"));
   EXPECT_THAT(
       mistakes(with("[mlock, hold 100ms, munlock]", "[mlok, hold, hold 5, {a: 1}, sleep 5s]")),
-      ElementsAre(
-          "s.yaml:10:52: processes[0].threads.locker.script[0]: expected mlock, munlock, munmap, mlockall, mlockall "
-          "future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION, found "
-          "'mlok' (did you mean mlock?)",
-          "s.yaml:10:58: processes[0].threads.locker.script[1]: in 'hold': expected a duration such as "
-          "250ns, 1.5us, 10ms or 3s, found ''",
-          "s.yaml:10:64: processes[0].threads.locker.script[2]: in 'hold 5': expected a duration such "
-          "as 250ns, 1.5us, 10ms or 3s, found '5' (the unit is missing: ns, us, ms, s)",
-          "s.yaml:10:72: processes[0].threads.locker.script[3]: expected mlock, munlock, munmap, mlockall, mlockall "
-          "future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION, found a map",
-          "s.yaml:10:80: processes[0].threads.locker.script[4]: expected mlock, munlock, munmap, mlockall, mlockall "
-          "future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION, found "
-          "'sleep 5s'"));
+      ElementsAre("s.yaml:10:52: processes[0].threads.locker.script[0]: expected " + steps +
+                      ", found 'mlok' (did you mean mlock?)",
+                  "s.yaml:10:58: processes[0].threads.locker.script[1]: in 'hold': expected a duration such as "
+                  "250ns, 1.5us, 10ms or 3s, found ''",
+                  "s.yaml:10:64: processes[0].threads.locker.script[2]: in 'hold 5': expected a duration such "
+                  "as 250ns, 1.5us, 10ms or 3s, found '5' (the unit is missing: ns, us, ms, s)",
+                  "s.yaml:10:72: processes[0].threads.locker.script[3]: expected " + steps + ", found a map",
+                  "s.yaml:10:80: processes[0].threads.locker.script[4]: expected " + steps + ", found 'sleep 5s'"));
 }
 
 TEST_F(ScenarioFile, RefusesALockerThatNeverRepeats) {
@@ -365,7 +363,7 @@ TEST_F(ScenarioFile, ReadsWhereThePagesOfARegionAre) {
               text);
   using Region = models::RegionSpec;
   EXPECT_THAT(read(text).processes[0].regions,
-              ElementsAre(Region{"heap", Bytes{4096}, 1, Kind::anon, Pages::swapped, false, 5s},
+              ElementsAre(Region{"heap", Bytes{4096}, 1, Kind::anon, Pages::swapped, false, false, {}, false, 5s},
                           Region{"r", Bytes{4096}, 1, Kind::anon, Pages::resident, false, {}},
                           Region{"f", Bytes{4096}, 1, Kind::file, Pages::absent, false, {}},
                           Region{"c", Bytes{4096}, 1, Kind::file, Pages::cached, false, {}},
@@ -869,7 +867,7 @@ TEST_F(ScenarioFile, ReadsRegionsThatAreLockedFromTheStart) {
 
 TEST_F(ScenarioFile, ReadsRegionsThatBeginWhereAnotherEnds) {
   const auto with_near = [](const std::string& heap, const std::string& near) {
-    return with("kind: anon}", "kind: anon" + heap + "}\n      near: {size: 1MiB" + near + "}");
+    return with("kind: anon}", "kind: anon" + heap + "}, near: {size: 1MiB" + near + "}");
   };
   const auto near_of = [&](const std::string& heap, const std::string& near) {
     return read(with_near(heap, near)).processes[0].regions[1];
@@ -886,7 +884,7 @@ TEST_F(ScenarioFile, ReadsRegionsThatBeginWhereAnotherEnds) {
                                     "(did you mean heap?)")));
   EXPECT_THAT(mistakes(with_near("", ", beside: heap, kind: file")),
               ElementsAre(HasSubstr("near.beside: only anonymous regions without touched_every can be joined")));
-  EXPECT_THAT(mistakes(with_near("", ", beside: heap}\n      more: {size: 1MiB, beside: heap")),
+  EXPECT_THAT(mistakes(with_near("", ", beside: heap}, more: {size: 1MiB, beside: heap")),
               ElementsAre(HasSubstr("more.beside: another region begins where 'heap' ends already")));
 }
 
