@@ -48,8 +48,9 @@ struct Process {
   }
 
   PageIndex place_of(const RegionSpec& region, const std::vector<RegionSpec>& all) {
-    // A region of THP may get its huge pages later, on advice.
-    const int alignment = region.folio_order.value_or(kPmdOrder);
+    // Whatever its pages are at the start: advice may change that.
+    const bool may_be_huge = pages_of(region.size) >= kPagesPerTable;
+    const int alignment = std::max(region.folio_order.value_or(0), may_be_huge ? kPmdOrder : 0);
     if (region.beside.empty()) return mm.get_unmapped_area(size_with_those_beside(region, all), alignment);
     const Region& other = regions.at(region.beside);
     return other.start + other.pages;
