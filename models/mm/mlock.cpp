@@ -38,8 +38,9 @@ void mlock_present_pages(Task& current, Mm& mm, PageIndex start, PageIndex end) 
 // end.
 PageIndex pass_over_mlocked(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   current.settle();
+  // One page first: a run of absent ones is as long to look at as there are tables.
+  if (mm.page_table.run_at(start, start + PageCount(1)).state != PageState::mlocked) return start;
   const PageTable::Run run = mm.page_table.run_at(start, end);
-  if (run.state != PageState::mlocked) return start;
   look_at_page_range(current, mm, start, run.end, gup_look(current.kernel().costs));
   return run.end;
 }
