@@ -217,11 +217,12 @@ class Simulation {
     const auto class_id = static_cast<ClassId>(classes_.size());
     Class& members = classes_.emplace_back();
     members.name = thread.name;
+    members.record.counts_warm_up = comes_once(thread);
     const Workplace at =
         process_named(target_of(process, thread)).workplace(members.record, members.calls, thread.count);
     for (int member = 0; member < thread.count; ++member) {
       members.tasks.push_back(&add_member(process, thread, at, class_id, member));
-      if (makes_requests(thread)) kernel_.measurement.add_thread();
+      if (makes_requests(thread) && !comes_once(thread)) kernel_.measurement.add_thread();
     }
   }
 
