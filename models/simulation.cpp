@@ -238,6 +238,7 @@ class Simulation {
     const auto class_id = static_cast<ClassId>(classes_.size());
     Class& members = classes_.emplace_back();
     members.name = thread.name;
+    members.record.counts_warm_up = comes_once(thread);
     const Workplace at =
         process_named(target_of(process, thread)).workplace(members.record, members.calls, thread.count);
     const Mm& own_mm = process_named(process.name).mm;
@@ -245,7 +246,7 @@ class Simulation {
       Task& task = add_member(process, thread, at, class_id, member);
       task.set_mm(own_mm);
       members.tasks.push_back(&task);
-      if (makes_requests(thread)) kernel_.measurement.add_thread();
+      if (makes_requests(thread) && !comes_once(thread)) kernel_.measurement.add_thread();
     }
   }
 

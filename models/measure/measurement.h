@@ -4,7 +4,8 @@
 // Warm-up. All threads start at time 0, in step, and that first crowd is nobody's workload. Requests due in it are left
 // out. It ends when every thread that makes requests has been served once; when a locker makes its first call, if that
 // is earlier, as from there on we want to see everything; and after a tenth of the run at the latest, if its length is
-// given. Cool-down. A run that stopped dead would lose the requests under way, and these are the longest ones: a long
+// given. Threads that go through their region once and end (Visits::once) have no part in it: all that they do counts.
+// Cool-down. A run that stopped dead would lose the requests under way, and these are the longest ones: a long
 // hold that ends with the run is waited for by requests that end after it (right censoring; Law, "Simulation Modeling
 // and Analysis", section 9.1). So everybody goes on until the last request that was due by the end has been served, for
 // as long again as the run at most; requests that fall due meanwhile are left out. What is left then is unfinished.

@@ -109,8 +109,9 @@ Request Request::sleep_until(Task& task, sim::Time due) {
 void Request::end(ClassRecord& record, const PhaseLog& phases) {
   const sim::Time now = task_.settle();
   const Measurement& measurement = task_.kernel().measurement;
-  if (measurement.in_warm_up(due_)) ++record.warm_up;
-  if (!measurement.counts(due_)) return;
+  const bool too_early = measurement.in_warm_up(due_) && !record.counts_warm_up;
+  if (too_early) ++record.warm_up;
+  if (too_early || measurement.in_cool_down(due_)) return;
   TimeByCause parts = task_.ledger().read(now);
   for (std::size_t cause = 0; cause < kCauseCount; ++cause) parts[cause] -= before_[cause];
   parts[static_cast<std::size_t>(Cause::sleep)] = sim::Nanoseconds{0};

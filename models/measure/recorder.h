@@ -56,6 +56,7 @@ class OpenArrivals {
 struct ClassRecord {
   std::array<Samples, kPhaseCount> during;
   WorstRequests worst;
+  bool counts_warm_up = false;             ///< its threads come once: all that they do counts, from the start on
   std::uint64_t warm_up = 0;               ///< requests that were due in the warm-up: not among the samples
   std::uint64_t in_service = 0;            ///< requests begun and not yet ended
   std::uint64_t left = 0;                  ///< in the cool-down: requests due by the end that have not been served yet

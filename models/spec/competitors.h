@@ -45,6 +45,15 @@ inline bool makes_requests(const ThreadSpec& thread) {
   return std::visit([](const auto& spec) { return competitor_row(spec).makes_requests; }, thread.run);
 }
 
+/// Whether the thread goes through its region once, and ends.
+inline bool comes_once(const ThreadSpec& thread) {
+  const auto once = [](const auto& spec) {
+    if constexpr (requires { spec.visits; }) return spec.visits.once;
+    return false;
+  };
+  return std::visit(once, thread.run);
+}
+
 /// The name of the process whose address space a thread of `process` works on.
 inline const std::string& target_of(const ProcessSpec& process, const ThreadSpec& thread) {
   const auto named = [&](const auto& spec) -> const std::string& {

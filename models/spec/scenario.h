@@ -39,7 +39,6 @@ struct RegionSpec {
   using FolioOrder = std::optional<int>;
   std::string name;
   Bytes size{};
-  FolioOrder folio_order = 0;
   int vmas = 1;  ///< of equal size, the last one perhaps larger, alternately readonly so that they do not merge
   Kind kind = Kind::anon;
   Pages pages = Pages::absent;
@@ -49,6 +48,7 @@ struct RegionSpec {
   bool joins_anon_vma = false;   ///< beside another: the two were one VMA when they were faulted in
   std::optional<sim::Nanoseconds>
       touched_every{};  ///< mean time between two touches of a page; none: only by the threads
+  FolioOrder folio_order = 0;
 
   bool operator==(const RegionSpec&) const = default;
 };

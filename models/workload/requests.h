@@ -41,7 +41,7 @@ void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& r
     mmput(current, mm);
     request.end(record, mm.locker_phases);
     --record.in_service;
-    if (!std::exchange(served, true)) measurement.first_served(current.now());
+    if (!std::exchange(served, true) && !record.counts_warm_up) measurement.first_served(current.now());
     if (measurement.end() && request.due() <= *measurement.end()) record.take_off(measurement, 1);
     return more;
   };
@@ -69,7 +69,7 @@ void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& r
     if (const auto end = measurement.end()) record.take_off(measurement, arrivals.given_up(*end));
     arrivals.stop();
   }
-  if (!served) measurement.first_served(current.now());
+  if (!served && !record.counts_warm_up) measurement.first_served(current.now());
 }
 
 }  // namespace models
