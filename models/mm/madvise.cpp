@@ -25,11 +25,9 @@ int madvise_dontneed(Task& current, Mm& mm, const Vma& vma, PageIndex start, Pag
   if ((vma.flags.locked && advice != Advice::dontneed_locked) || vma.flags.hugetlb || vma.flags.io_pfnmap)
     return -EINVAL;
   const Costs& costs = current.kernel().costs;
-  current.settle();
-  const bool flush = may_be_in_tlb(mm, start, end);
-  walk_page_range(current, mm, start, end,
-                  {PageState::absent, &costs.zap_page, &costs.munlock_page, nullptr, costs.dontneed_page});
-  if (flush) flush_tlb_mm(current, mm);
+  const PageCount zapped = walk_page_range(
+      current, mm, start, end, {PageState::absent, &costs.zap_page, &costs.munlock_page, nullptr, costs.dontneed_page});
+  if (zapped > PageCount(0)) flush_tlb_mm(current, mm);
   return 0;
 }
 

@@ -72,13 +72,12 @@ void munlock_vmas(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
 void unmap_region(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
   const Costs& costs = current.kernel().costs;
   enter_part(current, Phase::munmap_zap);
-  bool flush = false;
+  PageCount zapped;
   for (const VmaPointer& vma : vmas) {
-    current.settle();
-    flush = flush || may_be_in_tlb(mm, vma->start, vma->end);
-    walk_page_range(current, mm, vma->start, vma->end, {PageState::absent, &costs.zap_page, &costs.munlock_page});
+    zapped +=
+        walk_page_range(current, mm, vma->start, vma->end, {PageState::absent, &costs.zap_page, &costs.munlock_page});
   }
-  if (flush) flush_tlb_mm(current, mm);
+  if (zapped > PageCount(0)) flush_tlb_mm(current, mm);
 }
 
 // What each VMA but the first costs, which is part of the call: vma_start_write and a store into the tree of what is

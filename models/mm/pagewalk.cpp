@@ -31,7 +31,8 @@ void forget_swapped(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end) {
 
 }  // namespace
 
-void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex end, const PageLook& look) {
+PageCount look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex end, const PageLook& look) {
+  PageCount all;
   for (PageIndex page = start; page < end;) {
     current.cond_resched();
     const PageTable::Run run = mm.page_table.run_at(page, end);
@@ -44,11 +45,14 @@ void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex 
     const PageCount present =
         mm.page_table.count(page, stop, PageState::resident) + mm.page_table.count(page, stop, PageState::mlocked);
     current.work(look.present * present.count() + look.entry * (stop - first).count());
+    all += present;
     page = stop;
   }
+  return all;
 }
 
-void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step) {
+PageCount walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step) {
+  PageCount changed;
   for (PageIndex page = start; page < end;) {
     current.cond_resched();  // and under read mode others change the page table too
     const PageTable::Run run = mm.page_table.run_at(page, end);
@@ -73,10 +77,11 @@ void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, cons
     lock_lruvec(current, stop - page);
     // Under read mode another walk may have been there meanwhile: it was faster. So may reclaim: then there is a swap
     // entry to free.
-    (void)change_pages(current.kernel(), mm, page, stop, run.state, step.to);
+    changed += change_pages(current.kernel(), mm, page, stop, run.state, step.to);
     if (step.to == PageState::absent) forget_swapped(current.kernel(), mm, page, stop);
     page = stop;
   }
+  return changed;
 }
 
 }  // namespace models

@@ -23,14 +23,14 @@ struct PageStep {
 };
 
 /// Looks at the present pages of [start, end) without changing them. Each costs `present`; `entry`, on top, is for each
-/// entry of the page tables that have a present page in the range, absent ones included.
+/// entry of the page tables that have a present page in the range, absent ones included. Returns how many there were.
 struct PageLook {
   sim::Nanoseconds present{};
   sim::Nanoseconds entry{};
 };
-void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex end, const PageLook& look);
+PageCount look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex end, const PageLook& look);
 
-/// Walks [start, end).
-void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step);
+/// Walks [start, end). Returns how many present pages it has changed.
+PageCount walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step);
 
 }  // namespace models
