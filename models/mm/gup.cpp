@@ -3,6 +3,7 @@
 #include <boost/container/static_vector.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #include "models/kernel.h"
@@ -16,23 +17,44 @@ namespace models {
 
 namespace {
 
-// Pages that are taken and mapped together: others see them at the end of the batch.
-constexpr PageCount kAtOnce{64};
+// Pages that are taken and mapped together, so that others see them at the same time: at most those of a page table.
+PageIndex end_of_batch(PageIndex page, PageIndex end) {
+  const std::int64_t size = kPagesPerTable.count();
+  return std::min(end, PageIndex((page.index() / size + 1) * size));
+}
+
+// The run at `page`, up to a batch long if it is absent: to find the end of all that is absent takes as long as it is.
+PageTable::Run next_run(const Mm& mm, PageIndex page, PageIndex end) {
+  const PageIndex batch = end_of_batch(page, end);
+  const PageTable::Run near = mm.page_table.run_at(page, batch);
+  const bool goes_on = is_present(near.state) && near.end == batch && batch < end;
+  return goes_on ? mm.page_table.run_at(page, end) : near;
+}
+
+// Pages are cleared at the rate that is left when the clearing of so many begins.
+void clear_pages(Task& current, PageCount pages) {
+  Kernel& kernel = current.kernel();
+  constexpr std::size_t kAtOnce = 64;
+  kernel.clear_bandwidth.begin();
+  for (std::int64_t left = pages.count(); left > 0;) {
+    current.settle();
+    const sim::Nanoseconds least = kernel.clear_bandwidth.least_for_page();
+    boost::container::static_vector<sim::Nanoseconds, kAtOnce> costs;
+    for (; left > 0 && costs.size() < kAtOnce; --left) {
+      costs.push_back(std::max(least, kernel.costs.populate_page.sample(current.stream(Purpose::pages))));
+    }
+    alloc_pages(current, {costs.data(), costs.size()});
+  }
+  current.settle();
+  kernel.clear_bandwidth.end();
+}
 
 // Anonymous pages that nobody has touched yet, taken and mapped together. `current` has settled.
 void populate_batch(Task& current, Mm& mm, PageIndex start, PageIndex end, PageState to) {
   Kernel& kernel = current.kernel();
   const PageCount pages = end - start;
-  boost::container::static_vector<sim::Nanoseconds, static_cast<std::size_t>(kAtOnce.count())> costs;
-  kernel.clear_bandwidth.begin();
-  const sim::Nanoseconds least = kernel.clear_bandwidth.least_for_page();
-  for (std::int64_t page = 0; page < pages.count(); ++page) {
-    costs.push_back(std::max(least, kernel.costs.populate_page.sample(current.stream(Purpose::pages))));
-  }
   mm.populating.push_back({&current, start, end});
-  alloc_pages(current, {costs.data(), costs.size()});
-  current.settle();
-  kernel.clear_bandwidth.end();
+  clear_pages(current, pages);
   lock_lruvec(current, pages);
   std::erase_if(mm.populating, [&](const Populating& each) { return each.task == &current; });
   // Where a fault of another thread was faster, do_anonymous_page finds the entry present and frees its page.
@@ -44,7 +66,7 @@ void populate_batch(Task& current, Mm& mm, PageIndex start, PageIndex end, PageS
 // task is clearing the first: this one has cleared a page as well, in vain. It is always the same one, as a CPU's list
 // gives out first what it took last, so that it costs time and no memory. `current` has settled.
 PageIndex populate_absent(Task& current, Mm& mm, PageIndex start, PageIndex end, PageState to) {
-  PageIndex stop = std::min(end, start + kAtOnce);
+  PageIndex stop = end_of_batch(start, end);
   if (const Populating* const other = clearing_elsewhere(current, mm, start, stop)) {
     if (other->start <= start) {
       current.work(current.kernel().costs.populate_page, Purpose::pages);
@@ -101,7 +123,7 @@ PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageI
   PageIndex known = start;  // up to here pages have cost what it takes to make them present
   for (PageIndex page = start; page < end;) {
     current.cond_resched();
-    const PageTable::Run run = mm.page_table.run_at(page, end);
+    const PageTable::Run run = next_run(mm, page, end);
     if (is_present(run.state)) {
       const PageIndex found = std::min(run.end, std::max(page, known));
       pass_over(current, mm, found, run.end);

@@ -1,11 +1,11 @@
 // Making pages of an address space present from inside the kernel.
 //
 // Kernel. get_user_pages (mm/memory.c of 2.6.28, mm/gup.c today): what is absent goes through handle_mm_fault, with
-// nobody's page fault around it; a page that is there has to be found (gup_present). Whoever comes to
-// a page that another task is clearing clears one, too, finds the other's when it is done, and goes on. Simplified.
-// Pages become present a batch at a time, 64 at most; so one who comes second waits, in clearing, for the batch.
-// Validated by
-// tests/models/mm/mlock_test.cpp, tests/models/mm/access_remote_vm_test.cpp and tests/models/mm/madvise_test.cpp.
+// nobody's page fault around it; a page that is there has to be found (gup_present). Whoever comes to a page that
+// another task is clearing clears one, too, finds the other's when it is done, and goes on. Simplified. Pages become
+// present a page table at a time, or as many as are asked for (16 by mlock and madvise); so one who comes second waits,
+// in clearing, for all of these. Validated by tests/models/mm/gup_test.cpp, tests/models/mm/mlock_test.cpp,
+// tests/models/mm/access_remote_vm_test.cpp and tests/models/mm/madvise_test.cpp.
 #pragma once
 
 #include "models/mm/memory.h"

@@ -27,12 +27,9 @@ int madvise_dontneed(Task& current, Mm& mm, const Vma& vma, PageIndex start, Pag
   if ((vma.flags.locked && advice != Advice::dontneed_locked) || vma.flags.hugetlb || vma.flags.io_pfnmap)
     return -EINVAL;
   const Costs& costs = current.kernel().costs;
-  current.settle();
-  const bool flush = may_be_in_tlb(mm, start, end);
   PageStep step = zap_step(costs);
   step.more_cost = costs.dontneed_page;
-  walk_page_range(current, mm, start, end, step);
-  if (flush) flush_tlb_mm(current, mm);
+  if (walk_page_range(current, mm, start, end, step) > PageCount(0)) flush_tlb_mm(current, mm);
   return 0;
 }
 

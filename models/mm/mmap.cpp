@@ -72,13 +72,11 @@ void munlock_vmas(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
 // unmap_region. mmap_sem must be held, in either mode: the VMAs are out of the map already.
 void unmap_region(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
   enter_part(current, Phase::munmap_zap);
-  bool flush = false;
+  PageCount zapped;
   for (const VmaPointer& vma : vmas) {
-    current.settle();
-    flush = flush || may_be_in_tlb(mm, vma->start, vma->end);
-    walk_page_range(current, mm, vma->start, vma->end, zap_step(current.kernel().costs));
+    zapped += walk_page_range(current, mm, vma->start, vma->end, zap_step(current.kernel().costs));
   }
-  if (flush) flush_tlb_mm(current, mm);
+  if (zapped > PageCount(0)) flush_tlb_mm(current, mm);
 }
 
 // What each VMA but the first costs, which is part of the call: vma_start_write and a store into the tree of what is

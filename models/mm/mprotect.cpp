@@ -15,17 +15,15 @@ namespace models {
 
 namespace {
 
-// Returns whether there was anything to change.
-bool change_protection(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
-  current.settle();
-  if (!may_be_in_tlb(mm, start, end)) return false;
+// Returns how many pages there were whose entries had to be changed.
+PageCount change_protection(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
   const sim::Nanoseconds cost = current.kernel().costs.mprotect_page;  // an entry, whatever it maps
-  look_at_page_range(current, mm, start, end, {.present = cost, .huge = cost});
-  return true;
+  return look_at_page_range(current, mm, start, end, {.present = cost, .huge = cost});
 }
 
-// sys_mprotect's loop. Leaves in `changed` whether TLBs have to be flushed. mmap_sem must be held for write.
-int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool readonly, bool& changed) {
+// sys_mprotect's loop. Adds up in `changed` the entries for which TLBs have to be flushed. mmap_sem must be held for
+// write.
+int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool readonly, PageCount& changed) {
   current.settle();
   VmaPointer vma = mm.find_vma(start);
   if (vma == nullptr || vma->start > start) {
@@ -40,7 +38,7 @@ int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool read
     const int error = vma_modify(current, mm, vma, nstart, tmp, newflags);
     if (nstart == start) current.work(current.kernel().costs.mprotect, Purpose::calls);
     if (error != 0) return error;
-    if (other && change_protection(current, mm, nstart, tmp)) changed = true;
+    if (other) changed += change_protection(current, mm, nstart, tmp);
     nstart = std::max(tmp, vma->end);
     if (nstart >= end) return 0;
     vma = mm.next(*vma);
@@ -55,9 +53,9 @@ int sys_mprotect(Task& current, Mm& mm, PageIndex start, PageCount pages, bool r
   current.work(current.kernel().costs.system_call);
   if (pages == PageCount(0)) return 0;
   mmap_write_lock(current, mm);
-  bool changed = false;
+  PageCount changed;
   const int error = do_mprotect(current, mm, start, start + pages, readonly, changed);
-  if (changed) flush_tlb_mm(current, mm);
+  if (changed > PageCount(0)) flush_tlb_mm(current, mm);
   mmap_write_unlock(current, mm);
   return error;
 }

@@ -64,6 +64,8 @@ class Walk {
     return stop;
   }
 
+  [[nodiscard]] PageCount changed() const { return changed_; }
+
  private:
   // A range that ends within a folio that is mapped as a whole does not tear it, except where pages go.
   PageIndex take_whole(PageIndex page, const Folio& folio, PageState state) {
@@ -114,7 +116,8 @@ class Walk {
     lock_lruvec(current_, PageCount(taken.folio.order == 0 ? (taken.end - taken.start).count()
                                                            : folios_in(taken.folio, taken.start, taken.end)));
     const Stretch all = widened(taken);
-    if (all.start < all.end) (void)change_pages(current_.kernel(), mm_, all.start, all.end, taken.state, step_.to);
+    if (all.start < all.end)
+      changed_ += change_pages(current_.kernel(), mm_, all.start, all.end, taken.state, step_.to);
     if (step_.to == PageState::absent) forget_swapped(current_.kernel(), mm_, taken.start, taken.end);
   }
 
@@ -123,6 +126,7 @@ class Walk {
   PageIndex start_;
   PageIndex end_;
   const PageStep& step_;
+  PageCount changed_;
 };
 
 }  // namespace
@@ -135,7 +139,8 @@ PageStep zap_step(const Costs& costs) {
           .huge_mlocked_cost = &costs.munlock_huge};
 }
 
-void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex end, const PageLook& look) {
+PageCount look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex end, const PageLook& look) {
+  PageCount all;
   for (PageIndex page = start; page < end;) {
     current.cond_resched();
     const PageTable::Run run = mm.page_table.run_at(page, end);
@@ -145,6 +150,7 @@ void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex 
     }
     if (const int order = mm.page_table.has_folios() ? whole_order(mm, page) : 0; order > 0) {
       current.work(look.huge);
+      all += pages_of_order(order);
       page = Folio{static_cast<std::uint8_t>(order)}.end(page);
       continue;
     }
@@ -153,11 +159,13 @@ void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex 
     const PageCount present =
         mm.page_table.count(page, stop, PageState::resident) + mm.page_table.count(page, stop, PageState::mlocked);
     current.work(look.present * present.count() + look.entry * (stop - first).count());
+    all += present;
     page = stop;
   }
+  return all;
 }
 
-void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step) {
+PageCount walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step) {
   Walk walk(current, mm, start, end, step);
   for (PageIndex page = start; page < end;) {
     current.cond_resched();  // and under read mode others change the page table too
@@ -173,6 +181,7 @@ void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, cons
     }
     page = walk.take(page, run.end, run.state);
   }
+  return walk.changed();
 }
 
 }  // namespace models

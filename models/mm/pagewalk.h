@@ -4,7 +4,8 @@
 // costs its step: a folio that one entry maps is one (mlock_pte_range, zap_huge_pmd), and so is what the range has of a
 // folio that is mapped page by page, but for the look at its other entries (folio_mlock_step of 6.8,
 // zap_present_folio_ptes of 6.9). munlock takes the folio off the unevictable list with all its pages, whoever else has
-// some of them locked; mlock puts it there only if the range has all of it (allow_mlock_munlock, 6.7). Simplified. Skipping absent entries is free unless a cost is given; lock_page never has to wait.
+// some of them locked; mlock puts it there only if the range has all of it (allow_mlock_munlock, 6.7). Simplified.
+// Skipping absent entries is free unless a cost is given; lock_page never has to wait.
 #pragma once
 
 #include "models/spec/machine.h"
@@ -21,10 +22,10 @@ class Task;
 struct PageStep {
   PageState to;                   ///< the state, and with it the list, that present pages are brought to
   const sim::Distribution* cost;  ///< for a present page
-  const sim::Distribution* mlocked_cost = nullptr;  ///< on top, for one that is still mlocked
-  const sim::Distribution* absent_cost = nullptr;   ///< for an absent page
-  sim::Nanoseconds more_cost{};                     ///< on top, for a present page
-  const sim::Distribution* huge_cost = nullptr;     ///< for a folio that one entry maps
+  const sim::Distribution* mlocked_cost = nullptr;       ///< on top, for one that is still mlocked
+  const sim::Distribution* absent_cost = nullptr;        ///< for an absent page
+  sim::Nanoseconds more_cost{};                          ///< on top, for a present page
+  const sim::Distribution* huge_cost = nullptr;          ///< for a folio that one entry maps
   const sim::Distribution* huge_mlocked_cost = nullptr;  ///< on top, for one that is still mlocked
 };
 
@@ -33,15 +34,15 @@ struct PageStep {
 
 /// Looks at the present pages of [start, end) without changing them. Each costs `present`; `entry`, on top, is for each
 /// entry of the page tables that have a present page in the range, absent ones included. What one entry maps of a folio
-/// costs `huge` instead.
+/// costs `huge` instead. Returns how many pages are present.
 struct PageLook {
   sim::Nanoseconds present{};
   sim::Nanoseconds entry{};
   sim::Nanoseconds huge{};
 };
-void look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex end, const PageLook& look);
+PageCount look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageIndex end, const PageLook& look);
 
-/// Walks [start, end).
-void walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step);
+/// Walks [start, end). Returns how many present pages it has changed.
+PageCount walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end, const PageStep& step);
 
 }  // namespace models

@@ -13,13 +13,4 @@ void flush_tlb_mm(Task& current, const Mm& mm) {
   current.work(kernel.costs.tlb_flush_cpu * kernel.cpus.others_running(mm, current));
 }
 
-bool may_be_in_tlb(const Mm& mm, PageIndex start, PageIndex end) {
-  for (PageIndex page = start; page < end;) {
-    const PageTable::Run run = mm.page_table.run_at(page, end);
-    if (is_present(run.state)) return true;
-    page = run.end;
-  }
-  return false;
-}
-
 }  // namespace models

@@ -10,8 +10,6 @@
 // falls.
 #pragma once
 
-#include "models/spec/page.h"
-
 namespace models {
 
 class Mm;
@@ -19,8 +17,5 @@ class Task;
 
 /// flush_tlb_mm. Settles.
 void flush_tlb_mm(Task& current, const Mm& mm);
-
-/// Whether there is an entry in [start, end) that some TLB may have. `current` has settled.
-[[nodiscard]] bool may_be_in_tlb(const Mm& mm, PageIndex start, PageIndex end);
 
 }  // namespace models

@@ -101,7 +101,7 @@ TEST_P(Populate, OfTheSamePagesByEightTasksAllocatesThemOnce) {
     EXPECT_EQ(world.kernel.zone.allocated(), static_cast<std::uint64_t>(kPages));
     tests::check_pages(world, PageCount(0), PageCount(kPages));
     EXPECT_GE(world.now(), at(0) + kPage * kPages);  // no faster than one alone
-    EXPECT_LE(world.now(), at(0) + kPage * (kPages + 64));
+    EXPECT_LE(world.now(), at(0) + kPage * (kPages + 16));
   });
 }
 
