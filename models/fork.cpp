@@ -48,6 +48,7 @@ int sys_fork(Task& current, Mm& parent, std::optional<sim::Nanoseconds> lives) {
   current.enter(Phase::fork);
   current.work(kernel.costs.system_call + kernel.costs.fork_process);
   if (lives && parent.cow == nullptr) parent.cow = std::make_shared<CowPages>(kernel);
+  if (lives) parent.cow->begin_fork();
   const std::int64_t vmas = dup_mmap(current, parent, lives);
   if (lives) return 0;
   current.settle();

@@ -192,9 +192,20 @@ models::MadviserSpec read_madviser(YamlMap& thread, const Regions& regions, Targ
   return madviser;
 }
 
+/// Those of `kinds` cannot do what the thread does: the kernel refuses it, or it is not modelled.
+void refuse_kinds(YamlMap& thread, const std::string& name, const Regions& regions,
+                  std::initializer_list<models::RegionSpec::Kind> kinds, const char* expected) {
+  const auto region =
+      std::find_if(regions.begin(), regions.end(), [&](const models::RegionSpec& each) { return each.name == name; });
+  const bool refused = region != regions.end() && std::find(kinds.begin(), kinds.end(), region->kind) != kinds.end();
+  if (refused) thread.find("region")->refuse_expecting(expected);
+}
+
 models::MoverSpec read_mover(YamlMap& thread, const Regions& regions, Targets& targets) {
   auto mover = read_region_caller<models::MoverSpec>(thread, regions, targets);
   assign(mover.aligned, thread.find("aligned"), truth_of);
+  using Kind = models::RegionSpec::Kind;
+  refuse_kinds(thread, mover.region, regions, {Kind::hugetlb, Kind::io}, "a region that is neither hugetlb nor io");
   const auto region = std::find_if(regions.begin(), regions.end(),
                                    [&](const models::RegionSpec& each) { return each.name == mover.region; });
   if (region == regions.end()) return mover;
@@ -213,6 +224,8 @@ models::PinnerSpec read_pinner(YamlMap& thread, const Regions& regions, Targets&
     return choice_of<By>(field, {{"rdma", By::rdma}, {"io_uring", By::io_uring}, {"vfio", By::vfio}});
   });
   assign(pinner.unpin, thread.find("unpin"), truth_of);
+  refuse_kinds(thread, pinner.region, regions, {models::RegionSpec::Kind::io},
+               "a region of memory: pages of I/O cannot be pinned");
   return pinner;
 }
 
@@ -254,6 +267,9 @@ models::MapperSpec read_mapper(YamlMap& thread, const Regions& regions, Targets&
       refuse_larger(size, mapper.size, *region);
     }
     read_visits(thread, mapper.visits, mapper.size, region);
+    if (region != nullptr)
+      refuse_kinds(thread, region->name, regions, {models::RegionSpec::Kind::hugetlb},
+                   "a region that is not hugetlb: what is mapped over it would be small pages");
   }
   assign(mapper.populate, thread.find("populate"), truth_of);
   mapper.arrival = read_arrival(thread);

@@ -68,18 +68,26 @@ class ScenarioReader {
   }
 
  private:
+  static bool asks_for_huge_pages(const models::ThreadSpec& thread) {
+    const auto* const madviser = std::get_if<models::MadviserSpec>(&thread.run);
+    return madviser != nullptr &&
+           (madviser->advice == models::Advice::hugepage || madviser->advice == models::Advice::collapse);
+  }
+
   /// A machine file need not say what huge pages cost: then there can be none.
   static void refuse_free_huge_pages(YamlMap& map, const models::Scenario& scenario) {
     if (scenario.machine.costs.populate_huge.mean() > 0) return;
     for (const models::ProcessSpec& process : scenario.processes) {
-      const auto huge = std::find_if(process.regions.begin(), process.regions.end(), [](const auto& region) {
-        return region.folio_order.value_or(models::kPmdOrder) > 0;
+      const bool advised = std::any_of(process.threads.begin(), process.threads.end(), asks_for_huge_pages);
+      const auto huge = std::find_if(process.regions.begin(), process.regions.end(), [advised](const auto& region) {
+        return advised || region.folio_order.value_or(models::kPmdOrder) > 0;
       });
       if (huge == process.regions.end()) continue;
-      map.find("machine")->refuse(fmt::format(
-          "the region '{}' may have pages of more than 4KiB: the machine's costs must have populate_huge and the others "
-          "of huge pages",
-          huge->name));
+      map.find("machine")->refuse(
+          fmt::format("the region '{}' may have pages of more than 4KiB: the machine's costs must have populate_huge "
+                      "and the others "
+                      "of huge pages",
+                      huge->name));
       return;
     }
   }

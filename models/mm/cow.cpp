@@ -33,7 +33,7 @@ CowPages::CowPages(Kernel& kernel) : kernel_(kernel), shared_(std::make_unique<S
 CowPages::~CowPages() = default;
 
 void CowPages::share(const Mm& parent, const Vma& vma) {
-  if (is_file_backed(kernel_, parent, vma.start)) return;
+  if (is_file_backed(kernel_, parent, vma.start) || vma.flags.hugetlb) return;
   for (PageIndex page = vma.start; page < vma.end;) {
     const PageTable::Run run = parent.page_table.run_at(page, vma.end);
     if (is_present(run.state)) shared_->pages.set(page, run.end, true);
@@ -42,6 +42,7 @@ void CowPages::share(const Mm& parent, const Vma& vma) {
 }
 
 void CowPages::child_lives_until(sim::Time exit, std::int64_t vmas) {
+  --forks_;
   while (!children_.empty() && !children_.front().lives) children_.pop_front();
   children_.emplace_back(*this, kernel_, exit, vmas);
 }
@@ -58,6 +59,15 @@ void CowPages::copied(PageIndex page) {
   keeps->own += PageCount(1);
 }
 
+void CowPages::moved(PageIndex start, PageIndex end, PageIndex to) {
+  for (PageIndex page = start; page < end;) {
+    const auto run = shared_->pages.run_at(page, end);
+    shared_->pages.set(to + (page - start), to + (run.end - start), run.value);
+    page = run.end;
+  }
+  unmapped(start, end);
+}
+
 void CowPages::unmapped(PageIndex start, PageIndex end) { shared_->pages.set(start, end, false); }
 
 void CowPages::exits(Child& child) {
@@ -66,7 +76,7 @@ void CowPages::exits(Child& child) {
                     kernel_.engine.now());
   vm_area_free(kernel_, child.vmas);
   const bool last = std::none_of(children_.begin(), children_.end(), [](const Child& each) { return each.lives; });
-  if (last) shared_->pages = PageRuns<bool>();
+  if (last && forks_ == 0) shared_->pages = PageRuns<bool>();
 }
 
 }  // namespace models

@@ -6,7 +6,8 @@
 // do_wp_page, wp_page_copy, wp_page_reuse. Simplified. What a child has to itself is counted (ZoneCounts::children),
 // not reclaimed. Of several children who share a page the one that lives longest keeps it. A page that the parent
 // unmaps, or that is swapped out, is no longer shared, and costs the child nothing. Pages stay shared until the last
-// child has exited, also those that only an earlier one had. Validated by tests/models/fork_test.cpp.
+// child has exited, also those that only an earlier one had. hugetlb is not shared, and mlock after a fork copies
+// nothing (the kernel populates what can be written for writing, which does). Validated by tests/models/fork_test.cpp.
 #pragma once
 
 #include <cstdint>
@@ -32,12 +33,16 @@ class CowPages {
   /// The present pages of `vma` become shared with the child that is being forked. Precondition: nobody can fault in
   /// it.
   void share(const Mm& parent, const Vma& vma);
+  /// A fork begins: until the child is there, what it shares stays shared, whoever exits meanwhile.
+  void begin_fork() { ++forks_; }
   /// It is there, with `vmas` VMAs, until `exit`.
   void child_lives_until(sim::Time exit, std::int64_t vmas);
 
   [[nodiscard]] bool is_shared(PageIndex page) const;
   /// `page` has been copied: the children keep the old one. Precondition: it is shared.
   void copied(PageIndex page);
+  /// What was at [start, end) is at `to` now, and as it was: shared or not.
+  void moved(PageIndex start, PageIndex end, PageIndex to);
   /// The parent has no pages in [start, end) any more.
   void unmapped(PageIndex start, PageIndex end);
 
@@ -49,6 +54,7 @@ class CowPages {
 
   Kernel& kernel_;
   std::unique_ptr<Shared> shared_;
+  int forks_ = 0;               // under way
   std::deque<Child> children_;  // with those that have exited since the last fork
 };
 

@@ -69,7 +69,8 @@ PageIndex populate_absent(Task& current, Mm& mm, PageIndex start, PageIndex end,
   PageIndex stop = end_of_batch(start, end);
   if (const Populating* const other = clearing_elsewhere(current, mm, start, stop)) {
     if (other->start <= start) {
-      current.work(current.kernel().costs.populate_page, Purpose::pages);
+      const Costs& costs = current.kernel().costs;
+      current.work(clearing_in_vain(costs.populate_page.sample(current.stream(Purpose::pages))));
       return start;
     }
     stop = other->start;
@@ -107,6 +108,7 @@ PageIndex end_of_gup_batch(const Vma& vma, PageIndex page, PageIndex end) {
 void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
   const Costs& costs = current.kernel().costs;
   for (PageIndex page = start; page < end;) {
+    current.settle();  // without a lock others split them meanwhile
     const PageTable::FolioRun run = mm.page_table.folios_at(page, end);
     const bool whole = run.folio.whole;
     const PageIndex stop = whole ? run.folio.end(page) : run.end;

@@ -8,6 +8,8 @@
 // tests/models/mm/access_remote_vm_test.cpp and tests/models/mm/madvise_test.cpp.
 #pragma once
 
+#include <algorithm>
+
 #include "models/mm/memory.h"
 #include "models/mm/pagewalk.h"
 #include "models/spec/page.h"
@@ -37,6 +39,11 @@ enum class NewPages {
 /// Another task that is clearing pages of [start, end) at this moment, on a CPU: the first by address, or null. One
 /// that has lost its CPU in between is not waited for. `current` has settled.
 [[nodiscard]] const Populating* clearing_elsewhere(const Task& current, const Mm& mm, PageIndex start, PageIndex end);
+
+/// What it takes to clear in vain what another task is clearing: time passes for that one, too, whatever pages cost.
+[[nodiscard]] constexpr sim::Nanoseconds clearing_in_vain(sim::Nanoseconds cost) {
+  return std::max(cost, sim::Nanoseconds{1});
+}
 
 /// What it costs to pass over pages that are there, a folio that one entry maps at a time (follow_page_mask).
 void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end);

@@ -70,7 +70,7 @@ bool map_folio(Task& current, Mm& mm, const Vma& vma, PageIndex page, int order,
   const PageIndex end = folio.end(page);
   current.settle();
   if (clearing_elsewhere(current, mm, start, end) != nullptr) {
-    current.work(cost_of(current, order));  // in vain, as with single pages (models/mm/gup.cpp)
+    current.work(clearing_in_vain(cost_of(current, order)));
     current.settle();
     return true;
   }
@@ -85,6 +85,15 @@ bool map_folio(Task& current, Mm& mm, const Vma& vma, PageIndex page, int order,
     kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, folio.pages(), current.now());
   }
   return true;
+}
+
+bool may_split(const Vma& vma, PageIndex at) {
+  return !vma.flags.hugetlb || folio_of(vma.flags.folio_order).start(at) == at;
+}
+
+sim::Nanoseconds merge_cost(const Costs& costs, const Mm& mm, PageIndex start, PageIndex end) {
+  const int splits = (mm.page_table.is_mapped_across(start) ? 1 : 0) + (mm.page_table.is_mapped_across(end) ? 1 : 0);
+  return costs.vma_merge + splits * costs.split_huge;
 }
 
 sim::Nanoseconds split_cost(const Costs& costs, const Mm& mm, PageIndex at) {

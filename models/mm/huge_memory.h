@@ -34,6 +34,13 @@ struct Vma;
 /// return.
 [[nodiscard]] bool map_folio(Task& current, Mm& mm, const Vma& vma, PageIndex page, int order, PageState to);
 
+/// hugetlb_vm_op_split: whether `vma` can be cut at `at`. Huge pages of hugetlb cannot.
+[[nodiscard]] bool may_split(const Vma& vma, PageIndex at);
+
+/// What joining [start, end), a part of a VMA, with a neighbour costs: vma_merge, and the splits of the huge pages that
+/// are mapped across the new border.
+[[nodiscard]] sim::Nanoseconds merge_cost(const Costs& costs, const Mm& mm, PageIndex start, PageIndex end);
+
 /// What cutting a VMA at `at` costs: split_vma, and the split of the huge page that is mapped across.
 [[nodiscard]] sim::Nanoseconds split_cost(const Costs& costs, const Mm& mm, PageIndex at);
 

@@ -186,7 +186,8 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
         }
         current.work(cost, Purpose::fault);
         current.settle();
-        if (mm.has_lazy_free && state_of(mm, page) == PageState::resident) redirty_page(current.kernel(), mm, page);
+        if (mm.has_lazy_free && !vma.flags.hugetlb && state_of(mm, page) == PageState::resident)
+          redirty_page(current.kernel(), mm, page);
     }
     // Again where reclaim has taken it back before it was mapped: the kernel's reference to it would not have let it.
     state = state_of(mm, page);

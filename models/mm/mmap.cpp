@@ -40,6 +40,8 @@ int split_at_borders(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   for (const PageIndex border : {start, end}) {
     const VmaPointer vma = mm.find_vma(border);
     if (vma == nullptr || vma->start >= border) continue;
+    if (!may_split(*vma, border)) return -EINVAL;
+    current.settle();
     current.work(split_cost(current.kernel().costs, mm, border));
     vma_start_write(current, mm, *vma);
     vm_area_alloc(current);

@@ -87,7 +87,7 @@ int pin_pages(Task& current, Mm& mm, PageIndex start, PageCount pages, PinnerSpe
     int error = pin_batch(current, mm, page, stop, by);
     if (error == 0 && by == By::vfio) error = account_locked_vm(current, mm, stop - page);
     if (error != 0) {
-      if (page > start) unpin_pages(current, mm, page - start, by);
+      if (page > start) unpin_pages(current, mm, start, page - start, by);
       return error;
     }
     page = stop;
@@ -95,9 +95,10 @@ int pin_pages(Task& current, Mm& mm, PageIndex start, PageCount pages, PinnerSpe
   return 0;
 }
 
-void unpin_pages(Task& current, Mm& mm, PageCount pages, PinnerSpec::By by) {
+void unpin_pages(Task& current, Mm& mm, PageIndex start, PageCount pages, PinnerSpec::By by) {
   current.enter(Phase::pin);
-  current.work(current.kernel().costs.system_call + current.kernel().costs.gup_present * pages.count());
+  current.work(current.kernel().costs.system_call);
+  pass_over(current, mm, start, start + pages);
   if (by == By::vfio) (void)account_locked_vm(current, mm, PageCount(-pages.count()));
 }
 

@@ -28,6 +28,6 @@ class Task;
 int pin_pages(Task& current, Mm& mm, PageIndex start, PageCount pages, PinnerSpec::By by);
 
 /// Gives them back. Takes and releases mmap_sem for the account of VFIO.
-void unpin_pages(Task& current, Mm& mm, PageCount pages, PinnerSpec::By by);
+void unpin_pages(Task& current, Mm& mm, PageIndex start, PageCount pages, PinnerSpec::By by);
 
 }  // namespace models

@@ -77,6 +77,7 @@ void move_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex to, PageCount
     if (run.state != PageState::absent) {
       mm.page_table.set(moved.start, moved.end, run.state);
       mm.page_table.move_folios(from.start, from.end, moved.start);
+      if (mm.cow != nullptr) mm.cow->moved(from.start, from.end, moved.start);
       mm.page_table.set(from.start, from.end, PageState::absent);
     }
     page = run.end;

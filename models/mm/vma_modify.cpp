@@ -12,6 +12,7 @@
 namespace models {
 
 int split_vma(Task& current, Mm& mm, const VmaPointer& vma, PageIndex at, Mm::NewVma side) {
+  if (!may_split(*vma, at)) return -EINVAL;
   current.settle();
   current.work(split_cost(current.kernel().costs, mm, at));
   current.settle();
@@ -24,10 +25,11 @@ VmaPointer merge_vma(Task& current, Mm& mm, const VmaPointer& vma, PageIndex sta
                      const VmFlags& newflags) {
   current.settle();
   const std::size_t vmas = mm.map_count();
+  const sim::Nanoseconds cost = merge_cost(current.kernel().costs, mm, start, end);
   const VmaPointer merged = mm.vma_merge(vma, start, end, newflags);
   if (merged == nullptr) return nullptr;
   vm_area_free(current.kernel(), static_cast<std::int64_t>(vmas - mm.map_count()));
-  current.work(current.kernel().costs.vma_merge);
+  current.work(cost);
   return merged;
 }
 

@@ -176,6 +176,8 @@ class InactivePages {
     const VmaPointer vma = mm.find_vma(run.start);
     const bool mapped = mm.page_table.run_at(run.start, run.start + PageCount(1)).state == PageState::resident;
     if (!mapped || vma == nullptr || vma->start > run.start || !vma->flags.locked) return PageCount(0);
+    // A folio that one entry maps is of one state: reclaim takes folios apart.
+    for (const PageIndex page : {run.start, run.start + run.pages - PageCount(1)}) mm.page_table.split_around(page);
     mm.page_table.set(run.start, run.start + run.pages, PageState::mlocked);
     kernel_.zone.move(&ZoneCounts::in_flight, &ZoneCounts::unevictable, run.pages, current_.now());
     statistics_of(kernel_).culled += number(run.pages);

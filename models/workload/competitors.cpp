@@ -93,9 +93,10 @@ void run(Task& current, const Workplace& at, const ProcReaderSpec& spec) {
 }
 
 // Maps whatever is at `piece` anew, or unmaps it.
-void map_or_unmap(Task& current, Mm& mm, const Pieces::Piece& piece, bool map, const MmapHow& how) {
+void map_or_unmap(Task& current, Mm& mm, const Pieces::Piece& piece, bool map, const VmFlags& flags,
+                  const MmapHow& how) {
   if (map) {
-    sys_mmap(current, mm, piece.start, piece.pages, VmFlags{}, how);
+    sys_mmap(current, mm, piece.start, piece.pages, flags, how);
   } else {
     sys_munmap(current, mm, piece.start, piece.pages);
   }
@@ -105,6 +106,8 @@ void map_or_unmap(Task& current, Mm& mm, const Pieces::Piece& piece, bool map, c
 void map_in_region(Task& current, const Workplace& at, const MapperSpec& spec) {
   Pieces pieces = pieces_of(current, at, *spec.region, spec.size, spec.visits);
   const MmapHow how{.fixed = true, .populate = spec.populate};
+  const VmFlags& of_region = at.regions.at(*spec.region).flags;
+  const VmFlags flags{.hugepage = of_region.hugepage, .folio_order = of_region.folio_order};
   const bool by_coin = spec.visits.place == Visits::Place::random;
   const boost::random::uniform_int_distribution<int> coin(0, 1);
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
@@ -112,7 +115,7 @@ void map_in_region(Task& current, const Workplace& at, const MapperSpec& spec) {
     sim::Stream& demand = current.stream(Purpose::demand);
     const bool first_round = pieces.rounds() % 2 == 0;
     const Pieces::Piece piece = pieces.next(demand);
-    map_or_unmap(current, at.mm, piece, by_coin ? coin(demand) == 1 : first_round, how);
+    map_or_unmap(current, at.mm, piece, by_coin ? coin(demand) == 1 : first_round, flags, how);
     return pieces.more();
   });
 }
@@ -124,7 +127,7 @@ void run(Task& current, const Workplace& at, const MapperSpec& spec) {
   bool map = false;
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
     map = !map;
-    map_or_unmap(current, at.mm, place, map, {.populate = spec.populate});
+    map_or_unmap(current, at.mm, place, map, {}, {.populate = spec.populate});
   });
 }
 
@@ -195,13 +198,15 @@ void run(Task& current, const Workplace& at, const MoverSpec& spec) {
 
 void run(Task& current, const Workplace& at, const PinnerSpec& spec) {
   Pieces pieces = pieces_of(current, at, spec.region, spec.size, spec.visits);
+  PageIndex start;
   PageCount pinned;
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
     if (pinned > PageCount(0)) {
-      unpin_pages(current, at.mm, std::exchange(pinned, PageCount(0)), spec.by);
+      unpin_pages(current, at.mm, start, std::exchange(pinned, PageCount(0)), spec.by);
     } else {
       const Pieces::Piece piece = pieces.next(current.stream(Purpose::demand));
-      const int error = pin_pages(current, at.mm, piece.start, piece.pages, spec.by);
+      start = piece.start;
+      const int error = pin_pages(current, at.mm, start, piece.pages, spec.by);
       if (error == 0 && spec.unpin) pinned = piece.pages;
     }
     current.enter(Phase::user);

@@ -33,7 +33,7 @@ processes:
 /// A reader of smaps with a long hold, a writer that waits for it, faults that queue behind the writer.
 inline constexpr const char* kConvoyScenario = R"(schema: mlocksim/1
 name: convoy
-machine: {from: machines/epyc-zen4-linux-6.18, cpus: 8}
+machine: {from: machines/epyc-zen4-linux-6.18, cpus: 8, costs: {proc_smaps_page: 10ns, proc_open: 15us}}
 memory: {size: 1GiB, pressure: none}
 policy: linux-5.18
 duration: 400ms

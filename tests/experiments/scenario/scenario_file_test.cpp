@@ -343,14 +343,14 @@ TEST_F(ScenarioFile, ReadsSeveralLockersInAProcess) {
 
 TEST_F(ScenarioFile, ReadsKindsOfRegionsCutIntoVmas) {
   const auto regions = read(with("{heap: {size: 512MiB, kind: anon}}",
-                                 "{heap: {size: 1MiB, vmas: 256}, s: {size: 1MiB, kind: special}, h: {size: 1MiB, "
+                                 "{heap: {size: 1MiB, vmas: 256}, s: {size: 1MiB, kind: special}, h: {size: 2MiB, "
                                  "kind: hugetlb}, io: {size: 1MiB, kind: io}}"))
                            .processes[0]
                            .regions;
   EXPECT_THAT(
       regions,
       ElementsAre(region("heap", Bytes{1 << 20}, 256, Kind::anon), region("s", Bytes{1 << 20}, 1, Kind::special),
-                  region("h", Bytes{1 << 20}, 1, Kind::hugetlb), region("io", Bytes{1 << 20}, 1, Kind::io)));
+                  region("h", Bytes{1 << 21}, 1, Kind::hugetlb), region("io", Bytes{1 << 20}, 1, Kind::io)));
 }
 
 TEST_F(ScenarioFile, ReadsWhereThePagesOfARegionAre) {
@@ -359,16 +359,17 @@ TEST_F(ScenarioFile, ReadsWhereThePagesOfARegionAre) {
   text = with("{heap: {size: 512MiB, kind: anon}}",
               "{heap: {size: 4KiB, pages: swapped, touched_every: 5s}, r: {size: 4KiB, pages: resident}, f: {size: "
               "4KiB, kind: file}, c: {size: 4KiB, kind: file, pages: cached}, m: {size: 4KiB, kind: file, pages: "
-              "resident}, h: {size: 4KiB, kind: hugetlb, pages: absent}}",
+              "resident}, h: {size: 4MiB, kind: hugetlb, pages: resident}}",
               text);
   using Region = models::RegionSpec;
+  Region hugetlb{"h", Bytes{4 << 20}, 1, Kind::hugetlb, Pages::resident};
+  hugetlb.folio_order = models::kPmdOrder;
   EXPECT_THAT(read(text).processes[0].regions,
               ElementsAre(Region{"heap", Bytes{4096}, 1, Kind::anon, Pages::swapped, false, false, {}, false, 5s},
                           Region{"r", Bytes{4096}, 1, Kind::anon, Pages::resident, false, {}},
                           Region{"f", Bytes{4096}, 1, Kind::file, Pages::absent, false, {}},
                           Region{"c", Bytes{4096}, 1, Kind::file, Pages::cached, false, {}},
-                          Region{"m", Bytes{4096}, 1, Kind::file, Pages::resident, false, {}},
-                          Region{"h", Bytes{4096}, 1, Kind::hugetlb, Pages::absent, false, {}}));
+                          Region{"m", Bytes{4096}, 1, Kind::file, Pages::resident, false, {}}, hugetlb));
 }
 
 TEST_F(ScenarioFile, RefusesPagesWhereThoseOfAKindOfRegionAreNever) {
@@ -383,7 +384,7 @@ TEST_F(ScenarioFile, RefusesPagesWhereThoseOfAKindOfRegionAreNever) {
       region_mistakes("pages: swapped, kind: file"),
       ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent, resident or cached: the pages "
                   "of a file are never in swap, found 'swapped'"));
-  for (const std::string kind : {"special", "hugetlb", "io"}) {
+  for (const std::string kind : {"special", "io"}) {
     for (const std::string pages : {"resident", "cached", "swapped"}) {
       EXPECT_THAT(region_mistakes("pages: " + pages + ", kind: " + kind),
                   ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent: only the pages of anon "
@@ -496,7 +497,7 @@ TEST_F(ScenarioFile, RefusesAdviceThatItDoesNotKnowOrThatFitsNoPageOfTheRegion) 
   const std::string where = "s.yaml:11:54: processes[0].threads.faulter.advice: ";
   const std::string known =
       "normal, random, sequential, dontfork, dofork, willneed, dontneed, dontneed_locked, populate_read, "
-      "populate_write, free, cold, pageout";
+      "populate_write, free, cold, pageout, hugepage, nohugepage, collapse";
   EXPECT_THAT(advice_mistakes("sequental"),
               ElementsAre(where + "expected " + known + ", found 'sequental' (did you mean sequential?)"));
   EXPECT_THAT(advice_mistakes("free", "file"),

@@ -164,7 +164,7 @@ sensitivity: {factors: [machine.costs.fault, machine.costs.munlock_page], range:
   ASSERT_THAT(factors.points(), SizeIs(1 + 2 * 2 + 3 * 3));
   EXPECT_THAT(factors.points()[0].settings, SizeIs(0));
   EXPECT_EQ(factors.points()[1].settings[0].set, "machine.costs.fault=lognormal median 655ns p99 2770ns");
-  EXPECT_EQ(factors.points()[4].settings[0].set, "machine.costs.munlock_page=310ns");
+  EXPECT_EQ(factors.points()[4].settings[0].set, "machine.costs.munlock_page=228ns");
   for (const StudyPoint& point : factors.points()) EXPECT_NO_THROW((void)factors.runs_of(point));
   EXPECT_THAT(
       tests::mistakes_of([&] { (void)plan(tests::with("costs.fault", "costs.falt", text)); }),
