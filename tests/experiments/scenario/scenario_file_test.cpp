@@ -347,10 +347,40 @@ TEST_F(ScenarioFile, ReadsKindsOfRegionsCutIntoVmas) {
                                  "kind: hugetlb}, io: {size: 1MiB, kind: io}}"))
                            .processes[0]
                            .regions;
-  EXPECT_THAT(
-      regions,
-      ElementsAre(region("heap", Bytes{1 << 20}, 256, Kind::anon), region("s", Bytes{1 << 20}, 1, Kind::special),
-                  region("h", Bytes{1 << 21}, 1, Kind::hugetlb), region("io", Bytes{1 << 20}, 1, Kind::io)));
+  models::RegionSpec hugetlb = region("h", Bytes{1 << 21}, 1, Kind::hugetlb);
+  hugetlb.folio_order = models::kPmdOrder;
+  EXPECT_THAT(regions, ElementsAre(region("heap", Bytes{1 << 20}, 256, Kind::anon),
+                                   region("s", Bytes{1 << 20}, 1, Kind::special), hugetlb,
+                                   region("io", Bytes{1 << 20}, 1, Kind::io)));
+}
+
+TEST_F(ScenarioFile, ReadsWhatThePagesOfARegionAre) {
+  const auto region_of = [](const std::string& keys) {
+    return read(with("kind: anon", keys, with("512MiB", "1GiB", with("size: 1GiB", "size: 4GiB"))))
+        .processes[0]
+        .regions[0];
+  };
+  EXPECT_EQ(region_of("kind: anon").folio_order, 0);
+  EXPECT_EQ(region_of("page_size: 64KiB").folio_order, 4);
+  EXPECT_EQ(region_of("page_size: 2MiB").folio_order, models::kPmdOrder);
+  EXPECT_EQ(region_of("page_size: thp").folio_order, std::nullopt);
+  EXPECT_EQ(region_of("page_size: hugetlb 1GiB").folio_order, models::kPudOrder);
+  EXPECT_EQ(region_of("page_size: hugetlb 1GiB").kind, Kind::hugetlb);
+}
+
+TEST_F(ScenarioFile, RefusesPagesThatARegionCannotHave) {
+  const std::string where = "processes[0].regions.heap.";
+  const auto region_mistakes = [](const std::string& keys) { return mistakes(with("kind: anon", keys)); };
+  EXPECT_THAT(region_mistakes("page_size: 8KiB"),
+              ElementsAre(HasSubstr(where + "page_size: expected 4KiB, 16KiB, 32KiB, 64KiB")));
+  EXPECT_THAT(region_mistakes("kind: file, page_size: 2MiB"),
+              ElementsAre(HasSubstr(where + "page_size: expected 4KiB: only anonymous memory has larger pages")));
+  EXPECT_THAT(region_mistakes("kind: hugetlb, page_size: 2MiB"),
+              ElementsAre(HasSubstr(where + "page_size: expected hugetlb 2MiB or hugetlb 1GiB")));
+  EXPECT_THAT(region_mistakes("page_size: hugetlb 1GiB"),
+              ElementsAre(HasSubstr(where + "size: expected a multiple of its pages' 1GiB, found '512MiB'")));
+  EXPECT_THAT(region_mistakes("kind: hugetlb, vmas: 3"),
+              ElementsAre(HasSubstr(where + "vmas: expected VMAs of whole pages of 2MiB, found '3'")));
 }
 
 TEST_F(ScenarioFile, ReadsWhereThePagesOfARegionAre) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -177,6 +178,23 @@ TEST(HugePages, MunlockOfAPageTakesTheWholeFolioOffTheUnevictableList) {
   });
 }
 
+// Reclaim looks at 32 pages at a time: a folio that it culls in part is no longer mapped by one entry, whose state
+// would be that of its first page.
+TEST(HugePages, WhatReclaimCullsInPartIsUnmappedInWhole) {
+  SmallMachineSpec spec = linux_6_1();
+  spec.memory.swap = SwapSpec{.size = Bytes(64 * kMiB), .zram = {}};
+  with_vma(spec, 2 * kHuge, thp(), [](SmallMachine& world, Task& task) {
+    for (const std::int64_t start : {std::int64_t{0}, kHuge})
+      do_page_fault(task, world.mm, page(start), Backing::region, FaultMode::user);
+    world.mm.find_vma(page(0))->flags.locked = true;
+    world.mm.locked_vm += PageCount(2 * kHuge);
+    (void)try_to_free_pages(task);
+    EXPECT_GT(world.kernel.reclaim.statistics.culled, 0U);
+    ASSERT_EQ(sys_munmap(task, world.mm, page(0), PageCount(2 * kHuge)), 0);
+    EXPECT_EQ(world.kernel.zone.counts().evictable() + world.kernel.zone.counts().unevictable, PageCount(0));
+  });
+}
+
 TEST(HugePages, MlockOfAPartOfAFolioLeavesItToReclaim) {
   with_vma(linux_6_1(), 2 * kHuge, thp(), [](SmallMachine& world, Task& task) {
     do_page_fault(task, world.mm, page(0), Backing::region, FaultMode::user);
@@ -264,6 +282,9 @@ TEST(HugePages, ThoseOfHugetlbComeFromAPoolAndGoBackToIt) {
       ASSERT_EQ(sys_mlock(task, world.mm, page(0), PageCount(4 * kHuge)), 0);
       EXPECT_EQ(task.settle(), tests::at(400'000));
       EXPECT_EQ(count(world.mm, PageState::resident), 4 * kHuge) << "made present, never locked";
+      EXPECT_EQ(sys_munmap(task, world.mm, page(0), PageCount(100)), -EINVAL) << "hugetlb_vm_op_split";
+      EXPECT_EQ(sys_mprotect(task, world.mm, page(0), PageCount(100), true), -EINVAL);
+      EXPECT_EQ(count(world.mm, PageState::resident), 4 * kHuge);
       ASSERT_EQ(sys_munmap(task, world.mm, page(0), PageCount(4 * kHuge)), 0);
       EXPECT_EQ(world.kernel.zone.counts().hugetlb, PageCount(4 * kHuge));
       EXPECT_EQ(world.kernel.zone.allocated(), 0U);

@@ -94,7 +94,7 @@ TEST_P(Pin, OfVfioCountsEachBatchUnderWriteMode) {
       EXPECT_EQ(pin_pages(task, world.mm, PageIndex(0), PageCount(1200), By::vfio), 0);
       EXPECT_EQ(world.mm.locked_vm, PageCount(1200));
       EXPECT_EQ(world.mm.mmap_sem.statistics().write.acquisitions, 3U);
-      unpin_pages(task, world.mm, PageCount(1200), By::vfio);
+      unpin_pages(task, world.mm, PageIndex(0), PageCount(1200), By::vfio);
       EXPECT_EQ(world.mm.locked_vm, PageCount(0));
     });
     world.run();
