@@ -45,6 +45,7 @@ void CowPages::child_lives_until(sim::Time exit, std::int64_t vmas) {
   --forks_;
   while (!children_.empty() && !children_.front().lives) children_.pop_front();
   children_.emplace_back(*this, kernel_, exit, vmas);
+  children_.back().own = std::exchange(coming_own_, PageCount(0));
 }
 
 bool CowPages::is_shared(PageIndex page) const { return shared_->pages.run_at(page, page + PageCount(1)).value; }
@@ -55,8 +56,9 @@ void CowPages::copied(PageIndex page) {
   const auto keeps = std::max_element(children_.begin(), children_.end(), [](const Child& one, const Child& other) {
     return std::pair(one.lives, one.until) < std::pair(other.lives, other.until);
   });
-  assert(keeps != children_.end() && keeps->lives);
-  keeps->own += PageCount(1);
+  const bool lives = keeps != children_.end() && keeps->lives;
+  assert(lives || forks_ > 0);
+  (lives ? keeps->own : coming_own_) += PageCount(1);
 }
 
 void CowPages::moved(PageIndex start, PageIndex end, PageIndex to) {

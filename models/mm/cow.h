@@ -55,6 +55,7 @@ class CowPages {
   Kernel& kernel_;
   std::unique_ptr<Shared> shared_;
   int forks_ = 0;               // under way
+  PageCount coming_own_{};      // pages for the child that is being forked, as nobody else lives
   std::deque<Child> children_;  // with those that have exited since the last fork
 };
 

@@ -168,7 +168,7 @@ struct OfAKind {
 class RegionKind : public testing::TestWithParam<OfAKind> {};
 INSTANTIATE_TEST_SUITE_P(, RegionKind,
                          testing::Values(OfAKind{Kind::anon, 100, 100}, OfAKind{Kind::special, 100, 0},
-                                         OfAKind{Kind::hugetlb, 100, 0}, OfAKind{Kind::io, 0, 0}),
+                                         OfAKind{Kind::io, 0, 0}),
                          [](const auto& each) { return "Kind" + std::to_string(static_cast<int>(each.param.kind)); });
 TEST_P(RegionKind, DecidesWhatMlockDoes) {
   check_in_child([] {
@@ -179,6 +179,23 @@ TEST_P(RegionKind, DecidesWhatMlockDoes) {
     EXPECT_EQ(result.calls().at("mlock").duration.max(), GetParam().populated * 1000ns);
     EXPECT_EQ(result.memory.at_end.unevictable, PageCount(GetParam().unevictable));
     EXPECT_EQ(result.memory.at_end.evictable(), PageCount(GetParam().populated - GetParam().unevictable));
+  });
+}
+
+TEST(RegionOfHugetlb, IsMadePresentFromItsPoolAndNeverLocked) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.machine.costs.populate_huge = Constant{500us};
+    RegionSpec& region = scenario.processes.front().regions.front();
+    region.kind = Kind::hugetlb;
+    region.size = Bytes(4 * kMiB);
+    region.folio_order = kPmdOrder;
+    scenario.memory.free = Bytes(1020 * kMiB);
+    add(scenario, locker({{Call::mlock}}));
+    const Result result = run(scenario);
+    EXPECT_EQ(result.calls().at("mlock").duration.max(), 2 * 500us);
+    EXPECT_EQ(result.memory.at_end.unevictable + result.memory.at_end.evictable(), PageCount(0));
+    EXPECT_EQ(result.memory.at_end.hugetlb, PageCount(1024));
   });
 }
 

@@ -23,8 +23,8 @@ const std::vector<std::string> kEras{"write_held", "downgrade",  "linux-2.6.38",
                                      "linux-4.20", "linux-5.18", "linux-6.4"};
 
 // 256 MiB: 65,536 pages at the shipped machine's costs, which are constant for these two.
-constexpr Nanoseconds kMunlock = 65'536 * 155ns;
-constexpr Nanoseconds kZap = 65'536 * 210ns;
+constexpr Nanoseconds kMunlock = 65'536 * 114ns;
+constexpr Nanoseconds kZap = 65'536 * 186ns;
 // What comes on top of a walk: wake-ups, the call itself, and how late in it the first request falls due.
 constexpr Nanoseconds kSlack = 500us;
 
@@ -108,7 +108,7 @@ TEST_F(Eras, NobodyWaitsForThePopulateSinceThePatchIfThereIsNoWriter) {
 // The first of its two passes; the other one is under read mode.
 TEST_F(Eras, MlockOfAResidentRangeIsAWriteHeldWalkSince518) {
   run_without_writer();
-  EXPECT_TRUE(about(longest("linux-5.18", "ps", Phase::mlock), (65'536 * 165ns)));
+  EXPECT_TRUE(about(longest("linux-5.18", "ps", Phase::mlock), (65'536 * 113ns)));
 }
 
 TEST_F(Eras, AMapperWaitsForTheWholeMunlockInEveryEra) {

@@ -162,7 +162,7 @@ TEST(ExplainedIncident, OfProcMmapSemTestTellsTheKernelThatHelpsTheMapper) {
   tests::use_source_configs();
   ExplainRequest request;
   request.run.scenario = "proc_mmap_sem_test";
-  request.run.sets = {"duration=2s"};
+  request.run.sets = {"duration=5s"};  // shorter ones have too few samples of the mapper's stalls
   request.workers = 2;
   const Explanation explanation = explain(request, [](std::size_t, std::size_t) {});
   const auto mapper_under = [&](const models::KernelVersion& kernel) {
