@@ -20,8 +20,14 @@ void copy_page_range(Task& current, const Mm& parent, const Vma& vma) {
   look_at_page_range(current, parent, vma.start, vma.end, {.present = costs.fork_page, .huge = costs.fork_huge});
 }
 
-// Returns how many VMAs the child has. One that `lives` is known before anybody can write to what it shares.
-std::int64_t dup_mmap(Task& current, Mm& parent, std::optional<sim::Nanoseconds> lives) {
+// A child that lives on, and for how long.
+struct LivingChild {
+  CowPages::Child& child;
+  sim::Nanoseconds lives;
+};
+
+// Returns how many VMAs the child has. One that lives is known before anybody can write to what it shares.
+std::int64_t dup_mmap(Task& current, Mm& parent, const std::optional<LivingChild>& living) {
   std::int64_t vmas = 0;
   mmap_write_lock(current, parent);
   for (VmaPointer vma = parent.find_vma(PageIndex(0)); vma != nullptr; vma = parent.next(*vma)) {
@@ -31,12 +37,12 @@ std::int64_t dup_mmap(Task& current, Mm& parent, std::optional<sim::Nanoseconds>
     vm_area_alloc(current);
     ++vmas;
     copy_page_range(current, parent, *vma);
-    if (!lives) continue;
+    if (!living) continue;
     current.settle();
     parent.cow->share(parent, *vma);
   }
   flush_tlb_mm(current, parent);
-  if (lives) parent.cow->child_lives_until(current.settle() + *lives, vmas);
+  if (living) CowPages::lives_until(living->child, current.settle() + living->lives, vmas);
   mmap_write_unlock(current, parent);
   return vmas;
 }
@@ -47,9 +53,12 @@ int sys_fork(Task& current, Mm& parent, std::optional<sim::Nanoseconds> lives) {
   Kernel& kernel = current.kernel();
   current.enter(Phase::fork);
   current.work(kernel.costs.system_call + kernel.costs.fork_process);
-  if (lives && parent.cow == nullptr) parent.cow = std::make_shared<CowPages>(kernel);
-  if (lives) parent.cow->begin_fork();
-  const std::int64_t vmas = dup_mmap(current, parent, lives);
+  std::optional<LivingChild> living;
+  if (lives) {
+    if (parent.cow == nullptr) parent.cow = std::make_shared<CowPages>(kernel);
+    living.emplace(LivingChild{parent.cow->begin_fork(), *lives});
+  }
+  const std::int64_t vmas = dup_mmap(current, parent, living);
   if (lives) return 0;
   current.settle();
   vm_area_free(kernel, vmas);

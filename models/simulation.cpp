@@ -106,12 +106,11 @@ struct Process {
 
   // Each VMA has been faulted in by itself.
   void set_up_folios(const Region& region) {
-    const auto order = static_cast<std::uint8_t>(region.flags.folio_order);
-    if (order == 0) return;
-    const Folio folio{order, order >= kPmdOrder};
+    const Folio folio = folio_of(region.flags.folio_order);
+    if (folio.order == 0) return;
     for (int index = 0; index < region.vmas; ++index) {
       const RegionPiece piece = piece_of(region, index);
-      const PageIndex first = folio.start(piece.start + folio.pages() - PageCount(1));
+      const PageIndex first = folio.first_from(piece.start);
       const PageIndex last = folio.start(piece.end);
       if (first < last) mm.page_table.put_in_folios(first, last, folio);
     }

@@ -182,33 +182,36 @@ Spec read_region_caller(YamlMap& thread, const Regions& regions, Targets&) {
   return spec;
 }
 
+/// The region of that name, or null.
+const models::RegionSpec* region_named(const std::string& name, const Regions& regions) {
+  const auto found =
+      std::find_if(regions.begin(), regions.end(), [&](const models::RegionSpec& each) { return each.name == name; });
+  return found == regions.end() ? nullptr : &*found;
+}
+
 models::MadviserSpec read_madviser(YamlMap& thread, const Regions& regions, Targets& targets) {
   auto madviser = read_region_caller<models::MadviserSpec>(thread, regions, targets);
   const auto advice = thread.find("advice");
   assign(madviser.advice, advice, advice_of);
-  const auto region = std::find_if(regions.begin(), regions.end(),
-                                   [&](const models::RegionSpec& each) { return each.name == madviser.region; });
-  if (advice && region != regions.end()) refuse_senseless(*advice, madviser.advice, *region);
+  const auto* const region = region_named(madviser.region, regions);
+  if (advice && region != nullptr) refuse_senseless(*advice, madviser.advice, *region);
   return madviser;
 }
 
 /// Those of `kinds` cannot do what the thread does: the kernel refuses it, or it is not modelled.
-void refuse_kinds(YamlMap& thread, const std::string& name, const Regions& regions,
+void refuse_kinds(YamlMap& thread, const models::RegionSpec* region,
                   std::initializer_list<models::RegionSpec::Kind> kinds, const char* expected) {
-  const auto region =
-      std::find_if(regions.begin(), regions.end(), [&](const models::RegionSpec& each) { return each.name == name; });
-  const bool refused = region != regions.end() && std::find(kinds.begin(), kinds.end(), region->kind) != kinds.end();
-  if (refused) thread.find("region")->refuse_expecting(expected);
+  if (region != nullptr && std::find(kinds.begin(), kinds.end(), region->kind) != kinds.end())
+    thread.find("region")->refuse_expecting(expected);
 }
 
 models::MoverSpec read_mover(YamlMap& thread, const Regions& regions, Targets& targets) {
   auto mover = read_region_caller<models::MoverSpec>(thread, regions, targets);
   assign(mover.aligned, thread.find("aligned"), truth_of);
   using Kind = models::RegionSpec::Kind;
-  refuse_kinds(thread, mover.region, regions, {Kind::hugetlb, Kind::io}, "a region that is neither hugetlb nor io");
-  const auto region = std::find_if(regions.begin(), regions.end(),
-                                   [&](const models::RegionSpec& each) { return each.name == mover.region; });
-  if (region == regions.end()) return mover;
+  const auto* const region = region_named(mover.region, regions);
+  refuse_kinds(thread, region, {Kind::hugetlb, Kind::io}, "a region that is neither hugetlb nor io");
+  if (region == nullptr) return mover;
   const models::PageCount first_vma(models::pages_of(region->size).count() / region->vmas);
   if (models::pages_of(mover.size) > first_vma) {
     thread.refuse(fmt::format("mremap moves pages of one VMA, and the first of the region has {}",
@@ -224,7 +227,7 @@ models::PinnerSpec read_pinner(YamlMap& thread, const Regions& regions, Targets&
     return choice_of<By>(field, {{"rdma", By::rdma}, {"io_uring", By::io_uring}, {"vfio", By::vfio}});
   });
   assign(pinner.unpin, thread.find("unpin"), truth_of);
-  refuse_kinds(thread, pinner.region, regions, {models::RegionSpec::Kind::io},
+  refuse_kinds(thread, region_named(pinner.region, regions), {models::RegionSpec::Kind::io},
                "a region of memory: pages of I/O cannot be pinned");
   return pinner;
 }
@@ -267,9 +270,8 @@ models::MapperSpec read_mapper(YamlMap& thread, const Regions& regions, Targets&
       refuse_larger(size, mapper.size, *region);
     }
     read_visits(thread, mapper.visits, mapper.size, region);
-    if (region != nullptr)
-      refuse_kinds(thread, region->name, regions, {models::RegionSpec::Kind::hugetlb},
-                   "a region that is not hugetlb: what is mapped over it would be small pages");
+    refuse_kinds(thread, region, {models::RegionSpec::Kind::hugetlb},
+                 "a region that is not hugetlb: what is mapped over it would be small pages");
   }
   assign(mapper.populate, thread.find("populate"), truth_of);
   mapper.arrival = read_arrival(thread);

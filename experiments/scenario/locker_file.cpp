@@ -24,8 +24,7 @@ using Call = models::ScriptStep::Call;
 
 constexpr std::string_view kStepExpected =
     "mlock, mlock onfault, munlock, munmap (each also in pieces, as munmap 64MiB), mlockall, mlockall onfault, "
-    "mlockall "
-    "future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION";
+    "mlockall future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION";
 
 const Choices<Call>& plain_steps() {
   static const Choices<Call> steps = {{"mlock", Call::mlock},

@@ -50,48 +50,37 @@ const Choices<PageSize>& page_sizes() {
   return sizes;
 }
 
-/// Reads `page_size`, which may say the kind, too.
-class PageSizeReader {
- public:
-  PageSizeReader(YamlMap& map, models::RegionSpec& region, bool says_kind) : map_(map), region_(region) {
-    const auto field = map_.find("page_size");
-    const auto size = field ? choice_of<PageSize>(*field, page_sizes()) : std::nullopt;
-    if (size) apply(*field, *size, says_kind);
-    if (!field && is_hugetlb()) region_.folio_order = models::kPmdOrder;  // default_hugepagesz on x86-64
-  }
-
-  /// Whole pages only, and VMAs of whole pages.
-  void check(const std::optional<YamlField>& size, const std::optional<YamlField>& vmas) const {
-    if (!is_hugetlb() || !region_.folio_order || region_.size.count() == 0) return;
-    const models::Bytes page = models::bytes_of(models::pages_of_order(*region_.folio_order));
-    if (region_.size.count() % page.count() != 0) {
-      size->refuse_expecting(fmt::format("a multiple of its pages' {}", spell(page)));
-    } else if (region_.size.count() / page.count() % region_.vmas != 0) {
-      vmas->refuse_expecting(fmt::format("VMAs of whole pages of {}", spell(page)));
-    }
-  }
-
- private:
+/// Reads `page_size`, which says the kind, too, where `kind` does not.
+void read_page_size(const std::optional<YamlField>& field, bool says_kind, models::RegionSpec& region) {
   using Kind = models::RegionSpec::Kind;
-
-  [[nodiscard]] bool is_hugetlb() const { return region_.kind == Kind::hugetlb; }
-
-  void apply(const YamlField& field, const PageSize& size, bool says_kind) {
-    if (size.hugetlb && !says_kind) region_.kind = Kind::hugetlb;
-    const bool large = !size.order || *size.order > 0;
-    if (size.hugetlb != is_hugetlb()) {
-      field.refuse_expecting(is_hugetlb() ? "hugetlb 2MiB or hugetlb 1GiB, as the kind is hugetlb"
-                                          : "another page size: the kind is not hugetlb");
-    } else if (large && !size.hugetlb && region_.kind != Kind::anon) {
-      field.refuse_expecting("4KiB: only anonymous memory has larger pages, and hugetlb");
-    } else {
-      region_.folio_order = size.order;
-    }
+  const auto size = field ? choice_of<PageSize>(*field, page_sizes()) : std::nullopt;
+  if (size && size->hugetlb && !says_kind) region.kind = Kind::hugetlb;
+  const bool hugetlb = region.kind == Kind::hugetlb;
+  if (!field && hugetlb) region.folio_order = models::kPmdOrder;  // default_hugepagesz on x86-64
+  if (!size) return;
+  const bool large = !size->order || *size->order > 0;
+  if (size->hugetlb != hugetlb) {
+    field->refuse_expecting(hugetlb ? "hugetlb 2MiB or hugetlb 1GiB, as the kind is hugetlb"
+                                    : "another page size: the kind is not hugetlb");
+  } else if (large && !hugetlb && region.kind != Kind::anon) {
+    field->refuse_expecting("4KiB: only anonymous memory has larger pages, and hugetlb");
+  } else {
+    region.folio_order = size->order;
   }
+}
 
-  YamlMap& map_;
-  models::RegionSpec& region_;
-};
+/// Of hugetlb whole pages only, and VMAs of whole pages.
+void refuse_broken_pages(const models::RegionSpec& region, const std::optional<YamlField>& size,
+                         const std::optional<YamlField>& vmas) {
+  const bool hugetlb = region.kind == models::RegionSpec::Kind::hugetlb;
+  if (!hugetlb || !region.folio_order || region.size.count() == 0) return;
+  const models::Bytes page = models::bytes_of(models::pages_of_order(*region.folio_order));
+  if (region.size.count() % page.count() != 0) {
+    size->refuse_expecting(fmt::format("a multiple of its pages' {}", spell(page)));
+  } else if (region.size.count() / page.count() % region.vmas != 0) {
+    vmas->refuse_expecting(fmt::format("VMAs of whole pages of {}", spell(page)));
+  }
+}
 
 /// `absent` where the kind of region cannot have what the field says.
 models::RegionSpec::Pages read_pages(const YamlField& field, std::optional<models::RegionSpec::Kind> kind) {
@@ -165,7 +154,7 @@ models::RegionSpec read_region(const YamlMap::Item& item, const std::vector<mode
   const auto kind_field = map.find("kind");
   const auto kind = kind_field ? kind_of_region(*kind_field) : region.kind;
   region.kind = kind.value_or(region.kind);
-  const PageSizeReader page_size(map, region, kind_field.has_value());
+  read_page_size(map.find("page_size"), kind_field.has_value(), region);
   const auto vmas = map.find("vmas");
   assign(region.vmas, vmas, count_up_to(kMostVmas));
   const auto whole = models::pages_of(region.size);
@@ -173,7 +162,7 @@ models::RegionSpec read_region(const YamlMap::Item& item, const std::vector<mode
     vmas->refuse_expecting(fmt::format("at most the region's {} pages", whole.count()));
   }
   const auto pages = map.find("pages");
-  page_size.check(size, vmas);
+  refuse_broken_pages(region, size, vmas);
   if (pages) region.pages = read_pages(*pages, kind ? std::optional(region.kind) : kind);
   const auto anon_vma = map.find("anon_vma");
   read_anon_vma(anon_vma, region);

@@ -85,8 +85,7 @@ class ScenarioReader {
       if (huge == process.regions.end()) continue;
       map.find("machine")->refuse(
           fmt::format("the region '{}' may have pages of more than 4KiB: the machine's costs must have populate_huge "
-                      "and the others "
-                      "of huge pages",
+                      "and the others of huge pages",
                       huge->name));
       return;
     }

@@ -85,7 +85,6 @@ int sys_brk(Task& current, Mm& mm, PageCount pages) {
 }
 
 int sys_brk_shrink(Task& current, Mm& mm, PageCount pages) {
-  const bool downgrade = current.kernel().policy.munmap.mode == HoldMode::downgrade;
   current.enter(Phase::brk);
   current.work(current.kernel().costs.system_call);
   mmap_write_lock(current, mm);
@@ -93,15 +92,10 @@ int sys_brk_shrink(Task& current, Mm& mm, PageCount pages) {
   const PageIndex start = end - pages;
   int result = start < kStartBrk ? -ENOMEM : 0;
   if (result == 0 && pages > PageCount(0)) {
-    result = do_munmap(current, mm, start, end, downgrade);
+    result = do_munmap(current, mm, start, end, munmap_downgrades(current));
     if (result >= 0) mm.brk = start;  // under read mode, too: another brk would need write mode
   }
-  if (result == kDowngraded) {
-    mm.mmap_sem.up_read(current);
-    return 0;
-  }
-  mmap_write_unlock(current, mm);
-  return result;
+  return unlock_after_munmap(current, mm, result);
 }
 
 int expand_stack(Task& current, Mm& mm, const VmaPointer& vma, PageIndex address) {

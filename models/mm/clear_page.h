@@ -8,6 +8,7 @@
 // tests/models/mm/gup_test.cpp: closed forms.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -15,6 +16,10 @@
 #include "sim/time.h"
 
 namespace models {
+
+class Mm;
+class Task;
+struct Populating;
 
 class ClearBandwidth {
  public:
@@ -36,5 +41,20 @@ class ClearBandwidth {
   std::optional<Bytes> a_second_;
   std::int64_t tasks_ = 0;
 };
+
+/// `current`, which has settled, begins to clear pages of [start, end), absent so far: others see it, and share the
+/// bandwidth with it.
+void begin_clearing(Task& current, Mm& mm, PageIndex start, PageIndex end);
+/// It has cleared them, and moves as many pages as `to_lists` to their lists. `current` has settled on return.
+void end_clearing(Task& current, Mm& mm, PageCount to_lists);
+
+/// Another task that is clearing pages of [start, end) at this moment, on a CPU: the first by address, or null. One
+/// that has lost its CPU in between is not waited for. `current` has settled.
+[[nodiscard]] const Populating* clearing_elsewhere(const Task& current, const Mm& mm, PageIndex start, PageIndex end);
+
+/// What it takes to clear in vain what another task is clearing: time passes for that one, too, whatever pages cost.
+[[nodiscard]] constexpr sim::Nanoseconds clearing_in_vain(sim::Nanoseconds cost) {
+  return std::max(cost, sim::Nanoseconds{1});
+}
 
 }  // namespace models

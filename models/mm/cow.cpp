@@ -16,13 +16,10 @@ struct CowPages::Shared {
 };
 
 struct CowPages::Child {
-  Child(CowPages& pages, Kernel& kernel, sim::Time exit, std::int64_t vmas_of_it)
-      : until(exit), vmas(vmas_of_it), event(kernel.engine.calendar(), [this, &pages] { pages.exits(*this); }) {
-    event.schedule(exit);
-  }
+  Child(CowPages& pages, Kernel& kernel) : event(kernel.engine.calendar(), [this, &pages] { pages.exits(*this); }) {}
 
-  sim::Time until;
-  std::int64_t vmas;
+  sim::Time until{};  // 0: it is being forked
+  std::int64_t vmas = 0;
   PageCount own{};
   bool lives = true;
   sim::Event event;
@@ -41,11 +38,15 @@ void CowPages::share(const Mm& parent, const Vma& vma) {
   }
 }
 
-void CowPages::child_lives_until(sim::Time exit, std::int64_t vmas) {
-  --forks_;
+CowPages::Child& CowPages::begin_fork() {
   while (!children_.empty() && !children_.front().lives) children_.pop_front();
-  children_.emplace_back(*this, kernel_, exit, vmas);
-  children_.back().own = std::exchange(coming_own_, PageCount(0));
+  return children_.emplace_back(*this, kernel_);
+}
+
+void CowPages::lives_until(Child& child, sim::Time exit, std::int64_t vmas) {
+  child.until = exit;
+  child.vmas = vmas;
+  child.event.schedule(exit);
 }
 
 bool CowPages::is_shared(PageIndex page) const { return shared_->pages.run_at(page, page + PageCount(1)).value; }
@@ -56,9 +57,8 @@ void CowPages::copied(PageIndex page) {
   const auto keeps = std::max_element(children_.begin(), children_.end(), [](const Child& one, const Child& other) {
     return std::pair(one.lives, one.until) < std::pair(other.lives, other.until);
   });
-  const bool lives = keeps != children_.end() && keeps->lives;
-  assert(lives || forks_ > 0);
-  (lives ? keeps->own : coming_own_) += PageCount(1);
+  assert(keeps != children_.end() && keeps->lives);
+  keeps->own += PageCount(1);
 }
 
 void CowPages::moved(PageIndex start, PageIndex end, PageIndex to) {
@@ -78,7 +78,7 @@ void CowPages::exits(Child& child) {
                     kernel_.engine.now());
   vm_area_free(kernel_, child.vmas);
   const bool last = std::none_of(children_.begin(), children_.end(), [](const Child& each) { return each.lives; });
-  if (last && forks_ == 0) shared_->pages = PageRuns<bool>();
+  if (last) shared_->pages = PageRuns<bool>();
 }
 
 }  // namespace models

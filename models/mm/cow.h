@@ -33,10 +33,11 @@ class CowPages {
   /// The present pages of `vma` become shared with the child that is being forked. Precondition: nobody can fault in
   /// it.
   void share(const Mm& parent, const Vma& vma);
-  /// A fork begins: until the child is there, what it shares stays shared, whoever exits meanwhile.
-  void begin_fork() { ++forks_; }
-  /// It is there, with `vmas` VMAs, until `exit`.
-  void child_lives_until(sim::Time exit, std::int64_t vmas);
+  struct Child;
+  /// A fork begins: the child lives from now on, so that what it shares stays shared, whoever exits meanwhile.
+  Child& begin_fork();
+  /// The fork is done: `child`, with `vmas` VMAs, lives until `exit`.
+  static void lives_until(Child& child, sim::Time exit, std::int64_t vmas);
 
   [[nodiscard]] bool is_shared(PageIndex page) const;
   /// `page` has been copied: the children keep the old one. Precondition: it is shared.
@@ -47,16 +48,13 @@ class CowPages {
   void unmapped(PageIndex start, PageIndex end);
 
  private:
-  struct Child;
   struct Shared;  // runs of pages: a header that is heavy
 
   void exits(Child& child);
 
   Kernel& kernel_;
   std::unique_ptr<Shared> shared_;
-  int forks_ = 0;               // under way
-  PageCount coming_own_{};      // pages for the child that is being forked, as nobody else lives
-  std::deque<Child> children_;  // with those that have exited since the last fork
+  std::deque<Child> children_;  // with those that have exited since the last fork began
 };
 
 }  // namespace models

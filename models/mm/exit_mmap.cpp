@@ -5,6 +5,7 @@
 #include "models/kernel.h"
 #include "models/mm/mlock.h"
 #include "models/mm/mm.h"
+#include "models/mm/mmap.h"
 #include "models/mm/pagewalk.h"
 #include "models/task.h"
 
@@ -27,13 +28,9 @@ void unmap_vmas(Task& current, Mm& mm) {
     walk_page_range(current, mm, vma->start, vma->end, zap_step(current.kernel().costs));
 }
 
-// remove_vma: what munmap does for a VMA behind its zap.
-void remove_vmas(Task& current, Mm& mm) {
-  const Costs& costs = current.kernel().costs;
+void remove_all_vmas(Task& current, Mm& mm) {
   const auto count = static_cast<std::int64_t>(mm.map_count());
-  current.work((costs.munmap_vma - costs.munmap_vma / 2) * count);
-  current.settle();
-  vm_area_free(current.kernel(), count);
+  remove_vmas(current, count, count);
   while (const VmaPointer vma = mm.find_vma(PageIndex(0))) mm.detach_vma(vma);
 }
 
@@ -44,7 +41,7 @@ void exit_mmap(Task& current, Mm& mm) {
   current.enter(Phase::exit);
   if (mm.locked_vm > PageCount(0)) munlock_all(current, mm);
   unmap_vmas(current, mm);
-  remove_vmas(current, mm);
+  remove_all_vmas(current, mm);
   current.enter(before);
 }
 

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "models/kernel.h"
+#include "models/mm/clear_page.h"
 #include "models/mm/huge_memory.h"
 #include "models/mm/memory.h"
 #include "models/mm/mm.h"
@@ -18,10 +18,7 @@ namespace models {
 namespace {
 
 // Pages that are taken and mapped together, so that others see them at the same time: at most those of a page table.
-PageIndex end_of_batch(PageIndex page, PageIndex end) {
-  const std::int64_t size = kPagesPerTable.count();
-  return std::min(end, PageIndex((page.index() / size + 1) * size));
-}
+PageIndex end_of_batch(PageIndex page, PageIndex end) { return std::min(end, end_of_table(page)); }
 
 // The run at `page`, up to a batch long if it is absent: to find the end of all that is absent takes as long as it is.
 PageTable::Run next_run(const Mm& mm, PageIndex page, PageIndex end) {
@@ -35,7 +32,6 @@ PageTable::Run next_run(const Mm& mm, PageIndex page, PageIndex end) {
 void clear_pages(Task& current, PageCount pages) {
   Kernel& kernel = current.kernel();
   constexpr std::size_t kAtOnce = 64;
-  kernel.clear_bandwidth.begin();
   for (std::int64_t left = pages.count(); left > 0;) {
     current.settle();
     const sim::Nanoseconds least = kernel.clear_bandwidth.least_for_page();
@@ -45,18 +41,15 @@ void clear_pages(Task& current, PageCount pages) {
     }
     alloc_pages(current, {costs.data(), costs.size()});
   }
-  current.settle();
-  kernel.clear_bandwidth.end();
 }
 
 // Anonymous pages that nobody has touched yet, taken and mapped together. `current` has settled.
 void populate_batch(Task& current, Mm& mm, PageIndex start, PageIndex end, PageState to) {
   Kernel& kernel = current.kernel();
   const PageCount pages = end - start;
-  mm.populating.push_back({&current, start, end});
+  begin_clearing(current, mm, start, end);
   clear_pages(current, pages);
-  lock_lruvec(current, pages);
-  std::erase_if(mm.populating, [&](const Populating& each) { return each.task == &current; });
+  end_clearing(current, mm, pages);
   // Where a fault of another thread was faster, do_anonymous_page finds the entry present and frees its page.
   const PageCount mapped = change_pages(kernel, mm, start, end, PageState::absent, to);
   kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages - mapped, current.now());
@@ -88,16 +81,6 @@ PageIndex populate(Task& current, Mm& mm, Vma& vma, PageIndex page, PageIndex en
 }
 
 }  // namespace
-
-const Populating* clearing_elsewhere(const Task& current, const Mm& mm, PageIndex start, PageIndex end) {
-  const Populating* first = nullptr;
-  for (const Populating& each : mm.populating) {
-    const bool meets = start < each.end && each.start < end;
-    if (!meets || each.task == &current || !each.task->on_cpu()) continue;
-    if (first == nullptr || each.start < first->start) first = &each;
-  }
-  return first;
-}
 
 PageIndex end_of_gup_batch(const Vma& vma, PageIndex page, PageIndex end) {
   constexpr PageCount kPagesPerBatch{16};

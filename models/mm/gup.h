@@ -8,8 +8,6 @@
 // tests/models/mm/access_remote_vm_test.cpp and tests/models/mm/madvise_test.cpp.
 #pragma once
 
-#include <algorithm>
-
 #include "models/mm/memory.h"
 #include "models/mm/pagewalk.h"
 #include "models/spec/page.h"
@@ -19,7 +17,6 @@ namespace models {
 class Mm;
 class Task;
 struct Vma;
-struct Populating;
 
 /// What a page that nobody has touched yet becomes in a VM_LOCKED VMA.
 enum class NewPages {
@@ -35,15 +32,6 @@ enum class NewPages {
 /// Up to where the callers of get_user_pages ask for pages from `page` on at a time: 16 (a pagevec of 2.6.28's
 /// __mlock_vma_pages_range; later kernels look at need_resched for each page), and of a folio all.
 [[nodiscard]] PageIndex end_of_gup_batch(const Vma& vma, PageIndex page, PageIndex end);
-
-/// Another task that is clearing pages of [start, end) at this moment, on a CPU: the first by address, or null. One
-/// that has lost its CPU in between is not waited for. `current` has settled.
-[[nodiscard]] const Populating* clearing_elsewhere(const Task& current, const Mm& mm, PageIndex start, PageIndex end);
-
-/// What it takes to clear in vain what another task is clearing: time passes for that one, too, whatever pages cost.
-[[nodiscard]] constexpr sim::Nanoseconds clearing_in_vain(sim::Nanoseconds cost) {
-  return std::max(cost, sim::Nanoseconds{1});
-}
 
 /// What it costs to pass over pages that are there, a folio that one entry maps at a time (follow_page_mask).
 void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end);

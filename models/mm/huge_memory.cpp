@@ -1,10 +1,10 @@
 #include "models/mm/huge_memory.h"
 
 #include <algorithm>
-#include <vector>
+#include <cstdint>
 
 #include "models/kernel.h"
-#include "models/mm/gup.h"
+#include "models/mm/clear_page.h"
 #include "models/mm/mm.h"
 #include "models/mm/rmap.h"
 #include "models/task.h"
@@ -17,8 +17,6 @@ bool is_absent(const Mm& mm, PageIndex start, PageIndex end) {
   const PageTable::Run run = mm.page_table.run_at(start, end);
   return run.state == PageState::absent && run.end == end;
 }
-
-Folio folio_of(int order) { return {static_cast<std::uint8_t>(order), order >= kPmdOrder}; }
 
 // Clearing is most of it: by the 2 MiB from the PMD's order on, and between the two a page's fault with the clearing of
 // the others.
@@ -37,15 +35,10 @@ sim::Nanoseconds cost_of(Task& current, int order) {
 
 // clear_huge_page, and what is around it. `current` has settled before and after.
 void clear(Task& current, Mm& mm, const Folio& folio, PageIndex start) {
-  Kernel& kernel = current.kernel();
-  kernel.clear_bandwidth.begin();
-  const sim::Nanoseconds least = kernel.clear_bandwidth.least_for_page() * folio.pages().count();
-  mm.populating.push_back({&current, start, start + folio.pages()});
+  begin_clearing(current, mm, start, start + folio.pages());
+  const sim::Nanoseconds least = current.kernel().clear_bandwidth.least_for_page() * folio.pages().count();
   current.work(std::max(least, cost_of(current, folio.order)));
-  current.settle();
-  kernel.clear_bandwidth.end();
-  lock_lruvec(current, PageCount(1));
-  std::erase_if(mm.populating, [&](const Populating& each) { return each.task == &current; });
+  end_clearing(current, mm, PageCount(1));
 }
 
 }  // namespace

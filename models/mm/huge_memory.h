@@ -30,8 +30,7 @@ struct Vma;
 
 /// Allocates, clears and maps the folio of 2^order pages around `page` as `to`. Returns false, without doing anything,
 /// if memory has none. Where a fault of another thread was faster, or is about to be, the folio has been
-/// cleared in vain. `current` has settled on
-/// return.
+/// cleared in vain. `current` has settled on return.
 [[nodiscard]] bool map_folio(Task& current, Mm& mm, const Vma& vma, PageIndex page, int order, PageState to);
 
 /// hugetlb_vm_op_split: whether `vma` can be cut at `at`. Huge pages of hugetlb cannot.

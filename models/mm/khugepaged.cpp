@@ -13,7 +13,7 @@ namespace models {
 
 namespace {
 
-constexpr Folio kHugePage{kPmdOrder, true};
+constexpr Folio kHugePage = folio_of(kPmdOrder);
 
 struct HugeRange {
   PageIndex start;
@@ -101,7 +101,7 @@ int collapse_range(Task& current, Mm& mm, const HugeRange& range) {
 
 int madvise_collapse(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   int first_error = 0;
-  PageIndex next = kHugePage.start(start + kHugePage.pages() - PageCount(1));
+  PageIndex next = kHugePage.first_from(start);
   for (; next + kHugePage.pages() <= end; next = next + kHugePage.pages()) {
     const int error = collapse_range(current, mm, {next, next + kHugePage.pages()});
     if (first_error == 0) first_error = error;

@@ -39,9 +39,8 @@ bool can_madv_lru_vma(const Vma& vma) { return !vma.flags.locked && !vma.flags.h
 // Calls `each` with the parts of [start, end) that lie in one page table.
 template <class Each>
 void for_each_table(PageIndex start, PageIndex end, Each each) {
-  const std::int64_t size = kPagesPerTable.count();
   for (PageIndex page = start; page < end;) {
-    const PageIndex stop = std::min(end, PageIndex((page.index() / size + 1) * size));
+    const PageIndex stop = std::min(end, end_of_table(page));
     each(page, stop);
     page = stop;
   }
@@ -195,10 +194,7 @@ int madvise_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, Advi
     if (!may_be_populated(current.kernel(), mm, *vma, advice)) return -EINVAL;
     const PageIndex stop = std::min(vma->end, end);
     page = faultin_vma_page_range(current, mm, *vma, page, stop);
-    if (page == stop) continue;
-    mm.mmap_sem.up_read(current);
-    wait_for_page(current, mm, *vma, page);
-    mm.mmap_sem.down_read(current);
+    if (page < stop) wait_without_mmap_sem(current, mm, *vma, page);
   }
   return 0;
 }

@@ -164,6 +164,12 @@ void wait_for_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
   read_page(current, mm, vma, page);
 }
 
+void wait_without_mmap_sem(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
+  mm.mmap_sem.up_read(current);
+  wait_for_page(current, mm, vma, page);
+  mm.mmap_sem.down_read(current);
+}
+
 FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io,
                              const sim::Distribution& cost) {
   PageState state = state_of(mm, page);

@@ -36,6 +36,8 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
 /// What a fault that is to be retried does first, with no lock held: reads `page` and its neighbours in `vma` into
 /// memory, if nobody else has meanwhile.
 void wait_for_page(Task& current, Mm& mm, const Vma& vma, PageIndex page);
+/// The same for who holds mmap_sem for read: it is given up meanwhile.
+void wait_without_mmap_sem(Task& current, Mm& mm, const Vma& vma, PageIndex page);
 
 /// Begins to read what is absent of [start, end), a readahead window of it at most, and does not wait for it (only for
 /// room in the device's queue). Precondition: the pages are a file's.

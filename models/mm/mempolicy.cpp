@@ -29,9 +29,7 @@ int lookup_node(Task& current, Mm& mm, PageIndex page) {
     if (vma == nullptr || vma->flags.io_pfnmap) return -EFAULT;
     const PageIndex next = page + PageCount(1);
     if (get_user_pages(current, mm, *vma, page, next, io, NewPages::as_vma_has_it) == next) return 0;
-    mm.mmap_sem.up_read(current);
-    wait_for_page(current, mm, *vma, page);
-    mm.mmap_sem.down_read(current);
+    wait_without_mmap_sem(current, mm, *vma, page);
   }
 }
 

@@ -15,9 +15,8 @@ namespace {
 // mincore_pte_range and mincore_unmapped_range, a page table at a time, of which one look is enough if one entry maps
 // it. The answers themselves are nobody's business.
 void walk(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
-  const std::int64_t table = kPagesPerTable.count();
   for (PageIndex page = start; page < end;) {
-    const PageIndex stop = std::min(end, PageIndex((page.index() / table + 1) * table));
+    const PageIndex stop = std::min(end, end_of_table(page));
     const bool whole = mm.page_table.folios_at(page, stop).folio.whole;
     current.work(current.kernel().costs.mincore_page * (whole ? 1 : (stop - page).count()));
     page = stop;

@@ -289,9 +289,7 @@ void walk_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end, cons
     if (meant && !vma->flags.io_pfnmap) {
       const PageIndex reached = walk(*vma, page, stop);
       if (reached < stop) {  // a page has to be read: not under the lock
-        mm.mmap_sem.up_read(current);
-        wait_for_page(current, mm, *vma, reached);
-        mm.mmap_sem.down_read(current);
+        wait_without_mmap_sem(current, mm, *vma, reached);
         done = PageCount(0);
         page = reached;
         continue;

@@ -187,8 +187,7 @@ OwnerId Mm::owner_of(PageIndex page) const {
 }
 
 PageIndex Mm::get_unmapped_area(PageCount pages, int order) {
-  const Folio aligned{static_cast<std::uint8_t>(order)};
-  const PageIndex start = aligned.start(next_unmapped_ + aligned.pages() - PageCount(1));
+  const PageIndex start = folio_of(order).first_from(next_unmapped_);
   next_unmapped_ = start + pages + PageCount(1);
   return start;
 }

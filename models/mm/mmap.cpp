@@ -81,18 +81,8 @@ void unmap_region(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
   if (zapped > PageCount(0)) flush_tlb_mm(current, mm);
 }
 
-// What each VMA but the first costs, which is part of the call: vma_start_write and a store into the tree of what is
-// detached, then, behind the zap, its anon_vma, policy, file and itself (remove_vma).
+// vma_start_write and a store into the tree of what is detached, for each VMA but the first, which is part of the call.
 sim::Nanoseconds detach_cost(const Costs& costs) { return costs.munmap_vma / 2; }
-sim::Nanoseconds free_cost(const Costs& costs) { return costs.munmap_vma - detach_cost(costs); }
-
-// remove_vma_list. mmap_sem must be held, in either mode.
-void remove_vmas(Task& current, const std::vector<VmaPointer>& vmas) {
-  const auto count = static_cast<std::int64_t>(vmas.size());
-  current.work(free_cost(current.kernel().costs) * (count - 1));
-  current.settle();
-  vm_area_free(current.kernel(), count);
-}
 
 // Before 6.5 a stack above may grow under read mode, into what is being unmapped: then there is no downgrade.
 bool may_downgrade(Task& current, const Mm& mm, PageIndex end) {
@@ -102,6 +92,13 @@ bool may_downgrade(Task& current, const Mm& mm, PageIndex end) {
 }
 
 }  // namespace
+
+void remove_vmas(Task& current, std::int64_t count, std::int64_t paid_for) {
+  const Costs& costs = current.kernel().costs;
+  current.work((costs.munmap_vma - detach_cost(costs)) * paid_for);
+  current.settle();
+  vm_area_free(current.kernel(), count);
+}
 
 int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgrade) {
   if (is_free(mm, start, end)) {
@@ -121,7 +118,8 @@ int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgr
   if (downgrade) mmap_write_downgrade(current, mm);
   unmap_region(current, mm, vmas);
   enter_part(current, Phase::munmap);
-  remove_vmas(current, vmas);
+  const auto count = static_cast<std::int64_t>(vmas.size());
+  remove_vmas(current, count, count - 1);
   return downgrade ? kDowngraded : 0;
 }
 
@@ -210,18 +208,22 @@ int sys_mmap(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags fl
   return error;
 }
 
-int sys_munmap(Task& current, Mm& mm, PageIndex start, PageCount pages) {
-  const bool downgrade = current.kernel().policy.munmap.mode == HoldMode::downgrade;
-  current.enter(Phase::munmap);
-  current.work(current.kernel().costs.system_call);
-  mmap_write_lock(current, mm);
-  const int result = do_munmap(current, mm, start, start + pages, downgrade);
+bool munmap_downgrades(const Task& current) { return current.kernel().policy.munmap.mode == HoldMode::downgrade; }
+
+int unlock_after_munmap(Task& current, Mm& mm, int result) {
   if (result == kDowngraded) {
     mm.mmap_sem.up_read(current);
     return 0;
   }
   mmap_write_unlock(current, mm);
   return result;
+}
+
+int sys_munmap(Task& current, Mm& mm, PageIndex start, PageCount pages) {
+  current.enter(Phase::munmap);
+  current.work(current.kernel().costs.system_call);
+  mmap_write_lock(current, mm);
+  return unlock_after_munmap(current, mm, do_munmap(current, mm, start, start + pages, munmap_downgrades(current)));
 }
 
 }  // namespace models

@@ -11,6 +11,8 @@
 // Anonymous mappings only; freeing page tables is part of the fixed cost. Validated by tests/models/mm/mmap_test.cpp.
 #pragma once
 
+#include <cstdint>
+
 #include "models/spec/page.h"
 
 namespace models {
@@ -40,6 +42,13 @@ int sys_munmap(Task& current, Mm& mm, PageIndex start, PageCount pages);
 /// before, or, if `downgrade` and there was anything to unmap, kDowngraded with it held for read.
 inline constexpr int kDowngraded = 1;
 int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgrade);
+/// remove_vma, behind the zap: anon_vma, policy, file and the object of each of `count` VMAs; what that takes is
+/// charged for `paid_for` of them. Settles.
+void remove_vmas(Task& current, std::int64_t count, std::int64_t paid_for);
+/// Whether munmap and brk ask for that under the policy.
+[[nodiscard]] bool munmap_downgrades(const Task& current);
+/// Gives up what do_munmap has left held. Returns what the call does.
+int unlock_after_munmap(Task& current, Mm& mm, int result);
 
 /// Unmaps what is mapped in the range and maps it anew; a VM_LOCKED mapping is populated under the policy's `grow`
 /// mode. Returns 0, -ENOMEM (too many VMAs), or -EAGAIN: the range changed in the window. mmap_sem must be held for

@@ -18,11 +18,9 @@ namespace {
 // move_vma wants room for the new VMA and for what is left at both ends of the old one.
 constexpr std::size_t kRoomInMap = 3;
 
-PageCount into_table(PageIndex page) { return PageCount(page.index() % kPagesPerTable.count()); }
-
 // The pages from `from` on that are moved under one page table's locks, at either place (get_extent).
 PageCount extent(PageIndex from, PageIndex to, PageCount left) {
-  return std::min({left, kPagesPerTable - into_table(from), kPagesPerTable - into_table(to)});
+  return std::min({left, end_of_table(from) - from, end_of_table(to) - to});
 }
 
 // Entries that are not empty: pages that are there, and swap entries.

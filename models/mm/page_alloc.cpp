@@ -28,8 +28,8 @@ void lock_for(Task& current, sim::Time& free_at, sim::Nanoseconds hold) {
 
 // zone->lock is a queue of those who refill.
 void lock_zone(Task& current) {
-  const Kernel& kernel = current.kernel();
-  lock_for(current, current.kernel().zone.lock_free_at, kernel.costs.zone_lock);
+  Kernel& kernel = current.kernel();
+  lock_for(current, kernel.zone.lock_free_at, kernel.costs.zone_lock);
 }
 
 // rmqueue, where the watermark `is_met`; it is not looked at again under zone->lock. Returns whether there was a page.
@@ -243,8 +243,8 @@ void Zone::drain_per_cpu_lists(sim::Time now) {
 }
 
 void lock_lruvec(Task& current, PageCount pages) {
-  const Kernel& kernel = current.kernel();
-  lock_for(current, current.kernel().zone.lru_lock_free_at, kernel.costs.lruvec_lock * pages.count());
+  Kernel& kernel = current.kernel();
+  lock_for(current, kernel.zone.lru_lock_free_at, kernel.costs.lruvec_lock * pages.count());
 }
 
 void alloc_page(Task& current) {

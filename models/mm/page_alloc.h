@@ -141,6 +141,7 @@ void lock_lruvec(Task& current, PageCount pages);
 void alloc_page(Task& current);
 /// The same, a page before each of these steps of CPU time.
 void alloc_pages(Task& current, std::span<const sim::Nanoseconds> steps);
+
 /// Whether an allocation that may fail reclaims for itself before it does.
 enum class FolioReclaim {
   none,    ///< GFP_TRANSHUGE_LIGHT

@@ -11,13 +11,6 @@ namespace models {
 
 namespace {
 
-PageIndex start_of_table(PageIndex page) {
-  const std::int64_t size = kPagesPerTable.count();
-  return PageIndex(page.index() / size * size);
-}
-
-PageIndex end_of_table(PageIndex page) { return start_of_table(page) + kPagesPerTable; }
-
 void work_for_each(Task& current, PageCount pages, const sim::Distribution* cost) {
   if (cost != nullptr) current.work_for_each(pages, *cost, Purpose::pages);
 }
@@ -27,12 +20,6 @@ void forget_swapped(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end) {
   if (is_file_backed(kernel, mm, start)) return;
   change_pages(kernel, mm, start, end, PageState::swapped, PageState::absent);
   change_pages(kernel, mm, start, end, PageState::cached, PageState::absent);
-}
-
-// Pages from `page` on that one entry of a PMD or PUD maps, all of them in the same state; 0: each has its own.
-int whole_order(const Mm& mm, PageIndex page) {
-  const Folio folio = mm.page_table.folios_at(page, page + PageCount(1)).folio;
-  return folio.whole ? folio.order : 0;
 }
 
 // How many folios [start, end) has a part of. Precondition: they are alike.
@@ -113,8 +100,7 @@ class Walk {
   // entry to free.
   void change(const Stretch& taken) {
     current_.settle();
-    lock_lruvec(current_, PageCount(taken.folio.order == 0 ? (taken.end - taken.start).count()
-                                                           : folios_in(taken.folio, taken.start, taken.end)));
+    lock_lruvec(current_, PageCount(folios_in(taken.folio, taken.start, taken.end)));
     const Stretch all = widened(taken);
     if (all.start < all.end)
       changed_ += change_pages(current_.kernel(), mm_, all.start, all.end, taken.state, step_.to);
@@ -148,10 +134,10 @@ PageCount look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageI
       page = run.end;
       continue;
     }
-    if (const int order = mm.page_table.has_folios() ? whole_order(mm, page) : 0; order > 0) {
+    if (const Folio folio = mm.page_table.folios_at(page, page + PageCount(1)).folio; folio.whole) {
       current.work(look.huge);
-      all += pages_of_order(order);
-      page = Folio{static_cast<std::uint8_t>(order)}.end(page);
+      all += folio.pages();
+      page = folio.end(page);
       continue;
     }
     const PageIndex first = std::max(start, start_of_table(page));

@@ -48,10 +48,7 @@ int gup_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end) {
     if (vma == nullptr || vma->start > page || vma->flags.io_pfnmap) return -EFAULT;
     const PageIndex stop = end_of_gup_batch(*vma, page, std::min(end, vma->end));
     page = get_user_pages(current, mm, *vma, page, stop, io, NewPages::as_vma_has_it);
-    if (page == stop) continue;
-    mm.mmap_sem.up_read(current);
-    wait_for_page(current, mm, *vma, page);
-    mm.mmap_sem.down_read(current);
+    if (page < stop) wait_without_mmap_sem(current, mm, *vma, page);
   }
   return 0;
 }

@@ -235,8 +235,7 @@ bool pagemap_chunk(Task& current, Mm& target, PageIndex& address, bool& next_vma
   const VmaPointer vma = target.find_vma(address);
   if (vma != nullptr) {
     const PageIndex start = std::max(address, vma->start);
-    const std::int64_t number = start.index() / kPagesPerTable.count();
-    const PageIndex end = std::min(vma->end, PageIndex((number + 1) * kPagesPerTable.count()));
+    const PageIndex end = std::min(vma->end, end_of_table(start));
     const sim::Nanoseconds table = costs.batched_pte * kPagesPerTable.count();  // an entry of the file for each page
     look_at_page_range(current, target, start, end,
                        {.entry = costs.proc_smaps_page, .huge = costs.proc_smaps_huge + table});

@@ -57,6 +57,12 @@ class PageIndex {
 /// Pages under one page table (PTRS_PER_PTE on x86-64): what a walk does becomes visible to others so many at a time.
 inline constexpr PageCount kPagesPerTable{512};
 
+/// Where the page table that has the entry of `page` begins, and the first page beyond it.
+constexpr PageIndex start_of_table(PageIndex page) {
+  return PageIndex(page.index() / kPagesPerTable.count() * kPagesPerTable.count());
+}
+constexpr PageIndex end_of_table(PageIndex page) { return start_of_table(page) + kPagesPerTable; }
+
 /// Orders of folios on x86-64: what one entry of a PMD (HPAGE_PMD_ORDER) or of a PUD maps.
 inline constexpr int kPmdOrder = 9;
 inline constexpr int kPudOrder = 18;
@@ -72,8 +78,13 @@ struct Folio {
   /// Where the one that `page` is in begins.
   [[nodiscard]] constexpr PageIndex start(PageIndex page) const { return PageIndex(page.index() >> order << order); }
   [[nodiscard]] constexpr PageIndex end(PageIndex page) const { return start(page) + pages(); }
+  /// Where the first one begins that does so at `page` or behind it.
+  [[nodiscard]] constexpr PageIndex first_from(PageIndex page) const { return start(page + pages() - PageCount(1)); }
   bool operator==(const Folio&) const = default;
 };
+
+/// One of 2^order pages as a fault maps it: by one entry where there is one that large.
+constexpr Folio folio_of(int order) { return {static_cast<std::uint8_t>(order), order >= kPmdOrder}; }
 
 /// Where a page of an address space is.
 enum class PageState : std::uint8_t {
