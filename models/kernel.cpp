@@ -26,6 +26,7 @@ Kernel::Kernel(sim::Engine& the_engine, const Machine& machine, const Policy& th
 
 void Kernel::out_of_memory(Task& current) {
   outcome = Outcome::out_of_memory;
+  if (at_out_of_memory) at_out_of_memory();
   engine.stop();
   current.block(Cause::sleep);
   std::abort();  // nobody gets a turn after stop()

@@ -1,6 +1,7 @@
 // The kernel that the tasks of a run share: what every path needs besides its own arguments.
 #pragma once
 
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -46,6 +47,7 @@ struct Kernel {
   Observer observer;
   Measurement measurement;
   Outcome outcome = Outcome::completed;
+  std::function<void()> at_out_of_memory;  ///< called when that ends the run, while everybody is still where they are
 
   // Owners of pages that have no address of their own.
   OwnerId streamed;      ///< what nobody will touch again: page cache read once, memory that its owner has done with

@@ -10,6 +10,7 @@
 
 #include "models/kernel.h"
 #include "models/mm/mm.h"
+#include "models/mm/mmap_lock.h"
 #include "models/mm/rmap.h"
 #include "models/mm/vmscan.h"
 #include "models/spec/competitors.h"
@@ -146,11 +147,19 @@ struct Process {
     return before->anon_vma;
   }
 
+  /// The lock of user space of that name.
+  Rwsem& mutex(const std::string& name, const Kernel& kernel, std::uint64_t seed) {
+    const Rwsem::Settings settings{RwsemFlavour::writer_steal, kernel.cpus.spec().tick, seed, mm.name(),
+                                   LockKind::mutex};
+    return mutexes.try_emplace(name, name, kernel.costs, settings).first->second;
+  }
+
   [[nodiscard]] Workplace workplace(ClassRecord& record, CallRecords& calls, int threads) {
     return {mm, regions, first_region, record, calls, threads};
   }
 
   Mm mm;
+  std::map<std::string, Rwsem> mutexes;  // of user space
   std::map<std::string, Region> regions;
   Region first_region{};  // what remote readers look at
 };
@@ -158,7 +167,8 @@ struct Process {
 struct Class {
   std::string name;
   ClassRecord record;
-  CallRecords calls;  // of a locker
+  bool locker = false;
+  CallRecords calls;
   std::vector<const Task*> tasks;
 };
 
@@ -181,6 +191,9 @@ class Simulation {
       processes_.emplace_back(spec, kernel_, scenario.machine.thp, scenario.seed);
     background_.emplace(kernel_);
     begin_warm_up();
+    kernel_.at_out_of_memory = [this] {
+      if (!result_) result_ = collect();
+    };
     kernel_.observer = std::move(observer);
     add_system_tasks();
     for (const ProcessSpec& process : scenario.processes) {
@@ -193,7 +206,7 @@ class Simulation {
     const auto began = std::chrono::steady_clock::now();
     engine_.run();
     Result result = result_ ? std::move(*result_) : collect();
-    for (std::size_t index = 0; index < classes_.size(); ++index) add_samples(classes_[index], result.classes[index]);
+    for (std::size_t index = 0; index < classes_.size(); ++index) add_samples(classes_[index], sim::Time{result.sim_time}, result.classes[index]);
     result.cool_down = engine_.now().time_since_epoch() - result.sim_time;
     result.events = engine_.events();
     result.wall = std::chrono::steady_clock::now() - began;
@@ -202,6 +215,7 @@ class Simulation {
 
  private:
   void begin_warm_up() {
+    if (!scenario_.warm_up) return;
     constexpr int kAtMostOneIn = 10;
     const auto latest =
         scenario_.duration ? std::optional(sim::Time{*scenario_.duration / kAtMostOneIn}) : std::nullopt;
@@ -238,12 +252,14 @@ class Simulation {
     Class& members = classes_.emplace_back();
     members.name = thread.name;
     members.record.counts_warm_up = comes_once(thread);
+    members.locker = std::holds_alternative<LockerSpec>(thread.run);
     const Workplace at =
         process_named(target_of(process, thread)).workplace(members.record, members.calls, thread.count);
-    const Mm& own_mm = process_named(process.name).mm;
+    Process& own = process_named(process.name);
     for (int member = 0; member < thread.count; ++member) {
       Task& task = add_member(process, thread, at, class_id, member);
-      task.set_mm(own_mm);
+      task.set_mm(own.mm);
+      if (!thread.mutex.empty()) task.set_mutex(own.mutex(thread.mutex, kernel_, scenario_.seed));
       members.tasks.push_back(&task);
       if (makes_requests(thread) && !comes_once(thread)) kernel_.measurement.add_thread();
     }
@@ -288,7 +304,7 @@ class Simulation {
     throw std::logic_error("no process named " + name);
   }
 
-  Result collect() const {
+  Result collect() {
     Result result;
     result.scenario = scenario_.name;
     result.policy = kernel_.policy.name;
@@ -297,16 +313,38 @@ class Simulation {
     result.sim_time = engine_.now().time_since_epoch();
     result.warm_up = std::min(engine_.now(), kernel_.measurement.warm_up_end()).time_since_epoch();
     for (const Class& each : classes_) result.classes.push_back(collect(each));
-    for (const Process& process : processes_) {
-      const Mm& mm = process.mm;
-      if (mm.mmap_sem.statistics().read.acquisitions + mm.mmap_sem.statistics().write.acquisitions == 0) continue;
-      result.locks.push_back({mm.name(), mm.mmap_sem.statistics(), mm.vma_changed, mm.eagain, mm.vma_change_missed});
-      sim::TimeSeries& queue = result.locks.back().statistics.queue;
-      queue = queue.until(engine_.now());
+    for (Process& process : processes_) {
+      collect_locks(process, result.locks);
+      add_open_waits(process, result.classes);
     }
     result.memory = collect_memory();
     result.preemptions = kernel_.cpus.preemptions();
     return result;
+  }
+
+  void collect_locks(Process& process, std::vector<LockResult>& locks) {
+    Mm& mm = process.mm;
+    if (!mm.mmap_sem.statistics().asked.empty()) {
+      locks.push_back({mm.name(), "", statistics_of(mm.mmap_sem), mm.vma_changed, mm.eagain, mm.vma_change_missed});
+    }
+    for (auto& [name, mutex] : process.mutexes) locks.push_back({mm.name(), name, statistics_of(mutex)});
+  }
+
+  RwsemStatistics statistics_of(Rwsem& lock) {
+    RwsemStatistics statistics = lock.statistics_with_waiters(engine_.now());
+    statistics.queue = statistics.queue.until(engine_.now());
+    return statistics;
+  }
+
+  // What those who wait at this moment have waited for: their ledgers learn of it when the wait is over.
+  void add_open_waits(Process& process, std::vector<ClassResult>& classes) {
+    const auto add = [&](const Task& task, const LockWait& wait) {
+      if (task.class_id() < 0) return;
+      classes[static_cast<std::size_t>(task.class_id())].lock_waits[wait.blame] += wait.to - wait.from;
+    };
+    process.mm.mmap_sem.for_each_open_wait(engine_.now(), add);
+    for (auto& [name, mutex] : process.mutexes) mutex.for_each_open_wait(engine_.now(), add);
+    for_each_open_vma_wait(process.mm, engine_.now(), add);
   }
 
   MemoryResult collect_memory() const {
@@ -331,22 +369,28 @@ class Simulation {
   ClassResult collect(const Class& members) const {
     ClassResult result;
     result.name = members.name;
+    result.locker = members.locker;
     result.open_loop = members.record.open_loop();
     result.unfinished = members.record.unfinished(engine_.now());
     result.calls = members.calls;
     for (const Task* task : members.tasks) {
       const TimeByCause spent = task->ledger().read(engine_.now());
-      result.cpu +=
-          spent[static_cast<std::size_t>(Cause::cpu)] + spent[static_cast<std::size_t>(Cause::direct_reclaim)];
+      for (std::size_t cause = 0; cause < kCauseCount; ++cause) result.time[cause] += spent[cause];
+      for (const auto& [blame, time] : task->ledger().lock_times()) result.lock_waits[blame] += time;
+      result.spin += task->spin_time();
       result.involuntary_switches += task->involuntary_switches();
     }
     return result;
   }
 
-  static void add_samples(const Class& members, ClassResult& result) {
+  // After the cool-down of a run that ended at `end`.
+  void add_samples(const Class& members, sim::Time end, ClassResult& result) const {
     result.warm_up = members.record.warm_up;
     result.cut_off = members.record.left;
+    const auto oldest = members.record.oldest_in_service();
+    if (oldest && *oldest <= end) result.longest_cut_off = engine_.now() - *oldest;
     result.worst = members.record.worst.requests();
+    result.longest_warm_up = members.record.longest_warm_up;
     for (std::size_t phase = 0; phase < kPhaseCount; ++phase) {
       const Samples& samples = members.record.during[phase];
       if (!samples.latency().empty()) result.during.emplace(static_cast<Phase>(phase), samples);

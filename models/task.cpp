@@ -103,23 +103,30 @@ void Task::block(Cause cause, std::optional<sim::Time> timeout) {
 bool Task::spin(Cause cause, std::optional<sim::Time> until) {
   settle();
   charge(cause, engine_.now());
+  spins_since_ = engine_.now();
   const bool must_yield = cpus_.spin(*this, until);
+  spin_time_ = spin_time();
+  spins_since_.reset();
   charge(work_cause_, engine_.now());
   return must_yield;
 }
 
+sim::Nanoseconds Task::spin_time() const {
+  return spin_time_ + (spins_since_ ? engine_.now() - *spins_since_ : sim::Nanoseconds{0});
+}
+
 void Task::charge(Cause cause, sim::Time at) {
-  if (holding_ != nullptr) holding_->charge_waits(engine_.now());
+  for_each_held([&](Rwsem& held) { held.charge_waits(engine_.now()); });
   ledger_.charge(cause, at);
   if (kernel_.observer.cause) kernel_.observer.cause(*this, cause, at);
 }
 
 void Task::lost_cpu(bool involuntary) {
-  if (holding_ != nullptr) holding_->holder_lost_cpu(*this, involuntary);
+  for_each_held([&](Rwsem& held) { held.holder_lost_cpu(*this, involuntary); });
 }
 
 void Task::got_cpu(sim::Time start) {
-  if (holding_ != nullptr) holding_->holder_got_cpu(*this, start);
+  for_each_held([&](Rwsem& held) { held.holder_got_cpu(*this, start); });
 }
 
 void Task::wake(const Task& waker) {
@@ -140,7 +147,7 @@ void Task::report_phases_to(PhaseLog& log) {
 
 void Task::enter(Phase phase) {
   const sim::Time now = settle();
-  if (holding_ != nullptr) holding_->charge_waits(now);
+  for_each_held([&](Rwsem& held) { held.charge_waits(now); });
   phase_ = phase;
   if (kernel_.observer.phase) kernel_.observer.phase(*this);
   if (phase_log_ != nullptr) phase_log_->enter(phase, now, phase_reporter_);

@@ -90,6 +90,8 @@ class Task {
   /// Stays on the CPU until `until` or until somebody calls stop_spinning(), charging `cause` meanwhile. Returns
   /// earlier, and true, when others should have the CPU.
   bool spin(Cause cause, std::optional<sim::Time> until = std::nullopt);
+  /// CPU time that went into spinning, up to now.
+  [[nodiscard]] sim::Nanoseconds spin_time() const;
   /// Ends the spin of a task that spins.
   void stop_spinning() { cpus_.stop_spinning(*this); }
   [[nodiscard]] bool on_cpu() const { return sched_.on_cpu; }
@@ -107,9 +109,12 @@ class Task {
   /// A log that is told of every enter(): for the locker, whose phases the others are measured by.
   void report_phases_to(PhaseLog& log);
 
-  /// The semaphore it holds, if any: told when the task's phase changes, so that waits are charged to the right one,
-  /// and when it loses its CPU, so that nobody spins on it.
-  void set_holding(Rwsem* rwsem) { holding_ = rwsem; }
+  /// The semaphore of that kind it holds, if any: told when the task's phase changes, so that waits are charged to the
+  /// right one, and when it loses its CPU, so that nobody spins on it.
+  void set_holding(LockKind kind, Rwsem* rwsem) { holding_[kind == LockKind::mutex ? 1 : 0] = rwsem; }
+  /// The mutex of user space that it takes around its system calls; null: none.
+  [[nodiscard]] Rwsem* mutex() const { return mutex_; }
+  void set_mutex(Rwsem& mutex) { mutex_ = &mutex; }
 
   /// CPU time from here on is charged to `cause` (cpu or direct_reclaim). Returns the cause before.
   Cause charge_work_to(Cause cause);
@@ -126,6 +131,12 @@ class Task {
   friend class Cpus;
 
   void pay();
+  template <class Do>
+  void for_each_held(Do what) const {
+    for (Rwsem* const held : holding_) {
+      if (held != nullptr) what(*held);
+    }
+  }
   void wake_by(const Task* waker);
   /// From `at` on its time goes to `cause`. Whoever waits for what it holds is charged first, for what it did until
   /// now.
@@ -167,7 +178,10 @@ class Task {
   PhaseLog* phase_log_ = nullptr;
   bool asleep_ = false;
   int phase_reporter_ = 0;  // its number in the log
-  Rwsem* holding_ = nullptr;
+  std::array<Rwsem*, 2> holding_{};  // mmap_sem, a mutex
+  Rwsem* mutex_ = nullptr;
+  sim::Nanoseconds spin_time_{};  // but for the spin that it is in
+  std::optional<sim::Time> spins_since_;
   Sched sched_;
   std::array<sim::Stream, kPurposeCount> streams_;
   sim::Event timer_;

@@ -123,6 +123,16 @@ std::vector<Histogram::Bucket> Histogram::buckets() const {
   return result;
 }
 
+std::map<Nanoseconds, std::uint64_t> Histogram::by_power_of_two() const {
+  std::map<Nanoseconds, std::uint64_t> octaves;
+  for (std::uint32_t index = 0; index < counts_.size(); ++index) {
+    // No bucket reaches across a power of two.
+    const auto octave = static_cast<std::int64_t>(std::bit_floor(lowest_in(index)));
+    if (counts_[index] > 0) octaves[Nanoseconds{octave}] += counts_[index];
+  }
+  return octaves;
+}
+
 Histogram::Sparse Histogram::sparse() const {
   if (empty()) return {};
   Sparse result;

@@ -12,6 +12,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -79,6 +80,12 @@ class Histogram {
   /// The arithmetic mean in nanoseconds: the exact sum divided by the count. Precondition: not empty.
   [[nodiscard]] double mean() const;
 
+  /// The exact sum of the samples. Precondition: it is at most Nanoseconds::max().
+  [[nodiscard]] Nanoseconds total() const {
+    assert(sum_ <= static_cast<Wide>(Nanoseconds::max().count()));
+    return Nanoseconds{static_cast<std::int64_t>(sum_)};
+  }
+
   /// The highest value that the histogram cannot tell from the ceil(quantile * count)-th least sample (the
   /// least one for quantile 0), but never more than max(): at most 0.1 % above that sample, never below it,
   /// and exactly max() for quantile 1. Quantiles are read to 12 decimals, so 0.999 means 999 of 1000 samples
@@ -96,6 +103,8 @@ class Histogram {
 
   /// The buckets that are not empty, from the lowest on.
   [[nodiscard]] std::vector<Bucket> buckets() const;
+  /// How many samples lie from a power of two up to the next, by that power; 0 for those of 0. None that has no samples.
+  [[nodiscard]] std::map<Nanoseconds, std::uint64_t> by_power_of_two() const;
   /// The contents in a form to store; from_sparse() is the way back.
   [[nodiscard]] Sparse sparse() const;
 

@@ -2,7 +2,10 @@
 // judgement, with its reason. What changes one changes words and ranks, never a figure.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+
+#include "sim/time.h"
 
 namespace experiments::judgement {
 
@@ -21,6 +24,11 @@ inline constexpr double kLeastOfTheTail = 0.9;
 /// The slowest of a class are worth a line where they took ten times the CPU that they needed: work alone does not
 /// explain them, even if it varies severalfold.
 inline constexpr int kMostlyWaits = 10;
+/// What is called a stall takes a millisecond at least: people notice it, and nobody plans for it in a page fault or a
+/// system call that maps ...
+inline constexpr sim::Nanoseconds kStall = std::chrono::milliseconds{1};
+/// ... and a hundred times what is usual in its class.
+inline constexpr int kStallOfMedians = 100;
 /// A cause is named from a twentieth of the time on. What is left out then is at most 5 % a piece, and a line stays one
 /// that can be read.
 inline constexpr double kWorthNaming = 0.05;
@@ -63,6 +71,8 @@ inline constexpr double kAtTheCostOf = kPlainChange;
 inline constexpr int kLessOften = 10;
 /// About ten times the weight of nice 0 (sched_prio_to_weight: 9548 to 1024), and what an administrator would dare.
 inline constexpr int kHigherPriority = -10;
+/// A call is worth cutting where that makes four pieces of it.
+inline constexpr int kPieces = 4;
 /// The lowest priority there is (MAX_NICE).
 inline constexpr int kLowestPriority = 19;
 /// Populate in batches of the pages under one page table: 2 MiB.

@@ -6,12 +6,16 @@
 
 #include <fmt/color.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 namespace experiments {
 
@@ -24,10 +28,28 @@ std::string bold(const std::string& text) {
 }
 
 std::size_t page_width() {
-  constexpr std::size_t kWidePage = 200;
-  winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kWidePage;
-  return size.ws_col;
+  constexpr std::size_t kPage = 80;
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
+    winsize size{};
+    if (ioctl(stream, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  }
+  const char* const columns = std::getenv("COLUMNS");
+  const int said = columns == nullptr ? 0 : std::atoi(columns);
+  return said > 0 ? static_cast<std::size_t>(said) : kPage;
+}
+
+std::string wrapped(const std::string& text, std::size_t width, std::size_t column) {
+  constexpr std::size_t kLeast = 20;
+  const std::size_t room = width > column + kLeast ? width - column : kLeast;
+  std::istringstream words(text);
+  std::string line;
+  std::vector<std::string> lines;
+  for (std::string word; words >> word;) {
+    if (!line.empty() && line.size() + 1 + word.size() > room) lines.push_back(std::exchange(line, ""));
+    line += (line.empty() ? "" : " ") + word;
+  }
+  lines.push_back(line);
+  return fmt::format("{}\n", fmt::join(lines, "\n" + std::string(column, ' ')));
 }
 
 void tell(const std::string& text) noexcept {

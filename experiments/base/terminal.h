@@ -12,8 +12,12 @@ namespace experiments {
 [[nodiscard]] bool colour_wanted();
 /// `text` in bold on a terminal.
 [[nodiscard]] std::string bold(const std::string& text);
-/// The width of the terminal, or of a wide page if it is none.
+/// The width of the terminal; where standard output is none, that of the one behind standard error (`| less`, `| tee`),
+/// or what COLUMNS says, or 80.
 [[nodiscard]] std::size_t page_width();
+/// `text` broken between words where a line of `width` would not hold it, every line after the first behind `column`
+/// blanks. Ends with a newline.
+[[nodiscard]] std::string wrapped(const std::string& text, std::size_t width, std::size_t column = 0);
 
 /// Says something on standard error. Never fails: where nobody can be told, work goes on.
 void tell(const std::string& text) noexcept;

@@ -20,6 +20,7 @@
 #include "experiments/compare/comparison.h"
 #include "experiments/compare/hgrm_file.h"
 #include "experiments/compare/run_report.h"
+#include "experiments/compare/stalls.h"
 #include "experiments/compare/verdict.h"
 #include "experiments/run/coarse_histogram.h"
 #include "experiments/run/execute.h"
@@ -132,7 +133,8 @@ Json json_of(const Comparison& comparison, const CommandLine& line, const std::v
 }
 
 void print(const Comparison& comparison, std::chrono::duration<double> wall) {
-  fmt::print("{}\n{}\n", heading(comparison.scenario()), table(comparison, page_width()));
+  fmt::print("{}\n{}{}\n", heading(comparison.scenario()), hidden_stalls(comparison),
+             table(comparison, page_width()));
   if (const std::string blame = blame_lines(comparison); !blame.empty()) {
     fmt::print("{}\n{}\n", bold("What the slowest spend their time on"), blame);
   }

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include "experiments/base/quantity.h"
@@ -30,8 +31,8 @@ std::string lock_wait(const std::optional<models::LockBlame>& lock, const Names&
   const std::string held =
       fmt::format("held for {} by {} in {}", to_string(lock->mode), holder, to_string(lock->phase));
   if (lock->convoy >= 0) {
-    return fmt::format("stands behind {}, who wants mmap_sem for write, {}{}", name_of(lock->convoy, classes), held,
-                       meanwhile(*lock, classes));
+    return fmt::format("stands behind {}, who wants {} for write, {}{}", name_of(lock->convoy, classes),
+                       to_string(lock->lock), held, meanwhile(*lock, classes));
   }
   return fmt::format("waits for {}, {}{}", to_string(lock->lock), held, meanwhile(*lock, classes));
 }
@@ -105,6 +106,14 @@ std::string meanwhile(const models::LockBlame& lock, const std::vector<std::stri
       break;
   }
   return "";
+}
+
+std::string mainly(const WorstRequest& request, const std::vector<std::string>& classes) {
+  std::map<std::string, sim::Nanoseconds> times;
+  for (const WorstStep& step : request.steps) times[sentence(step, classes)] += step.to - step.from;
+  const auto most =
+      std::max_element(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  return most == times.end() ? "many short steps" : most->first;
 }
 
 std::string autopsy(const models::Result& result, std::size_t count) {

@@ -16,6 +16,10 @@ inline constexpr std::size_t kMostAutopsies = models::WorstRequests::kMost;
 /// Ends with a newline.
 [[nodiscard]] std::string autopsy(const models::Result& result, std::size_t count);
 
+/// What most of a request's time went into, in the words of the autopsy: `waits for mmap_sem, held for read by smaps in
+/// proc_read`.
+[[nodiscard]] std::string mainly(const models::WorstRequest& request, const std::vector<std::string>& classes);
+
 /// What a holder was about meanwhile, as the end of a sentence: `, who waits for the device`; nothing if it worked.
 [[nodiscard]] std::string meanwhile(const models::LockBlame& lock, const std::vector<std::string>& classes);
 

@@ -67,11 +67,11 @@ std::string headings() {
   return line;
 }
 
-// One block of the table: the policies from `first` up to `last`.
-std::string block(const Comparison& comparison, std::size_t first, std::size_t last) {
+// All policies side by side, in lines as long as it takes.
+std::string side_by_side(const Comparison& comparison) {
   std::string text = label(comparison, "", "");
   std::string second = label(comparison, "class", "during");
-  for (std::size_t policy = first; policy < last; ++policy) {
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
     const std::size_t width = group_width(comparison, policy);
     text += fmt::format(" | {:<{}}", comparison.policy(policy).name, width);
     second += fmt::format(" | {:<{}}", headings(), width);
@@ -82,10 +82,28 @@ std::string block(const Comparison& comparison, std::size_t first, std::size_t l
     if (previous != nullptr && *previous != row.class_name) text += "\n";
     previous = &row.class_name;
     text += label(comparison, row);
-    for (std::size_t policy = first; policy < last; ++policy) {
+    for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
       text += fmt::format(" | {:<{}}", cells(comparison.pooled(policy, row)), group_width(comparison, policy));
     }
     text += "\n";
+  }
+  return text;
+}
+
+// Below each other: for each class and call a line for each policy.
+std::string below_each_other(const Comparison& comparison) {
+  std::size_t name_width = 12;
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+    name_width = std::max(name_width, comparison.policy(policy).name.size());
+  }
+  const std::string first = fmt::format("{:<{}}", "class, during", name_width + 2) + headings();
+  std::string text = first + "\n" + std::string(first.size(), '-') + "\n";
+  for (const Row& row : comparison.rows()) {
+    text += fmt::format("{}, {}\n", row.class_name, to_string(row.call));
+    for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
+      text += fmt::format("  {:<{}}{}\n", comparison.policy(policy).name, name_width,
+                          cells(comparison.pooled(policy, row)));
+    }
   }
   return text;
 }
@@ -229,19 +247,9 @@ std::optional<Interval> Comparison::difference(const Row& row, const Statistic& 
 }
 
 std::string table(const Comparison& comparison, std::size_t width) {
-  std::string text;
-  for (std::size_t first = 0; first < comparison.policies();) {
-    std::size_t last = first;
-    std::size_t used = label_width(comparison);
-    do {
-      used += 3 + group_width(comparison, last);
-      ++last;
-    } while (last < comparison.policies() && used + 3 + group_width(comparison, last) <= width);
-    if (first > 0) text += "\n";
-    text += block(comparison, first, last);
-    first = last;
-  }
-  return text;
+  std::size_t wide = label_width(comparison);
+  for (std::size_t policy = 0; policy < comparison.policies(); ++policy) wide += 3 + group_width(comparison, policy);
+  return wide <= width ? side_by_side(comparison) : below_each_other(comparison);
 }
 
 std::string blame_lines(const Comparison& comparison) {

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <sstream>
 #include <vector>
 
 #include "experiments/base/terminal.h"
@@ -17,25 +16,11 @@ namespace {
 constexpr std::size_t kNameWidth = 14;
 constexpr const char* kFromMemory = "from memory: ";
 
-/// `text` broken between words, behind a column of its own.
-std::string wrapped(const std::string& text, std::size_t width, std::size_t column = kNameWidth) {
-  const std::size_t room = width > column + 20 ? width - column : 20;
-  std::istringstream words(text);
-  std::string line;
-  std::vector<std::string> lines;
-  for (std::string word; words >> word;) {
-    if (!line.empty() && line.size() + 1 + word.size() > room) lines.push_back(std::exchange(line, ""));
-    line += (line.empty() ? "" : " ") + word;
-  }
-  lines.push_back(line);
-  return fmt::format("{}\n", fmt::join(lines, "\n" + std::string(column, ' ')));
-}
-
 /// A name in the first column, and lines in the second.
 std::string entry(const std::string& name, const std::vector<std::string>& texts, std::size_t width) {
   std::string text = bold(name) + std::string(kNameWidth - std::min(kNameWidth, name.size()), ' ');
   for (std::size_t each = 0; each < texts.size(); ++each) {
-    text += (each == 0 ? "" : std::string(kNameWidth, ' ')) + wrapped(texts[each], width);
+    text += (each == 0 ? "" : std::string(kNameWidth, ' ')) + wrapped(texts[each], width, kNameWidth);
   }
   return text;
 }

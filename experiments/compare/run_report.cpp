@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
+#include <chrono>
 
 #include "experiments/base/quantity.h"
 #include "experiments/base/terminal.h"
 #include "experiments/compare/comparison.h"
+#include "experiments/compare/lock_report.h"
+#include "experiments/compare/stalls.h"
 #include "experiments/compare/text_figure.h"
 #include "experiments/compare/verdict.h"
 #include "experiments/run/result_json.h"
@@ -21,55 +24,30 @@ std::string mean_text(const sim::Histogram& histogram) {
 
 std::string max_text(const sim::Histogram& histogram) { return histogram.empty() ? "-" : human(histogram.max()); }
 
+// As strace -c has it, by class.
 std::string calls(const models::Result& result) {
-  std::string text;
-  for (const auto& [name, call] : result.calls()) {
-    if (call.duration.empty()) {
-      text += fmt::format("    {:<10} had not returned when the run ended\n", name);
-      continue;
+  std::string text = fmt::format("    {:<17} {:<16} {:>9} {:>9} {:>8} {:>8} {:>6}\n", "class", "call", "calls",
+                                 "a second", "mean", "longest", "failed");
+  const double seconds = std::chrono::duration<double>(result.sim_time).count();
+  for (const models::ClassResult& each : result.classes) {
+    for (const auto& [name, call] : each.calls) {
+      if (call.duration.empty()) {
+        text += fmt::format("    {:<17} {:<16} had not returned when the run ended\n", each.name, name);
+        continue;
+      }
+      std::uint64_t failed = 0;
+      for (const auto& [error, count] : call.errors) failed += count;
+      text += fmt::format("    {:<17} {:<16} {:>9} {:>9.4g} {:>8} {:>8} {:>6}\n", each.name, name,
+                          call.duration.count(), static_cast<double>(call.duration.count()) / seconds,
+                          mean_text(call.duration), max_text(call.duration), failed);
     }
-    std::uint64_t failed = 0;
-    for (const auto& [error, count] : call.errors) failed += count;
-    text += fmt::format("    {:<10} {:>6} calls, mean {:>8}, longest {:>8}, {} pages asked for, {} failed\n", name,
-                        call.duration.count(), mean_text(call.duration), max_text(call.duration), call.pages, failed);
   }
   return text;
 }
 
-std::string mode_line(const char* name, const models::RwsemStatistics::Mode& mode) {
-  return fmt::format("    {:<6} {:>10} acquisitions, {:>9} contended, mean wait {:>8}, longest {:>8}\n", name,
-                     mode.acquisitions, mode.contended, mean_text(mode.wait), max_text(mode.wait));
-}
-
-// How often holders had the semaphore and no CPU; empty where they always had one.
-std::string off_cpu_line(const char* mode, const models::RwsemStatistics::OffCpu& off_cpu) {
-  if (off_cpu.preempted.empty() && off_cpu.granted.empty()) return "";
-  return fmt::format(
-      "    {:<6} holders without a CPU: preempted or throttled {} times, mean {}, longest {}; granted it in their "
-      "sleep {} "
-      "times, until they ran mean {}, longest {}\n",
-      mode, off_cpu.preempted.count(), mean_text(off_cpu.preempted), max_text(off_cpu.preempted),
-      off_cpu.granted.count(), mean_text(off_cpu.granted), max_text(off_cpu.granted));
-}
-
-std::string lock(const models::LockResult& result, const std::vector<std::string>& classes) {
-  const models::RwsemStatistics& statistics = result.statistics;
-  std::string text = bold(fmt::format("mmap_sem of {}", result.process)) + "\n" + mode_line("read", statistics.read) +
-                     mode_line("write", statistics.write);
-  for (const auto& [holds, lengths] : statistics.hold) {
-    text += fmt::format("    held for {:<5} by {:<15} in {:<9} {:>10} times, mean {:>8}, longest {:>8}\n",
-                        to_string(holds.mode), class_name(holds.holder, classes), to_string(holds.call),
-                        lengths.count(), mean_text(lengths), max_text(lengths));
-  }
-  text += off_cpu_line("read", statistics.read_off_cpu) + off_cpu_line("write", statistics.write_off_cpu);
-  return text +
-         fmt::format(
-             "    {} hand-offs, {} past a waiting writer; longest queue {}; {} convoys with {} readers, the largest "
-             "{}, the longest {}\n",
-             statistics.handoffs, statistics.writer_bypasses, statistics.longest_queue, statistics.convoys,
-             statistics.convoy_waits, statistics.largest_convoy, max_text(statistics.convoy_lengths)) +
-         fmt::format("    in the locker's windows the map changed {} times: {} reported as -EAGAIN, {} missed\n",
-                     result.vma_changed, result.eagain, result.vma_change_missed);
+bool any_calls(const models::Result& result) {
+  return std::any_of(result.classes.begin(), result.classes.end(),
+                     [](const models::ClassResult& each) { return !each.calls.empty(); });
 }
 
 std::string memory(const models::MemoryResult& memory) {
@@ -96,25 +74,31 @@ std::string memory(const models::MemoryResult& memory) {
                     mean_text(device.write.latency), device.longest_queue);
 }
 
-// CPU time, and who was made to give a CPU away.
+// CPU time, what of it was spinning, and who was made to give a CPU away.
 std::string cpus(const models::Scenario& scenario, const models::Result& result) {
   std::string text;
-  for (const models::ClassResult& each : result.classes) {
-    text += fmt::format("    {:<18} {:>8} of CPU time, {} involuntary switches\n", each.name, human(each.cpu),
-                        each.involuntary_switches);
-  }
-  const double all = static_cast<double>(scenario.machine.cpus) * static_cast<double>(result.sim_time.count());
   sim::Nanoseconds used{};
-  for (const models::ClassResult& each : result.classes) used += each.cpu;
-  return text + fmt::format("    together {:.1f} % of {} CPUs\n", 100 * static_cast<double>(used.count()) / all,
-                            scenario.machine.cpus);
+  sim::Nanoseconds spun{};
+  for (const models::ClassResult& each : result.classes) {
+    text += fmt::format("    {:<18} {:>8} of CPU time{}, {} involuntary switches\n", each.name, human(each.cpu()),
+                        each.spin > sim::Nanoseconds{0} ? fmt::format(", {} of it spinning", human(each.spin)) : "",
+                        each.involuntary_switches);
+    used += each.cpu();
+    spun += each.spin;
+  }
+  const auto percent = [&](sim::Nanoseconds part) {
+    const double all = static_cast<double>(scenario.machine.cpus) * static_cast<double>(result.sim_time.count());
+    return 100 * static_cast<double>(part.count()) / all;
+  };
+  return text + fmt::format("    together {:.1f} % of {} CPUs{}\n", percent(used), scenario.machine.cpus,
+                            spun > sim::Nanoseconds{0} ? fmt::format(", {:.1f} % spinning for a lock", percent(spun)) : "");
 }
 
 }  // namespace
 
 std::string run_report(const models::Scenario& scenario, const models::Result& result) {
   const Comparison alone(scenario, {{result}});
-  std::string text = table(alone, page_width()) + "\n";
+  std::string text = hidden_stalls(alone) + table(alone, page_width()) + "\n";
   if (result.outcome == models::Outcome::out_of_memory) {
     text += bold("OUT OF MEMORY") +
             fmt::format(" after {}: {}\n\n", human(result.sim_time), out_of_memory_reason(result.memory));
@@ -130,8 +114,11 @@ std::string run_report(const models::Scenario& scenario, const models::Result& r
   if (const std::string gaps = closed_loop_gaps(alone); !gaps.empty()) {
     text += bold("Closed and open loops") + "\n" + gaps + "\n";
   }
-  if (!result.calls().empty()) text += bold("The locker's calls") + "\n" + calls(result) + "\n";
-  for (const models::LockResult& each : result.locks) text += lock(each, result.class_names()) + "\n";
+  if (any_calls(result)) text += bold("System calls") + "\n" + calls(result) + "\n";
+  text += lock_report(result, page_width());
+  if (const std::string hung = watchdog_report(scenario.policies.front(), result); !hung.empty()) {
+    text += bold("khungtaskd would have said") + "\n" + hung + "\n";
+  }
   text += bold("CPUs") + "\n" + cpus(scenario, result) + "\n";
   text += bold("Memory") + "\n" + memory(result.memory) + "\n";
   std::uint64_t left_out = 0;

@@ -15,6 +15,7 @@
 #include "experiments/base/change.h"
 #include "experiments/base/judgement.h"
 #include "experiments/base/quantity.h"
+#include "experiments/base/terminal.h"
 #include "experiments/compare/autopsy.h"
 #include "experiments/run/execute.h"
 #include "experiments/scenario/edits.h"
@@ -29,12 +30,12 @@ using models::Result;
 using sim::Nanoseconds;
 using Results = std::vector<Result>;
 
-/// Names of the classes that make requests, in the order of the scenario.
-std::vector<std::string> competitors(const models::Scenario& scenario) {
+/// Names of the classes that make requests, or make none, in the order of the scenario.
+std::vector<std::string> classes_of(const models::Scenario& scenario, bool make_requests) {
   std::vector<std::string> names;
   for (const models::ProcessSpec& process : scenario.processes) {
     for (const models::ThreadSpec& thread : process.threads) {
-      if (thread.count > 0 && models::makes_requests(thread)) names.push_back(thread.name);
+      if (thread.count > 0 && models::makes_requests(thread) == make_requests) names.push_back(thread.name);
     }
   }
   return names;
@@ -45,62 +46,6 @@ models::ClassId id_of(const Result& result, const std::string& name) {
                                   [&](const models::ClassResult& each) { return each.name == name; });
   return found == result.classes.end() ? -1 : static_cast<models::ClassId>(found - result.classes.begin());
 }
-
-sim::Histogram latency_of(const Result& result, const std::string& name) {
-  const models::ClassId id = id_of(result, name);
-  return id < 0 ? sim::Histogram{} : result.classes[static_cast<std::size_t>(id)].total().latency();
-}
-
-std::vector<sim::Histogram> latencies_of(const Results& results, const std::string& name) {
-  std::vector<sim::Histogram> latencies;
-  for (const Result& result : results) latencies.push_back(latency_of(result, name));
-  return latencies;
-}
-
-std::vector<double> values_of(const std::vector<sim::Histogram>& latencies, const Statistic& statistic) {
-  std::vector<double> values;
-  for (const sim::Histogram& latency : latencies) {
-    if (const auto value = statistic.of(latency)) values.push_back(static_cast<double>(value->count()));
-  }
-  return values;
-}
-
-/// The highest of the tail that every replication can tell, on both sides.
-const Statistic& best_statistic(const std::vector<sim::Histogram>& before, const std::vector<sim::Histogram>& after) {
-  const auto& statistics = all_statistics();
-  const auto all_can_tell = [](const std::vector<sim::Histogram>& latencies, const Statistic& statistic) {
-    return values_of(latencies, statistic).size() == latencies.size();
-  };
-  const auto found = std::find_if(statistics.rbegin(), statistics.rend(), [&](const Statistic& statistic) {
-    return statistic.quantile >= judgement::kLeastOfTheTail && all_can_tell(before, statistic) &&
-           all_can_tell(after, statistic);
-  });
-  return found == statistics.rend() ? statistics.back() : *found;
-}
-
-double ratio_of(const std::vector<double>& before, const std::vector<double>& after) {
-  double logarithms = 0;
-  for (std::size_t each = 0; each < before.size(); ++each) {
-    if (before[each] <= 0 || after[each] <= 0)
-      return mean_of(after) <= mean_of(before) ? 1 : std::numeric_limits<double>::infinity();
-    logarithms += std::log(after[each] / before[each]);
-  }
-  return std::exp(logarithms / static_cast<double>(before.size()));
-}
-
-/// Nothing where one of them has no value for a replication.
-std::optional<TailChange> change_of(const std::string& class_name, const Statistic& statistic,
-                                    const std::vector<double>& before, const std::vector<double>& after) {
-  if (before.empty() || before.size() != after.size()) return std::nullopt;
-  return TailChange{class_name,
-                    statistic,
-                    mean_of(before),
-                    mean_of(after),
-                    ratio_of(before, after),
-                    paired_difference(before, after)};
-}
-
-Change kind_of(const TailChange& change) { return change_between(change.before, change.after, change.difference); }
 
 // --- running ----------------------------------------------------------------------------------------------------
 
@@ -169,22 +114,14 @@ RunSpec variant_of(RunSpec run, const std::vector<std::string>& sets, const std:
 
 // --- who suffers ------------------------------------------------------------------------------------------------
 
-/// As tail_change, but what `together` can tell decides which percentile: fewer requests alone are no reason to look
-/// away. Where they cannot tell it, their longest stands for it, which is no shorter.
-std::optional<TailChange> far_from_alone(const Results& alone_results, const Results& together,
-                                         const std::string& class_name) {
-  const std::vector<sim::Histogram> latencies = latencies_of(together, class_name);
-  const std::vector<sim::Histogram> alone_latencies = latencies_of(alone_results, class_name);
-  const Statistic& statistic = best_statistic(latencies, latencies);
-  std::vector<double> before = values_of(alone_latencies, statistic);
-  if (before.size() != alone_latencies.size()) before = values_of(alone_latencies, all_statistics().back());
-  return change_of(class_name, statistic, before, values_of(latencies, statistic));
+Victim victim_of(const ClassChange& loss, const Results& together) {
+  return {loss, wait_chains(together, id_of(together.front(), loss.class_name), loss.by)};
 }
 
 /// Whom it harms, whom not, and of whom that cannot be told: into `explanation`.
 void sort_classes(Runner& runner, const RunSpec& run, const models::Scenario& scenario, const Results& together,
                   Explanation& explanation) {
-  const std::vector<std::string> names = competitors(scenario);
+  const std::vector<std::string> names = classes_of(scenario, true);
   std::vector<RunSpec> variants;
   for (const std::string& name : names) {
     variants.push_back(variant_of(run, alone(scenario, name, together.front().sim_time)));
@@ -200,15 +137,18 @@ void sort_classes(Runner& runner, const RunSpec& run, const models::Scenario& sc
       explanation.untold.push_back(*ended);
       continue;
     }
-    const auto change = far_from_alone(alone_results, together, names[each]);
-    if (change && change->ratio >= judgement::kFarAbove && kind_of(*change) == Change::longer) {
-      victims.push_back({*change, wait_chains(together, id_of(together.front(), names[each]))});
+    if (const auto loss = suffering(alone_results, together, names[each])) {
+      victims.push_back(victim_of(*loss, together));
     } else {
       explanation.unharmed.push_back(names[each]);
     }
   }
-  std::stable_sort(victims.begin(), victims.end(),
-                   [](const Victim& a, const Victim& b) { return a.tail.ratio > b.tail.ratio; });
+  for (const std::string& name : classes_of(scenario, false)) {
+    if (const auto loss = suffering(together, name)) victims.push_back(victim_of(*loss, together));
+  }
+  std::stable_sort(victims.begin(), victims.end(), [](const Victim& a, const Victim& b) {
+    return a.loss.by != b.loss.by ? a.loss.by < b.loss.by : a.loss.ratio > b.loss.ratio;
+  });
 }
 
 std::vector<WaitChain> chains_that_matter(const std::vector<Victim>& victims) {
@@ -230,6 +170,7 @@ std::string longest_hold(const Results& results, const models::LockBlame& root) 
   std::uint64_t convoy = 0;
   for (const Result& result : results) {
     for (const models::LockResult& lock : result.locks) {
+      if (lock.mutex.empty() != (root.lock != models::LockKind::mutex)) continue;
       const models::RwsemStatistics& statistics = lock.statistics;
       const auto found = statistics.hold.find({root.holder, call_of(root.phase), root.mode});
       if (found == statistics.hold.end()) continue;
@@ -319,10 +260,19 @@ std::string what_holders_do(const MainChain& main, const std::vector<std::string
   return text;
 }
 
+/// What a share is one of: `the time of mapper's slowest 12 requests (3 ms and longer)`.
+std::string judged_by(const Victim& victim) {
+  const std::string& name = victim.loss.class_name;
+  if (victim.waits.requests == 0) return fmt::format("the time that {} waits for locks", name);
+  if (victim.waits.by == Loss::longest) return fmt::format("{}'s longest request ({})", name, human(victim.waits.from));
+  return fmt::format("the time of {}'s slowest {} requests ({} and longer)", name, victim.waits.requests,
+                     human(victim.waits.from));
+}
+
 std::string sentence_about(const MainChain& main, const models::Scenario& scenario, const Results& results) {
   const std::vector<std::string> classes = results.front().class_names();
   const Victim& victim = *main.victim;
-  const std::string& name = victim.tail.class_name;
+  const std::string& name = victim.loss.class_name;
   const WaitChain& first = main.parts.front();
   const bool always =
       static_cast<double>(first.time.count()) > judgement::kNearlyAll * static_cast<double>(main.chain.time.count());
@@ -332,17 +282,16 @@ std::string sentence_about(const MainChain& main, const models::Scenario& scenar
     if (std::find(phases.begin(), phases.end(), part.root.phase) == phases.end()) phases.push_back(part.root.phase);
   }
   if (!always) chain.root.doing = Cause::cpu;
-  return fmt::format("{}. That is {:.0f} % of the time of {}'s slowest {} requests ({} and longer){}. {}",
-                     in_words(chain, name, scenario, classes, phases), 100 * victim.waits.share(chain.time), name,
-                     victim.waits.requests, human(victim.waits.from), always ? "" : what_holders_do(main, classes),
-                     longest_hold(results, first.root));
+  return fmt::format("{}. That is {:.0f} % of {}{}. {}", in_words(chain, name, scenario, classes, phases),
+                     100 * victim.waits.share(chain.time), judged_by(victim),
+                     always ? "" : what_holders_do(main, classes), longest_hold(results, first.root));
 }
 
 std::vector<std::string> account_of(const std::vector<Victim>& victims, const models::Scenario& scenario,
                                     const Results& results) {
   std::vector<MainChain> told;
   const auto is_told = [&](const MainChain& main) {
-    const models::ClassId id = id_of(results.front(), main.victim->tail.class_name);
+    const models::ClassId id = id_of(results.front(), main.victim->loss.class_name);
     const double share = main.victim->waits.share(main.chain.time);
     return std::any_of(told.begin(), told.end(), [&](const MainChain& each) {
       return tells(each.chain, main.chain, id) &&
@@ -358,7 +307,9 @@ std::vector<std::string> account_of(const std::vector<Victim>& victims, const mo
   for (const MainChain& main : told) account.push_back(sentence_about(main, scenario, results));
   for (const Victim& victim : victims) {
     if (const std::string own = own_time(victim); !own.empty()) {
-      account.push_back(fmt::format("What {}'s slowest spend on their own account: {}.", victim.tail.class_name, own));
+      const char* const whose = victim.waits.by == Loss::longest ? "longest request spends on its"
+                                                                   : "slowest spend on their";
+      account.push_back(fmt::format("What {}'s {} own account: {}.", victim.loss.class_name, whose, own));
     }
   }
   return account;
@@ -366,8 +317,47 @@ std::vector<std::string> account_of(const std::vector<Victim>& victims, const mo
 
 // --- what would help --------------------------------------------------------------------------------------------
 
+/// In its tail, or by a stall that there was not.
+bool gets_worse(const Results& together, const Results& results, const std::string& name) {
+  const auto is_worse = [](const std::optional<ClassChange>& change) {
+    return change && change->ratio > judgement::kAtTheCostOf && change->kind() == Change::longer;
+  };
+  const auto longest = change_by(Loss::longest, together, results, name);
+  return is_worse(tail_change(together, results, name)) ||
+         (is_worse(longest) && longest->after >= static_cast<double>(judgement::kStall.count()));
+}
+
+/// What a call takes: for each page that it was asked for, as remedies cut calls in pieces; or a call, where it is not
+/// about pages. 0 where none has returned.
+double cost_of(const Results& results, const std::string& class_name, const std::string& call) {
+  double time = 0;
+  double units = 0;
+  for (const Result& result : results) {
+    const models::ClassResult* const found = result.find_class(class_name);
+    if (found == nullptr || !found->calls.contains(call)) continue;
+    const models::CallRecord& record = found->calls.at(call);
+    time += static_cast<double>(record.duration.total().count());
+    units += static_cast<double>(record.pages > 0 ? record.pages : record.duration.count());
+  }
+  return units == 0 ? 0 : time / units;
+}
+
+/// Whose calls take longer than before.
+void add_prices(const Results& together, const Results& results, Trial& trial) {
+  for (const models::ClassResult& each : together.front().classes) {
+    if (trial.remedy.asks_otherwise == each.name) continue;
+    for (const auto& [call, record] : each.calls) {
+      const double before = cost_of(together, each.name, call);
+      const double after = cost_of(results, each.name, call);
+      if (before <= 0 || after <= judgement::kChangeThatMatters * before) continue;
+      trial.prices.push_back(fmt::format("{}'s {} takes {:.2f} times as long{}", each.name, call, after / before,
+                                         record.pages > 0 ? ", page for page" : ""));
+    }
+  }
+}
+
 Trial trial_of(const Remedy& remedy, const Outcome& outcome, const Results& together, const Explanation& explanation) {
-  Trial trial{remedy, {}, {}, {}, {}};
+  Trial trial{remedy, {}, {}, {}, {}, {}};
   if (const auto* const reason = std::get_if<std::string>(&outcome)) {
     trial.failure = *reason;
     return trial;
@@ -378,20 +368,19 @@ Trial trial_of(const Remedy& remedy, const Outcome& outcome, const Results& toge
     return trial;
   }
   for (const Victim& victim : explanation.victims) {
-    const std::string& name = victim.tail.class_name;
+    const std::string& name = victim.loss.class_name;
     if (remedy.without == name) continue;
-    if (const auto change = tail_change(together, results, name)) {
+    if (const auto change = change_by(victim.loss.by, together, results, name)) {
       trial.victims.push_back(*change);
     } else {
       trial.failure = fmt::format("no request of {} was served", name);
     }
   }
   for (const std::string& name : explanation.unharmed) {
-    if (remedy.without == name) continue;
-    const auto change = tail_change(together, results, name);
-    if (change && change->ratio > judgement::kAtTheCostOf && kind_of(*change) == Change::longer)
-      trial.worse.push_back(name);
+    if (remedy.without != name && gets_worse(together, results, name)) trial.worse.push_back(name);
   }
+  if (!remedy.price.empty()) trial.prices.push_back(remedy.price);
+  add_prices(together, results, trial);
   return trial;
 }
 
@@ -400,10 +389,10 @@ Trial trial_of(const Remedy& remedy, const Outcome& outcome, const Results& toge
 bool alike(const Trial& one, const Trial& other) {
   if (one.failure != other.failure || one.worse != other.worse) return false;
   return std::equal(one.victims.begin(), one.victims.end(), other.victims.begin(), other.victims.end(),
-                    [](const TailChange& a, const TailChange& b) {
+                    [](const ClassChange& a, const ClassChange& b) {
                       const auto [less, more] = std::minmax(a.after, b.after);
                       const bool as_much = more - less <= judgement::kAboutAsMuch * more;
-                      return kind_of(a) == kind_of(b) && (as_much || kind_of(a) != Change::shorter);
+                      return a.kind() == b.kind() && (as_much || a.kind() != Change::shorter);
                     });
 }
 
@@ -442,7 +431,10 @@ std::vector<Trial> trials_of(Runner& runner, const ExplainRequest& request, cons
     trials.back().command = to_command(variants[each]);
   }
   trials = with_alike_kernels_as_one(std::move(trials));
-  std::stable_sort(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) { return a.ratio() < b.ratio(); });
+  std::stable_sort(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) {
+    if (a.helps() != b.helps()) return a.helps();
+    return a.helps() || a.helped() == b.helped() ? a.ratio() < b.ratio() : a.helped() > b.helped();
+  });
   return trials;
 }
 
@@ -450,7 +442,7 @@ std::vector<Trial> trials_of(Runner& runner, const ExplainRequest& request, cons
 
 std::string time_text(double nanoseconds) { return human(std::chrono::duration<double, std::nano>(nanoseconds)); }
 
-std::string change_line(const TailChange& change) {
+std::string change_line(const ClassChange& change) {
   return fmt::format("{:<15} {:<6} {:>8} -> {:>8}  ({}{})", change.class_name, change.statistic.name,
                      time_text(change.before), time_text(change.after), factor_text(change.before, change.after),
                      difference_text(change.difference));
@@ -460,8 +452,23 @@ std::string change_line(const TailChange& change) {
 std::string lines_of(std::size_t place, const Trial& trial) {
   std::string text = fmt::format("{:>3}. {}\n", place, trial.remedy.label);
   if (!trial.failure.empty()) return text + fmt::format("       cannot be told: {}\n", trial.failure);
-  for (const TailChange& change : trial.victims) text += "       " + change_line(change) + "\n";
+  for (const ClassChange& change : trial.victims) text += "       " + change_line(change) + "\n";
   if (!trial.worse.empty()) text += fmt::format("       at the cost of {}\n", fmt::join(trial.worse, ", "));
+  if (!trial.prices.empty()) {
+    text += std::string(7, ' ') + wrapped(fmt::format("price: {}", fmt::join(trial.prices, "; ")), page_width(), 14);
+  }
+  return text;
+}
+
+/// What is said below the victims of the measures that are no percentiles.
+std::string footnotes(const std::vector<Victim>& victims) {
+  std::string text;
+  for (const Loss loss : {Loss::longest, Loss::lost}) {
+    const auto found = std::find_if(victims.begin(), victims.end(),
+                                    [&](const Victim& victim) { return victim.loss.by == loss; });
+    if (found == victims.end()) continue;
+    text += fmt::format("    {}: {}\n", found->loss.statistic.name, meaning_of(loss));
+  }
   return text;
 }
 
@@ -492,7 +499,7 @@ Json json_of(const Incident& incident) {
           {"remedy", incident.remedy}};
 }
 
-Json json_of(const TailChange& change) {
+Json json_of(const ClassChange& change) {
   Json json{{"class", change.class_name},
             {"statistic", change.statistic.name},
             {"before_ns", std::llround(change.before)},
@@ -509,35 +516,29 @@ Json json_of(const TailChange& change) {
 Json json_of(const Trial& trial) {
   Json json{{"remedy", trial.remedy.label},
             {"helps", trial.helps()},
+            {"helped", trial.helped()},
             {"command", trial.command},
             {"victims", Json::array()},
-            {"worse", trial.worse}};
+            {"worse", trial.worse},
+            {"prices", trial.prices}};
   if (!trial.failure.empty()) json["failure"] = trial.failure;
-  for (const TailChange& change : trial.victims) json["victims"].push_back(json_of(change));
+  for (const ClassChange& change : trial.victims) json["victims"].push_back(json_of(change));
   return json;
 }
 
 }  // namespace
 
-std::optional<TailChange> tail_change(const Results& before, const Results& after, const std::string& class_name) {
-  const std::vector<sim::Histogram> latencies_before = latencies_of(before, class_name);
-  const std::vector<sim::Histogram> latencies_after = latencies_of(after, class_name);
-  const Statistic& statistic = best_statistic(latencies_before, latencies_after);
-  return change_of(class_name, statistic, values_of(latencies_before, statistic),
-                   values_of(latencies_after, statistic));
-}
-
 double Trial::ratio() const {
   if (!failure.empty() || victims.empty()) return std::numeric_limits<double>::infinity();
   return std::max_element(victims.begin(), victims.end(),
-                          [](const TailChange& a, const TailChange& b) { return a.ratio < b.ratio; })
+                          [](const ClassChange& a, const ClassChange& b) { return a.ratio < b.ratio; })
       ->ratio;
 }
 
-bool Trial::helps() const {
-  return failure.empty() && !victims.empty() &&
-         std::all_of(victims.begin(), victims.end(),
-                     [](const TailChange& change) { return kind_of(change) == Change::shorter; });
+std::size_t Trial::helped() const {
+  if (!failure.empty()) return 0;
+  return static_cast<std::size_t>(std::count_if(
+      victims.begin(), victims.end(), [](const ClassChange& change) { return change.kind() == Change::shorter; }));
 }
 
 Explanation explain(const ExplainRequest& request, const std::function<void(std::size_t, std::size_t)>& watch) {
@@ -562,7 +563,7 @@ Explanation explain(const ExplainRequest& request, const std::function<void(std:
 
   const YamlNode root = tree_of(request.run);
   std::vector<std::string> victims;
-  for (const Victim& victim : explanation.victims) victims.push_back(victim.tail.class_name);
+  for (const Victim& victim : explanation.victims) victims.push_back(victim.loss.class_name);
   const std::vector<Remedy> remedies =
       remedies_for({scenario, root, policy_of(request.run, root), victims, chains_that_matter(explanation.victims),
                     together.front().class_names(), together.front().sim_time});
@@ -576,30 +577,40 @@ std::string to_text(const Explanation& explanation) {
   if (explanation.victims.empty()) {
     return report +
            fmt::format(
-               "Nobody suffers: no tail is {} times what it is with one thread of that class alone on the machine.\n",
-               judgement::kFarAbove) +
+               "Nobody suffers: no tail is {} times what it is with one thread of that class alone on the machine,\n"
+               "no request took {} and {} times what is usual, and nobody waits {:.0f} % of the time for locks.\n",
+               judgement::kFarAbove, human(judgement::kStall), judgement::kStallOfMedians,
+               100 * judgement::kWorthNaming) +
            lines_of_untold(explanation);
   }
   std::string text =
-      report + fmt::format("Who suffers under {}: tails, from one thread alone on the machine to all together\n",
+      report + fmt::format("Who suffers under {}: from one thread alone on the machine to all together\n",
                            explanation.policy);
-  for (const Victim& victim : explanation.victims) text += "    " + change_line(victim.tail) + "\n";
+  for (const Victim& victim : explanation.victims) text += "    " + change_line(victim.loss) + "\n";
+  text += footnotes(explanation.victims);
   if (!explanation.unharmed.empty()) text += fmt::format("    not: {}\n", fmt::join(explanation.unharmed, ", "));
   text += lines_of_untold(explanation);
   text += "\nWhat happens\n";
-  for (const std::string& sentence : explanation.account) text += "    " + sentence + "\n";
+  for (const std::string& sentence : explanation.account) text += "    " + wrapped(sentence, page_width(), 6);
   text += "\nWhat would help: each change alone, by the victim that it helps least\n";
   std::size_t place = 0;
   std::vector<std::string> useless;
+  std::string some;
   for (const Trial& trial : explanation.trials) {
     if (trial.helps() || !trial.failure.empty()) {
       text += lines_of(++place, trial);
-    } else {
+    } else if (trial.helped() == 0) {
       useless.push_back(trial.remedy.label);
     }
   }
   if (place == 0) text += "    Nothing that was tried helps every victim.\n";
-  if (!useless.empty()) text += fmt::format("    Does not help every victim: {}\n", fmt::join(useless, "; "));
+  for (const Trial& trial : explanation.trials) {
+    if (!trial.helps() && trial.helped() > 0) some += lines_of(++place, trial);
+  }
+  if (!some.empty()) text += "\nWhat would help some of them\n" + some;
+  if (!useless.empty()) {
+    text += "\n" + wrapped(fmt::format("Does not help: {}", fmt::join(useless, "; ")), page_width(), 4);
+  }
   text += explanation.replications == 1
               ? fmt::format(
                     "\nOne replication: no confidence intervals, and only a factor of {} counts. --reps 5 runs five "
@@ -619,7 +630,7 @@ Json to_json(const Explanation& explanation) {
   for (const OutOfMemory& each : explanation.untold) json["untold"].push_back(to_json(each));
   if (explanation.incident) json["incident"] = json_of(*explanation.incident);
   for (const Victim& victim : explanation.victims) {
-    Json each = json_of(victim.tail);
+    Json each = json_of(victim.loss);
     each["slowest"] = {{"requests", victim.waits.requests}, {"from_ns", victim.waits.from.count()}};
     json["victims"].push_back(each);
   }

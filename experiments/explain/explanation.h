@@ -1,13 +1,10 @@
 // Why a scenario goes badly, and what would help: who suffers, along which chain, and the remedies by what they do.
 //
-// Who suffers: a class whose tail is three times, or more, what it is with one thread of it alone on the machine. Why:
-// wait_chain.h. What would help: each remedy of remedy.h is run with the same seeds, and held against the run as it is
-// by the victim that it helps least, so that helping one at the cost of another does not count as help. A run that ran
-// out of memory has no tail to be held against: a class or a remedy of which one did is named, and not ranked. Figures
-// are those of single replications: the highest percentile up to p99.9 that all replications on both sides have samples
-// enough for, or else the longest. For who suffers, the runs together decide which; a class that alone has too few
-// samples for it is represented by its longest there, which is no shorter. Ratios are geometric means over the
-// replications, paired by seed; differences have Student's 95 % interval (statistics.h). Validated by
+// Who suffers: a class that loses, against one thread of it alone on the machine, in one of three measures
+// (class_change.h). Why: wait_chain.h. What would help: each remedy of remedy.h is run with the same seeds, and each
+// victim is held against the run as it is by the measure that made it one. What helps every victim comes first, by the
+// one that it helps least; what helps some of them follows, and says whom not. A run that ran out of memory has nothing
+// to be held against: a class or a remedy of which one did is named, and not ranked. Validated by
 // tests/experiments/explain/explanation_test.cpp.
 #pragma once
 
@@ -16,9 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "experiments/base/statistics.h"
-#include "experiments/compare/comparison.h"
 #include "experiments/compare/out_of_memory.h"
+#include "experiments/explain/class_change.h"
 #include "experiments/explain/remedy.h"
 #include "experiments/explain/wait_chain.h"
 #include "experiments/run/result_json.h"
@@ -28,38 +24,26 @@
 
 namespace experiments {
 
-/// A tail before and after a change.
-struct TailChange {
-  std::string class_name;
-  Statistic statistic;
-  double before = 0;  ///< means over the replications, in nanoseconds
-  double after = 0;
-  double ratio = 1;  ///< after / before: the geometric mean; infinite where something comes of nothing
-  std::optional<Interval> difference;  ///< of after - before; nothing with one replication
-};
-
-/// The change of one class from some results to others, seed by seed. Nothing where either has no samples of it.
-[[nodiscard]] std::optional<TailChange> tail_change(const std::vector<models::Result>& before,
-                                                    const std::vector<models::Result>& after,
-                                                    const std::string& class_name);
-
 struct Victim {
-  TailChange tail;  ///< from alone to as it is
+  ClassChange loss;  ///< from alone to as it is
   WaitChains waits;
 };
 
 /// A remedy, tried.
 struct Trial {
   Remedy remedy;
-  std::vector<TailChange> victims;  ///< those that are still there, in the order of Explanation::victims
-  std::vector<std::string> worse;   ///< other classes whose tail it makes longer
+  std::vector<ClassChange> victims;  ///< those that are still there, in the order of Explanation::victims
+  std::vector<std::string> worse;    ///< other classes whose tail, or longest stall, it makes longer
+  std::vector<std::string> prices;   ///< what it costs whom, a sentence each without a full stop
   std::string failure;              ///< why there are no figures; empty: there are
   std::string command;              ///< that repeats its first replication
 
   /// The ratio of the victim that it helps least.
   [[nodiscard]] double ratio() const;
-  /// Whether every victim's tail gets shorter (change.h).
-  [[nodiscard]] bool helps() const;
+  /// How many of the victims lose less (change.h).
+  [[nodiscard]] std::size_t helped() const;
+  /// Whether all do.
+  [[nodiscard]] bool helps() const { return helped() > 0 && helped() == victims.size(); }
 };
 
 struct Explanation {

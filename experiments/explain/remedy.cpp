@@ -164,6 +164,7 @@ class Chooser {
   std::vector<Remedy> choose() {
     for (const Member& member : members_) add_without(member);
     for (const Member& member : members_) add_less_often(member);
+    for (const WaitChain& chain : diagnosis_.chains) add_other_calls(chain);
     for (const WaitChain& chain : diagnosis_.chains) add_for_scheduling(chain.root);
     for (const WaitChain& chain : diagnosis_.chains) add_for_phase(chain.root);
     add_for_faults();
@@ -213,19 +214,141 @@ class Chooser {
     }
   }
 
-  /// What the tree has at a key of a thread, such as `closed.think`.
-  [[nodiscard]] std::optional<std::string> text_at(const Member& member, const std::string& path) const {
-    const std::size_t dot = path.find('.');
+  /// What the tree has at a key of a thread, such as `closed.think`; null where it has nothing there.
+  [[nodiscard]] const YamlNode* node_at(const Member& member, const std::string& path) const {
     const YamlEntry* const processes = find_entry(diagnosis_.root, "processes");
-    if (processes == nullptr || member.process >= processes->value.entries.size()) return std::nullopt;
+    if (processes == nullptr || member.process >= processes->value.entries.size()) return nullptr;
     const YamlNode* node = &processes->value.entries[member.process].value;
-    for (const std::string& key :
-         {std::string("threads"), member.thread->name, path.substr(0, dot), path.substr(dot + 1)}) {
+    std::vector<std::string> keys{"threads", member.thread->name};
+    const std::size_t dot = path.find('.');
+    keys.push_back(path.substr(0, dot));
+    if (dot != std::string::npos) keys.push_back(path.substr(dot + 1));
+    for (const std::string& key : keys) {
       const YamlEntry* const entry = node->kind == YamlNode::Kind::map ? find_entry(*node, key) : nullptr;
-      if (entry == nullptr) return std::nullopt;
+      if (entry == nullptr) return nullptr;
       node = &entry->value;
     }
-    return node->kind == YamlNode::Kind::scalar ? std::optional(node->scalar) : std::nullopt;
+    return node;
+  }
+
+  [[nodiscard]] std::optional<std::string> text_at(const Member& member, const std::string& path) const {
+    const YamlNode* const node = node_at(member, path);
+    return node != nullptr && node->kind == YamlNode::Kind::scalar ? std::optional(node->scalar) : std::nullopt;
+  }
+
+  // --- what a holder could call instead -------------------------------------------------------------------------
+
+  void add_other_calls(const WaitChain& chain) {
+    // Who waits itself for another lock holds a mutex longer than it need: everybody on the way.
+    for (const models::ClassId id : chain.through) {
+      if (const Member* const member = member_of(id)) add_without_mutex(*member);
+    }
+    const Member* const holder = member_of(chain.root.holder);
+    if (holder == nullptr) return;
+    add_without_mutex(*holder);
+    add_smaller_calls(*holder);
+    add_script(*holder, chain.root.phase);
+    add_vfork(*holder);
+  }
+
+  void add_without_mutex(const Member& member) {
+    const std::string& mutex = member.thread->mutex;
+    if (mutex.empty()) return;
+    add({.label = fmt::format("{} calls without holding {}", member.thread->name, mutex),
+         .sets = {member.set("mutex", "of_" + member.thread->name + "_alone")},
+         .price = fmt::format("what {} keeps whole for {} has to be kept whole another way", mutex,
+                              member.thread->name)});
+  }
+
+  /// A call on so much, in pieces that page tables are made of.
+  [[nodiscard]] static std::optional<models::Bytes> piece_of(models::Bytes size) {
+    constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
+    for (const std::int64_t piece : {64 * kMebibyte, 2 * kMebibyte}) {
+      if (size.count() >= judgement::kPieces * piece) return models::Bytes(piece);
+    }
+    return std::nullopt;
+  }
+
+  void add_smaller_calls(const Member& holder) {
+    const auto size = std::visit(
+        [](const auto& spec) -> std::optional<models::Bytes> {
+          if constexpr (requires { spec.visits; spec.size; }) return spec.size;
+          return std::nullopt;
+        },
+        holder.thread->run);
+    const auto piece = size ? piece_of(*size) : std::nullopt;
+    if (!piece || text_at(holder, "size") == std::nullopt) return;
+    add({.label = fmt::format("{} calls on {} at a time", holder.thread->name, human(*piece)),
+         .sets = {holder.set("size", spell(*piece))},
+         .price = fmt::format("{} makes {} calls for the same work", holder.thread->name,
+                              size->count() / piece->count()),
+         .asks_otherwise = holder.thread->name});
+  }
+
+  /// The steps of its script changed by `change`, which returns nothing for a step that is left out. Nothing where that
+  /// changes none, or leaves none.
+  template <class ChangeStep>
+  [[nodiscard]] std::optional<std::string> script_with(const Member& member, ChangeStep change) const {
+    const YamlNode* const script = node_at(member, "script");
+    if (script == nullptr || script->kind != YamlNode::Kind::sequence) return std::nullopt;
+    std::vector<std::string> steps;
+    bool changed = false;
+    bool calls = false;
+    for (const YamlEntry& entry : script->entries) {
+      const std::string& step = entry.value.scalar;
+      const std::optional<std::string> instead = change(step);
+      changed = changed || instead != step;
+      if (!instead) continue;
+      steps.push_back(*instead);
+      calls = calls || !instead->starts_with("hold");
+    }
+    return changed && calls ? std::optional(fmt::format("[{}]", fmt::join(steps, ", "))) : std::nullopt;
+  }
+
+  void add_script(const Member& member, Phase phase) {
+    const auto* const locker = std::get_if<models::LockerSpec>(&member.thread->run);
+    if (locker == nullptr) return;
+    const std::string& name = member.thread->name;
+    const std::string call{to_string(call_of(phase))};
+    const auto add_steps = [&](const std::string& label, const std::string& price, auto change) {
+      if (const auto script = script_with(member, change)) {
+        add({.label = name + " " + label, .sets = {member.set("script", *script)}, .price = price});
+      }
+    };
+    if (const auto piece = piece_of(size_of_region(member, locker->region))) {
+      for (const char* const pause : {"", " pause 1ms"}) {
+        const std::string pieces = call + " " + spell(*piece) + pause;
+        add_steps(fmt::format("calls {} on {} at a time{}", call, human(*piece), *pause == '\0' ? "" : ", 1 ms apart"),
+                  "", [&](const std::string& step) { return std::optional(step == call ? pieces : step); });
+      }
+    }
+    if (phase == Phase::mlock_populate) {
+      add_steps("locks on fault (MLOCK_ONFAULT)", name + "'s pages are absent until they are touched, a fault each",
+                [](const std::string& step) {
+                  return std::optional(step == "mlock" || step == "mlockall" ? step + " onfault" : step);
+                });
+    }
+    if (call_of(phase) == Phase::munmap) {
+      add_steps("keeps its memory for its next use, in a pool", name + "'s memory is not given back",
+                [](const std::string& step) {
+                  return step.starts_with("munmap") ? std::nullopt : std::optional(step);
+                });
+    }
+  }
+
+  [[nodiscard]] models::Bytes size_of_region(const Member& member, const std::string& name) const {
+    for (const models::RegionSpec& region : scenario_.processes[member.process].regions) {
+      if (region.name == name) return region.size;
+    }
+    return {};
+  }
+
+  void add_vfork(const Member& member) {
+    const auto* const forker = std::get_if<models::ForkerSpec>(&member.thread->run);
+    if (forker == nullptr || forker->vfork || forker->child) return;
+    add({.label = fmt::format("{} uses vfork or posix_spawn", member.thread->name),
+         .sets = {member.set("vfork", "true")},
+         .price = fmt::format("{} stands still until its child has called exec", member.thread->name)});
   }
 
   // --- scheduling -----------------------------------------------------------------------------------------------

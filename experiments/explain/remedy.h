@@ -2,8 +2,9 @@
 //
 // A remedy is spelled as options of the command line, so that anybody can repeat it and whatever reads scenarios checks
 // it. Which ones apply follows from where the chains of waiting end (wait_chain.h): what the holder was doing chooses
-// the policy's path, why it took its time chooses niceness, CPUs or quota. Always there: without each other competitor
-// in turn, and kernels later than the policy's own. Validated by tests/experiments/explain/remedy_test.cpp.
+// the policy's path, and what it could call instead (in pieces, on fault, vfork, a pool); why it took its time chooses
+// niceness, CPUs or quota. Always there: without each other competitor in turn, and kernels later than the policy's
+// own. Validated by tests/experiments/explain/remedy_test.cpp.
 #pragma once
 
 #include <optional>
@@ -24,6 +25,9 @@ struct Remedy {
       policy{};  ///< in place of the scenario's own: a shipped one, or keys, as --policy takes it
   std::optional<std::string> without{};  ///< the class that is not there
   std::optional<KernelSpan> kernels{};   ///< that `policy` is the rules of
+  std::string price{};                   ///< what it costs whom that no run shows; without a full stop
+  std::optional<std::string> asks_otherwise{};  ///< the class whose calls are about something else: their costs do not
+                                                ///< compare
 
   bool operator==(const Remedy&) const = default;
 };
@@ -39,7 +43,8 @@ struct Diagnosis {
   sim::Nanoseconds sim_time{};       ///< of the run
 };
 
-/// Those that apply, each once, in the order: without competitors, who asks less often, scheduling, policies, kernels.
+/// Those that apply, each once, in the order: without competitors, who asks less often, who calls something else,
+/// scheduling, policies, kernels.
 [[nodiscard]] std::vector<Remedy> remedies_for(const Diagnosis& diagnosis);
 
 }  // namespace experiments

@@ -29,8 +29,10 @@ using Times = std::map<std::pair<Through, LockBlame>, Nanoseconds>;
 std::map<LockBlame, Nanoseconds> waits_of(const std::vector<models::Result>& results, ClassId holder, LockKind held) {
   std::map<LockBlame, Nanoseconds> waits;
   if (holder < 0) return waits;
-  for (const auto& [blame, time] : samples_of(results, holder).blame().lock_waits) {
-    if (blame.lock != held) waits[blame] += time;
+  for (const models::Result& result : results) {
+    for (const auto& [blame, time] : result.classes.at(static_cast<std::size_t>(holder)).lock_waits) {
+      if (blame.lock != held) waits[blame] += time;
+    }
   }
   return waits;
 }
@@ -89,6 +91,70 @@ std::string holder_in_words(const models::Scenario& scenario, const std::string&
   return fmt::format("{} (/proc/{}/{})", name, reader->target, to_string(reader->file));
 }
 
+/// `mmap_sem for read`, `the mutex heap_lock`
+std::string held_in_words(const LockBlame& root, const models::Scenario& scenario, const std::string& holder) {
+  if (root.lock != LockKind::mutex) return fmt::format("{} for {}", to_string(root.lock), to_string(root.mode));
+  const models::ThreadSpec* const thread = thread_named(scenario, holder);
+  return fmt::format("{} {}", to_string(root.lock), thread == nullptr ? "" : thread->mutex);
+}
+
+/// What shows what a class suffers: see wait_chains().
+struct Slowest {
+  Nanoseconds from{};
+  models::Blame blame;
+};
+
+Slowest the_tail(const std::vector<models::Result>& results, ClassId victim) {
+  const models::Samples samples = samples_of(results, victim);
+  const Nanoseconds from = samples.tail_start();
+  return {from, samples.blame_from(from)};
+}
+
+Slowest all_waits(const std::vector<models::Result>& results, ClassId victim) {
+  Slowest all;
+  for (const models::Result& result : results) {
+    for (const auto& [blame, time] : result.classes.at(static_cast<std::size_t>(victim)).lock_waits) {
+      all.blame.lock_waits[blame] += time;
+      all.blame.causes[static_cast<std::size_t>(Cause::lock_wait)] += time;
+    }
+  }
+  return all;
+}
+
+/// The longest request of the class that has ended.
+const models::WorstRequest* longest_request(const std::vector<models::Result>& results, ClassId victim) {
+  const models::WorstRequest* longest = nullptr;
+  const auto look_at = [&](const models::WorstRequest& request) {
+    if (longest == nullptr || request.latency > longest->latency) longest = &request;
+  };
+  for (const models::Result& result : results) {
+    const models::ClassResult& each = result.classes.at(static_cast<std::size_t>(victim));
+    if (!each.worst.empty()) look_at(each.worst.front());
+    if (each.longest_warm_up) look_at(*each.longest_warm_up);
+  }
+  return longest;
+}
+
+Slowest the_longest(const models::WorstRequest& request) {
+  Slowest longest{request.latency, {.count = 1, .causes = request.rest, .lock_waits = {}}};
+  for (const models::WorstStep& step : request.steps) {
+    longest.blame.causes[static_cast<std::size_t>(step.cause)] += step.to - step.from;
+    if (step.lock) longest.blame.lock_waits[*step.lock] += step.to - step.from;
+  }
+  return longest;
+}
+
+Slowest slowest_of(const std::vector<models::Result>& results, ClassId victim, Loss loss) {
+  if (loss == Loss::tail) return the_tail(results, victim);
+  const models::WorstRequest* const request = loss == Loss::longest ? longest_request(results, victim) : nullptr;
+  if (request == nullptr) return all_waits(results, victim);
+  const std::string& name = results.front().classes.at(static_cast<std::size_t>(victim)).name;
+  const bool unserved = std::any_of(results.begin(), results.end(), [&](const models::Result& result) {
+    return longest_of(result, name) > request->latency;
+  });
+  return unserved ? all_waits(results, victim) : the_longest(*request);
+}
+
 }  // namespace
 
 double WaitChains::share(Nanoseconds time) const {
@@ -101,18 +167,18 @@ models::Samples samples_of(const std::vector<models::Result>& results, ClassId i
   return all;
 }
 
-WaitChains wait_chains(const std::vector<models::Result>& results, ClassId victim) {
-  const models::Samples samples = samples_of(results, victim);
+WaitChains wait_chains(const std::vector<models::Result>& results, ClassId victim, Loss loss) {
+  const Slowest slowest = slowest_of(results, victim, loss);
   WaitChains found;
-  found.from = samples.tail_start();
-  const models::Blame slowest = samples.blame_from(found.from);
-  found.requests = slowest.count;
-  found.own = slowest.causes;
+  found.by = loss;
+  found.requests = slowest.blame.count;
+  found.from = slowest.from;
+  found.own = slowest.blame.causes;
   found.total = std::accumulate(found.own.begin(), found.own.end(), Nanoseconds{0});
 
   Follower follower(results);
   Nanoseconds followed{};
-  for (const auto& [blame, time] : slowest.lock_waits) {
+  for (const auto& [blame, time] : slowest.blame.lock_waits) {
     follower.follow({}, blame, time);
     followed += time;
   }
@@ -129,9 +195,9 @@ std::string in_words(const WaitChain& chain, const std::string& victim, const mo
   std::string waited_for = class_name(root.holder, classes);
   const std::string doing = meanwhile(root, classes);
   std::string text =
-      fmt::format("{}{}{} holds {} for {}",
+      fmt::format("{}{}{} holds {}",
                   holder_in_words(scenario, waited_for, phases.empty() ? std::vector{root.phase} : phases), doing,
-                  doing.empty() ? "" : ",", to_string(root.lock), to_string(root.mode));
+                  doing.empty() ? "" : ",", held_in_words(root, scenario, waited_for));
   for (auto waiting = chain.through.rbegin(); waiting != chain.through.rend(); ++waiting) {
     const std::string name = class_name(*waiting, classes);
     text += fmt::format("; {} waits for {}", name, std::exchange(waited_for, name));

@@ -7,13 +7,14 @@
 // Events", OSDI 2018). The chains of a victim and its own time add up to its latency without remainder.
 //
 // Scope. A proportion is that over the whole run, not that of the moment: exact where a holder waits for one class
-// only. Lockers make no requests and so keep no account of their waits: a chain ends with them.
+// only.
 // Validated by tests/experiments/explain/wait_chain_test.cpp.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "experiments/explain/class_change.h"
 #include "models/measure/result.h"
 #include "models/spec/scenario.h"
 
@@ -28,11 +29,12 @@ struct WaitChain {
   bool operator==(const WaitChain&) const = default;
 };
 
-/// What the slowest requests of a class have gone through.
+/// What those requests of a class, or its threads, have gone through that show what it suffers.
 struct WaitChains {
-  std::uint64_t requests = 0;
+  Loss by = Loss::tail;
+  std::uint64_t requests = 0;     ///< the slowest; one, or none where it is not about requests
   sim::Nanoseconds from{};        ///< their shortest
-  sim::Nanoseconds total{};       ///< of their latencies
+  sim::Nanoseconds total{};       ///< of their latencies; all waits for locks
   std::vector<WaitChain> chains;  ///< the one with the most time first
   models::TimeByCause own{};      ///< what was no wait for a lock
 
@@ -43,9 +45,11 @@ struct WaitChains {
 /// The samples of a class in all results together, whatever the phase. Precondition: all are of one scenario.
 [[nodiscard]] models::Samples samples_of(const std::vector<models::Result>& results, models::ClassId id);
 
-/// The slowest of a class: those beyond the highest percentile that there are samples enough for (Samples::tail_start).
-/// Precondition: it has samples.
-[[nodiscard]] WaitChains wait_chains(const std::vector<models::Result>& results, models::ClassId victim);
+/// By what a class suffers. Tail: its slowest, those beyond the highest percentile that there are samples enough for
+/// (Samples::tail_start); it must have samples. Longest: its longest request in all results, the warm-up included, or
+/// what all its waits come to where that one was never served or it makes none. Lost: all its waits for locks.
+[[nodiscard]] WaitChains wait_chains(const std::vector<models::Result>& results, models::ClassId victim,
+                                     Loss loss = Loss::tail);
 
 /// Who waits for whom, from the root to the victim, in one sentence without a full stop: `smaps (/proc/db/smaps) holds
 /// mmap_sem for read; mapper waits for smaps; faulter queues behind mapper`. `victim`: its name. `phases`: those that

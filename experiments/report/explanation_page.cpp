@@ -12,6 +12,7 @@
 #include "experiments/base/html.h"
 #include "experiments/base/quantity.h"
 #include "experiments/base/shell.h"
+#include "experiments/explain/class_change.h"
 #include "experiments/report/report_data.h"
 #include "experiments/study/study_plan.h"
 
@@ -35,6 +36,24 @@ std::string change_html(const Json& change) {
   return text;
 }
 
+std::string helps_whom(const Json& trial) {
+  if (trial.at("helps").get<bool>()) return "yes";
+  const auto helped = trial.at("helped").get<std::size_t>();
+  return helped == 0 ? "no" : fmt::format("{} of {}", helped, trial.at("victims").size());
+}
+
+/// What is said of the measures that are no percentiles.
+std::string footnotes(const Json& victims) {
+  std::string text;
+  for (const Loss loss : {Loss::longest, Loss::lost}) {
+    const char* const name = loss == Loss::longest ? "longest" : "lost";
+    const bool used = std::any_of(victims.begin(), victims.end(),
+                                  [&](const Json& victim) { return victim.at("statistic") == name; });
+    if (used) text += fmt::format("<p><small>{}: {}.</small></p>\n", name, meaning_of(loss));
+  }
+  return text;
+}
+
 std::string rows_of(const Json& explanation) {
   std::string rows;
   std::size_t place = 0;
@@ -46,10 +65,12 @@ std::string rows_of(const Json& explanation) {
     if (trial.contains("failure")) changes = "cannot be told: " + html_text(trial.at("failure").get<std::string>());
     const auto worse = trial.at("worse").get<std::vector<std::string>>();
     if (!worse.empty()) changes += "<br>at the cost of " + html_text(fmt::format("{}", fmt::join(worse, ", ")));
+    const auto prices = trial.at("prices").get<std::vector<std::string>>();
+    if (!prices.empty()) changes += "<br>price: " + html_text(fmt::format("{}", fmt::join(prices, "; ")));
     rows += fmt::format(
         "<tr><td data-v={0}>{0}<td class=w>{1}<td class=w>{2}<td class=w>{3}<td class=w><code>{4}</code>\n", ++place,
-        html_text(trial.at("remedy").get<std::string>()), trial.at("helps").get<bool>() ? "yes" : "not every victim",
-        changes, html_text(trial.at("command").get<std::string>()));
+        html_text(trial.at("remedy").get<std::string>()), helps_whom(trial), changes,
+        html_text(trial.at("command").get<std::string>()));
   }
   return rows;
 }
@@ -130,17 +151,18 @@ std::string explanation_section(const Json& explanation) {
   }
   std::vector<std::string> victims;
   for (const Json& victim : explanation.at("victims")) victims.push_back(change_html(victim));
-  text += "<h3>Who suffers: from one thread alone on the machine to all together</h3>\n" + list(victims);
+  text += "<h3>Who suffers: from one thread alone on the machine to all together</h3>\n" + list(victims) +
+          footnotes(explanation.at("victims"));
   text += "<h3>What happens</h3>\n" + list(account) + "<p>" + best_sentence(explanation) + "</p>\n";
   return text + fmt::format(
                     "<h3>What would help</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
                     "aria-label=\"Table of remedies, scrolls sideways\">\n<table id=\"remedies\">\n"
-                    "<caption>Each change alone, ranked by the victim that it helps least; differences with their "
-                    "95 % interval over {} seeds.</caption>\n<thead><tr>{}{}{}{}{}</tr></thead>\n<tbody>\n{}</tbody>\n"
+                    "<caption>Each change alone: first those that help every victim, by the one that they help least; "
+                    "differences with their 95 % interval over {} seeds.</caption>\n<thead><tr>{}{}{}{}{}</tr></thead>\n<tbody>\n{}</tbody>\n"
                     "</table>\n</div>\n</section>\n",
                     explanation.at("replications").get<std::size_t>(), column_head("place", "place (number)"),
                     column_head("remedy", "remedy", " class=\"w\""), column_head("helps", "helps", " class=\"w\""),
-                    column_head("tails", "the victims' tails", " class=\"w\""),
+                    column_head("victims", "the victims", " class=\"w\""),
                     column_head("command", "to repeat it", " class=\"w\""), rows_of(explanation));
 }
 
@@ -148,18 +170,22 @@ std::string explanation_page(const Json& explanation, const std::vector<DrawnOrN
                              const std::string& input) {
   const auto account = explanation.at("account").get<std::vector<std::string>>();
   std::vector<std::string> answer;
-  if (account.empty()) {
-    answer.emplace_back("<strong>Nobody suffers:</strong> no tail is three times what it is alone on the machine.");
+  if (explanation.at("victims").empty()) {
+    answer.emplace_back(
+        "<strong>Nobody suffers:</strong> no tail is three times what it is alone on the machine, no request stalled, "
+        "and nobody waits for locks for much of the time.");
   } else {
-    answer = {html_text(account.front()), best_sentence(explanation)};
+    if (!account.empty()) answer.push_back(html_text(account.front()));
+    answer.push_back(best_sentence(explanation));
   }
   const std::string method = fmt::format(
       "<section id=\"method\" aria-labelledby=\"method-title\">\n<h2 id=\"method-title\">Method</h2>\n"
       "<p>A victim is a class whose tail is at least three times what it is with one thread of it alone on the "
-      "machine. "
+      "machine, or one of whose requests took a millisecond, a hundred times what is usual and three times the longest "
+      "alone, or whose threads wait for locks for 5 % more of their time. "
       "Every wait is followed to whoever held the lock, and from a holder that waits itself on to those it waits for. "
-      "Each remedy is run alone with the same seeds, and ranked by the victim that it helps least; a difference whose "
-      "95 % interval has both signs, or that is less than 5 %, is called none.</p>\n"
+      "Each remedy is run alone with the same seeds, and held against the run as it is by what makes the victim one; a "
+      "difference whose 95 % interval has both signs, or that is less than 5 %, is called none.</p>\n"
       "<h3>To reproduce it</h3>\n<pre tabindex=\"0\">{}\nmlocksim report {}</pre>\n</section>\n",
       html_text(explain_command(explanation, input)), html_text(shell_word(input)));
   return page_document(

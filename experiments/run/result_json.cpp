@@ -12,16 +12,27 @@ namespace experiments {
 
 namespace {
 
+constexpr std::string_view key_of(models::LockKind lock) {
+  constexpr std::array<std::string_view, 3> keys{"mmap_sem", "vma", "mutex"};
+  return keys[static_cast<std::size_t>(lock)];
+}
+
 Json to_json(const models::LockBlame& blame, sim::Nanoseconds wait, const std::vector<std::string>& classes) {
   Json json{{"holder", class_name(blame.holder, classes)},
             {"mode", to_string(blame.mode)},
             {"phase", to_string(blame.phase)},
-            {"lock", blame.lock == models::LockKind::mmap_sem ? "mmap_sem" : "vma"},
+            {"lock", key_of(blame.lock)},
             {"doing", to_string(blame.doing)}};
   if (blame.cpu_taken_by >= 0) json["cpu_taken_by"] = class_name(blame.cpu_taken_by, classes);
   if (blame.convoy >= 0) json["behind"] = class_name(blame.convoy, classes);
   json["ns"] = wait.count();
   return json;
+}
+
+Json to_json(const std::map<models::LockBlame, sim::Nanoseconds>& lock_waits, const std::vector<std::string>& classes) {
+  Json by = Json::array();
+  for (const auto& [lock, wait] : lock_waits) by.push_back(to_json(lock, wait, classes));
+  return by;
 }
 
 Json to_json(const models::Blame& blame, const std::vector<std::string>& classes) {
@@ -30,8 +41,7 @@ Json to_json(const models::Blame& blame, const std::vector<std::string>& classes
     if (static_cast<models::Cause>(cause) == models::Cause::sleep) continue;
     json[to_string(static_cast<models::Cause>(cause))] = blame.causes[cause].count();
   }
-  Json& by = json["lock_wait_by"] = Json::array();
-  for (const auto& [lock, wait] : blame.lock_waits) by.push_back(to_json(lock, wait, classes));
+  json["lock_wait_by"] = to_json(blame.lock_waits, classes);
   return json;
 }
 
@@ -87,10 +97,26 @@ Json to_json(const models::CallRecords& calls) {
   return json;
 }
 
+// What the time of a class went into, over the whole run.
+Json time_of(const models::ClassResult& result, const std::vector<std::string>& classes) {
+  Json json;
+  for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
+    json[to_string(static_cast<models::Cause>(cause))] = result.time[cause].count();
+  }
+  json["lock_wait_by"] = to_json(result.lock_waits, classes);
+  return json;
+}
+
 Json to_json(const models::ClassResult& result, const std::vector<std::string>& classes) {
-  Json json{{"cpu_ns", result.cpu.count()},    {"involuntary_switches", result.involuntary_switches},
-            {"open_loop", result.open_loop},   {"warm_up", result.warm_up},
-            {"unfinished", result.unfinished}, {"cut_off", result.cut_off}};
+  Json json{{"cpu_ns", result.cpu().count()},
+            {"spin_ns", result.spin.count()},
+            {"involuntary_switches", result.involuntary_switches},
+            {"open_loop", result.open_loop},
+            {"warm_up", result.warm_up},
+            {"unfinished", result.unfinished},
+            {"cut_off", result.cut_off},
+            {"longest_ns", result.longest().count()},
+            {"time", time_of(result, classes)}};
   if (!result.calls.empty()) json["syscalls"] = to_json(result.calls);
   json["total"] = to_json(result.total(), classes);
   Json& during = json["during"] = Json::object();
@@ -118,17 +144,37 @@ Json to_json(const sim::TimeSeries& series) {
   return json;
 }
 
-Json to_json(const models::RwsemStatistics::Mode& mode) {
-  return {{"acquisitions", mode.acquisitions}, {"contended", mode.contended}, {"wait", to_json(mode.wait)}};
+Json to_json(const models::RwsemStatistics::Waits& waits) {
+  return {{"acquisitions", waits.acquisitions}, {"contended", waits.contended()}, {"wait", to_json(waits.wait)}};
 }
 
 Json to_json(const models::RwsemStatistics::OffCpu& off_cpu) {
   return {{"preempted", to_json(off_cpu.preempted)}, {"granted", to_json(off_cpu.granted)}};
 }
 
+Json to_json(const models::RwsemStatistics::Asker& asker, const models::RwsemStatistics::Waits& waits,
+             const std::vector<std::string>& classes) {
+  Json json{{"class", class_name(asker.asker, classes)},
+            {"phase", to_string(asker.phase)},
+            {"mode", to_string(asker.mode)},
+            {"longest_ns", waits.longest().count()},
+            {"lock_wait_ns", waits.lock_wait.count()},
+            {"waiting_at_end", waits.waiting}};
+  json.update(to_json(waits));
+  json["wait"]["total_ns"] = waits.wait.total().count();
+  Json& counts = json["wait"]["by_power_of_two"] = Json::array();
+  for (const auto& [from, count] : waits.wait.by_power_of_two()) {
+    counts.push_back({{"from_ns", from.count()}, {"count", count}});
+  }
+  return json;
+}
+
 Json to_json(const models::LockResult& lock, sim::Nanoseconds sim_time, const std::vector<std::string>& classes) {
   const models::RwsemStatistics& statistics = lock.statistics;
-  Json json{{"process", lock.process}, {"read", to_json(statistics.read)}, {"write", to_json(statistics.write)}};
+  Json json{{"process", lock.process}, {"read", to_json(statistics.all(models::LockMode::read))},
+            {"write", to_json(statistics.all(models::LockMode::write))}};
+  Json& asked = json["asked"] = Json::array();
+  for (const auto& [asker, waits] : statistics.asked) asked.push_back(to_json(asker, waits, classes));
   Json& hold = json["hold"] = Json::object();
   for (const auto& [holds, lengths] : statistics.hold) {
     hold[fmt::format("{} {} {}", class_name(holds.holder, classes), to_string(holds.mode), to_string(holds.call))] =
@@ -223,6 +269,12 @@ Json to_json(const models::MemoryResult& memory) {
   return json;
 }
 
+// `mmap_sem` of the first process, `mmap_sem.PROCESS` of the others; `mutex.PROCESS.NAME`.
+std::string lock_key(const models::LockResult& lock, bool first) {
+  if (!lock.mutex.empty()) return fmt::format("mutex.{}.{}", lock.process, lock.mutex);
+  return first ? "mmap_sem" : "mmap_sem." + lock.process;
+}
+
 }  // namespace
 
 std::string class_name(models::ClassId id, const std::vector<std::string>& classes) {
@@ -249,8 +301,7 @@ Json to_json(const models::Result& result) {
   for (const models::ClassResult& each : result.classes) by_class[each.name] = to_json(each, classes);
   Json& locks = json["locks"] = Json::object();
   for (const models::LockResult& lock : result.locks) {
-    const std::string name = locks.empty() ? "mmap_sem" : "mmap_sem." + lock.process;
-    locks[name] = to_json(lock, result.sim_time, classes);
+    locks[lock_key(lock, locks.empty())] = to_json(lock, result.sim_time, classes);
   }
   json["syscalls"] = to_json(result.calls());
   json["memory"] = to_json(result.memory);

@@ -4,22 +4,25 @@
 // The documented form (schema `mlocksim/1`), all times in whole nanoseconds:
 //   schema, scenario, policy, seed, outcome ("completed", "out_of_memory"), sim_time_ns, warm_up_ns,
 //     cool_down_ns (models/measure/measurement.h)
-//   classes.<class>: cpu_ns, involuntary_switches, open_loop, warm_up (requests left out), unfinished (when the run
-//   ended), cut_off (those of
-//     them that were never served), total, during.<phase>
+//   classes.<class>: cpu_ns (all CPU time), spin_ns (what of it went into spinning for a lock), involuntary_switches,
+//     open_loop, warm_up (requests left out), unfinished (when the run ended), cut_off (those of them that were never
+//     served), longest_ns (the longest request, those left out and never served included), time (of all its threads, by
+//     cause, to the end of the run; with lock_wait_by as below), total, during.<phase>
 //     each: count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame, tail_blame
 //     A percentile with fewer than ten samples beyond it is null. <phase> is a call ("mlock") or a part
 //     ("mlock.populate"). blame: cpu, run_queue, throttled, wake_up, lock_wait, direct_reclaim, reclaim_throttle,
 //     device_io: sums that add up to count x mean; and lock_wait_by: what lock_wait consists of, a list of {holder,
-//     mode (read, write), phase (of the holder), lock (mmap_sem, vma), doing (what the holder's own time went into:
+//     mode (read, write), phase (of the holder), lock (mmap_sem, vma, mutex), doing (what the holder's own time went into:
 //     cpu, run_queue ...), cpu_taken_by (who had the CPU that it waited for; only then), behind (the queued writer that
 //     a reader stood behind; only then), ns}. tail_blame: the same of the slowest, from `from_ns` on; p99_blame,
 //     p999_blame: of the slowest 1 % and 0.1 %, or null.
-//   locks.mmap_sem: process, read/write {acquisitions, contended, wait}, hold.<holder>, holder_off_cpu (a holder
-//     that could run and did not: preempted, or granted the semaphore in its sleep, by mode), handoffs, convoys ...
+//   locks.mmap_sem: process, read/write {acquisitions, contended, wait}, asked (by class, phase and mode: acquisitions,
+//     contended, longest_ns, waiting_at_end, lock_wait_ns: what of their time went to Cause::lock_wait, wait with
+//     total_ns and by_power_of_two), hold.<holder>, holder_off_cpu (a holder that could run and did not: preempted, or
+//     granted the semaphore in its sleep, by mode), handoffs, convoys ... That of another process is
+//     locks.mmap_sem.<process>, a lock of user space locks.mutex.<process>.<name>
 //   syscalls.<call>: calls (that have returned), mean_ns, max_ns (null: none has), pages, failed, eagain; of all
-//   lockers.
-//     classes.<locker>.syscalls: the same of one of them
+//     lockers. classes.<class>.syscalls: the same of one class, and of those that make requests
 //   memory: watermarks_pages, pages_at_end, lowest_free_pages, allocated_pages, swap_used_pages; kswapd; direct, with
 //     the stalls' latencies; pages: what reclaim and major faults did to how many; device: requests, their latencies;
 //     series.<quantity>: its min, max and last value in each `every_ns` of the run, at most 256 of them

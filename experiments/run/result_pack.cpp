@@ -63,13 +63,14 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockBlame, holder, phase, mode, convoy, doing
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Blame, count, causes, lock_waits)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorstStep, from, to, cause, lock)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorstRequest, task, due, latency, phase, steps, rest)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Mode, acquisitions, contended, wait)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Holds, holder, call, mode)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Asker, asker, phase, mode)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Waits, acquisitions, wait, waiting, longest_waiting, lock_wait)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::OffCpu, preempted, granted)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics, read, write, hold, read_off_cpu, write_off_cpu, handoffs,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics, asked, hold, read_off_cpu, write_off_cpu, handoffs,
                                    writer_bypasses, convoys, convoy_waits, convoy_lengths, largest_convoy, queue,
                                    longest_queue, total_wait, steals, spins, handoffs_set, spin_time)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockResult, process, statistics, vma_changed, eagain, vma_change_missed)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockResult, process, mutex, statistics, vma_changed, eagain, vma_change_missed)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CallRecord, duration, errors, pages)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Watermarks, min, low, high)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneCounts, free, per_cpu, inactive_anon, active_anon, inactive_file, active_file,
@@ -89,8 +90,8 @@ void from_json(const nlohmann::json& from, Samples& to) {
   to = Samples::restore(from.at(0).get<sim::Histogram>(), from.at(1).get<std::map<int, Blame>>());
 }
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ClassResult, name, open_loop, warm_up, unfinished, cut_off, cpu,
-                                   involuntary_switches, during, worst, calls)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ClassResult, name, locker, open_loop, warm_up, unfinished, cut_off, longest_cut_off,
+                                   time, spin, lock_waits, involuntary_switches, during, worst, longest_warm_up, calls)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Result, scenario, policy, seed, outcome, sim_time, warm_up, cool_down, classes,
                                    locks, memory, preemptions, events, wall)
 

@@ -100,9 +100,14 @@ class ProcessReader {
     if (thread.pinned && thread.sched.cpus.empty()) {
       pinned->refuse("expected `cpus`, too: a thread is pinned to each in turn");
     }
+    const auto mutex = map.find("mutex");
+    assign(thread.mutex, mutex, name_of);
     if (read) {
       thread.run = (*read)(map, regions, targets_);
       map.refuse_unknown();
+    }
+    if (mutex && std::holds_alternative<models::BusySpec>(thread.run)) {
+      mutex->refuse("a thread that makes no system calls holds none across them");
     }
     const bool locks = read && std::holds_alternative<models::LockerSpec>(thread.run);
     lockers_.possible = lockers_.possible || !read || (locks && thread.count > 0);

@@ -59,6 +59,9 @@ class ScenarioReader {
     refuse_free_huge_pages(map, scenario);
     scenario.memory = memory.memory();
     scenario.duration = read_duration(map, processes.lockers);
+    assign(scenario.warm_up, map.find("warm_up"), [](const YamlField& field) {
+      return choice_of<bool>(field, {{"none", false}, {"until_served", true}});
+    });
     if (const auto expect = map.find("expect")) {
       file.expectations = read_expectations(*expect, scenario, known_policies(map, scenario));
     }

@@ -30,6 +30,7 @@ void preempt_enable(Task& current) {
 
 Rwsem::Rwsem(std::string name, const Costs& costs, const Settings& settings)
     : name_(std::move(name)),
+      kind_(settings.kind),
       costs_(costs),
       rules_(rules_of(settings)),
       races_(settings.seed, settings.owner, "rwsem races") {}
@@ -71,9 +72,10 @@ void Rwsem::use_line(Task& current) {
 }
 
 void Rwsem::acquire(Task& current, LockMode mode, sim::Time now) {
-  ++statistics_of(mode).acquisitions;
+  RwsemStatistics::Waits& statistics = statistics_.asked[{current.class_id(), current.phase(), mode}];
+  ++statistics.acquisitions;
   charge_waits(now);
-  Waiter waiter{&current, mode, now};
+  Waiter waiter{&current, mode, now, &statistics};
   std::visit([&](auto& rules) { down(rules, waiter); }, rules_);
 }
 
@@ -119,7 +121,7 @@ void Rwsem::admit(Task& current, const Wakes& wakes) {
   }
   if (wakes.to_try) {
     Waiter& first = **wakes.to_try;
-    first.task->set_holding(this);  // until it has tried, the others wait for it (charge_waits)
+    first.task->set_holding(kind_, this);  // until it has tried, the others wait for it (charge_waits)
     if (call(first, now)) to_wake.push_back(first.task);
   }
   forget_old_stretches();
@@ -416,7 +418,7 @@ bool Rwsem::owner_on_cpu() const { return !holders_.empty() && holders_.front().
 // It could not take the semaphore at once, and spins or queues.
 void Rwsem::contend(Waiter& waiter) {
   if (std::exchange(waiter.contends, true)) return;
-  ++statistics_of(waiter.mode).contended;
+  contending_.push_back(&waiter);
   statistics_.longest_queue = std::max(statistics_.longest_queue, queue_length() + spinners());
   if (waiter.mode == LockMode::read && readers() > 0 && first_writer()) {
     ++statistics_.convoy_waits;
@@ -466,7 +468,7 @@ bool Rwsem::call(Waiter& waiter, sim::Time now) {
 
 void Rwsem::begin_wait(Waiter& waiter, Waiter::State state) {
   charge_waits(waiter.task->now());
-  waiter.task->set_holding(nullptr);
+  waiter.task->set_holding(kind_, nullptr);
   waiter.state = state;
   waiter.first_stretch = forgotten_ + stretches_.size();
   waiting_.push_back(&waiter);
@@ -475,12 +477,10 @@ void Rwsem::begin_wait(Waiter& waiter, Waiter::State state) {
 
 void Rwsem::end_wait(Waiter& waiter, sim::Time now) {
   charge_waits(now);
-  for (std::size_t index = waiter.first_stretch - forgotten_; index < stretches_.size(); ++index) {
-    const Stretch& stretch = stretches_[index];
-    LockBlame blame = stretch.blame;
-    if (waiter.mode == LockMode::read && blame.mode == LockMode::read) blame.convoy = stretch.first_writer;
-    waiter.task->ledger().add({stretch.from, stretch.to, blame});
-  }
+  for_each_stretch(waiter, [&](const LockWait& wait) {
+    waiter.statistics->lock_wait += wait.to - wait.from;
+    waiter.task->ledger().add(wait);
+  });
   waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &waiter));
   statistics_.queue.record(now, static_cast<std::int64_t>(waiting_.size()));
 }
@@ -493,7 +493,8 @@ bool Rwsem::let_in(Waiter& waiter, sim::Time now, std::uint64_t& how) {
     const sim::Nanoseconds waited = now - waiter.since;
     ++how;
     statistics_.total_wait += waited;
-    statistics_of(waiter.mode).wait.record(waited);
+    waiter.statistics->wait.record(waited);
+    std::erase(contending_, &waiter);
   }
   take(*waiter.task, waiter.mode, waiter.since, now);
   return asleep;
@@ -507,7 +508,7 @@ void Rwsem::take(Task& task, LockMode mode, sim::Time since, sim::Time now) {
     holders_.back().off_cpu_since = now;
     holders_.back().granted_asleep = true;
   }
-  task.set_holding(this);
+  task.set_holding(kind_, this);
   note_bypass(since);
   if (mode == LockMode::write) end_convoy(now);
   tell(task, mode == LockMode::read ? LockOperation::down_read : LockOperation::down_write);
@@ -536,7 +537,7 @@ Rwsem::Holder* Rwsem::holder(const Task& task) {
 
 void Rwsem::drop(const Task& task) {
   Holder* const hold = holder(task);
-  hold->task->set_holding(nullptr);
+  hold->task->set_holding(kind_, nullptr);
   holders_.erase(holders_.begin() + (hold - holders_.data()));
 }
 
@@ -555,8 +556,28 @@ void Rwsem::charge_waits(sim::Time now) {
   const ClassId first = writer ? (*writer)->task->class_id() : -1;
   holder.ledger().for_each_between(from, now, [&](sim::Time begin, sim::Time end, Cause doing) {
     const ClassId taken_by = doing == Cause::run_queue ? holder.cpu_taken_by() : -1;
-    stretches_.push_back({begin, end, {holder.class_id(), holder.phase(), mode, -1, doing, taken_by}, first});
+    stretches_.push_back({begin, end, {holder.class_id(), holder.phase(), mode, -1, doing, taken_by, kind_}, first});
   });
+}
+
+RwsemStatistics Rwsem::statistics_with_waiters(sim::Time now) {
+  charge_waits(now);
+  // A waiter points into the statistics as they are.
+  std::map<const RwsemStatistics::Waits*, RwsemStatistics::Waits> open;
+  for (const Waiter* waiter : contending_) {
+    RwsemStatistics::Waits& waits = open.try_emplace(waiter->statistics, *waiter->statistics).first->second;
+    ++waits.waiting;
+    waits.longest_waiting = std::max(waits.longest_waiting, now - waiter->since);
+  }
+  for (const Waiter* waiter : waiting_) {
+    RwsemStatistics::Waits& waits = open.at(waiter->statistics);
+    for_each_stretch(*waiter, [&](const LockWait& wait) { waits.lock_wait += wait.to - wait.from; });
+  }
+  RwsemStatistics statistics = statistics_;
+  for (auto& [asker, waits] : statistics.asked) {
+    if (const auto found = open.find(&statistics_.asked.at(asker)); found != open.end()) waits = found->second;
+  }
+  return statistics;
 }
 
 // The one that everybody waits for while nobody holds the semaphore.

@@ -1,4 +1,5 @@
-// A readers-writer semaphore that tasks take, with what it costs and what became of it: mmap_sem.
+// A readers-writer semaphore that tasks take, with what it costs and what became of it: mmap_sem; and, taken for write
+// only, a mutex of user space.
 //
 // Models what surrounds the rules of a flavour (models/locking/rwsem_*.h, one file each). An operation that finds the
 // semaphore free costs an atomic instruction. Who queues gives its CPU away and is woken: the waker pays try_to_wake_up
@@ -36,6 +37,7 @@
 #include "models/locking/rwsem_writer_spin.h"
 #include "models/locking/rwsem_writer_steal.h"
 #include "models/measure/blame.h"
+#include "models/measure/ledger.h"
 #include "models/measure/lock_statistics.h"
 #include "models/measure/observer.h"
 #include "models/spec/machine.h"
@@ -56,6 +58,7 @@ class Rwsem {
     sim::Nanoseconds tick = std::chrono::milliseconds{4};  ///< 1/HZ
     std::uint64_t seed = 1;                                ///< of the races between a spinner and the queue
     std::string_view owner{};                              ///< whose it is: names its random stream
+    LockKind kind = LockKind::mmap_sem;
   };
 
   Rwsem(std::string name, const Costs& costs, const Settings& settings);
@@ -84,6 +87,17 @@ class Rwsem {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const RwsemStatistics& statistics() const { return statistics_; }
 
+  /// The statistics with those who wait at this moment.
+  [[nodiscard]] RwsemStatistics statistics_with_waiters(sim::Time now);
+  /// Calls wait(task, LockWait) for what those who wait at this moment have waited until now, piece by piece.
+  template <class Wait>
+  void for_each_open_wait(sim::Time now, Wait wait) {
+    charge_waits(now);
+    for (const Waiter* waiter : waiting_) {
+      for_each_stretch(*waiter, [&](const LockWait& each) { wait(*waiter->task, each); });
+    }
+  }
+
   /// Charges the waits until `now` to the holders as they are: to be called before anything about them changes.
   void charge_waits(sim::Time now);
   /// A task that may hold it is no longer on a CPU; `involuntary`: it could have gone on.
@@ -111,6 +125,7 @@ class Rwsem {
     Task* task;
     LockMode mode;
     sim::Time since;
+    RwsemStatistics::Waits* statistics;  // of those like it
     State state = State::running;
     bool contends = false;  // it could not take the semaphore at once
     bool holds = false;
@@ -130,6 +145,17 @@ class Rwsem {
   using SpinHandoff = SpinHandoffRwsem<Waiter*>;
   using Rules = std::variant<Fifo, WriterSteal, WriterSpin, ReaderSpin, SpinHandoff>;
   using Wakes = RwsemWakes<Waiter*>;
+
+  // What a waiter has waited for so far.
+  template <class Wait>
+  void for_each_stretch(const Waiter& waiter, Wait wait) const {
+    for (std::size_t index = waiter.first_stretch - forgotten_; index < stretches_.size(); ++index) {
+      const Stretch& stretch = stretches_[index];
+      LockBlame blame = stretch.blame;
+      if (waiter.mode == LockMode::read && blame.mode == LockMode::read) blame.convoy = stretch.first_writer;
+      wait(LockWait{stretch.from, stretch.to, blame});
+    }
+  }
 
   static Rules rules_of(const Settings& settings);
   void tell(const Task& task, LockOperation operation) const;
@@ -205,18 +231,16 @@ class Rwsem {
   [[nodiscard]] std::optional<Waiter*> first_writer() const {
     return std::visit([](const auto& rules) { return rules.first_writer(); }, rules_);
   }
-  RwsemStatistics::Mode& statistics_of(LockMode mode) {
-    return mode == LockMode::read ? statistics_.read : statistics_.write;
-  }
 
   std::string name_;
+  LockKind kind_;
   const Costs& costs_;
   CacheLine line_;
   Rules rules_;
   sim::Stream races_;
   std::vector<Holder> holders_;  // the longest hold first
-  std::deque<Waiter*> waiting_;  // whose time goes to the semaphore at present,
-                                 // the longest wait first
+  std::deque<Waiter*> waiting_;      // whose time goes to the semaphore at present, the longest wait first
+  std::vector<Waiter*> contending_;  // who could not take it at once, and has not got it
   std::deque<Stretch> stretches_;
   std::size_t forgotten_ = 0;  // stretches dropped from the front
   sim::Time stretch_start_{};

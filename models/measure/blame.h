@@ -48,9 +48,16 @@ constexpr std::string_view to_string(LockMode mode) { return mode == LockMode::r
 using ClassId = std::int32_t;
 
 /// What a task can wait for under Cause::lock_wait.
-enum class LockKind { mmap_sem, vma };
+enum class LockKind {
+  mmap_sem,
+  vma,
+  mutex,  ///< of user space, held around a system call
+};
 
-constexpr std::string_view to_string(LockKind lock) { return lock == LockKind::mmap_sem ? "mmap_sem" : "a VMA's lock"; }
+constexpr std::string_view to_string(LockKind lock) {
+  constexpr std::array<std::string_view, 3> names{"mmap_sem", "a VMA's lock", "the mutex"};
+  return names[static_cast<std::size_t>(lock)];
+}
 
 /// Who kept a waiter out of a lock.
 struct LockBlame {

@@ -33,12 +33,18 @@ TimeByCause Ledger::read(sim::Time at) const {
 }
 
 void Ledger::add(const LockWait& wait) {
-  if (!remembers_) return;
-  lock_waits_.push_back(wait);
-  std::deque<Piece>& pieces = pieces_[wait.blame];
-  sim::Nanoseconds before{};
-  if (!pieces.empty()) before = pieces.back().before + (pieces.back().to - pieces.back().from);
-  pieces.push_back({wait.from, wait.to, before});
+  Reason& reason = reasons_[wait.blame];
+  if (remembers_) {
+    lock_waits_.push_back(wait);
+    reason.pieces.push_back({wait.from, wait.to, reason.total});
+  }
+  reason.total += wait.to - wait.from;
+}
+
+LockTimes Ledger::lock_times() const {
+  LockTimes times;
+  for (const auto& [blame, reason] : reasons_) times.emplace_hint(times.end(), blame, reason.total);
+  return times;
 }
 
 LockTimes Ledger::lock_times_since(sim::Time since) const {
@@ -46,12 +52,13 @@ LockTimes Ledger::lock_times_since(sim::Time since) const {
   if (lock_waits_.empty()) return times;
   constexpr std::size_t kAsARule = 8;
   times.reserve(kAsARule);
-  for (const auto& [blame, pieces] : pieces_) {
+  for (const auto& [blame, reason] : reasons_) {
+    const std::deque<Piece>& pieces = reason.pieces;
     if (pieces.empty()) continue;
     const auto first = std::upper_bound(pieces.begin(), pieces.end(), since,
                                         [](sim::Time time, const Piece& piece) { return time < piece.to; });
     if (first == pieces.end()) continue;
-    const sim::Nanoseconds all = pieces.back().before + (pieces.back().to - pieces.back().from) - first->before;
+    const sim::Nanoseconds all = reason.total - first->before;
     times.emplace_hint(times.end(), blame, all - std::max(since - first->from, sim::Nanoseconds{0}));
   }
   return times;
@@ -60,7 +67,7 @@ LockTimes Ledger::lock_times_since(sim::Time since) const {
 void Ledger::forget_before(sim::Time at) {
   while (entries_.size() > 1 && entries_[1].from <= at) entries_.pop_front();
   while (!lock_waits_.empty() && lock_waits_.front().to <= at) {
-    pieces_[lock_waits_.front().blame].pop_front();  // the same wait
+    reasons_[lock_waits_.front().blame].pieces.pop_front();  // the same wait
     lock_waits_.pop_front();
   }
 }

@@ -53,6 +53,9 @@ class Ledger {
   /// waits: a long hold is waited for in many pieces, and by many requests that fall due meanwhile.
   [[nodiscard]] LockTimes lock_times_since(sim::Time since) const;
 
+  /// What all of them come to, those forgotten included, whether it remembers or not.
+  [[nodiscard]] LockTimes lock_times() const;
+
   /// Nobody will ask for what was before `at`.
   void forget_before(sim::Time at);
   /// Remember what has passed, until it is forgotten; without this only the present can be read.
@@ -73,6 +76,12 @@ class Ledger {
     sim::Nanoseconds before;
   };
 
+  /// The waits for one reason.
+  struct Reason {
+    sim::Nanoseconds total{};  // of all
+    std::deque<Piece> pieces;  // of those that are remembered
+  };
+
   /// The entry that holds at `at`.
   [[nodiscard]] std::deque<Entry>::const_iterator in_force(sim::Time at) const;
 
@@ -80,7 +89,7 @@ class Ledger {
   std::deque<Entry> entries_{{sim::Time{}, Cause::sleep, {}}};
   bool remembers_ = false;
   std::deque<LockWait> lock_waits_;
-  boost::container::flat_map<LockBlame, std::deque<Piece>> pieces_;  // of the same waits
+  boost::container::flat_map<LockBlame, Reason> reasons_;  // of the same waits
 };
 
 }  // namespace models

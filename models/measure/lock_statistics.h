@@ -1,6 +1,7 @@
 // What a semaphore went through in a run. Values only: models/locking/rwsem.h counts them.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -15,13 +16,6 @@ namespace models {
 
 /// What a semaphore went through, in the terms of lock_stat and perf lock.
 struct RwsemStatistics {
-  struct Mode {
-    std::uint64_t acquisitions = 0;
-    std::uint64_t contended = 0;  ///< those that had to wait
-    sim::Histogram wait;          ///< of the contended ones, until granted or until their try succeeds
-
-    bool operator==(const Mode&) const = default;
-  };
   struct Holds {
     ClassId holder;
     Phase call;
@@ -37,8 +31,34 @@ struct RwsemStatistics {
     bool operator==(const OffCpu&) const = default;
   };
 
-  Mode read;
-  Mode write;
+  /// Who asks for it: a class, what it is doing, and in which mode.
+  struct Asker {
+    ClassId asker;
+    Phase phase;
+    LockMode mode;
+    auto operator<=>(const Asker&) const = default;
+  };
+
+  /// What asking comes to. From when it was asked for until it was had, a wait is longer than the time that goes to
+  /// Cause::lock_wait by what it takes to wake up, and to get a CPU.
+  struct Waits {
+    std::uint64_t acquisitions = 0;  ///< those who wait still included
+    sim::Histogram wait;  ///< of those who had to wait, until granted or until their try succeeded
+    std::uint64_t waiting = 0;       ///< those who waited still when the run ended
+    sim::Nanoseconds longest_waiting{};  ///< for so long by then, the longest of them
+    sim::Nanoseconds lock_wait{};        ///< of the askers' time: Cause::lock_wait
+
+    [[nodiscard]] std::uint64_t contended() const { return wait.count() + waiting; }
+    /// The longest, over or not; 0 without any.
+    [[nodiscard]] sim::Nanoseconds longest() const {
+      return wait.empty() ? longest_waiting : std::max(wait.max(), longest_waiting);
+    }
+
+    void add(const Waits& other);
+    bool operator==(const Waits&) const = default;
+  };
+
+  std::map<Asker, Waits> asked;
   std::map<Holds, sim::Histogram> hold;
   OffCpu read_off_cpu;
   OffCpu write_off_cpu;
@@ -57,6 +77,9 @@ struct RwsemStatistics {
   std::uint64_t spins = 0;         ///< times that it went to somebody who spun
   std::uint64_t handoffs_set = 0;  ///< times that the first in the queue had waited too long and got the handoff bit
   sim::Nanoseconds spin_time{};    ///< CPU time that went into spinning
+
+  /// All who asked for it in a mode.
+  [[nodiscard]] Waits all(LockMode mode) const;
 
   bool operator==(const RwsemStatistics&) const = default;
 };

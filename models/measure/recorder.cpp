@@ -63,6 +63,15 @@ TimeByCause take_short_ones(std::vector<WorstStep>& steps, sim::Nanoseconds late
   return rest;
 }
 
+// A request that was due at `due` and ends now.
+WorstRequest as_worst(const Task& task, sim::Time due, Phase phase) {
+  const sim::Time now = task.now();
+  WorstRequest worst{task.name(), due, now - due, phase, steps_of(task.ledger(), due, now), {}};
+  join_alike(worst.steps);
+  worst.rest = take_short_ones(worst.steps, worst.latency);
+  return worst;
+}
+
 }  // namespace
 
 std::uint64_t OpenArrivals::left_until(sim::Time end) const {
@@ -73,8 +82,18 @@ std::uint64_t OpenArrivals::left_until(sim::Time end) const {
   return count;
 }
 
+std::optional<sim::Time> ClassRecord::oldest_in_service() const {
+  std::optional<sim::Time> oldest;
+  for (const std::optional<sim::Time>& due : in_service) {
+    if (due && (!oldest || *due < *oldest)) oldest = due;
+  }
+  return oldest;
+}
+
 std::uint64_t ClassRecord::unfinished(sim::Time end) const {
-  return std::accumulate(open_arrivals.begin(), open_arrivals.end(), in_service,
+  const auto begun = static_cast<std::uint64_t>(
+      std::count_if(in_service.begin(), in_service.end(), [](const auto& due) { return due.has_value(); }));
+  return std::accumulate(open_arrivals.begin(), open_arrivals.end(), begun,
                          [&](std::uint64_t sum, const OpenArrivals& arrivals) {
                            return sum + arrivals.left_until(end) + (arrivals.waking(end) ? 1 : 0);
                          });
@@ -109,19 +128,21 @@ Request Request::sleep_until(Task& task, sim::Time due) {
 void Request::end(ClassRecord& record, const PhaseLog& phases) {
   const sim::Time now = task_.settle();
   const Measurement& measurement = task_.kernel().measurement;
-  const bool too_early = measurement.in_warm_up(due_) && !record.counts_warm_up;
-  if (too_early) ++record.warm_up;
-  if (too_early || measurement.in_cool_down(due_)) return;
+  if (measurement.in_warm_up(due_) && !record.counts_warm_up) {
+    ++record.warm_up;
+    if (!record.longest_warm_up || now - due_ > record.longest_warm_up->latency) {
+      record.longest_warm_up = as_worst(task_, due_, phases.at(due_));
+    }
+    return;
+  }
+  if (measurement.in_cool_down(due_)) return;
   TimeByCause parts = task_.ledger().read(now);
   for (std::size_t cause = 0; cause < kCauseCount; ++cause) parts[cause] -= before_[cause];
   parts[static_cast<std::size_t>(Cause::sleep)] = sim::Nanoseconds{0};
   const Phase phase = phases.at(due_);
   record.during[static_cast<std::size_t>(phase)].record(now - due_, parts, task_.ledger().lock_times_since(due_));
   if (!record.worst.admits(now - due_)) return;
-  WorstRequest worst{task_.name(), due_, now - due_, phase, steps_of(task_.ledger(), due_, now), {}};
-  join_alike(worst.steps);
-  worst.rest = take_short_ones(worst.steps, worst.latency);
-  record.worst.add(std::move(worst));
+  record.worst.add(as_worst(task_, due_, phase));
 }
 
 }  // namespace models

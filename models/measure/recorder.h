@@ -56,13 +56,16 @@ class OpenArrivals {
 struct ClassRecord {
   std::array<Samples, kPhaseCount> during;
   WorstRequests worst;
+  std::optional<WorstRequest> longest_warm_up;  ///< of those that were due in the warm-up
   bool counts_warm_up = false;             ///< its threads come once: all that they do counts, from the start on
   std::uint64_t warm_up = 0;               ///< requests that were due in the warm-up: not among the samples
-  std::uint64_t in_service = 0;            ///< requests begun and not yet ended
+  std::deque<std::optional<sim::Time>> in_service;  ///< of each of its tasks: when what it serves was due
   std::uint64_t left = 0;                  ///< in the cool-down: requests due by the end that have not been served yet
   std::deque<OpenArrivals> open_arrivals;  ///< of each open-loop task
 
   [[nodiscard]] bool open_loop() const { return !open_arrivals.empty(); }
+  /// When the request that has been in service for longest was due; nothing where there is none.
+  [[nodiscard]] std::optional<sim::Time> oldest_in_service() const;
   /// Requests due by `end`, which is now, that have not been served.
   [[nodiscard]] std::uint64_t unfinished(sim::Time end) const;
   /// `count` of those left in the cool-down have been served, or never will be.

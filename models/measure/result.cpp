@@ -10,6 +10,17 @@ void CallRecord::add(const CallRecord& other) {
   pages += other.pages;
 }
 
+sim::Nanoseconds ClassResult::cpu() const {
+  return time[static_cast<std::size_t>(Cause::cpu)] + time[static_cast<std::size_t>(Cause::direct_reclaim)] + spin;
+}
+
+sim::Nanoseconds ClassResult::longest() const {
+  sim::Nanoseconds longest = longest_cut_off;
+  if (longest_warm_up) longest = std::max(longest, longest_warm_up->latency);
+  for (const auto& [phase, samples] : during) longest = std::max(longest, samples.latency().max());
+  return longest;
+}
+
 Samples ClassResult::total() const {
   Samples all;
   for (const auto& [phase, samples] : during) all.merge(samples);
@@ -39,6 +50,7 @@ const ClassResult* Result::find_class(const std::string& name) const {
 CallRecords Result::calls() const {
   CallRecords all;
   for (const ClassResult& each : classes) {
+    if (!each.locker) continue;
     for (const auto& [name, call] : each.calls) all[name].add(call);
   }
   return all;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +30,7 @@ constexpr std::string_view to_string(Outcome outcome) {
   return outcome == Outcome::completed ? "completed" : "out_of_memory";
 }
 
-/// What a locker's calls of one kind came to.
+/// What the system calls of one kind came to.
 struct CallRecord {
   sim::Histogram duration;
   std::map<int, std::uint64_t> errors;  ///< by -errno; only failures
@@ -45,16 +46,26 @@ using CallRecords = std::map<std::string, CallRecord>;
 /// What one class of competitors went through.
 struct ClassResult {
   std::string name;
+  bool locker = false;  ///< its calls are those of a script
   bool open_loop = false;
   std::uint64_t warm_up = 0;     ///< requests due in the warm-up: not among the samples
   std::uint64_t unfinished = 0;  ///< due but not served when the run ended
   std::uint64_t cut_off = 0;     ///< those of them that the cool-down did not serve either: not among the samples
-  sim::Nanoseconds cpu{};        ///< CPU time of all its tasks, reclaim included
+  sim::Nanoseconds longest_cut_off{};  ///< how long the first of these had been due by the end of the cool-down
+  TimeByCause time{};      ///< of all its tasks, up to the end of the run: what it went into
+  sim::Nanoseconds spin{};  ///< CPU time that went into spinning for a lock: a part of Cause::lock_wait
+  std::map<LockBlame, sim::Nanoseconds> lock_waits;  ///< what Cause::lock_wait consists of, whoever asked
   std::uint64_t involuntary_switches = 0;  ///< times that they lost a CPU while they could have gone on
   std::map<Phase, Samples> during;
-  std::vector<WorstRequest> worst;  ///< the longest, the longest first
-  CallRecords calls;                ///< of a locker: its system calls
+  std::vector<WorstRequest> worst;              ///< the longest, the longest first
+  std::optional<WorstRequest> longest_warm_up;  ///< of those left out as warm-up
+  CallRecords calls;                            ///< its system calls
 
+  /// CPU time of all its tasks, with reclaim and spinning.
+  [[nodiscard]] sim::Nanoseconds cpu() const;
+  /// The longest that anybody has waited for the answer to a request: in the warm-up, too, and where none had come by
+  /// the end of the cool-down. 0 where it makes none.
+  [[nodiscard]] sim::Nanoseconds longest() const;
   /// All samples.
   [[nodiscard]] Samples total() const;
   /// The samples of a system call's own phase and of all its parts.
@@ -63,9 +74,10 @@ struct ClassResult {
   bool operator==(const ClassResult&) const = default;
 };
 
-/// mmap_sem of one process, and what the window of its lockers met.
+/// mmap_sem of one process, and what the window of its lockers met; or one of its locks in user space.
 struct LockResult {
   std::string process;
+  std::string mutex;  ///< the lock's name; empty: mmap_sem
   RwsemStatistics statistics;
   std::uint64_t vma_changed = 0;
   std::uint64_t eagain = 0;

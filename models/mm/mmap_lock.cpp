@@ -15,17 +15,22 @@ namespace {
 
 bool per_vma(Task& current) { return current.kernel().policy.fault == FaultLock::per_vma; }
 
-// The wait of `writer` is charged to the last reader to leave, the one that it really waited for, by what that one did
-// meanwhile.
-void charge_wait(const Task& reader, Task& writer, sim::Time since, sim::Time now) {
+// What a writer has waited for `reader` since `since`, by what that one did meanwhile: wait(LockWait), piece by piece.
+template <class Wait>
+void for_each_piece(const Task& reader, sim::Time since, sim::Time now, Wait wait) {
   const auto charge = [&](sim::Time from, sim::Time to, Cause doing) {
     const ClassId taken_by = doing == Cause::run_queue ? reader.cpu_taken_by() : -1;
-    writer.ledger().add(
-        {from, to, {reader.class_id(), reader.phase(), LockMode::read, -1, doing, taken_by, LockKind::vma}});
+    wait(LockWait{
+        from, to, {reader.class_id(), reader.phase(), LockMode::read, -1, doing, taken_by, LockKind::vma}});
   };
   // Who makes no requests remembers only the present.
   if (!reader.ledger().knows(since)) return charge(since, now, Cause::cpu);
   reader.ledger().for_each_between(since, now, charge);
+}
+
+// The wait of `writer` is charged to the last reader to leave, the one that it really waited for.
+void charge_wait(const Task& reader, Task& writer, sim::Time since, sim::Time now) {
+  for_each_piece(reader, since, now, [&](const LockWait& wait) { writer.ledger().add(wait); });
 }
 
 // Newcomers get past a writer that spins.
@@ -135,6 +140,16 @@ void vma_end_read(Task& current, Vma& vma) {
   current.work(current.kernel().costs.rwsem_wake);
   current.settle();
   writer.wake(current);
+}
+
+void for_each_open_vma_wait(const Mm& mm, sim::Time now,
+                            const std::function<void(const Task&, const LockWait&)>& wait) {
+  for (VmaPointer vma = mm.find_vma(PageIndex(0)); vma != nullptr; vma = mm.find_vma(vma->end)) {
+    const VmaLock& lock = vma->lock;
+    if (lock.writer == nullptr) continue;
+    for_each_piece(*lock.readers.back(), lock.writer_since, now,
+                   [&](const LockWait& each) { wait(*lock.writer, each); });
+  }
 }
 
 }  // namespace models

@@ -16,6 +16,9 @@
 // of one VMA's lock never block each other. Validated by tests/models/mm/mmap_lock_test.cpp.
 #pragma once
 
+#include <functional>
+
+#include "models/measure/ledger.h"
 #include "models/spec/page.h"
 
 namespace models {
@@ -49,5 +52,9 @@ bool lock_vma_under_rcu(Task& current, Mm& mm, Vma& vma, bool file);
 /// if not: the fault has to be tried again under mmap_sem. Precondition: the VMA's lock is held.
 bool vmf_anon_prepare(Task& current, Mm& mm, Vma& vma);
 void vma_end_read(Task& current, Vma& vma);
+
+/// Calls wait(task, LockWait) for each task that waits for the readers of a VMA at this moment, for what is not in its
+/// ledger yet: charged to who would be charged if they left now.
+void for_each_open_vma_wait(const Mm& mm, sim::Time now, const std::function<void(const Task&, const LockWait&)>& wait);
 
 }  // namespace models

@@ -73,6 +73,7 @@ struct Scenario {
   std::vector<Policy> policies;   ///< at least one; `run` takes the first
   std::uint64_t seed = 1;
   std::optional<sim::Nanoseconds> duration;  ///< none: until every locker's script has ended
+  bool warm_up = true;  ///< what is due until everybody has been served once is left out (models/measure/measurement.h)
   std::vector<ProcessSpec> processes;
 
   bool operator==(const Scenario&) const = default;

@@ -219,6 +219,9 @@ struct ThreadSpec {
       run;
   SchedSpec sched{};
   bool pinned = false;  ///< each thread to one of sched.cpus, in turn, instead of to all of them
+  /// A lock of user space that it holds across each of its requests or calls; those of its process that name the same
+  /// share it. Empty: none.
+  std::string mutex{};
 
   bool operator==(const ThreadSpec&) const = default;
 };

@@ -17,6 +17,7 @@
 #include "models/mm/mremap.h"
 #include "models/mm/pin.h"
 #include "models/proc/procfs.h"
+#include "models/workload/calls.h"
 #include "models/workload/requests.h"
 
 namespace models {
@@ -43,6 +44,12 @@ Advice opposite_of(Advice advice) {
     default:
       return advice;
   }
+}
+
+// Makes the system call of that name on so many pages.
+template <class Call>
+int make_call(Task& current, const Workplace& at, const char* name, PageCount pages, Call call) {
+  return time_call(current, at.calls[name], pages, Phase::user, call);
 }
 
 // The pieces of a region that a thread comes to.
@@ -93,14 +100,12 @@ void run(Task& current, const Workplace& at, const ProcReaderSpec& spec) {
 }
 
 // Maps whatever is at `piece` anew, or unmaps it.
-void map_or_unmap(Task& current, Mm& mm, const Pieces::Piece& piece, bool map, const VmFlags& flags,
+void map_or_unmap(Task& current, const Workplace& at, const Pieces::Piece& piece, bool map, const VmFlags& flags,
                   const MmapHow& how) {
-  if (map) {
-    sys_mmap(current, mm, piece.start, piece.pages, flags, how);
-  } else {
-    sys_munmap(current, mm, piece.start, piece.pages);
-  }
-  current.enter(Phase::user);
+  make_call(current, at, map ? "mmap" : "munmap", piece.pages, [&] {
+    return map ? sys_mmap(current, at.mm, piece.start, piece.pages, flags, how)
+               : sys_munmap(current, at.mm, piece.start, piece.pages);
+  });
 }
 
 void map_in_region(Task& current, const Workplace& at, const MapperSpec& spec) {
@@ -115,7 +120,7 @@ void map_in_region(Task& current, const Workplace& at, const MapperSpec& spec) {
     sim::Stream& demand = current.stream(Purpose::demand);
     const bool first_round = pieces.rounds() % 2 == 0;
     const Pieces::Piece piece = pieces.next(demand);
-    map_or_unmap(current, at.mm, piece, by_coin ? coin(demand) == 1 : first_round, flags, how);
+    map_or_unmap(current, at, piece, by_coin ? coin(demand) == 1 : first_round, flags, how);
     return pieces.more();
   });
 }
@@ -127,7 +132,7 @@ void run(Task& current, const Workplace& at, const MapperSpec& spec) {
   bool map = false;
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
     map = !map;
-    map_or_unmap(current, at.mm, place, map, {}, {.populate = spec.populate});
+    map_or_unmap(current, at, place, map, {}, {.populate = spec.populate});
   });
 }
 
@@ -136,8 +141,8 @@ void run(Task& current, const Workplace& at, const MadviserSpec& spec) {
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
     const Advice advice = pieces.rounds() % 2 == 0 ? spec.advice : opposite_of(spec.advice);
     const Pieces::Piece piece = pieces.next(current.stream(Purpose::demand));
-    (void)sys_madvise(current, at.mm, piece.start, piece.pages, advice);
-    current.enter(Phase::user);
+    make_call(current, at, "madvise", piece.pages,
+              [&] { return sys_madvise(current, at.mm, piece.start, piece.pages, advice); });
     return pieces.more();
   });
 }
@@ -148,8 +153,7 @@ void run(Task& current, const Workplace& at, const MincoreSpec& spec) {
   const boost::random::uniform_int_distribution<std::int64_t> offset(0, (region.pages - pages).count());
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
     const PageIndex start = region.start + PageCount(offset(current.stream(Purpose::pages)));
-    (void)sys_mincore(current, at.mm, start, pages);
-    current.enter(Phase::user);
+    make_call(current, at, "mincore", pages, [&] { return sys_mincore(current, at.mm, start, pages); });
   });
 }
 
@@ -159,8 +163,8 @@ void run(Task& current, const Workplace& at, const GetMempolicySpec& spec) {
   const boost::random::uniform_int_distribution<std::int64_t> offset(0, region.pages.count() - 1);
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
     const PageIndex page = region.start + PageCount(offset(current.stream(Purpose::pages)));
-    (void)sys_get_mempolicy(current, at.mm, page, flags);
-    current.enter(Phase::user);
+    make_call(current, at, "get_mempolicy", PageCount(1),
+              [&] { return sys_get_mempolicy(current, at.mm, page, flags); });
   });
 }
 
@@ -170,8 +174,8 @@ void run(Task& current, const Workplace& at, const ProtectorSpec& spec) {
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
     readonly = spec.visits.place == Visits::Place::in_turn ? pieces.rounds() % 2 == 0 : !readonly;
     const Pieces::Piece piece = pieces.next(current.stream(Purpose::demand));
-    (void)sys_mprotect(current, at.mm, piece.start, piece.pages, readonly);
-    current.enter(Phase::user);
+    make_call(current, at, "mprotect", piece.pages,
+              [&] { return sys_mprotect(current, at.mm, piece.start, piece.pages, readonly); });
     return pieces.more();
   });
 }
@@ -189,10 +193,11 @@ void run(Task& current, const Workplace& at, const MoverSpec& spec) {
   mm.set_owner(other, other + pages, mm.owner_of(region.start));
   bool moved = false;
   make_requests(current, mm, spec.arrival, at.record, [&] {
-    const int error = moved ? sys_mremap(current, mm, other, pages, region.start)
-                            : sys_mremap(current, mm, region.start, pages, other);
+    const int error = make_call(current, at, "mremap", pages, [&] {
+      return moved ? sys_mremap(current, mm, other, pages, region.start)
+                   : sys_mremap(current, mm, region.start, pages, other);
+    });
     if (error == 0) moved = !moved;
-    current.enter(Phase::user);
   });
 }
 
@@ -216,13 +221,11 @@ void run(Task& current, const Workplace& at, const PinnerSpec& spec) {
 
 void run(Task& current, const Workplace& at, const ForkerSpec& spec) {
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
-    if (spec.vfork) {
-      (void)sys_vfork(current);
-    } else {
+    make_call(current, at, spec.vfork ? "vfork" : "fork", PageCount(0), [&] {
+      if (spec.vfork) return sys_vfork(current);
       const auto lives = [&](const sim::Distribution& child) { return child.sample(current.stream(Purpose::demand)); };
-      (void)sys_fork(current, at.mm, spec.child ? std::optional(lives(*spec.child)) : std::nullopt);
-    }
-    current.enter(Phase::user);
+      return sys_fork(current, at.mm, spec.child ? std::optional(lives(*spec.child)) : std::nullopt);
+    });
   });
 }
 

@@ -21,7 +21,7 @@ struct Workplace {
   const std::map<std::string, Region>& regions;  ///< those of `mm`
   const Region& first_region;                    ///< the first one of these in the scenario
   ClassRecord& record;                           ///< of its class
-  CallRecords& calls;                            ///< of a locker
+  CallRecords& calls;                            ///< of its class
   int threads = 1;                               ///< of its class
 };
 

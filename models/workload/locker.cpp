@@ -11,6 +11,7 @@
 #include "models/mm/mmap.h"
 #include "models/mm/remap_file_pages.h"
 #include "models/task.h"
+#include "models/workload/calls.h"
 #include "models/workload/competitors.h"
 
 namespace models {
@@ -138,16 +139,6 @@ int make_call(Task& current, Mm& mm, const ScriptStep& step, const Range& range,
   return 0;
 }
 
-template <class Call>
-void time_call(Task& current, CallRecord& record, PageCount pages, Call call) {
-  const sim::Time began = current.settle();
-  const int error = call();
-  current.enter(Phase::idle);
-  record.duration.record(current.settle() - began);
-  record.pages += static_cast<std::uint64_t>(pages.count());
-  if (error != 0) ++record.errors[-error];
-}
-
 bool is_mapped(const Mm& mm, PageIndex page) {
   const VmaPointer vma = mm.find_vma(page);
   return vma != nullptr && vma->start <= page;
@@ -160,7 +151,10 @@ void map_piece(Task& current, Mm& mm, const RegionPiece& piece, CallRecords& cal
     const PageIndex end = vma == nullptr ? piece.end : std::min(vma->start, piece.end);
     if (page < end) {
       const PageCount pages = end - page;
-      time_call(current, calls["mmap"], pages, [&] { return sys_mmap(current, mm, page, pages, piece.flags); });
+      with_mutex(current, [&] {
+        time_call(current, calls["mmap"], pages, Phase::idle,
+                  [&] { return sys_mmap(current, mm, page, pages, piece.flags); });
+      });
       page = end;
     } else {
       page = vma->end;
@@ -177,11 +171,13 @@ bool run_call(Task& current, Mm& mm, const ScriptStep& step, const Range& range,
               CallRecords& calls) {
   if (!get_task_mm(mm)) return false;
   const PageCount pages = pages_of(step, mm, range);
-  time_call(current, calls[name_of(step.call)], pages, [&] {
-    if (step.call != Step::exit) return make_call(current, mm, step, range, flags);
-    if (!mm.exiting) sys_exit(current, mm);
-    mmput(current, mm);  // within the call: this is what unmaps everything
-    return 0;
+  with_mutex(current, [&] {
+    time_call(current, calls[name_of(step.call)], pages, Phase::idle, [&] {
+      if (step.call != Step::exit) return make_call(current, mm, step, range, flags);
+      if (!mm.exiting) sys_exit(current, mm);
+      mmput(current, mm);  // within the call: this is what unmaps everything
+      return 0;
+    });
   });
   if (step.call != Step::exit) mmput(current, mm);
   return true;

@@ -17,6 +17,7 @@
 #include "models/mm/mm.h"
 #include "models/spec/scenario.h"
 #include "models/task.h"
+#include "models/workload/calls.h"
 
 namespace models {
 
@@ -29,18 +30,21 @@ void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& r
   current.ledger().remember();
   Measurement& measurement = current.kernel().measurement;
   bool served = false;
+  std::optional<sim::Time>& in_service = record.in_service.emplace_back();
   const auto serve = [&](Request request) {
     if (!get_task_mm(mm)) return false;
-    ++record.in_service;
+    in_service = request.due();
     bool more = true;
-    if constexpr (std::same_as<std::invoke_result_t<Call>, bool>) {
-      more = call();
-    } else {
-      call();
-    }
+    with_mutex(current, [&] {
+      if constexpr (std::same_as<std::invoke_result_t<Call>, bool>) {
+        more = call();
+      } else {
+        call();
+      }
+    });
     mmput(current, mm);
     request.end(record, mm.locker_phases);
-    --record.in_service;
+    in_service.reset();
     if (!std::exchange(served, true) && !record.counts_warm_up) measurement.first_served(current.now());
     if (measurement.end() && request.due() <= *measurement.end()) record.take_off(measurement, 1);
     return more;

@@ -51,7 +51,7 @@ TEST_P(Fork, HoldsForWriteAsLongAsVmasAndPresentPagesTake) {
     });
     world.run();
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.read.acquisitions, 0U);
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 0U);
     EXPECT_EQ(statistics.hold.at({0, Phase::fork, LockMode::write}).count(), 1U);
     EXPECT_EQ(statistics.hold.at({0, Phase::fork, LockMode::write}).max(), hold);
     EXPECT_EQ(tests::map_of(world.mm), "10-20L 20-30 2000-6000");
@@ -97,7 +97,7 @@ TEST_P(Fork, AsVforkMakesAProcessAndLeavesTheAddressSpaceAlone) {
       EXPECT_EQ(task.settle(), at(0) + 2 * (kSystemCall + 20us) + kVma + 10 * kPage + 2 * kOperation);
     });
     world.run();
-    EXPECT_EQ(world.mm.mmap_sem.statistics().write.acquisitions, 1U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::write).acquisitions, 1U);
   });
 }
 

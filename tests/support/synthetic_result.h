@@ -55,6 +55,11 @@ inline models::Result result_of(const Classes& classes, std::uint64_t seed = 1) 
     models::ClassResult each;
     each.name = name;
     each.during = during;
+    for (const auto& [phase, samples] : during) {
+      const models::Blame blame = samples.blame();
+      for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) each.time[cause] += blame.causes[cause];
+      for (const auto& [lock, wait] : blame.lock_waits) each.lock_waits[lock] += wait;
+    }
     result.classes.push_back(each);
   }
   return result;

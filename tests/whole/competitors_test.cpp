@@ -85,7 +85,7 @@ std::vector<double> shares_of_a_cpu(bool autogroup, int group_of_monitor = -1) {
   busy.sched.group = group_of_monitor;
   add_monitor(scenario, busy);
   std::vector<double> shares;
-  for (const ClassResult& each : run(scenario).classes) shares.push_back(static_cast<double>(each.cpu.count()) / 1e6);
+  for (const ClassResult& each : run(scenario).classes) shares.push_back(static_cast<double>(each.cpu().count()) / 1e6);
   return shares;
 }
 
@@ -256,8 +256,8 @@ TEST(Madviser, GivesTheRegionBackPieceByPiece) {
     const Samples all = result.classes.at(1).total();
     EXPECT_EQ(all.latency().count(), 4U);
     EXPECT_EQ(all.latency().max(), 70ns);
-    EXPECT_EQ(result.locks.at(0).statistics.read.acquisitions, 4U);
-    EXPECT_EQ(result.locks.at(0).statistics.write.acquisitions, 0U);
+    EXPECT_EQ(result.locks.at(0).statistics.all(LockMode::read).acquisitions, 4U);
+    EXPECT_EQ(result.locks.at(0).statistics.all(LockMode::write).acquisitions, 0U);
   });
 }
 
@@ -277,7 +277,7 @@ TEST(Madviser, TakesFlagsBackInTheNextRound) {
     EXPECT_EQ(all.latency().count(), 6U);
     EXPECT_EQ(all.latency().min(), 3070ns);
     EXPECT_EQ(all.latency().max(), 7070ns);
-    EXPECT_EQ(result.locks.at(0).statistics.read.acquisitions, 0U);
+    EXPECT_EQ(result.locks.at(0).statistics.all(LockMode::read).acquisitions, 0U);
     EXPECT_EQ(result.locks.at(0).statistics.hold.at({0, Phase::madvise, LockMode::write}).count(), 7U);
   });
 }
@@ -329,7 +329,7 @@ TEST(AClassOfNobody, HasNoSamplesAndHoldsNobodyUp) {
     ASSERT_EQ(result.class_names(), (std::vector<std::string>{"locker", "mapper", "faulter"}));
     EXPECT_TRUE(result.classes.at(1).total().latency().empty());
     EXPECT_EQ(result.classes.at(1).unfinished, 0U);
-    EXPECT_EQ(result.classes.at(1).cpu, 0ns);
+    EXPECT_EQ(result.classes.at(1).cpu(), 0ns);
     EXPECT_EQ(result.classes.at(2).total().latency().count(), 4U);
     EXPECT_EQ(result.sim_time, 45us);
     EXPECT_TRUE(result.calls().empty());

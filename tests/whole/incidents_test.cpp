@@ -169,7 +169,7 @@ TEST(ExplainedIncident, OfProcMmapSemTestTellsTheKernelThatHelpsTheMapper) {
     for (const Trial& trial : explanation.trials) {
       const auto& span = trial.remedy.kernels;
       if (!span || kernel < span->first || span->last < kernel) continue;
-      for (const TailChange& change : trial.victims) {
+      for (const ClassChange& change : trial.victims) {
         if (change.class_name == "mapper") return change.after / change.before;
       }
     }

@@ -7,12 +7,17 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <map>
+#include <numeric>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "experiments/base/quantity.h"
+#include "experiments/compare/run_report.h"
+#include "models/task.h"
 #include "sim/random.h"
 #include "tests/support/in_child.h"
 #include "tests/support/random_scheduler.h"
@@ -548,6 +553,14 @@ RandomScenario random_scenario(std::uint64_t seed) {
     }
   }
   if (chance() % 4 == 0) scenario.duration = Nanoseconds{1 + up_to(3'000'000)};
+  sim::Stream user_space(seed, "test", "user space");
+  scenario.warm_up = user_space() % 4 != 0;
+  for (ProcessSpec& process : scenario.processes) {
+    for (ThreadSpec& thread : process.threads) {
+      const auto choice = user_space() % 12;
+      if (choice < 2 && !std::holds_alternative<BusySpec>(thread.run)) thread.mutex = choice == 0 ? "heap" : "files";
+    }
+  }
   RandomScenario random{scenario, policy_of(mode(), mode(), mode())};
   random.policy.proc.clear_refs_writes = chance() % 2 == 0;
   random.policy.mremap_moves_tables = chance() % 2 == 0;
@@ -590,6 +603,108 @@ TEST(Simulations, WalksUnderReadModeSeeTheFaultsOfOthersAlikeStepwiseAndByDefaul
     ASSERT_EQ(by_default.find("child failed"), std::string::npos) << by_default;
     EXPECT_EQ(by_default, run(scenario, policy, true)) << "seed " << seed;
   }
+}
+
+Nanoseconds sum_of(const TimeByCause& time) {
+  return std::accumulate(time.begin(), time.end(), Nanoseconds{0});
+}
+
+// All its time is charged to something, all its waits for locks to somebody, and the locks themselves have counted them.
+TEST(Simulations, TheTimeOfEverybodyAddsUp) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    check_in_child([&] {
+      const auto [scenario, policy] = random_scenario(seed);
+      const Result result = simulate(scenario, policy, {});
+      std::vector<Nanoseconds> counted(result.classes.size());
+      for (const LockResult& lock : result.locks) {
+        for (const auto& [asker, waits] : lock.statistics.asked) {
+          if (asker.asker >= 0) counted[static_cast<std::size_t>(asker.asker)] += waits.lock_wait;
+        }
+      }
+      std::size_t index = 0;
+      for (const ProcessSpec& process : scenario.processes) {
+        for (const ThreadSpec& thread : process.threads) {
+          const ClassResult& each = result.classes.at(index);
+          EXPECT_EQ(sum_of(each.time), thread.count * result.sim_time) << thread.name;
+          Nanoseconds blamed{};
+          Nanoseconds of_vmas{};
+          for (const auto& [blame, wait] : each.lock_waits) {
+            blamed += wait;
+            if (blame.lock == LockKind::vma) of_vmas += wait;
+          }
+          EXPECT_EQ(blamed, each.time[static_cast<std::size_t>(Cause::lock_wait)]) << thread.name;
+          EXPECT_EQ(blamed, counted[index] + of_vmas) << thread.name;
+          EXPECT_LE(each.spin, each.time[static_cast<std::size_t>(Cause::lock_wait)]) << thread.name;
+          ++index;
+        }
+      }
+    });
+    if (HasFailure()) FAIL() << "seed " << seed;
+  }
+}
+
+// Waits as somebody sees them who looks on, whatever the statistics say: from the first moment that a task waits for a
+// lock until it has it.
+class Onlooker {
+ public:
+  Observer observer() {
+    Observer watches;
+    watches.cause = [this](const Task& task, Cause cause, sim::Time at) {
+      if (cause == Cause::lock_wait) asked_.try_emplace(&task, at);
+    };
+    watches.lock = [this](const Task& task, LockOperation operation, const Rwsem&) {
+      if (operation != LockOperation::down_read && operation != LockOperation::down_write) return;
+      if (const auto asked = asked_.extract(&task)) note(task, task.now() - asked.mapped());
+    };
+    return watches;
+  }
+  // By class. `end`: of the run.
+  std::map<ClassId, Nanoseconds> longest(sim::Time end) {
+    for (const auto& [task, since] : asked_) note(*task, end - since);
+    return longest_;
+  }
+
+ private:
+  void note(const Task& task, Nanoseconds wait) {
+    Nanoseconds& longest = longest_[task.class_id()];
+    longest = std::max(longest, wait);
+  }
+
+  std::map<const Task*, sim::Time> asked_;
+  std::map<ClassId, Nanoseconds> longest_;
+};
+
+// Whoever waited for a millisecond and a hundred times what its class usually takes: the text names the class and how
+// long it was, in the warm-up, at the end, or with one request of thousands.
+TEST(Simulations, NoStallGoesUnseen) {
+  int stalls = 0;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    const std::string found = tests::in_child([&] {
+      auto [scenario, policy] = random_scenario(seed);
+      policy.fault = FaultLock::mmap_sem;  // the lock of a VMA tells nobody that it is had
+      scenario.policies = {policy};
+      for (Distribution* cost : {&scenario.machine.costs.munlock_page, &scenario.machine.costs.zap_page}) {
+        *cost = Constant{20us};
+      }
+      Onlooker onlooker;
+      const Result result = simulate(scenario, policy, {}, onlooker.observer());
+      const std::string text = experiments::run_report(scenario, result);
+      int seen = 0;
+      for (const auto& [id, wait] : onlooker.longest(sim::Time{result.sim_time})) {
+        if (id < 0) continue;
+        const ClassResult& each = result.classes.at(static_cast<std::size_t>(id));
+        const sim::Histogram latency = each.total().latency();
+        if (wait <= 1ms || (!latency.empty() && wait <= 100 * latency.value_at(0.5))) continue;
+        EXPECT_NE(text.find(each.name), std::string::npos) << each.name;
+        EXPECT_NE(text.find(experiments::human(wait)), std::string::npos) << each.name << " " << wait.count() << text;
+        ++seen;
+      }
+      return std::to_string(seen);
+    });
+    ASSERT_EQ(found.find("child failed"), std::string::npos) << "seed " << seed << "\n" << found;
+    stalls += std::stoi(found);
+  }
+  EXPECT_GT(stalls, 20);
 }
 
 // A run may end while somebody runs ahead; what then lies beyond its end does not count.
@@ -683,7 +798,7 @@ TEST(Simulations, ADurationEndsTheRunAndAnEndedLockerUsesNoMoreCpu) {
     add(scenario, {"faulter", 1, faulter(ClosedLoop{Constant{1us}})});
     const Result result = simulate(scenario, write_held(), {});
     EXPECT_EQ(result.sim_time, 1ms);
-    EXPECT_EQ(result.classes.at(0).cpu, 16 * kPage);
+    EXPECT_EQ(result.classes.at(0).cpu(), 16 * kPage);
   });
 }
 

@@ -29,51 +29,19 @@ using tests::both;
 using tests::result_of;
 using tests::worked;
 
-std::vector<models::Result> faults(const std::vector<models::Samples>& replications) {
-  std::vector<models::Result> results;
-  for (const models::Samples& samples : replications)
-    results.push_back(result_of({{"faulter", {{models::Phase::idle, samples}}}}));
-  return results;
-}
-
-TEST(TailChange, IsOfTheHighestPercentileThatEveryReplicationCanTell) {
-  const auto many = faults({worked(20'000, 1us), worked(20'000, 1us)});
-  const auto fewer = faults({worked(20'000, 10us), worked(2'000, 10us)});
-  EXPECT_EQ(tail_change(many, many, "faulter")->statistic.name, "p99.9");
-  EXPECT_EQ(tail_change(many, fewer, "faulter")->statistic.name, "p99");
-  EXPECT_EQ(tail_change(many, faults({worked(3, 1us), worked(3, 1us)}), "faulter")->statistic.name, "max");
-}
-
-TEST(TailChange, RatiosArePairedBySeed) {
-  // 2 times and 8 times longer: 4 times, in the geometric mean.
-  const auto change =
-      tail_change(faults({worked(3, 1us), worked(3, 4us)}), faults({worked(3, 2us), worked(3, 32us)}), "faulter");
-  ASSERT_TRUE(change);
-  EXPECT_NEAR(change->ratio, 4, 0.01);
-  EXPECT_NEAR(change->before, 2'500, 5);
-  EXPECT_NEAR(change->after, 17'000, 20);
-  ASSERT_TRUE(change->difference);
-  EXPECT_LT(change->difference->low, 0) << "two seeds that differ that much show nothing";
-}
-
-TEST(TailChange, ThereIsNoneWithoutSamples) {
-  EXPECT_FALSE(tail_change(faults({worked(3, 1us)}), faults({{}}), "faulter"));
-  EXPECT_FALSE(tail_change(faults({worked(3, 1us)}), faults({worked(3, 1us)}), "nobody"));
-}
-
-TailChange changed(const std::string& name, double before, double after) {
+ClassChange changed(const std::string& name, double before, double after) {
   return {name, all_statistics().back(), before, after, after / before, std::nullopt};
 }
 
 TEST(Trial, IsRankedByTheVictimThatItHelpsLeast) {
-  const Trial trial{{"r"}, {changed("a", 1000, 10), changed("b", 1000, 900)}, {}, {}, {}};
+  const Trial trial{{"r"}, {changed("a", 1000, 10), changed("b", 1000, 900)}, {}, {}, {}, {}};
   EXPECT_DOUBLE_EQ(trial.ratio(), 0.9);
   EXPECT_FALSE(trial.helps()) << "without an interval a tenth is no change";
-  EXPECT_TRUE((Trial{{"r"}, {changed("a", 1000, 10), changed("b", 1000, 200)}, {}, {}, {}}.helps()));
+  EXPECT_TRUE((Trial{{"r"}, {changed("a", 1000, 10), changed("b", 1000, 200)}, {}, {}, {}, {}}.helps()));
 }
 
 TEST(Trial, OneThatFailedComesLast) {
-  const Trial failed{{"r"}, {}, {}, "it crashed", {}};
+  const Trial failed{{"r"}, {}, {}, {}, "it crashed", {}};
   EXPECT_GT(failed.ratio(), 1e300);
   EXPECT_FALSE(failed.helps());
 }
@@ -92,7 +60,7 @@ class Explained : public testing::Test {
   }
   static std::vector<std::string> names(const std::vector<Victim>& victims) {
     std::vector<std::string> all;
-    for (const Victim& victim : victims) all.push_back(victim.tail.class_name);
+    for (const Victim& victim : victims) all.push_back(victim.loss.class_name);
     return all;
   }
   static std::size_t place(const Explanation& explanation, const std::string& remedy) {
@@ -217,7 +185,7 @@ TEST_F(Explained, EveryCommandGivesTheFiguresThatStandBesideIt) {
     for (const Trial& trial : explanation.trials) {
       ASSERT_EQ(trial.failure, "") << trial.command;
       const std::vector<models::Result> with_remedy = run(trial.command);
-      for (const TailChange& change : trial.victims) {
+      for (const ClassChange& change : trial.victims) {
         const auto again = tail_change(together, with_remedy, change.class_name);
         ASSERT_TRUE(again) << trial.command;
         EXPECT_EQ(again->before, change.before) << explanation.command;

@@ -115,6 +115,88 @@ TEST_F(Remedies, WhatTheHolderDoesChoosesThePolicy) {
   EXPECT_THAT(labels(remedies(kZap)), Contains("madvise zaps under per-VMA locks"));
 }
 
+// A scenario of its own: a locker whose call is waited for, who forks, and who holds a mutex across large calls.
+class OtherCalls : public Remedies {
+ protected:
+  OtherCalls() {
+    file_ = folder_.write("calls.yaml", R"(schema: mlocksim/1
+name: calls
+machine: {from: machines/epyc-zen4-linux-6.18, cpus: 4}
+memory: {size: 1GiB, pressure: none}
+policy: linux-5.18
+duration: 1s
+processes:
+  - name: db
+    regions: {heap: {size: 256MiB, kind: anon}}
+    threads:
+      locker: {run: locker, region: heap, script: [mlock, hold 1ms, munlock, munmap]}
+      forker: {run: forker, closed: {think: 1ms}}
+      gc: {run: madviser, region: heap, size: 128MiB, mutex: heap_lock, closed: {think: 1ms}}
+)");
+  }
+
+  [[nodiscard]] std::vector<Remedy> against(models::ClassId holder, Phase phase, LockMode mode = LockMode::write) const {
+    const models::Scenario base = scenario();
+    std::vector<Diagnostic> diagnostics;
+    const YamlNode root = load_yaml(file_, diagnostics);
+    return remedies_for({base,
+                         root,
+                         find_entry(root, "policy")->value,
+                         {"forker", "gc"},
+                         {{{}, {holder, phase, mode, -1}, sim::Nanoseconds{1}}},
+                         {"locker", "forker", "gc"},
+                         std::chrono::seconds{1}});
+  }
+
+  [[nodiscard]] models::ThreadSpec with(const std::vector<Remedy>& all, const std::string& label,
+                                        std::size_t thread) const {
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&](const Remedy& remedy) { return remedy.label == label; });
+    EXPECT_NE(found, all.end()) << label;
+    return found == all.end() ? models::ThreadSpec{} : scenario(found->sets).processes[0].threads[thread];
+  }
+  [[nodiscard]] std::vector<models::ScriptStep> script(const std::vector<Remedy>& all, const std::string& label) const {
+    return std::get<models::LockerSpec>(with(all, label, 0).run).script;
+  }
+};
+
+TEST_F(OtherCalls, AWalkIsCutInPieces) {
+  using Call = models::ScriptStep::Call;
+  const auto all = against(0, Phase::munlock_walk);
+  const auto pieces = script(all, "locker calls munlock on 64 MiB at a time");
+  ASSERT_EQ(pieces.size(), 4U);
+  EXPECT_EQ(pieces[2].call, Call::munlock);
+  EXPECT_EQ(pieces[2].size.count(), 64 << 20);
+  EXPECT_EQ(pieces[0].size.count(), 0) << "mlock is as it was";
+  EXPECT_EQ(script(all, "locker calls munlock on 64 MiB at a time, 1 ms apart")[2].hold, std::chrono::milliseconds{1});
+  EXPECT_THAT(labels(all), Not(Contains("locker locks on fault (MLOCK_ONFAULT)")));
+}
+
+TEST_F(OtherCalls, PopulatingCanBeLeftToTheFaults) {
+  using Call = models::ScriptStep::Call;
+  const auto steps = script(against(0, Phase::mlock_populate), "locker locks on fault (MLOCK_ONFAULT)");
+  ASSERT_EQ(steps.size(), 4U);
+  EXPECT_EQ(steps[0].call, Call::mlock_onfault);
+}
+
+TEST_F(OtherCalls, UnmappingCanBeLeftOut) {
+  EXPECT_EQ(script(against(0, Phase::munmap_zap), "locker keeps its memory for its next use, in a pool").size(), 3U);
+}
+
+TEST_F(OtherCalls, ForkCanBeVfork) {
+  const auto forker = with(against(1, Phase::fork), "forker uses vfork or posix_spawn", 1);
+  EXPECT_TRUE(std::get<models::ForkerSpec>(forker.run).vfork);
+}
+
+TEST_F(OtherCalls, SmallerOnesAndWithoutTheMutex) {
+  const auto all = against(2, Phase::madvise, LockMode::read);
+  EXPECT_EQ(std::get<models::MadviserSpec>(with(all, "gc calls on 2 MiB at a time", 2).run).size.count(), 2 << 20);
+  EXPECT_EQ(with(all, "gc calls without holding heap_lock", 2).mutex, "of_gc_alone");
+  for (const Remedy& remedy : all) {
+    EXPECT_NE(remedy.label.starts_with("gc calls"), remedy.price.empty()) << remedy.label;
+  }
+}
+
 TEST_F(Remedies, AChangedPolicyIsTheScenariosOwnButForTheChange) {
   const auto all = remedies(kSmaps);
   const auto found = std::find_if(all.begin(), all.end(),

@@ -68,7 +68,8 @@ TEST(ResultPack, BringsBackTheLargestFigures) {
 TEST(ResultPack, BringsBackFailedCallsAndTheOutcome) {
   models::Result result;
   result.outcome = models::Outcome::out_of_memory;
-  models::CallRecord& mlock = result.classes.emplace_back().calls["mlock"];
+  result.classes.emplace_back().locker = true;
+  models::CallRecord& mlock = result.classes.back().calls["mlock"];
   mlock.errors = {{EAGAIN, 2}, {ENOMEM, 5}};
   mlock.duration.record(1us);
   const models::Result restored = unpack(pack(result));

@@ -408,7 +408,7 @@ TEST_P(Traces, ShowTheCpuTimeOfEveryClass) {
         return trace.threads.at(slice.tid).second.starts_with(each.name + ".") &&
                (slice.category == "cpu" || slice.category == "direct_reclaim");
       }),
-                each.cpu)
+                each.cpu() - each.spin)
           << each.name;
     }
   });
@@ -418,9 +418,7 @@ TEST_P(Traces, ShowTheCpuTimeOfEveryClass) {
 TEST_P(Traces, ShowOnTheCpusWhatTheTasksDoThere) {
   for_each_run([](const Trace& trace, const models::Result& result) {
     Nanoseconds expected{};
-    for (const models::ClassResult& each : result.classes) expected += each.cpu;
-    for (const models::LockResult& lock : result.locks) expected += lock.statistics.spin_time;
-    expected += trace.sum([](const Slice& slice) { return slice.name == "spinning on a VMA's readers"; });
+    for (const models::ClassResult& each : result.classes) expected += each.cpu();
     const Nanoseconds shown = trace.sum([](const Slice& slice) {
       const bool of_kernel = slice.name == "kswapd" || slice.name == "background" || slice.name == "working_set";
       return slice.category == "on_cpu" && !of_kernel;

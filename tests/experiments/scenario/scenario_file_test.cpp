@@ -919,5 +919,23 @@ TEST_F(ScenarioFile, ReadsRegionsThatBeginWhereAnotherEnds) {
               ElementsAre(HasSubstr("more.beside: another region begins where 'heap' ends already")));
 }
 
+TEST_F(ScenarioFile, ReadsWhetherThereIsAWarmUp) {
+  EXPECT_TRUE(read(with("", "")).warm_up);
+  EXPECT_FALSE(read(with("policy: ", "warm_up: none\npolicy: ")).warm_up);
+  EXPECT_TRUE(read(with("policy: ", "warm_up: until_served\npolicy: ")).warm_up);
+  EXPECT_THAT(mistakes(with("policy: ", "warm_up: 3s\npolicy: ")),
+              ElementsAre(HasSubstr("warm_up: expected none, until_served, found '3s'")));
+}
+
+TEST_F(ScenarioFile, ReadsMutexes) {
+  const auto threads = read(with("run: faulter, count: 2", "count: 2, run: faulter, mutex: heap_lock")).processes[0].threads;
+  EXPECT_EQ(threads[0].mutex, "");
+  EXPECT_EQ(threads[1].mutex, "heap_lock");
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2, closed: {think: 50us}", "run: busy, mutex: heap_lock")),
+              ElementsAre(HasSubstr("faulter.mutex: a thread that makes no system calls holds none across them")));
+  EXPECT_THAT(mistakes(with("run: faulter, count: 2", "count: 2, run: faulter, mutex: 'a lock'")),
+              ElementsAre(HasSubstr("faulter.mutex: expected a name")));
+}
+
 }  // namespace
 }  // namespace experiments

@@ -69,7 +69,7 @@ TEST_P(CacheLines, MakeReadersOnManyCpusAQueue) {
     world.run();
     // The first one is done before the others come. These take turns.
     EXPECT_EQ(world.now(), at(0) + kTransfer * (2 * (kTasks - 1) * kTimes));
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.contended, 0U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).contended(), 0U);
   });
 }
 

@@ -189,7 +189,7 @@ Nanoseconds longest_wait_beside_a_reader_loop(RwsemFlavour flavour, Nanoseconds 
     add_loop(world, LockMode::read, 6000, 50us, 100ns, end);
     add_loop(world, LockMode::write, 7000, 10us, 300us, end);
     world.run();
-    return std::to_string(world.mm.mmap_sem.statistics().write.wait.max().count());
+    return std::to_string(world.mm.mmap_sem.statistics().all(LockMode::write).wait.max().count());
   });
   return Nanoseconds{std::stoll(longest)};
 }
@@ -395,10 +395,10 @@ std::string random_history(RwsemFlavour flavour, std::uint64_t seed, bool stepwi
   for (int number = 0; number < kTasks; ++number) world.add(RandomSections(world, seed, number, unit, log));
   world.run();
   const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-  EXPECT_EQ(statistics.read.acquisitions + statistics.write.acquisitions, std::uint64_t{kTasks * 40});
-  EXPECT_EQ(statistics.read.contended + statistics.write.contended, statistics.handoffs + statistics.spins);
-  EXPECT_EQ(statistics.read.wait.count(), statistics.read.contended);
-  EXPECT_EQ(statistics.write.wait.count(), statistics.write.contended);
+  EXPECT_EQ(statistics.all(LockMode::read).acquisitions + statistics.all(LockMode::write).acquisitions, std::uint64_t{kTasks * 40});
+  EXPECT_EQ(statistics.all(LockMode::read).contended() + statistics.all(LockMode::write).contended(), statistics.handoffs + statistics.spins);
+  EXPECT_EQ(statistics.all(LockMode::read).wait.count(), statistics.all(LockMode::read).contended());
+  EXPECT_EQ(statistics.all(LockMode::write).wait.count(), statistics.all(LockMode::write).contended());
   EXPECT_FALSE(world.mm.mmap_sem.is_contended());
   Nanoseconds on_cpu = statistics.spin_time;
   for (const Task& task : world.tasks) on_cpu += world.spent(task, Cause::cpu);

@@ -111,8 +111,8 @@ TEST_P(RwsemTest, AFreeSemaphoreCostsOneOperationEachWay) {
       EXPECT_FALSE(world.mm.mmap_sem.held_by(task, LockMode::read));
     });
     world.run();
-    EXPECT_EQ(world.mm.mmap_sem.statistics().write.acquisitions, 1U);
-    EXPECT_EQ(world.mm.mmap_sem.statistics().write.contended, 0U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::write).acquisitions, 1U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::write).contended(), 0U);
     EXPECT_EQ(world.mm.mmap_sem.statistics().total_wait, 0ns);
   });
 }
@@ -281,8 +281,8 @@ TEST_P(RwsemTest, HoldsAreCountedByHolderCallAndMode) {
     EXPECT_EQ(holds.count(), 3U);
     EXPECT_EQ(holds.min(), 100ns + kOperation);
     EXPECT_EQ(holds.max(), 100ns + kOperation);
-    EXPECT_EQ(statistics.write.acquisitions, 3U);
-    EXPECT_EQ(statistics.read.acquisitions, 1U);
+    EXPECT_EQ(statistics.all(LockMode::write).acquisitions, 3U);
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 1U);
   });
 }
 
@@ -343,10 +343,10 @@ void check_random_waits(std::uint64_t seed) {
   Nanoseconds waited{};
   for (const Task& task : world.tasks) waited += world.spent(task, Cause::lock_wait);
   EXPECT_EQ(statistics.total_wait, waited);
-  EXPECT_EQ(statistics.read.acquisitions + statistics.write.acquisitions, std::uint64_t{kTasks * 40});
-  EXPECT_EQ(statistics.read.contended + statistics.write.contended, statistics.handoffs);
-  EXPECT_EQ(statistics.read.wait.count(), statistics.read.contended);
-  EXPECT_EQ(statistics.write.wait.count(), statistics.write.contended);
+  EXPECT_EQ(statistics.all(LockMode::read).acquisitions + statistics.all(LockMode::write).acquisitions, std::uint64_t{kTasks * 40});
+  EXPECT_EQ(statistics.all(LockMode::read).contended() + statistics.all(LockMode::write).contended(), statistics.handoffs);
+  EXPECT_EQ(statistics.all(LockMode::read).wait.count(), statistics.all(LockMode::read).contended());
+  EXPECT_EQ(statistics.all(LockMode::write).wait.count(), statistics.all(LockMode::write).contended());
   EXPECT_GT(statistics.handoffs, 0U);
   std::uint64_t holds = 0;
   for (const auto& [key, histogram] : statistics.hold) holds += histogram.count();

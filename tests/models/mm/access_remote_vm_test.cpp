@@ -78,7 +78,7 @@ TEST_P(AccessProcessVm, HoldsTheTargetsSemaphoreForReadOverTheWholeRequest) {
     world.run();
     check_pages(world, world.mm.locked_vm, PageCount(branch.resident + branch.populated));
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.write.acquisitions, 0U);
+    EXPECT_EQ(statistics.all(LockMode::write).acquisitions, 0U);
     EXPECT_EQ(statistics.hold.at({0, Phase::remote_read, LockMode::read}).count(), 1U);
     EXPECT_EQ(statistics.hold.at({0, Phase::remote_read, LockMode::read}).max(), hold);
   });

@@ -141,7 +141,7 @@ TEST_P(BrkHolds, WriteHeldOneHoldHasEverything) {
     const Nanoseconds hold = kMmap + kMerge + 5 * kPage + kOperation;
     EXPECT_EQ(holds(world, Phase::brk, LockMode::write).count(), 1U);
     EXPECT_EQ(holds(world, Phase::brk, LockMode::write).max(), hold);
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 0U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 0U);
     EXPECT_EQ(duration, kSystemCall + kOperation + hold);
   });
 }
@@ -225,7 +225,7 @@ TEST_P(Stack, GrowsUnderTheFaultersReadHold) {
     world.run();
     EXPECT_EQ(map_of(world.mm), stack_of(growth.stack_after, growth.letters));
     EXPECT_EQ(world.mm.locked_vm, tests::locked_pages_of(world.mm));
-    EXPECT_EQ(world.mm.mmap_sem.statistics().write.acquisitions, 0U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::write).acquisitions, 0U);
     EXPECT_EQ(holds(world, Phase::stack, LockMode::read).count(), 1U);
     EXPECT_EQ(holds(world, Phase::stack, LockMode::read).max(), growth.under_lock + kOperation);
     const ZoneCounts& counts = world.kernel.zone.counts();
@@ -305,7 +305,7 @@ TEST_P(BrkDownwards, UnmapsAsMunmapDoesUnderThePolicysMode) {
       EXPECT_EQ(holds(world, Phase::brk, LockMode::read).max(), zapped * kZap + kOperation);
       EXPECT_LT(holds(world, Phase::brk, LockMode::write).max(), kSystemCall);
     } else {
-      EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 0U);
+      EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 0U);
       EXPECT_GE(holds(world, Phase::brk, LockMode::write).max(), zapped * kZap);
     }
   });

@@ -61,8 +61,8 @@ TEST_P(Exit, MunlocksThenUnmapsEverythingWithoutALock) {
     check_pages(world, PageCount(0), PageCount(0));
     EXPECT_EQ(world.mm.users, 0);
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.write.acquisitions, 0U);
-    EXPECT_EQ(statistics.read.acquisitions, 1U);  // exit_mm
+    EXPECT_EQ(statistics.all(LockMode::write).acquisitions, 0U);
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 1U);  // exit_mm
     EXPECT_EQ(statistics.hold.at({0, Phase::exit, LockMode::read}).max(), kOperation);
   });
 }

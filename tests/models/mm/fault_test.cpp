@@ -62,7 +62,7 @@ TEST(Fault, FaultsOfOneProcessGoOnSideBySide) {
       });
     }
     world.run();
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.contended, 0U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).contended(), 0U);
     EXPECT_EQ(world.kernel.zone.allocated(), 8U);
   });
 }
@@ -105,7 +105,7 @@ TEST(Fault, OutsideAnyVmaTakesNoPage) {
     world.add([&](Task& task) { do_page_fault(task, world.mm, PageIndex(30), Backing::region); });
     world.run();
     EXPECT_EQ(world.kernel.zone.allocated(), 0U);
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 1U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 1U);
   });
 }
 
@@ -235,7 +235,7 @@ TEST(Fault, TheFirstTouchHoldsMmapSemForItsAnonVmaOnly) {
     });
     world.run();
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.read.acquisitions, 1U);
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 1U);
     EXPECT_EQ(statistics.hold.at({0, Phase::fault, LockMode::read}).max(), 3ns);
   });
 }
@@ -250,7 +250,7 @@ TEST(Fault, OfKernelModeTakesMmapSemUnderEveryPolicy) {
       world.mm.anon_vma_prepare(*world.mm.find_vma(kPage));
       world.add([&](Task& task) { do_page_fault(task, world.mm, kPage, Backing::region, FaultMode::kernel); });
       world.run();
-      EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 1U);
+      EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 1U);
     });
   }
 }
@@ -268,7 +268,7 @@ TEST(Fault, BelowAStackTakesWriteModeWhereThePolicySaysSo) {
         EXPECT_EQ(world.mm.find_vma(PageIndex(5))->start, PageIndex(5));
       });
       world.run();
-      EXPECT_EQ(world.mm.mmap_sem.statistics().write.acquisitions, under_write ? 1U : 0U);
+      EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::write).acquisitions, under_write ? 1U : 0U);
       EXPECT_FALSE(world.mm.mmap_sem.write_held());
     });
   }
@@ -315,7 +315,7 @@ TEST(Fault, OfAPageInZramKeepsItsLock) {
       account_compressed(world.kernel);
       world.add([&](Task& task) { do_page_fault(task, world.mm, kPage, Backing::region); });
       world.run();
-      EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, zram ? 0U : 1U);
+      EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, zram ? 0U : 1U);
     });
   }
 }
@@ -336,7 +336,7 @@ TEST(Fault, OfASwappedPageTakesMmapSemWhereTheLocksOfVmasDoNotCoverIt) {
       account_compressed(world.kernel);
       world.add([&](Task& task) { do_page_fault(task, world.mm, kPage, Backing::region); });
       world.run();
-      EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, covers == VmaLockCovers::swap ? 0U : 1U);
+      EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, covers == VmaLockCovers::swap ? 0U : 1U);
     });
   }
 }

@@ -106,7 +106,7 @@ TEST_P(MadviseDontneed, ZapsUnderOneReadHold) {
     EXPECT_EQ(map_of(world.mm), branch.map);
     check_pages(world, world.mm.locked_vm, PageCount(branch.resident_to - branch.resident_from - branch.zapped));
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.write.acquisitions, 0U);
+    EXPECT_EQ(statistics.all(LockMode::write).acquisitions, 0U);
     EXPECT_EQ(statistics.hold.at({0, Phase::madvise, LockMode::read}).count(), 1U);
     EXPECT_EQ(statistics.hold.at({0, Phase::madvise, LockMode::read}).max(), hold);
   });
@@ -135,8 +135,8 @@ TEST(MadviseOfNothing, DoesNotAskForTheSemaphore) {
       EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(10), PageCount(0), Advice::sequential), 0);
     });
     world.run();
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 0U);
-    EXPECT_EQ(world.mm.mmap_sem.statistics().write.acquisitions, 0U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 0U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::write).acquisitions, 0U);
   });
 }
 
@@ -183,7 +183,7 @@ TEST_P(ZapOfARange, TakesTheLockOfTheVmaThatItIsIn) {
     tests::make_map(world, under.map);
     world.add([&](Task& task) { EXPECT_EQ(zap(task, world, under.start, under.pages), under.result); });
     world.run();
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, under.vma_lock ? 0U : 1U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, under.vma_lock ? 0U : 1U);
     EXPECT_EQ(world.now(), at(0) + kSystemCall + kMadvise + (under.vma_lock ? 0 : 2) * kOperation);
   });
 }
@@ -229,7 +229,7 @@ TEST(ZapUnderVmaLock, TakesMmapSemWhereTheVmaIsBeingChanged) {
     });
     world.add([&](Task& task) { EXPECT_EQ(zap(task, world, 10, 5), 0); });
     world.run();
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 1U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 1U);
   });
 }
 
@@ -266,7 +266,7 @@ TEST(ZapUnderVmaLock, LetsFaultsInTheVmaGoOn) {
       EXPECT_EQ(task.settle(), at(10'000) + kFault);
     });
     world.run();
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 0U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 0U);
   });
 }
 
@@ -326,7 +326,7 @@ TEST_P(MadviseFlags, ChangeUnderOneWriteHoldEvenWhereNothingChanges) {
     world.run();
     EXPECT_EQ(map_of(world.mm), change.map_after);
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.read.acquisitions, 0U);
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 0U);
     EXPECT_EQ(statistics.hold.at({0, Phase::madvise, LockMode::write}).count(), 1U);
     EXPECT_EQ(statistics.hold.at({0, Phase::madvise, LockMode::write}).max(), hold);
   });
@@ -365,7 +365,7 @@ TEST_P(Willneed, ReturnsBeforeTheWindowIsReadAndHoldsNothingWhileItSubmits) {
       EXPECT_EQ(cached(world, 0, 1010), PageCount(32));
     });
     world.run();
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 2U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 2U);
     EXPECT_EQ(world.kernel.device.statistics().read.requests(), 1U);
     EXPECT_EQ(world.kernel.reclaim.statistics.files_read, 32U);
     check_pages(world, PageCount(0), PageCount(0), PageCount(32));
@@ -398,7 +398,7 @@ TEST_P(Willneed, GoesOnInTheNextVmaAndReportsAHole) {
     world.run();
     EXPECT_EQ(cached(world, 15, 30) + cached(world, 32, 35), PageCount(18));
     EXPECT_EQ(cached(world, 0, 1000), PageCount(18));
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 1U + 3U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 1U + 3U);
   });
 }
 
@@ -477,7 +477,7 @@ TEST_P(MadvisePopulate, MakesPagesPresentUnderOneReadHold) {
     world.run();
     check_pages(world, world.mm.locked_vm, PageCount(populate.resident + populate.populated));
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.write.acquisitions, 0U);
+    EXPECT_EQ(statistics.all(LockMode::write).acquisitions, 0U);
     EXPECT_EQ(statistics.hold.at({0, Phase::madvise, LockMode::read}).count(), 1U);
     EXPECT_EQ(statistics.hold.at({0, Phase::madvise, LockMode::read}).max(), hold);
   });
@@ -526,7 +526,7 @@ TEST_P(MadvisePopulateIo, WaitsForTheDeviceWithOrWithoutTheSemaphore) {
     });
     world.run();
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.read.acquisitions, retries ? 3U : 1U);
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, retries ? 3U : 1U);
     EXPECT_EQ(statistics.hold.at({0, Phase::madvise, LockMode::read}).max(),
               retries ? 2 * kFault + kOperation : kMadvise + 2 * kRead + 4 * kFault + kOperation);
     check_pages(world, PageCount(0), PageCount(64));
@@ -569,7 +569,7 @@ TEST_P(MadviseOnLists, HoldsForReadAndRefusesWhatIsLocked) {
     check_pages(world, PageCount(10), PageCount(paged_out ? 0 : 600));
     EXPECT_EQ(world.kernel.swap.used(), PageCount(paged_out ? 600 : 0));
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.write.acquisitions, 0U);
+    EXPECT_EQ(statistics.all(LockMode::write).acquisitions, 0U);
     EXPECT_EQ(statistics.hold.at({0, Phase::madvise, LockMode::read}).max(),
               kMadvise + 600 * (kScan + (paged_out ? 300ns : 0ns)) + kOperation);
   });

@@ -86,7 +86,7 @@ TEST_P(GetMempolicy, LooksUnderOneReadHold) {
     world.run();
     check_pages(world, world.mm.locked_vm, PageCount(branch.resident + branch.populated));
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.write.acquisitions, 0U);
+    EXPECT_EQ(statistics.all(LockMode::write).acquisitions, 0U);
     EXPECT_EQ(statistics.hold.at({0, Phase::mempolicy, LockMode::read}).count(), 1U);
     EXPECT_EQ(statistics.hold.at({0, Phase::mempolicy, LockMode::read}).max(), hold);
   });
@@ -105,7 +105,7 @@ TEST(LookupNode, WithoutTheLockHoldsItForTheVmaAloneUnlessThePageIsAbsent) {
       world.add([&](Task& task) { EXPECT_EQ(sys_get_mempolicy(task, world.mm, PageIndex(12), kNode), 0); });
       world.run();
       const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-      EXPECT_EQ(statistics.read.acquisitions, present ? 1U : 2U);
+      EXPECT_EQ(statistics.all(LockMode::read).acquisitions, present ? 1U : 2U);
       EXPECT_EQ(statistics.hold.at({0, Phase::mempolicy, LockMode::read}).max(),
                 (present ? kGetMempolicy : kPopulate) + kOperation);
     });

@@ -77,8 +77,8 @@ TEST_P(Mincore, LooksAtEachPageUnderReadHoldsOfAPageOfAnswers) {
     });
     world.run();
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.write.acquisitions, 0U);
-    EXPECT_EQ(statistics.read.acquisitions, branch.holds.size());
+    EXPECT_EQ(statistics.all(LockMode::write).acquisitions, 0U);
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, branch.holds.size());
     if (branch.holds.empty()) return;
     EXPECT_EQ(statistics.hold.at({0, Phase::mincore, LockMode::read}).max(), longest);
   });

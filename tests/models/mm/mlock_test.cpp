@@ -140,7 +140,7 @@ TEST_P(MlockBranch, LeavesTheMapThePagesAndTheAccountsAsTheKernelDoes) {
       // The semaphore is free again.
       world.mm.mmap_sem.down_write(task);
       world.mm.mmap_sem.up_write(task);
-      EXPECT_EQ(world.mm.mmap_sem.statistics().write.contended, 0U);
+      EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::write).contended(), 0U);
     });
     world.run();
     EXPECT_EQ(world.mm.vma_changed + world.mm.eagain + world.mm.vma_change_missed, 0U);
@@ -190,7 +190,7 @@ TEST_P(MlockRight, IsCheckedAgainstRlimitMemlock) {
       EXPECT_EQ(world.mm.locked_vm, PageCount(right.locked_before + gained));
       check_pages(world, PageCount(right.locked_before + gained), PageCount(0));
       // Without any right the semaphore is not even asked for.
-      EXPECT_EQ(world.mm.mmap_sem.statistics().write.acquisitions == 0, right.result == -EPERM);
+      EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::write).acquisitions == 0, right.result == -EPERM);
     });
     world.run();
   });
@@ -318,7 +318,7 @@ TEST_P(MlockCost, AWriteHoldLastsExactlyItsPagesAndItsFixedParts) {
     const Nanoseconds hold = kFindVma + cost.vma_work + cost.walk + kOperation;
     EXPECT_EQ(holds(world, cost, LockMode::write).count(), 1U);
     EXPECT_EQ(holds(world, cost, LockMode::write).max(), hold);
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 0U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 0U);
     EXPECT_EQ(duration, kSystemCall + kOperation + hold);
   });
 }

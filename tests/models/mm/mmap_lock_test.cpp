@@ -50,7 +50,7 @@ class TwoVmas : public SmallMachine {
       EXPECT_EQ(task.settle(), at(end)) << "the fault at " << when << " in page " << page;
     });
   }
-  [[nodiscard]] std::uint64_t reads() const { return mm.mmap_sem.statistics().read.acquisitions; }
+  [[nodiscard]] std::uint64_t reads() const { return mm.mmap_sem.statistics().all(LockMode::read).acquisitions; }
 
   VmaPointer first;
   VmaPointer second;

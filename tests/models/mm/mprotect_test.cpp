@@ -88,7 +88,7 @@ TEST_P(Mprotect, ChangesTheMapInOneWriteHold) {
     EXPECT_EQ(map_of(world.mm), branch.map_after);
     EXPECT_EQ(world.mm.locked_vm, tests::locked_pages_of(world.mm));
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.read.acquisitions, 0U);
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 0U);
     EXPECT_EQ(statistics.hold.at({0, Phase::mprotect, LockMode::write}).count(), 1U);
     EXPECT_EQ(statistics.hold.at({0, Phase::mprotect, LockMode::write}).max(), hold);
   });
@@ -120,7 +120,7 @@ TEST(MprotectOfNothing, DoesNotAskForTheSemaphore) {
     SmallMachine world;
     world.add([&](Task& task) { EXPECT_EQ(sys_mprotect(task, world.mm, PageIndex(10), PageCount(0), true), 0); });
     world.run();
-    EXPECT_EQ(world.mm.mmap_sem.statistics().write.acquisitions, 0U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::write).acquisitions, 0U);
   });
 }
 

@@ -90,7 +90,7 @@ TEST_P(Mremap, MovesEntriesUnderOneWriteHold) {
                 branch.pages - branch.moved);
     }
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.read.acquisitions, 0U);
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 0U);
     EXPECT_EQ(statistics.hold.at({0, Phase::mremap, LockMode::write}).max(),
               branch.moved * kPage + branch.splits * kSplit);
   });

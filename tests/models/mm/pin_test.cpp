@@ -47,8 +47,8 @@ TEST_P(Pin, FindsPagesThatAreThereWithoutALock) {
       EXPECT_EQ(task.settle(), tests::at(0) + 2000 * kPresent);
     });
     world.run();
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 0U);
-    EXPECT_EQ(world.mm.mmap_sem.statistics().write.acquisitions, 0U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 0U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::write).acquisitions, 0U);
   });
 }
 
@@ -66,7 +66,7 @@ TEST_P(Pin, PopulatesWhatIsLeftOfABatchUnderAReadHoldEach) {
       world.run();
       check_pages(world, PageCount(0), PageCount(1200));
       const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-      EXPECT_EQ(statistics.read.acquisitions, 2U);
+      EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 2U);
       EXPECT_EQ(statistics.hold.at({0, Phase::pin, LockMode::read}).max(), 412 * kPopulate);
     });
   }
@@ -80,7 +80,7 @@ TEST_P(Pin, OfABufferOfIoUringIsOneBatch) {
         [&](Task& task) { EXPECT_EQ(pin_pages(task, world.mm, PageIndex(0), PageCount(1200), By::io_uring), 0); });
     world.run();
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.read.acquisitions, 1U);
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 1U);
     EXPECT_EQ(statistics.hold.at({0, Phase::pin, LockMode::read}).max(), 1200 * kPopulate);
   });
 }
@@ -93,14 +93,14 @@ TEST_P(Pin, OfVfioCountsEachBatchUnderWriteMode) {
     world.add([&](Task& task) {
       EXPECT_EQ(pin_pages(task, world.mm, PageIndex(0), PageCount(1200), By::vfio), 0);
       EXPECT_EQ(world.mm.locked_vm, PageCount(1200));
-      EXPECT_EQ(world.mm.mmap_sem.statistics().write.acquisitions, 3U);
+      EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::write).acquisitions, 3U);
       unpin_pages(task, world.mm, PageIndex(0), PageCount(1200), By::vfio);
       EXPECT_EQ(world.mm.locked_vm, PageCount(0));
     });
     world.run();
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.write.acquisitions, 4U);
-    EXPECT_EQ(statistics.read.acquisitions, 3U);
+    EXPECT_EQ(statistics.all(LockMode::write).acquisitions, 4U);
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 3U);
     EXPECT_EQ(statistics.hold.at({0, Phase::pin, LockMode::read}).max(), 512 * kPresent);
   });
 }

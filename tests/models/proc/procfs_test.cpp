@@ -38,8 +38,8 @@ TEST(ProcCmdline, HoldsTheTargetsSemaphoreForTheReadOnly) {
     });
     world.run();
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.read.acquisitions, 1U);
-    EXPECT_EQ(statistics.write.acquisitions, 0U);
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 1U);
+    EXPECT_EQ(statistics.all(LockMode::write).acquisitions, 0U);
     EXPECT_EQ(statistics.hold.at({0, Phase::proc_read, LockMode::read}).max(), 203ns);
   });
 }
@@ -57,7 +57,7 @@ TEST(ProcCmdline, TakesTheSemaphoreAsOftenAsItsKernelDoes) {
         EXPECT_EQ(task.now(), at(700 + 3 + 200 + 3 + (holds - 1) * (3 + 20 + 3)));
       });
       world.run();
-      EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, static_cast<std::uint64_t>(holds));
+      EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, static_cast<std::uint64_t>(holds));
     });
   }
 }
@@ -137,7 +137,7 @@ class ProcFile : public testing::TestWithParam<std::tuple<WholeFile, bool>> {
       });
       world.run();
       const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-      EXPECT_EQ(statistics.write.acquisitions, 0U);
+      EXPECT_EQ(statistics.all(LockMode::write).acquisitions, 0U);
       const sim::Histogram& hold = statistics.hold.at({0, Phase::proc_read, LockMode::read});
       EXPECT_EQ(hold.count(), chunks.size());
       const int in_vain = chunks.size() > 1 ? 1 : 0;
@@ -222,7 +222,7 @@ TEST(ProcMapsChunks, ALineOfAFileIsLongerSoThatFewerFit) {
     world.mm.set_owner(PageIndex(0), PageIndex(100'000), world.kernel.zone.add_owner({.file = true}));
     world.add([&](Task& task) { proc_pid_maps(task, world.mm); });
     world.run();
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 2U) << "36 lines of 113 bytes are 4,068";
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 2U) << "36 lines of 113 bytes are 4,068";
   });
 }
 
@@ -264,7 +264,7 @@ sim::Time writer_gets_in(bool gives_way) {
     world.mm.mmap_sem.up_write(task);
   });
   world.run();
-  EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, gives_way ? 2U : 1U);
+  EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, gives_way ? 2U : 1U);
   return got_in;
 }
 
@@ -298,7 +298,7 @@ TEST_P(ProcPerVma, NoFileTakesMmapSemWhileNobodyChangesTheMap) {
       add_vmas(world, 200);
       world.add([&](Task& task) { read(task, world.mm); });
       world.run();
-      EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 0U);
+      EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 0U);
       for (VmaPointer vma = world.mm.find_vma(PageIndex(0)); vma != nullptr; vma = world.mm.next(*vma)) {
         EXPECT_TRUE(vma->lock.readers.empty());
       }
@@ -364,7 +364,7 @@ TEST_P(ProcPerVma, AReaderWaitsForAVmaThatIsBeingChangedByWayOfMmapSem) {
       EXPECT_EQ(task.settle(), at(0) + 20'006ns + 3ns + 2 * kLine);
     });
     world.run();
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 1U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 1U);
   });
 }
 
@@ -385,8 +385,8 @@ TEST(ProcMapsUnderRcu, TakesMmapSemForAMomentOnceForEachWriterThatItMeets) {
       });
     }
     world.run();
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.acquisitions, 2U);
-    EXPECT_EQ(world.mm.mmap_sem.statistics().read.contended, 2U) << "each time while the writer is still at it";
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 2U);
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).contended(), 2U) << "each time while the writer is still at it";
   });
 }
 
@@ -413,7 +413,7 @@ TEST(ProcClearRefs, WalksAllPagesInOneHoldOfTheModeOfItsKernel) {
         const LockMode mode = writes ? LockMode::write : LockMode::read;
         EXPECT_EQ(statistics.hold.at({0, Phase::proc_read, mode}).count(), 1U);
         EXPECT_EQ(statistics.hold.at({0, Phase::proc_read, mode}).max(), 1410 * 10ns + 3ns);
-        EXPECT_EQ(statistics.read.acquisitions + statistics.write.acquisitions, 1U);
+        EXPECT_EQ(statistics.all(LockMode::read).acquisitions + statistics.all(LockMode::write).acquisitions, 1U);
       });
     }
   }
@@ -457,7 +457,7 @@ TEST(ProcPagemap, HoldsForReadForAPageTableAtATime) {
       });
       world.run();
       const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-      EXPECT_EQ(statistics.read.acquisitions, 6U);
+      EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 6U);
       EXPECT_EQ(statistics.hold.at({0, Phase::proc_read, LockMode::read}).max(), 512 * 10ns + 3ns);
     });
   }

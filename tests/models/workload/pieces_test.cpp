@@ -162,7 +162,7 @@ TEST(MadviserThatComesOnce, GoesThroughItsPartAndEnds) {
     EXPECT_EQ(result.classes.at(0).total().latency().count(), 12U);
     EXPECT_EQ(result.classes.at(0).warm_up, 0U);
     EXPECT_EQ(result.memory.at_end.evictable(), PageCount(0));
-    EXPECT_EQ(result.classes.at(0).cpu, 1000 * kZap);
+    EXPECT_EQ(result.classes.at(0).cpu(), 1000 * kZap);
   });
 }
 
@@ -230,7 +230,7 @@ TEST(Pinner, PinsAndUnpinsInTurn) {
     scenario.processes.front().threads.push_back({"pinner", 1, spec});
     const Result result = simulate(scenario, Policy{}, {});
     EXPECT_EQ(result.classes.at(0).total().latency().count() + result.classes.at(0).warm_up, 4U);
-    EXPECT_EQ(result.classes.at(0).cpu, 4 * 500 * 10ns);
+    EXPECT_EQ(result.classes.at(0).cpu(), 4 * 500 * 10ns);
   });
 }
 

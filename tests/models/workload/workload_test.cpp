@@ -59,7 +59,7 @@ TEST(ClosedLoop, ThinksAfterEachRequest) {
     EXPECT_EQ(all.latency().min(), 500ns);
     EXPECT_EQ(all.latency().max(), 500ns);
     EXPECT_FALSE(result.classes.at(0).open_loop);
-    EXPECT_EQ(result.classes.at(0).cpu, 2 * 95 * 500ns);
+    EXPECT_EQ(result.classes.at(0).cpu(), 2 * 95 * 500ns);
     EXPECT_EQ(result.memory.allocated, 2 * 95U);
   });
 }
@@ -109,7 +109,7 @@ TEST(ClosedLoop, ComputesAfterItHasThoughtAndThatIsNoPartOfTheRequest) {
     // A request every 14.5 us; the first is warm-up.
     EXPECT_EQ(result.classes.at(0).total().latency().count(), 67U);
     EXPECT_EQ(result.classes.at(0).total().latency().max(), 500ns);
-    EXPECT_EQ(result.classes.at(0).cpu, 68 * 4500ns + 4us);  // the 69th is about to fault when the run ends
+    EXPECT_EQ(result.classes.at(0).cpu(), 68 * 4500ns + 4us);  // the 69th is about to fault when the run ends
   });
 }
 
@@ -155,7 +155,7 @@ TEST(Pinned, EachThreadHasACpuOfItsOwn) {
       ThreadSpec busy{"busy", threads, BusySpec{}, {}, pinned};
       busy.sched.cpus = {1, 2};
       add(scenario, busy);
-      return std::to_string(run(scenario).classes.at(0).cpu.count());
+      return std::to_string(run(scenario).classes.at(0).cpu().count());
     });
   };
   EXPECT_EQ(cpu_of(1, true), "10000000");
@@ -185,7 +185,7 @@ TEST(ProcReader, AsANewProcessEachTimeItOwesNothing) {
       ThreadSpec busy{"busy", 1, BusySpec{}};
       busy.sched.cpus = {1};
       add(scenario, busy);
-      return std::to_string(run(scenario).classes.at(0).cpu.count());
+      return std::to_string(run(scenario).classes.at(0).cpu().count());
     }));
   };
   constexpr double kShare = 2e9 * 36 / 1060;
