@@ -1,6 +1,7 @@
 // The kernel that the tasks of a run share: what every path needs besides its own arguments.
 #pragma once
 
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,7 @@
 
 namespace models {
 
+class AddressSpace;
 class Task;
 
 struct Kernel {
@@ -46,6 +48,7 @@ struct Kernel {
   Observer observer;
   Measurement measurement;
   Outcome outcome = Outcome::completed;
+  std::vector<std::shared_ptr<AddressSpace>> mappings;  ///< files that are written through a mapping: the flusher's
 
   // Owners of pages that have no address of their own.
   OwnerId streamed;      ///< what nobody will touch again: page cache read once, memory that its owner has done with

@@ -31,6 +31,7 @@ enum class Phase {
   mempolicy,  ///< get_mempolicy
   mremap,
   pin,  ///< pin_user_pages, and unpinning
+  msync,
   fork,
   fault,
   proc_read,
@@ -66,6 +67,7 @@ inline constexpr auto kPhases = std::to_array<PhaseRow>({
     {Phase::mempolicy, "mempolicy", Phase::mempolicy},
     {Phase::mremap, "mremap", Phase::mremap},
     {Phase::pin, "pin", Phase::pin},
+    {Phase::msync, "msync", Phase::msync},
     {Phase::fork, "fork", Phase::fork},
     {Phase::fault, "fault", Phase::fault},
     {Phase::proc_read, "proc_read", Phase::proc_read},
