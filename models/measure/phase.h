@@ -31,11 +31,11 @@ enum class Phase {
   mempolicy,  ///< get_mempolicy
   mremap,
   pin,  ///< pin_user_pages, and unpinning
-  msync,
   fork,
   fault,
   proc_read,
   remote_read,  ///< access_process_vm of another process
+  msync,        ///< results are stored by number: what is new stands behind what there was
   user,         ///< outside the kernel; always the last one: a new phase comes before it
 };
 
@@ -67,11 +67,11 @@ inline constexpr auto kPhases = std::to_array<PhaseRow>({
     {Phase::mempolicy, "mempolicy", Phase::mempolicy},
     {Phase::mremap, "mremap", Phase::mremap},
     {Phase::pin, "pin", Phase::pin},
-    {Phase::msync, "msync", Phase::msync},
     {Phase::fork, "fork", Phase::fork},
     {Phase::fault, "fault", Phase::fault},
     {Phase::proc_read, "proc_read", Phase::proc_read},
     {Phase::remote_read, "remote_read", Phase::remote_read},
+    {Phase::msync, "msync", Phase::msync},
     {Phase::user, "user", Phase::user},
 });
 

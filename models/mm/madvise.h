@@ -38,8 +38,9 @@ class Task;
 ///            populate of I/O, or of what cannot be written for writing; hugepage and nohugepage of what is special
 ///   -ENOMEM  collapse, too, where memory had no folio; -EINVAL where there was nothing to collapse
 ///   -EBADF   willneed of what is no file's
-///   -EINVAL  remove of what is locked or of no file; -EACCES of a file that is mapped to be read, -EOPNOTSUPP of
-///   another -EAGAIN  a VMA could not be split: the map has max_map_count already
+///   -EAGAIN  a VMA could not be split: the map has max_map_count already
+///   -EINVAL  remove of what is locked, or no file's
+///   -EACCES  remove of a file that is mapped to be read; -EOPNOTSUPP of any other that is not shared memory
 /// Takes and releases mmap_sem, or the lock of a VMA.
 int sys_madvise(Task& current, Mm& mm, PageIndex start, PageCount pages, Advice advice);
 

@@ -63,10 +63,14 @@ PageState mapped_from_cache(const Kernel& kernel, const Vma& vma) {
   return kernel.reclaim_rules.fault_mlocks_cached ? mapped_in(vma) : PageState::resident;
 }
 
+// Whether what is written goes to the file: do_shared_fault.
+bool writes_to_file(const Vma& vma, Access access) {
+  return vma.flags.shared && !vma.flags.readonly && access == Access::write;
+}
+
 // Where a fault maps what is in the page cache around its page, too: do_read_fault.
 bool maps_around(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page, Access access) {
-  const bool writes = vma.flags.shared && !vma.flags.readonly && access == Access::write;
-  return is_in_page_cache(kernel, mm, page) && !writes;
+  return is_in_page_cache(kernel, mm, page) && !writes_to_file(vma, access);
 }
 
 // What is cached is mapped: of the page cache with its neighbours (do_fault_around), of swap alone.
@@ -180,8 +184,7 @@ void wait_without_mmap_sem(Task& current, Mm& mm, const Vma& vma, PageIndex page
 }
 
 AddressSpace* file_to_write(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page, Access access) {
-  const bool writes = vma.flags.shared && !vma.flags.readonly && access == Access::write;
-  return writes ? mapping_of(kernel, mm, page) : nullptr;
+  return writes_to_file(vma, access) ? mapping_of(kernel, mm, page) : nullptr;
 }
 
 namespace {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <utility>
 
 #include "models/kernel.h"
 #include "models/mm/page_runs.h"

@@ -1,9 +1,9 @@
 // Write-back of files that are written through a mapping: which of their pages are dirty, and which are on their way.
 //
 // Kernel. mm/page-writeback.c: write_cache_pages, folio_clear_dirty_for_io, which write-protects the page's entry again
-// (page_mkclean, 2.6.19), folio_wait_writeback and folio_wait_stable (3.9; from 3.0 to 3.8 file systems waited
-// whatever the device; NFS waits in every version, nfs_vm_page_mkwrite of 6.12); mm/memory.c: do_page_mkwrite;
-// mm/filemap.c: filemap_fdatawait_range, folio_end_writeback; fs/fs-writeback.c: wb_workfn with
+// (page_mkclean, 2.6.19), folio_wait_writeback and folio_wait_stable (3.9, 1d1d1a767206;
+// from 3.0 to 3.8 file systems waited whatever the device, and NFS does, nfs_vm_page_mkwrite of 6.12); mm/memory.c:
+// do_page_mkwrite; mm/filemap.c: filemap_fdatawait_range, folio_end_writeback; fs/fs-writeback.c: wb_workfn with
 // wb_check_old_data_flush. A write fault asks the file system (page_mkwrite), which waits for a page that is being
 // written where that must not change meanwhile (the device's `stable_pages`). That wait, unlike one for a page to be
 // read, is never given up: whoever waits keeps what the fault is under, mmap_sem for read or, from 6.7 on, the VMA's

@@ -210,7 +210,7 @@ TEST_F(ScenarioFile, RefusesWhatNoSchedulerKnows) {
 TEST_F(ScenarioFile, RefusesWhatIsPlannedButNotThereYet) {
   EXPECT_THAT(mistakes(with("kind: anon", "kind: gate")),
               ElementsAre("s.yaml:8:42: processes[0].regions.heap.kind: 'gate' is not supported by this version "
-                          "(supported: anon, file, special, hugetlb, io)"));
+                          "(supported: anon, file, shmem, special, hugetlb, io)"));
   EXPECT_THAT(mistakes(with("file: cmdline", "file: environ")),
               ElementsAre("s.yaml:14:36: processes[1].threads.ps.file: 'environ' is not supported by this version "
                           "(supported: cmdline, maps, smaps, smaps_rollup, numa_maps, clear_refs, pagemap)"));
@@ -420,8 +420,8 @@ TEST_F(ScenarioFile, RefusesPagesWhereThoseOfAKindOfRegionAreNever) {
   for (const std::string kind : {"special", "io"}) {
     for (const std::string pages : {"resident", "cached", "swapped"}) {
       EXPECT_THAT(region_mistakes("pages: " + pages + ", kind: " + kind),
-                  ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent: only the pages of anon "
-                              "and file regions can be anywhere at the start, found '" +
+                  ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent: only the pages of anon"
+                              ", file and shmem regions can be anywhere at the start, found '" +
                               pages + "'"));
     }
   }
@@ -430,8 +430,9 @@ TEST_F(ScenarioFile, RefusesPagesWhereThoseOfAKindOfRegionAreNever) {
                           "found 'swaped' (did you mean swapped?)"));
   EXPECT_THAT(
       region_mistakes("pages: cached, kind: fil"),
-      ElementsAre("s.yaml:8:55: processes[0].regions.heap.kind: expected anon, file, special, hugetlb, io, found "
-                  "'fil' (did you mean file?)"));
+      ElementsAre(
+          "s.yaml:8:55: processes[0].regions.heap.kind: expected anon, file, shmem, special, hugetlb, io, found "
+          "'fil' (did you mean file?)"));
   EXPECT_THAT(region_mistakes("touched_every: 0s"),
               ElementsAre("s.yaml:8:49: processes[0].regions.heap.touched_every: expected a duration above zero, found "
                           "'0s'"));
@@ -973,9 +974,10 @@ TEST_F(ScenarioFile, ReadsRegionsThatAreLockedFromTheStart) {
   };
   EXPECT_FALSE(region_with("").locked);
   EXPECT_TRUE(region_with(", locked: true").locked);
-  EXPECT_THAT(mistakes(with("kind: anon", "kind: hugetlb, locked: true")),
-              ElementsAre(HasSubstr("heap.locked: expected false: only anon and file regions are ever VM_LOCKED, found "
-                                    "'true'")));
+  EXPECT_THAT(
+      mistakes(with("kind: anon", "kind: hugetlb, locked: true")),
+      ElementsAre(HasSubstr("heap.locked: expected false: only anon, file and shmem regions are ever VM_LOCKED, found "
+                            "'true'")));
 }
 
 TEST_F(ScenarioFile, ReadsRegionsThatBeginWhereAnotherEnds) {

@@ -301,7 +301,7 @@ TEST_P(PageWriteback, WhoMustHaveItWrittenWaitsForItsLastWriteBackFirst) {
 
 TEST_P(PageWriteback, TheFlusherWritesWhatHasBeenDirtyForLong) {
   run(true, [](SmallMachine& world, AddressSpace& mapping) {
-    auto& task = world.add([](Task& self) { flusher(self); });
+    world.add([](Task& self) { flusher(self); });
     world.add_at(1'000'000'000, [&](Task& writer) {
       write_to(writer, world, kPage);
       writer.sleep_until(at(30'900'000'000));

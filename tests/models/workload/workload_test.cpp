@@ -131,9 +131,9 @@ TEST(Locker, GoesOnWithItsRegionWhereMremapHasMovedIt) {
       EXPECT_EQ(calls.at(call).pages, 10U) << call;
       EXPECT_TRUE(calls.at(call).errors.empty()) << call;
     }
-    EXPECT_EQ(calls.at("mremap").duration.max(), 10 * 10ns + 0ns);
+    EXPECT_EQ(calls.at("mremap").duration.max(), 10 * 10ns + 600ns) << "and unmapping the old place";
     EXPECT_EQ(calls.at("munlock").duration.max(), 10 * 400ns);
-    EXPECT_EQ(calls.at("mmap").duration.count(), 0U) << "it is never missing";
+    EXPECT_FALSE(calls.contains("mmap")) << "it is never missing";
     EXPECT_EQ(result.memory.allocated, 10U + slab_of(result));
     EXPECT_EQ(result.memory.at_end.unevictable, PageCount(10));
   });
