@@ -300,6 +300,7 @@ TEST(MincoreCaller, LooksAtAPieceOfTheRegion) {
 TEST(MsyncCaller, HasAPieceOfTheFileWrittenAndWaitsForIt) {
   check_in_child([] {
     Scenario scenario = machine();
+    scenario.memory.device.queue_depth = 16;
     scenario.memory.device.write = Constant{20us};
     scenario.memory.free = Bytes(scenario.memory.size.count() - 10 * kPageSize);
     scenario.duration = 1ms;
