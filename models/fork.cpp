@@ -16,6 +16,7 @@ namespace models {
 namespace {
 
 void copy_page_range(Task& current, const Mm& parent, const Vma& vma) {
+  if (vma.flags.shared) return;  // vma_needs_copy: the child faults them in
   const Costs& costs = current.kernel().costs;
   look_at_page_range(current, parent, vma.start, vma.end, {.present = costs.fork_page, .huge = costs.fork_huge});
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -22,6 +23,7 @@
 
 namespace models {
 
+class AddressSpace;
 class Task;
 
 struct Kernel {
@@ -48,6 +50,7 @@ struct Kernel {
   Measurement measurement;
   Outcome outcome = Outcome::completed;
   std::function<void()> at_out_of_memory;  ///< called when that ends the run, while everybody is still where they are
+  std::vector<std::shared_ptr<AddressSpace>> mappings;  ///< files that are written through a mapping: the flusher's
 
   // Owners of pages that have no address of their own.
   OwnerId streamed;      ///< what nobody will touch again: page cache read once, memory that its owner has done with

@@ -11,6 +11,7 @@
 #include "models/kernel.h"
 #include "models/mm/mm.h"
 #include "models/mm/mmap_lock.h"
+#include "models/mm/page_writeback.h"
 #include "models/mm/rmap.h"
 #include "models/mm/vmscan.h"
 #include "models/spec/competitors.h"
@@ -76,9 +77,14 @@ struct Process {
   // Reclaim tells the pages of a region from others that are touched more often, or have a file.
   void set_owner(Kernel& kernel, const RegionSpec& spec, const Region& region) {
     const bool file = spec.kind == RegionSpec::Kind::file;
+    const bool shmem = spec.kind == RegionSpec::Kind::shmem;
     const bool hugetlb = spec.kind == RegionSpec::Kind::hugetlb;
-    if (!file && !hugetlb && !spec.touched_every) return;
-    const PageOwner owner{.mm = &mm, .file = file, .hugetlb = hugetlb, .touched_every = spec.touched_every};
+    if (!file && !shmem && !hugetlb && !spec.touched_every) return;
+    PageOwner owner{.mm = &mm, .file = file, .shmem = shmem, .hugetlb = hugetlb, .touched_every = spec.touched_every};
+    if (spec.written) {
+      owner.mapping = std::make_shared<AddressSpace>(kernel, region.start, region.start + region.pages);
+      kernel.mappings.push_back(owner.mapping);
+    }
     mm.set_owner(region.start, region.start + region.pages, kernel.zone.add_owner(owner));
     if (hugetlb) kernel.zone.move(&ZoneCounts::free, &ZoneCounts::hugetlb, region.pages, sim::Time{});
   }
@@ -241,6 +247,9 @@ class Simulation {
     reclaim.kswapd = &add_task("kswapd", -1, [&reclaim] { kswapd(*reclaim.kswapd); });
     if (scenario_.memory.background > Bytes(0)) {
       stream_ = &add_task("background", -1, [this] { background_->run_stream(*stream_); });
+    }
+    if (!kernel_.mappings.empty() && scenario_.memory.dirty_writeback > sim::Nanoseconds{0}) {
+      flusher_ = &add_task("flusher", -1, [this] { flusher(*flusher_); });
     }
     if (background_->has_working_set()) {
       working_set_ = &add_task("working_set", -1, [this] { background_->run_working_set(*working_set_); });
@@ -407,6 +416,7 @@ class Simulation {
   std::optional<Background> background_;
   Task* stream_ = nullptr;
   Task* working_set_ = nullptr;
+  Task* flusher_ = nullptr;
   int scripts_ = 0;               // of lockers: those that have not ended
   std::optional<Result> result_;  // as of the end of the run; the samples are added after the cool-down
 };

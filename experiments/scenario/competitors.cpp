@@ -51,15 +51,30 @@ const models::RegionSpec* region_of(const std::optional<YamlField>& field, const
   return one_named(field, regions, "a region of this process");
 }
 
-/// A piece of the region has to be in it.
-void refuse_beyond(const YamlField& field, const std::vector<models::ScriptStep>& script,
-                   const models::RegionSpec& region) {
+/// Where write-back is under way pages are known by their addresses: they do not move.
+constexpr const char* kNoMovesOfWrittenFiles =
+    "a region without `written: true`: moving a file that is being written back is not modelled";
+
+/// Why mremap cannot move a region as a whole; null if it can.
+const char* why_unmovable(const models::RegionSpec& region) {
+  using Kind = models::RegionSpec::Kind;
+  if (region.kind == Kind::hugetlb || region.kind == Kind::io) return "a region that is neither hugetlb nor io";
+  if (region.written) return kNoMovesOfWrittenFiles;
+  return region.vmas > 1 ? "a region of one VMA: mremap moves no more" : nullptr;
+}
+
+/// A piece of the region has to be in it, and mremap to be able to move it.
+void refuse_impossible_steps(const YamlField& field, const std::vector<models::ScriptStep>& script,
+                             const models::RegionSpec& region) {
   if (script.empty()) return;
   const auto items = field.items("a list of steps");
+  const char* const unmovable = why_unmovable(region);
   for (std::size_t index = 0; items.size() == script.size() && index < items.size(); ++index) {
     const auto& at = script[index].at;
     if (at && *at >= region.size) {
       items[index].refuse_expecting(fmt::format("a place within the region's {}", spell(region.size)));
+    } else if (models::is_mremap(script[index].call) && unmovable != nullptr) {
+      items[index].refuse_expecting(fmt::format("another step, or {}", unmovable));
     }
   }
 }
@@ -70,7 +85,7 @@ models::LockerSpec read_locker(YamlMap& thread, const Regions& regions, Targets&
   if (region != nullptr) locker.region = region->name;
   const auto script = thread.require("script");
   assign(locker.script, script, script_of);
-  if (region != nullptr && script) refuse_beyond(*script, locker.script, *region);
+  if (region != nullptr && script) refuse_impossible_steps(*script, locker.script, *region);
   const auto repeat = thread.find("repeat");
   assign(locker.repeat, repeat, count_up_to(std::numeric_limits<int>::max()));
   const bool exits = !locker.script.empty() && locker.script.back().call == models::ScriptStep::Call::exit;
@@ -106,6 +121,7 @@ std::optional<models::Advice> advice_of(const YamlField& field) {
                                    {"free", Advice::free},
                                    {"cold", Advice::cold},
                                    {"pageout", Advice::pageout},
+                                   {"remove", Advice::remove},
                                    {"hugepage", Advice::hugepage},
                                    {"nohugepage", Advice::nohugepage},
                                    {"collapse", Advice::collapse}});
@@ -119,13 +135,19 @@ void refuse_senseless(const YamlField& advice, models::Advice given, const model
   }
   const bool of_thp =
       given == models::Advice::hugepage || given == models::Advice::nohugepage || given == models::Advice::collapse;
-  if (of_thp && region.kind != Kind::anon) {
+  if (of_thp && region.kind == Kind::shmem) {
+    advice.refuse_expecting("another advice: huge pages of shared memory are not modelled");
+  } else if (of_thp && region.kind != Kind::anon) {
     advice.refuse_expecting("another advice: only anonymous memory has transparent huge pages");
   }
-  if (given == models::Advice::populate_write && region.kind == Kind::file) {
-    advice.refuse_expecting("populate_read, as files are mapped to be read");
+  if (given == models::Advice::populate_write && region.kind == Kind::file && !region.written) {
+    advice.refuse_expecting(
+        "populate_read, as the file is mapped to be read (the region's `written: true` changes that)");
   }
-  if (given == models::Advice::free && region.kind == Kind::file) {
+  if (given == models::Advice::remove && region.kind != Kind::shmem) {
+    advice.refuse_expecting("another advice: only shared memory (kind: shmem) has pages to take out of a file");
+  }
+  if (given == models::Advice::free && (region.kind == Kind::file || region.kind == Kind::shmem)) {
     advice.refuse_expecting("cold, pageout or dontneed: only anonymous pages can be freed lazily");
   }
 }
@@ -166,7 +188,7 @@ void read_visits(YamlMap& thread, models::Visits& visits, models::Bytes size, co
   if (visits.share_each && region != nullptr) refuse_thin_shares(thread, *share, size, *region);
 }
 
-/// A madviser, a protector or one that calls mincore: `size` of `region` at a time.
+/// A madviser, a protector or one that calls mincore or msync: `size` of `region` at a time.
 template <typename Spec>
 Spec read_region_caller(YamlMap& thread, const Regions& regions, Targets&) {
   Spec spec;
@@ -212,6 +234,7 @@ models::MoverSpec read_mover(YamlMap& thread, const Regions& regions, Targets& t
   const auto* const region = region_named(mover.region, regions);
   refuse_kinds(thread, region, {Kind::hugetlb, Kind::io}, "a region that is neither hugetlb nor io");
   if (region == nullptr) return mover;
+  if (region->written) thread.find("region")->refuse_expecting(kNoMovesOfWrittenFiles);
   const models::PageCount first_vma(models::pages_of(region->size).count() / region->vmas);
   if (models::pages_of(mover.size) > first_vma) {
     thread.refuse(fmt::format("mremap moves pages of one VMA, and the first of the region has {}",
@@ -229,6 +252,11 @@ models::PinnerSpec read_pinner(YamlMap& thread, const Regions& regions, Targets&
   assign(pinner.unpin, thread.find("unpin"), truth_of);
   refuse_kinds(thread, region_named(pinner.region, regions), {models::RegionSpec::Kind::io},
                "a region of memory: pages of I/O cannot be pinned");
+  const auto* const region = region_named(pinner.region, regions);
+  if (region != nullptr && region->written) {  // writable_file_mapping_allowed, 6.5
+    thread.find("region")->refuse_expecting(
+        "a region without `written: true`: the kernel pins no file for long to write");
+  }
   return pinner;
 }
 
@@ -339,6 +367,7 @@ const Choices<CompetitorReader>& kinds() {
       {"remote_reader", read_as<read_remote_reader>},
       {"mover", read_as<read_mover>},
       {"pinner", read_as<read_pinner>},
+      {"msync", read_as<read_region_caller<models::MsyncSpec>>},
       {"busy", read_as<read_busy>},
   };
   return kinds;

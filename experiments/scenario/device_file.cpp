@@ -35,6 +35,7 @@ models::DeviceSpec read_block_device_keys(YamlMap& map) {
   assign(device.read, map.require("read"), distribution_of);
   assign(device.write, map.require("write"), distribution_of);
   assign(device.transfer_page, map.require("transfer_page"), duration_of);
+  assign(device.stable_pages, map.find("stable_pages"), truth_of);
   return device;
 }
 

@@ -23,8 +23,9 @@ namespace {
 using Call = models::ScriptStep::Call;
 
 constexpr std::string_view kStepExpected =
-    "mlock, mlock onfault, munlock, munmap (each also in pieces, as munmap 64MiB), mlockall, mlockall onfault, "
-    "mlockall future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION";
+    "mlock, mlock onfault, munlock, munmap, msync (each also in pieces, as munmap 64MiB), mlockall, mlockall onfault, "
+    "mlockall future, munlockall, mmap locked, remap_file_pages, mremap, mremap aligned, exit, brk SIZE, stack SIZE or "
+    "hold DURATION";
 
 const Choices<Call>& plain_steps() {
   static const Choices<Call> steps = {{"mlock", Call::mlock},
@@ -37,6 +38,9 @@ const Choices<Call>& plain_steps() {
                                       {"munlockall", Call::munlockall},
                                       {"mmap locked", Call::mmap_locked},
                                       {"remap_file_pages", Call::remap_file_pages},
+                                      {"msync", Call::msync},
+                                      {"mremap", Call::mremap},
+                                      {"mremap aligned", Call::mremap_aligned},
                                       {"exit", Call::exit}};
   return steps;
 }

@@ -151,6 +151,8 @@ class KeyReader {
     if (const auto swap = map_.find("swap")) read_swap(*swap);
     assign(memory_.readahead, map_.find("readahead"), page_count_of);
     assign(memory_.fault_around, map_.find("fault_around"), aligned_pages_of);
+    assign(memory_.dirty_writeback, map_.find("dirty_writeback"), duration_of);
+    assign(memory_.dirty_expire, map_.find("dirty_expire"), duration_of);
     map_.refuse_unknown();
     if (memory_.size.count() > 0) check_fit();
     return memory_;

@@ -22,6 +22,7 @@ std::optional<models::RegionSpec::Kind> kind_of_region(const YamlField& field) {
   return choice_of<Kind>(field,
                          {{"anon", Kind::anon},
                           {"file", Kind::file},
+                          {"shmem", Kind::shmem},
                           {"special", Kind::special},
                           {"hugetlb", Kind::hugetlb},
                           {"io", Kind::io}},
@@ -62,6 +63,8 @@ void read_page_size(const std::optional<YamlField>& field, bool says_kind, model
   if (size->hugetlb != hugetlb) {
     field->refuse_expecting(hugetlb ? "hugetlb 2MiB or hugetlb 1GiB, as the kind is hugetlb"
                                     : "another page size: the kind is not hugetlb");
+  } else if (large && region.kind == Kind::shmem) {
+    field->refuse_expecting("4KiB: huge pages of shared memory are not modelled");
   } else if (large && !hugetlb && region.kind != Kind::anon) {
     field->refuse_expecting("4KiB: only anonymous memory has larger pages, and hugetlb");
   } else {
@@ -91,11 +94,11 @@ models::RegionSpec::Pages read_pages(const YamlField& field, std::optional<model
   const Pages pages = choice_of<Pages>(field, choices).value_or(Pages::absent);
   if (pages == Pages::absent || !kind) return pages;
   const bool in_pool = kind == Kind::hugetlb && pages == Pages::resident;
-  if (kind != Kind::anon && kind != Kind::file && !in_pool) {
-    field.refuse_expecting("absent: only the pages of anon and file regions can be anywhere at the start");
-  } else if (pages == Pages::cached && kind != Kind::file) {
-    field.refuse_expecting("absent, resident or swapped: only the pages of files are in the page cache");
-  } else if (pages == Pages::swapped && kind != Kind::anon) {
+  if (kind != Kind::anon && kind != Kind::file && kind != Kind::shmem && !in_pool) {
+    field.refuse_expecting("absent: only the pages of anon, file and shmem regions can be anywhere at the start");
+  } else if (pages == Pages::cached && kind == Kind::anon) {
+    field.refuse_expecting("absent, resident or swapped: only the pages of files and of shmem are in the page cache");
+  } else if (pages == Pages::swapped && kind == Kind::file) {
     field.refuse_expecting("absent, resident or cached: the pages of a file are never in swap");
   } else {
     return pages;
@@ -118,8 +121,19 @@ void read_anon_vma(const std::optional<YamlField>& field, models::RegionSpec& re
 void read_locked(const std::optional<YamlField>& field, models::RegionSpec& region) {
   using Kind = models::RegionSpec::Kind;
   assign(region.locked, field, truth_of);
-  if (!region.locked || region.kind == Kind::anon || region.kind == Kind::file) return;
-  field->refuse_expecting("false: only anon and file regions are ever VM_LOCKED");
+  const bool lockable = region.kind == Kind::anon || region.kind == Kind::file || region.kind == Kind::shmem;
+  if (!region.locked || lockable) return;
+  field->refuse_expecting("false: only anon, file and shmem regions are ever VM_LOCKED");
+}
+
+void read_written(const std::optional<YamlField>& field, std::optional<models::RegionSpec::Kind> kind,
+                  models::RegionSpec& region) {
+  using Kind = models::RegionSpec::Kind;
+  assign(region.written, field, truth_of);
+  if (!region.written || !kind || kind == Kind::file) return;
+  region.written = false;
+  field->refuse_expecting(region.kind == Kind::shmem ? "nothing: shmem is always written, and never written back"
+                                                     : "false: only files are written back");
 }
 
 /// What reclaim tells apart is never one VMA.
@@ -167,6 +181,7 @@ models::RegionSpec read_region(const YamlMap::Item& item, const std::vector<mode
   const auto anon_vma = map.find("anon_vma");
   read_anon_vma(anon_vma, region);
   read_locked(map.find("locked"), region);
+  read_written(map.find("written"), kind, region);
   if (const auto touched_every = map.find("touched_every")) {
     region.touched_every = positive_duration_of(*touched_every);
   }

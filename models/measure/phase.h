@@ -35,6 +35,7 @@ enum class Phase {
   fault,
   proc_read,
   remote_read,  ///< access_process_vm of another process
+  msync,        ///< results are stored by number: what is new stands behind what there was
   user,         ///< outside the kernel; always the last one: a new phase comes before it
 };
 
@@ -70,6 +71,7 @@ inline constexpr auto kPhases = std::to_array<PhaseRow>({
     {Phase::fault, "fault", Phase::fault},
     {Phase::proc_read, "proc_read", Phase::proc_read},
     {Phase::remote_read, "remote_read", Phase::remote_read},
+    {Phase::msync, "msync", Phase::msync},
     {Phase::user, "user", Phase::user},
 });
 

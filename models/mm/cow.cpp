@@ -30,7 +30,7 @@ CowPages::CowPages(Kernel& kernel) : kernel_(kernel), shared_(std::make_unique<S
 CowPages::~CowPages() = default;
 
 void CowPages::share(const Mm& parent, const Vma& vma) {
-  if (is_file_backed(kernel_, parent, vma.start) || vma.flags.hugetlb) return;
+  if (is_file_backed(kernel_, parent, vma.start) || vma.flags.hugetlb || vma.flags.shared) return;
   for (PageIndex page = vma.start; page < vma.end;) {
     const PageTable::Run run = parent.page_table.run_at(page, vma.end);
     if (is_present(run.state)) shared_->pages.set(page, run.end, true);

@@ -88,7 +88,7 @@ UnderVmaLock fault_under_vma_lock(Task& current, Mm& mm, Vma& vma, PageIndex pag
 int do_user_addr_fault(Task& current, Mm& mm, PageIndex page, Backing backing, FaultMode mode) {
   const VmaPointer candidate = mode == FaultMode::user ? vma_at(mm, page) : nullptr;
   IoWait io = current.kernel().policy.retry_on_io ? IoWait::retry : IoWait::under_lock;
-  const bool file = backing == Backing::region && is_file_backed(current.kernel(), mm, page);
+  const bool file = backing == Backing::region && is_in_page_cache(current.kernel(), mm, page);  // !vma_is_anonymous
   if (candidate != nullptr && lock_vma_under_rcu(current, mm, *candidate, file)) {
     const UnderVmaLock outcome = fault_under_vma_lock(current, mm, *candidate, page, file, backing, io);
     vma_end_read(current, *candidate);

@@ -10,6 +10,7 @@
 #include "models/mm/huge_memory.h"
 #include "models/mm/memory.h"
 #include "models/mm/mm.h"
+#include "models/mm/page_writeback.h"
 #include "models/mm/rmap.h"
 #include "models/task.h"
 
@@ -28,8 +29,23 @@ PageTable::Run next_run(const Mm& mm, PageIndex page, PageIndex end) {
   return goes_on ? mm.page_table.run_at(page, end) : near;
 }
 
-// Pages are cleared at the rate that is left when the clearing of so many begins.
-void clear_pages(Task& current, PageCount pages) {
+// What is next, and whether it is passed over: a write has to ask for each clean page of a file (FOLL_WRITE).
+struct Next {
+  PageTable::Run run;
+  bool ready;
+};
+
+Next next_pages(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page, PageIndex end, Access access) {
+  Next next{next_run(mm, page, end), false};
+  next.ready = is_present(next.run.state);
+  const AddressSpace* const mapping = next.ready ? file_to_write(kernel, mm, vma, page, access) : nullptr;
+  if (mapping == nullptr) return next;
+  const AddressSpace::Run alike = mapping->run_at(page, next.run.end);
+  return {{next.run.state, alike.end}, alike.tags.dirty};
+}
+
+// Pages are cleared at the rate that is left when the clearing of so many begins. `more`: what each takes besides.
+void clear_pages(Task& current, PageCount pages, sim::Nanoseconds more) {
   Kernel& kernel = current.kernel();
   constexpr std::size_t kAtOnce = 64;
   for (std::int64_t left = pages.count(); left > 0;) {
@@ -37,18 +53,18 @@ void clear_pages(Task& current, PageCount pages) {
     const sim::Nanoseconds least = kernel.clear_bandwidth.least_for_page();
     boost::container::static_vector<sim::Nanoseconds, kAtOnce> costs;
     for (; left > 0 && costs.size() < kAtOnce; --left) {
-      costs.push_back(std::max(least, kernel.costs.populate_page.sample(current.stream(Purpose::pages))));
+      costs.push_back(more + std::max(least, kernel.costs.populate_page.sample(current.stream(Purpose::pages))));
     }
     alloc_pages(current, {costs.data(), costs.size()});
   }
 }
 
-// Anonymous pages that nobody has touched yet, taken and mapped together. `current` has settled.
+// Pages of anonymous or shared memory that nobody has touched yet, taken and mapped together. `current` has settled.
 void populate_batch(Task& current, Mm& mm, PageIndex start, PageIndex end, PageState to) {
   Kernel& kernel = current.kernel();
   const PageCount pages = end - start;
   begin_clearing(current, mm, start, end);
-  clear_pages(current, pages);
+  clear_pages(current, pages, is_shmem(kernel, mm, start) ? kernel.costs.shmem_page : sim::Nanoseconds{0});
   end_clearing(current, mm, pages);
   // Where a fault of another thread was faster, do_anonymous_page finds the entry present and frees its page.
   const PageCount mapped = change_pages(kernel, mm, start, end, PageState::absent, to);
@@ -100,16 +116,16 @@ void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
   }
 }
 
-PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io,
-                         NewPages new_pages) {
+PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io, NewPages new_pages,
+                         Access access) {
   const Kernel& kernel = current.kernel();
   const bool file = is_file_backed(kernel, mm, start);
   const bool mlocks = vma.flags.locked && new_pages == NewPages::as_vma_has_it;
   PageIndex known = start;  // up to here pages have cost what it takes to make them present
   for (PageIndex page = start; page < end;) {
     current.cond_resched();
-    const PageTable::Run run = next_run(mm, page, end);
-    if (is_present(run.state)) {
+    const auto [run, ready] = next_pages(kernel, mm, vma, page, end, access);
+    if (ready) {
       const PageIndex found = std::min(run.end, std::max(page, known));
       pass_over(current, mm, found, run.end);
       page = run.end;
@@ -118,7 +134,7 @@ PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageI
       known = populate(current, mm, vma, page, run.end, mlocks ? PageState::mlocked : PageState::resident);
       mm.anon_vma_prepare(vma);
     } else {
-      if (handle_mm_fault(current, mm, vma, page, io, kernel.costs.fault) == FaultOutcome::retry) return page;
+      if (handle_mm_fault(current, mm, vma, page, io, kernel.costs.fault, access) == FaultOutcome::retry) return page;
       page = page + PageCount(1);
     }
   }

@@ -36,10 +36,12 @@ enum class NewPages {
 /// What it costs to pass over pages that are there, a folio that one entry maps at a time (follow_page_mask).
 void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end);
 
-/// Pages of [start, end) in `vma` that are not present are allocated and cleared, or read, and mapped. Returns `end`,
+/// Pages of [start, end) in `vma` that are not present are allocated and cleared, or read, and mapped; with
+/// Access::write (FOLL_WRITE) clean ones of a file that is written become dirty. Returns `end`,
 /// or with IoWait::retry the page that has to be read first (wait_for_page, with mmap_sem given up). mmap_sem must be
 /// held, in either mode.
 PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end,
-                         IoWait io = IoWait::under_lock, NewPages new_pages = NewPages::evictable);
+                         IoWait io = IoWait::under_lock, NewPages new_pages = NewPages::evictable,
+                         Access access = Access::read);
 
 }  // namespace models

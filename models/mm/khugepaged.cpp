@@ -25,7 +25,7 @@ VmaPointer vma_around(const Kernel& kernel, const Mm& mm, const HugeRange& range
   const VmaPointer vma = mm.find_vma(range.start);
   const bool around = vma != nullptr && vma->start <= range.start && range.end <= vma->end;
   const bool anonymous =
-      around && !vma->flags.is_special() && !vma->flags.io_pfnmap && !is_file_backed(kernel, mm, range.start);
+      around && !vma->flags.is_special() && !vma->flags.io_pfnmap && !is_in_page_cache(kernel, mm, range.start);
   return anonymous ? vma : nullptr;
 }
 

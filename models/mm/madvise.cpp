@@ -12,6 +12,7 @@
 #include "models/mm/mmap_lock.h"
 #include "models/mm/pagewalk.h"
 #include "models/mm/rmap.h"
+#include "models/mm/shmem.h"
 #include "models/mm/tlb.h"
 #include "models/mm/vma_modify.h"
 #include "models/mm/vmscan.h"
@@ -51,7 +52,7 @@ int madvise_deactivate(Task& current, Mm& mm, const Vma& vma, PageIndex start, P
   Kernel& kernel = current.kernel();
   if (!can_madv_lru_vma(vma)) return -EINVAL;
   const bool frees = fate == Fate::lazy_free;
-  if (frees && is_file_backed(kernel, mm, start)) return -EINVAL;
+  if (frees && is_in_page_cache(kernel, mm, start)) return -EINVAL;
   mm.has_lazy_free = mm.has_lazy_free || frees;
   for_each_table(start, end, [&](PageIndex from, PageIndex to) {
     current.cond_resched();
@@ -82,6 +83,18 @@ int madvise_willneed(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   if (!is_file_backed(current.kernel(), mm, start)) return -EBADF;
   mm.mmap_sem.up_read(current);
   force_page_cache_readahead(current, mm, start, end);
+  mm.mmap_sem.down_read(current);
+  return 0;
+}
+
+// mmap_sem must be held for read. It is given up meanwhile, so `vma` may be gone on return.
+int madvise_remove(Task& current, Mm& mm, const Vma& vma, PageIndex start, PageIndex end) {
+  const Kernel& kernel = current.kernel();
+  if (vma.flags.locked || !is_in_page_cache(kernel, mm, start)) return -EINVAL;
+  if (!vma.flags.shared) return -EACCES;
+  if (!is_shmem(kernel, mm, start)) return -EOPNOTSUPP;  // the file systems that can are not modelled
+  mm.mmap_sem.up_read(current);
+  shmem_punch_hole(current, mm, start, end);
   mm.mmap_sem.down_read(current);
   return 0;
 }
@@ -133,6 +146,7 @@ int madvise_vma_behavior(Task& current, Mm& mm, VmaPointer& vma, PageIndex start
   if (advice == Advice::free) return madvise_deactivate(current, mm, *vma, start, end, Fate::lazy_free);
   if (advice == Advice::cold) return madvise_deactivate(current, mm, *vma, start, end, Fate::cold);
   if (advice == Advice::pageout) return madvise_pageout(current, mm, *vma, start, end);
+  if (advice == Advice::remove) return madvise_remove(current, mm, *vma, start, end);
   return madvise_dontneed(current, mm, *vma, start, end, advice);
 }
 
@@ -169,11 +183,11 @@ bool zap_under_vma_lock(Task& current, Mm& mm, PageIndex start, PageIndex end, A
 
 // faultin_vma_page_range: the pages of `vma` from `start` on, up to `end` or the first that must be read with mmap_sem
 // given up.
-PageIndex faultin_vma_page_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end) {
+PageIndex faultin_vma_page_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, Access access) {
   const IoWait io = current.kernel().policy.retry_on_io ? IoWait::retry : IoWait::under_lock;
   for (PageIndex page = start; page < end;) {
     const PageIndex stop = end_of_gup_batch(vma, page, end);
-    const PageIndex reached = get_user_pages(current, mm, vma, page, stop, io, NewPages::as_vma_has_it);
+    const PageIndex reached = get_user_pages(current, mm, vma, page, stop, io, NewPages::as_vma_has_it, access);
     if (reached < stop) return reached;
     page = stop;
   }
@@ -181,19 +195,20 @@ PageIndex faultin_vma_page_range(Task& current, Mm& mm, Vma& vma, PageIndex star
 }
 
 bool may_be_populated(const Kernel& kernel, const Mm& mm, const Vma& vma, Advice advice) {
-  const bool writable = !vma.flags.readonly && !is_file_backed(kernel, mm, vma.start);
+  const bool writable = !vma.flags.readonly && (vma.flags.shared || !is_file_backed(kernel, mm, vma.start));
   return !vma.flags.io_pfnmap && (advice == Advice::populate_read || writable);
 }
 
 // mmap_sem must be held for read; it is on return, but may have been given up in between.
 int madvise_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, Advice advice) {
+  const Access access = advice == Advice::populate_write ? Access::write : Access::read;
   for (PageIndex page = start; page < end;) {
     current.settle();
     const VmaPointer vma = mm.find_vma(page);
     if (vma == nullptr || vma->start > page) return -ENOMEM;
     if (!may_be_populated(current.kernel(), mm, *vma, advice)) return -EINVAL;
     const PageIndex stop = std::min(vma->end, end);
-    page = faultin_vma_page_range(current, mm, *vma, page, stop);
+    page = faultin_vma_page_range(current, mm, *vma, page, stop, access);
     if (page < stop) wait_without_mmap_sem(current, mm, *vma, page);
   }
   return 0;

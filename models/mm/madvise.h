@@ -12,12 +12,13 @@
 // somebody writes to them again. madvise_cold, madvise_pageout (5.4): the pages are the next to be reclaimed, or are
 // reclaimed within the hold, a page table at a time (reclaim_pages); zram compresses them there. All three under read
 // mode, in every version. hugepage and
-// nohugepage (2.6.38): what later faults map; collapse: models/mm/khugepaged.h. Simplified. A page costs free and cold
+// nohugepage (2.6.38): what later faults map; collapse: models/mm/khugepaged.h. madvise_remove (2.6.16): mmap_sem is
+// given up while the file loses the pages (models/mm/shmem.h). Simplified. A page costs free and cold
 // what reclaim pays to look at it (scan_page). That a page was written to after MADV_FREE is known of faults and of
 // what reclaim finds touched. Willneed of anonymous memory is -EBADF, as until 3.8, instead of reading ahead from swap.
-// Populating for reading takes memory as for writing (ZERO_PAGE would save it); files are mapped to be read, so
-// populate_write of a file is refused. Kernels before 5.4 submit the reads under mmap_sem. Validated by
-// tests/models/mm/madvise_test.cpp: for each branch the lock operations, pages and return value.
+// Populating for reading takes memory as for writing (ZERO_PAGE would save it); populate_write of a file that is mapped
+// to be read is refused, and remove of files other than shared memory. Kernels before 5.4 submit the reads under
+// mmap_sem. Validated by tests/models/mm/madvise_test.cpp: for each branch the lock operations, pages and return value.
 #pragma once
 
 #include "models/spec/advice.h"
@@ -38,6 +39,8 @@ class Task;
 ///   -ENOMEM  collapse, too, where memory had no folio; -EINVAL where there was nothing to collapse
 ///   -EBADF   willneed of what is no file's
 ///   -EAGAIN  a VMA could not be split: the map has max_map_count already
+///   -EINVAL  remove of what is locked, or no file's
+///   -EACCES  remove of a file that is mapped to be read; -EOPNOTSUPP of any other that is not shared memory
 /// Takes and releases mmap_sem, or the lock of a VMA.
 int sys_madvise(Task& current, Mm& mm, PageIndex start, PageCount pages, Advice advice);
 

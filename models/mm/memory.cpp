@@ -9,6 +9,7 @@
 #include "models/mm/cow.h"
 #include "models/mm/huge_memory.h"
 #include "models/mm/mm.h"
+#include "models/mm/page_writeback.h"
 #include "models/mm/rmap.h"
 #include "models/task.h"
 
@@ -51,6 +52,7 @@ void do_anonymous_page(Task& current, Mm& mm, Vma& vma, PageIndex page, const si
   Kernel& kernel = current.kernel();
   alloc_page(current);
   current.work(cost, Purpose::fault);
+  if (is_shmem(kernel, mm, page)) current.work(kernel.costs.shmem_page);
   current.settle();
   const Range self{page, page + PageCount(1)};
   fill(kernel, mm, {&self, 1}, PageState::absent, mapped_in(vma));
@@ -61,12 +63,22 @@ PageState mapped_from_cache(const Kernel& kernel, const Vma& vma) {
   return kernel.reclaim_rules.fault_mlocks_cached ? mapped_in(vma) : PageState::resident;
 }
 
-// What is cached is mapped: of a file with its neighbours (do_fault_around), of swap alone.
-void map_cached(Task& current, Mm& mm, const Vma& vma, PageIndex page, const sim::Distribution& cost) {
+// Whether what is written goes to the file: do_shared_fault.
+bool writes_to_file(const Vma& vma, Access access) {
+  return vma.flags.shared && !vma.flags.readonly && access == Access::write;
+}
+
+// Where a fault maps what is in the page cache around its page, too: do_read_fault.
+bool maps_around(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page, Access access) {
+  return is_in_page_cache(kernel, mm, page) && !writes_to_file(vma, access);
+}
+
+// What is cached is mapped: of the page cache with its neighbours (do_fault_around), of swap alone.
+void map_cached(Task& current, Mm& mm, const Vma& vma, PageIndex page, const sim::Distribution& cost, Access access) {
   Kernel& kernel = current.kernel();
   current.work(cost, Purpose::fault);
   current.settle();
-  const PageCount size = is_file_backed(kernel, mm, page) ? kernel.memory.fault_around : PageCount(1);
+  const PageCount size = maps_around(kernel, mm, vma, page, access) ? kernel.memory.fault_around : PageCount(1);
   const Range around = window(page, size, vma.start, vma.end);
   change_pages(kernel, mm, around.start, around.end, PageState::cached, mapped_from_cache(kernel, vma));
 }
@@ -95,9 +107,10 @@ bool needs_io(const Task& current, const Mm& mm, PageIndex page, PageState state
   return state == PageState::swapped || (state == PageState::absent && is_file_backed(current.kernel(), mm, page));
 }
 
-// SWP_SYNCHRONOUS_IO: zram decompresses the page in the fault, so there is nothing to wait for.
-bool is_synchronous(const Kernel& kernel, PageState state) {
-  return state == PageState::swapped && kernel.swap.zram().has_value();
+// SWP_SYNCHRONOUS_IO: zram decompresses the page in the fault, so there is nothing to wait for. For that of shared
+// memory the fault waits with what it holds (folio_lock in shmem_swapin_folio).
+bool is_read_in_place(const Kernel& kernel, const Mm& mm, PageIndex page, PageState state) {
+  return state == PageState::swapped && (kernel.swap.zram().has_value() || is_shmem(kernel, mm, page));
 }
 
 // wp_page_copy: the children keep the page, and its copy is mapped instead. Another task may have been faster.
@@ -170,12 +183,28 @@ void wait_without_mmap_sem(Task& current, Mm& mm, const Vma& vma, PageIndex page
   mm.mmap_sem.down_read(current);
 }
 
-FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io,
-                             const sim::Distribution& cost) {
+AddressSpace* file_to_write(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page, Access access) {
+  return writes_to_file(vma, access) ? mapping_of(kernel, mm, page) : nullptr;
+}
+
+namespace {
+
+// The second half of do_shared_fault and wp_page_shared, of a page that is mapped. Reclaim may take it meanwhile; the
+// kernel has it locked.
+void make_writable(Task& current, const Mm& mm, AddressSpace& mapping, PageIndex page) {
+  if (mapping.tags_at(page).dirty) return;
+  do_page_mkwrite(current, mapping, page);
+  if (is_present(state_of(mm, page))) mapping.mark_dirty(page);
+}
+
+}  // namespace
+
+FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io, const sim::Distribution& cost,
+                             Access access) {
   PageState state = state_of(mm, page);
   do {
     for (; needs_io(current, mm, page, state); state = state_of(mm, page)) {
-      if (io == IoWait::retry && !is_synchronous(current.kernel(), state)) return FaultOutcome::retry;
+      if (io == IoWait::retry && !is_read_in_place(current.kernel(), mm, page, state)) return FaultOutcome::retry;
       read_page(current, mm, vma, page);
     }
     switch (state) {
@@ -183,7 +212,7 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
         do_anonymous_page(current, mm, vma, page, cost);
         break;
       case PageState::cached:
-        map_cached(current, mm, vma, page, cost);
+        map_cached(current, mm, vma, page, cost, access);
         break;
       default:
         if (is_write_protected(mm, vma, page)) {
@@ -195,6 +224,8 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
         if (mm.has_lazy_free && !vma.flags.hugetlb && state_of(mm, page) == PageState::resident)
           redirty_page(current.kernel(), mm, page);
     }
+    AddressSpace* const mapping = file_to_write(current.kernel(), mm, vma, page, access);
+    if (mapping != nullptr && is_present(state_of(mm, page))) make_writable(current, mm, *mapping, page);
     // Again where reclaim has taken it back before it was mapped: the kernel's reference to it would not have let it.
     state = state_of(mm, page);
   } while (!is_present(state));

@@ -1,11 +1,13 @@
 // What a page fault does once it has its VMA and its lock: where the page comes from.
 //
 // Kernel. mm/memory.c: handle_mm_fault with do_anonymous_page, do_swap_page (and swapin_readahead), do_wp_page (of a
-// page that a child of fork shares: a write copies it), do_fault_around;
+// page that a child of fork shares: a write copies it), do_fault_around (of a fault that reads), do_shared_fault and
+// wp_page_shared (a write to a clean page of a file that is mapped to be written: models/mm/page_writeback.h);
 // mm/filemap.c: filemap_fault; mm/readahead.c: force_page_cache_readahead. A page that is on the device is read with
 // its neighbours, while the caller holds its lock, or, where the policy's kernel knows VM_FAULT_RETRY, after having
 // given it up (fault: retry_on_io); a page in zram is read with the lock held in every kernel (do_swap_page,
-// SWP_SYNCHRONOUS_IO, since 4.15; before that its read had ended by the time that the fault looked). Simplified. Two
+// SWP_SYNCHRONOUS_IO, since 4.15; before that its read had ended by the time that the fault looked), and so is one of
+// shared memory from any swap (models/mm/shmem.h). Simplified. Two
 // tasks that need the same page from the device both read it; the slower one's copy is freed. Readahead does not adapt:
 // a window of fixed size from the page on (files; the page alone where madvise has said MADV_RANDOM), or around it
 // (swap). What is being read ahead counts as absent until it is there: a fault in it reads it a second time instead of
@@ -17,8 +19,10 @@
 
 namespace models {
 
+class AddressSpace;
 class Mm;
 class Task;
+struct Kernel;
 struct Vma;
 
 /// Gives up the lock that the fault is under, before it sleeps for the device.
@@ -29,9 +33,17 @@ enum class IoWait {
 
 enum class FaultOutcome { done, retry };
 
+/// FAULT_FLAG_WRITE. Where there is a file to be written it makes a difference.
+enum class Access { read, write };
+
 /// Makes `page` present. `cost` is what a fault costs in CPU time, drawn from `current`'s stream for faults.
 /// Precondition: `vma` covers it, `current` has settled.
-FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io, const sim::Distribution& cost);
+FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io, const sim::Distribution& cost,
+                             Access access = Access::write);
+
+/// The file that has to be asked before `vma` may write to a clean page of it (vma_wants_writenotify); null: none.
+[[nodiscard]] AddressSpace* file_to_write(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page,
+                                          Access access);
 
 /// What a fault that is to be retried does first, with no lock held: reads `page` and its neighbours in `vma` into
 /// memory, if nobody else has meanwhile.

@@ -130,7 +130,7 @@ VmaPointer join(Mm& mm, const Mm::Neighbours& near, PageIndex start, PageIndex e
 }  // namespace
 
 void Mm::anon_vma_prepare(Vma& vma) const {
-  if (vma.anon_vma != nullptr) return;
+  if (vma.anon_vma != nullptr || vma.flags.shared) return;
   const Neighbours near = mergeable(vma.start, vma.end, vma.flags, nullptr);
   // find_mergeable_anon_vma: the next one first.
   for (const VmaPointer& neighbour : {near.after, near.before}) {

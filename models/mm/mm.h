@@ -47,6 +47,7 @@ struct VmFlags {
   bool dontfork = false;  ///< VM_DONTCOPY
   bool hugepage = false;  ///< VM_HUGEPAGE: a fault reclaims for a folio (defrag: madvise, the default)
   int folio_order = 0;    ///< a fault maps a folio of 2^folio_order pages where one fits: THP is on, or hugetlb's size
+  bool shared = false;    ///< VM_SHARED, with VM_MAYWRITE: shared memory, or a file that is written
 
   /// Made present by mlock, never VM_LOCKED and never counted (VM_SPECIAL less I/O, hugetlb, gate).
   [[nodiscard]] bool is_special() const { return dontexpand || hugetlb || gate; }
@@ -160,7 +161,7 @@ class Mm {
   /// Takes `vma` out of the map.
   void detach_vma(const VmaPointer& vma);
   /// anon_vma_prepare (mm/rmap.c), before the first page is faulted in: takes that of a neighbour with which `vma`
-  /// could merge, or else one of its own.
+  /// could merge, or else one of its own. A shared mapping never has one: its pages are a file's.
   void anon_vma_prepare(Vma& vma) const;
 
   /// The VMAs that [start, end) could be joined with if it had these flags, and those of its pages that have been

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -26,6 +27,7 @@
 
 namespace models {
 
+class AddressSpace;
 class Mm;
 class Task;
 struct Kernel;
@@ -51,10 +53,12 @@ using PageList = PageCount ZoneCounts::*;
 struct PageOwner {
   Mm* mm = nullptr;  ///< whose page table maps them, by address; null: nobody's, their addresses do not matter
   bool file = false;
+  bool shmem = false;    ///< a file's that is backed by swap: page cache on the anonymous lists
   bool hugetlb = false;  ///< they come from the pool that is set aside for them and go back to it: no list has them
   std::optional<sim::Nanoseconds> touched_every{};  ///< mean time between two touches of one of them; none: never again
   double dirty = 0;                                 ///< file pages: share that must be written before it can be freed
   PageCount evicted{};                              ///< without addresses: taken by reclaim and not yet read again
+  std::shared_ptr<AddressSpace> mapping{};          ///< of a file that is written through a mapping; null: of no such
 };
 
 class Zone {

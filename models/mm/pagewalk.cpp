@@ -15,9 +15,9 @@ void work_for_each(Task& current, PageCount pages, const sim::Distribution* cost
   if (cost != nullptr) current.work_for_each(pages, *cost, Purpose::pages);
 }
 
-// zap_pte_range of what is not mapped: swap entries are freed, page cache stays.
+// zap_pte_range of what is not mapped: swap entries are freed, page cache stays, and so does what it has in swap.
 void forget_swapped(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end) {
-  if (is_file_backed(kernel, mm, start)) return;
+  if (is_in_page_cache(kernel, mm, start)) return;
   change_pages(kernel, mm, start, end, PageState::swapped, PageState::absent);
   change_pages(kernel, mm, start, end, PageState::cached, PageState::absent);
 }

@@ -13,9 +13,11 @@ namespace {
 bool on_a_list(PageState state) { return state == PageState::resident || state == PageState::cached; }
 bool in_memory(PageState state) { return on_a_list(state) || state == PageState::mlocked; }
 
+bool in_page_cache(const PageOwner& owner) { return owner.file || owner.shmem; }
+
 // A cached page of an owner without a file is in the swap cache: it has a slot.
-bool has_slot(PageState state, bool file) {
-  return state == PageState::swapped || (state == PageState::cached && !file);
+bool has_slot(PageState state, bool page_cache) {
+  return state == PageState::swapped || (state == PageState::cached && !page_cache);
 }
 
 struct Pages {
@@ -54,6 +56,16 @@ void put_to(Kernel& kernel, const Pages& pages, PageState state, bool was_in_mem
 
 bool is_file_backed(const Kernel& kernel, const Mm& mm, PageIndex page) {
   return kernel.zone.owner(mm.owner_of(page)).file;
+}
+
+bool is_shmem(const Kernel& kernel, const Mm& mm, PageIndex page) { return kernel.zone.owner(mm.owner_of(page)).shmem; }
+
+bool is_in_page_cache(const Kernel& kernel, const Mm& mm, PageIndex page) {
+  return in_page_cache(kernel.zone.owner(mm.owner_of(page)));
+}
+
+AddressSpace* mapping_of(const Kernel& kernel, const Mm& mm, PageIndex page) {
+  return kernel.zone.owner(mm.owner_of(page)).mapping.get();
 }
 
 LruList list_of_new_page(const Kernel& kernel, OwnerId owner) {
@@ -109,9 +121,9 @@ void redirty_page(Kernel& kernel, Mm& mm, PageIndex page) {
 
 PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, PageState from, PageState to) {
   const OwnerId owner = mm.owner_of(start);
-  const bool file = is_file_backed(kernel, mm, start);
+  const bool page_cache = is_in_page_cache(kernel, mm, start);
   const bool hugetlb = kernel.zone.owner(owner).hugetlb;
-  if (file && to == PageState::absent && from != PageState::cached) to = PageState::cached;
+  if (page_cache && to == PageState::absent && is_present(from)) to = PageState::cached;
   PageCount changed;
   for (PageIndex page = start; page < end;) {
     const PageTable::Run run = mm.page_table.run_at(page, end);
@@ -124,7 +136,7 @@ PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, P
       mm.page_table.set(page, run.end, to);
       if (mm.cow != nullptr && !is_present(to)) mm.cow->unmapped(page, run.end);
       if (kernel.observer.pages) kernel.observer.pages(mm, page, run.end, from, to);
-      if (has_slot(from, file) && !has_slot(to, file)) swap_free(kernel, pages.count());
+      if (has_slot(from, page_cache) && !has_slot(to, page_cache)) swap_free(kernel, pages.count());
       changed += pages.count();
     }
     page = run.end;

@@ -10,12 +10,13 @@
 
 namespace models {
 
+class AddressSpace;
 class Mm;
 struct Kernel;
 
 /// Brings those pages of [start, end) that are in `from` to `to`; returns how many these were. Pages that were not in
 /// memory (absent, swapped) must have been allocated before, and be in flight; those that go out of memory are free. A
-/// page of a file that is to be absent stays in the page cache. Precondition: one owner (Mm::owner_of) for all.
+/// mapped page of the page cache that is to be absent stays there. Precondition: one owner (Mm::owner_of) for all.
 PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, PageState from, PageState to);
 
 /// What [start, start + pages) has is at `to` from now on, and nothing is left where it was: the pages, swap entries,
@@ -30,8 +31,14 @@ void deactivate_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, Fa
 /// Somebody has written to `page`, which is resident: it can no longer go unwritten.
 void redirty_page(Kernel& kernel, Mm& mm, PageIndex page);
 
-/// Whether a page there is a file's.
+/// Whether a page there is a file's on a device.
 [[nodiscard]] bool is_file_backed(const Kernel& kernel, const Mm& mm, PageIndex page);
+/// Whether it is shared memory's (models/mm/shmem.h).
+[[nodiscard]] bool is_shmem(const Kernel& kernel, const Mm& mm, PageIndex page);
+/// Whether it is one of the two: then it is in the page cache, and stays in memory when it is unmapped.
+[[nodiscard]] bool is_in_page_cache(const Kernel& kernel, const Mm& mm, PageIndex page);
+/// The file that it is of, if that is written through its mapping; otherwise null.
+[[nodiscard]] AddressSpace* mapping_of(const Kernel& kernel, const Mm& mm, PageIndex page);
 
 /// The list that a new page of an owner comes to: anonymous pages to the active list in 2.6.28, to the inactive one in
 /// 6.1 (workingset protection for anonymous pages, 5.9); file pages to the inactive list.

@@ -10,6 +10,7 @@
 
 #include "models/kernel.h"
 #include "models/mm/mm.h"
+#include "models/mm/page_writeback.h"
 #include "models/task.h"
 
 namespace models {
@@ -244,7 +245,17 @@ class InactivePages {
     if (run.pages > slots) activate(behind(run, slots));
   }
 
+  // Of a file that is written: all alike, dirty or not.
+  void take_written_file(AddressSpace& mapping, const LruRun& run) {
+    const PageTags tags = mapping.tags_at(run.start);
+    if (tags.writeback || (tags.dirty && !may_write_files_)) return activate(run);
+    if (tags.dirty) mapping.forget(run.start, run.start + run.pages);
+    forget(run, PageState::absent);
+    (tags.dirty ? result_.to_write : result_.freed) += run.pages;
+  }
+
   void take_file(const LruRun& run) {
+    if (const auto& mapping = kernel_.zone.owner(run.owner).mapping) return take_written_file(*mapping, run);
     const double share = kernel_.zone.owner(run.owner).dirty;
     PageCount dirty;
     if (share > 0) {
@@ -262,9 +273,11 @@ class InactivePages {
     result_.freed += run.pages - dirty;
   }
 
+  // In the swap cache.
   [[nodiscard]] bool is_cached(const LruRun& run) const {
-    if (!run.addressed) return false;
-    const PageTable& table = kernel_.zone.owner(run.owner).mm->page_table;
+    const PageOwner& owner = kernel_.zone.owner(run.owner);
+    if (!run.addressed || owner.shmem) return false;
+    const PageTable& table = owner.mm->page_table;
     return table.run_at(run.start, run.start + PageCount(1)).state == PageState::cached;
   }
 
@@ -285,11 +298,18 @@ class InactivePages {
   Shrunk result_{};
 };
 
-// The part of `run`, from its start, that lies in one VMA and whose pages are all mapped, or none.
+// Up to where the pages of `owner` from `page` on are all mapped, or none, and all dirty, or none.
+PageIndex end_of_alike(const PageOwner& owner, PageIndex page, PageIndex limit) {
+  const PageIndex end = owner.mm->page_table.run_at(page, limit).end;
+  return owner.mapping == nullptr ? end : owner.mapping->run_at(page, end).end;
+}
+
+// The part of `run`, from its start, that lies in one VMA and whose pages are alike.
 PageCount uniform_part(const Kernel& kernel, const LruRun& run) {
   if (!run.addressed) return run.pages;
-  const Mm& mm = *kernel.zone.owner(run.owner).mm;
-  const PageIndex end = mm.page_table.run_at(run.start, run.start + run.pages).end;
+  const PageOwner& owner = kernel.zone.owner(run.owner);
+  const Mm& mm = *owner.mm;
+  const PageIndex end = end_of_alike(owner, run.start, run.start + run.pages);
   const VmaPointer vma = mm.find_vma(run.start);
   if (vma == nullptr) return end - run.start;
   return std::min(end, vma->start > run.start ? vma->start : vma->end) - run.start;
@@ -559,13 +579,14 @@ void reclaim_pages(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   const bool file = kernel.zone.owner(owner).file;
   InactivePages pages(current, file, kernel.reclaim_rules.direct_writes_files);
   for (PageIndex page = start; page < end;) {
-    const PageTable::Run run = mm.page_table.run_at(page, end);
-    if (run.state == PageState::resident) {
-      kernel.zone.remove_from_lru(owner, page, run.end, current.now());
+    const PageState state = mm.page_table.run_at(page, page + PageCount(1)).state;
+    const PageIndex stop = end_of_alike(kernel.zone.owner(owner), page, end);
+    if (state == PageState::resident) {
+      kernel.zone.remove_from_lru(owner, page, stop, current.now());
       pages.take_anyway(
-          {.owner = owner, .addressed = true, .start = page, .pages = run.end - page, .since = current.now()});
+          {.owner = owner, .addressed = true, .start = page, .pages = stop - page, .since = current.now()});
     }
-    page = run.end;
+    page = stop;
   }
   note_cost(kernel, file, pages.result().written());
   pay_for(current, pages.result());

@@ -13,6 +13,9 @@
 //   too many of them isolated (VMSCAN_THROTTLE_ISOLATED).
 // - A direct reclaimer stops when it has its 32 pages. At DEF_PRIORITY 6.1 goes on to the end of its share of the
 //   lists ("proportional reclaim").
+// - Pages of a file that is written (models/mm/page_writeback.h): dirty ones as above, and are gone from the file's
+// page
+//   cache at once; those that the flusher is writing are left alone, and activated.
 // - Every anonymous page that is swapped out is written; an executable's pages are like any other file's.
 // Validated by tests/models/mm/vmscan_test.cpp.
 #pragma once

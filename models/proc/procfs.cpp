@@ -299,7 +299,7 @@ void proc_pid_cmdline(Task& current, Mm& target) {
 void proc_pid_maps(Task& current, Mm& target) {
   const Kernel& kernel = current.kernel();
   read_whole_file(current, target, kernel.policy.proc.maps, [&](const Vma& vma) {
-    const bool file = is_file_backed(kernel, target, vma.start);
+    const bool file = is_in_page_cache(kernel, target, vma.start);
     return Record{file ? kMapsOfFileBytes : kMapsBytes, kernel.costs.proc_maps_vma, {}};
   });
 }

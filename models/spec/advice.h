@@ -21,6 +21,7 @@ enum class Advice {
   free,      ///< may go without being written, until somebody writes to them again (4.5)
   cold,      ///< the next to be reclaimed (5.4)
   pageout,   ///< reclaimed now (5.4)
+  remove,    ///< taken out of the file, too: a hole is punched into it
 };
 
 }  // namespace models

@@ -38,6 +38,7 @@ constexpr CompetitorRow<RemoteReaderSpec> competitor_row(const RemoteReaderSpec&
 }
 constexpr CompetitorRow<MoverSpec> competitor_row(const MoverSpec&) { return {.makes_requests = true}; }
 constexpr CompetitorRow<PinnerSpec> competitor_row(const PinnerSpec&) { return {.makes_requests = true}; }
+constexpr CompetitorRow<MsyncSpec> competitor_row(const MsyncSpec&) { return {.makes_requests = true}; }
 constexpr CompetitorRow<BusySpec> competitor_row(const BusySpec&) { return {.makes_requests = false}; }
 
 /// Whether the thread makes requests.

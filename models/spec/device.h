@@ -16,6 +16,8 @@ struct DeviceSpec {
   sim::Distribution read{};          ///< service time of a request, its pages' transfer apart
   sim::Distribution write{};         ///< likewise
   sim::Nanoseconds transfer_page{};  ///< before, for each page of a request, over the link that all share; >= 0
+  /// A page must not change while it is written (SB_I_STABLE_WRITES): checksums, parity, NFS.
+  bool stable_pages = false;
 
   bool operator==(const DeviceSpec&) const = default;
 };

@@ -49,6 +49,12 @@ struct Costs {
   sim::Distribution zap_page{};          ///< present page: unmap and free
   sim::Distribution fault{};             ///< a first-touch fault from trap to return, less mmap_sem's operations
   sim::Nanoseconds cow_page{};           ///< a write fault copies its page, on top of `fault`; 0 if not given
+  sim::Nanoseconds page_mkwrite{};       ///< a write fault on a clean page of a file: the file system; 0 if not given
+
+  // mm/page-writeback.c, mm/shmem.c
+  sim::Nanoseconds writeback_page{};  ///< write_cache_pages: find a dirty page, clean its entry, submit; 0 if not given
+  sim::Nanoseconds shmem_page{};   ///< a new page of shared memory, on top of `fault` or populate_page; 0 if not given
+  sim::Nanoseconds remove_page{};  ///< take a page that is not mapped out of shared memory; 0 if not given
 
   // mm/mprotect.c, mm/madvise.c, mm/mincore.c, mm/mempolicy.c, kernel/fork.c
   sim::Distribution mprotect{};       ///< the part under mmap_sem, splits and merges apart
@@ -129,6 +135,10 @@ inline constexpr auto kCosts = std::to_array<CostRow>({
     {"zap_page", &Costs::zap_page},
     {"fault", &Costs::fault},
     {"cow_page", &Costs::cow_page, false},
+    {"page_mkwrite", &Costs::page_mkwrite, false},
+    {"writeback_page", &Costs::writeback_page, false},
+    {"shmem_page", &Costs::shmem_page, false},
+    {"remove_page", &Costs::remove_page, false},
     {"mprotect", &Costs::mprotect},
     {"mprotect_page", &Costs::mprotect_page, false},
     {"madvise", &Costs::madvise},

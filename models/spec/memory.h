@@ -1,6 +1,7 @@
 // The machine's memory at the start, whose rules it is managed by, and where it can be swapped to.
 #pragma once
 
+#include <chrono>
 #include <optional>
 
 #include "models/spec/device.h"
@@ -50,6 +51,9 @@ struct MemorySpec {
   std::optional<SwapSpec> swap;  ///< none: anonymous pages cannot be reclaimed
   PageCount readahead{32};       ///< pages of a file read at a time (read_ahead_kb 128)
   PageCount fault_around{16};    ///< pages mapped at a time if they are cached (fault_around_bytes 64 KiB)
+  /// How often the flusher looks for what has been dirty for too long (dirty_writeback_centisecs); 0: never.
+  sim::Nanoseconds dirty_writeback{std::chrono::seconds{5}};
+  sim::Nanoseconds dirty_expire{std::chrono::seconds{30}};  ///< how long that is (dirty_expire_centisecs)
 
   bool operator==(const MemorySpec&) const = default;
 };

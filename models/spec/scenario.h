@@ -26,14 +26,15 @@ struct RegionSpec {
     special,  ///< VM_DONTEXPAND: a driver's pages; made present by mlock, never locked
     hugetlb,  ///< VM_HUGETLB: as special, of pages from a pool that is set aside for it
     io,       ///< VM_IO | VM_PFNMAP: passed over by mlock
-    file,     ///< a file, mapped to be read; its page cache outlives the mapping
+    file,     ///< a file, mapped to be read, or to be written as well; its page cache outlives the mapping
+    shmem,    ///< MAP_SHARED | MAP_ANONYMOUS, memfd, /dev/shm: a file that is backed by swap, and outlives the mapping
   };
   /// Where its pages are at the start.
   enum class Pages {
     absent,    ///< nowhere yet (anon), or in the file
     resident,  ///< mapped
-    cached,    ///< in the page cache (file)
-    swapped,   ///< swapped out (anon)
+    cached,    ///< in the page cache (file, shmem)
+    swapped,   ///< swapped out (anon, shmem)
   };
   /// What its anonymous pages are: folios of 2^order pages, wherever one fits; none: as the machine's THP has it.
   using FolioOrder = std::optional<int>;
@@ -49,6 +50,7 @@ struct RegionSpec {
   std::optional<sim::Nanoseconds>
       touched_every{};  ///< mean time between two touches of a page; none: only by the threads
   FolioOrder folio_order = 0;
+  bool written = false;  ///< a file: MAP_SHARED, and whoever faults in it writes; otherwise it is mapped to be read
 
   bool operator==(const RegionSpec&) const = default;
 };

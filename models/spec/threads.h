@@ -51,7 +51,10 @@ struct ScriptStep {
     brk_shrink,   ///< the heap shrinks by `size`
     stack,        ///< a fault `size` below the stack
     remap_file_pages,
-    exit,  ///< of the whole process: the last step
+    msync,           ///< MS_SYNC
+    mremap,          ///< the region to another place, where the script goes on with it; the next time back again
+    mremap_aligned,  ///< the same to a place that lies alike in its page tables, so that tables can move as a whole
+    exit,            ///< of the whole process: the last step
   };
   Call call;
   sim::Nanoseconds hold{};  ///< `hold`: how long it sleeps; of a call in pieces: how long between two of them
@@ -64,7 +67,13 @@ struct ScriptStep {
 /// Whether a call is one on the locker's region, which can be made in pieces.
 constexpr bool is_on_region(ScriptStep::Call call) {
   using Call = ScriptStep::Call;
-  return call == Call::mlock || call == Call::mlock_onfault || call == Call::munlock || call == Call::munmap;
+  return call == Call::mlock || call == Call::mlock_onfault || call == Call::munlock || call == Call::munmap ||
+         call == Call::msync;
+}
+
+/// Whether it moves the region.
+constexpr bool is_mremap(ScriptStep::Call call) {
+  return call == ScriptStep::Call::mremap || call == ScriptStep::Call::mremap_aligned;
 }
 
 /// Walks through `script` on `region`, `repeat` times; maps the region (again) where a step needs it mapped. Ends early
@@ -76,7 +85,8 @@ struct LockerSpec {
   bool operator==(const LockerSpec&) const = default;
 };
 
-/// One page fault a request: on fresh pages of an anonymous area of its own, or anywhere in a region of its process.
+/// One page fault a request: on fresh pages of an anonymous area of its own, or anywhere in a region of its process. It
+/// writes, but to a file that is mapped to be read.
 struct FaulterSpec {
   std::optional<std::string> region;
   Arrival arrival;
@@ -144,6 +154,15 @@ struct MincoreSpec {
   Bytes size{kPageSize};  ///< at most the region's
   Arrival arrival;
   bool operator==(const MincoreSpec&) const = default;
+};
+
+/// Has `size` of `region` written back with msync(MS_SYNC), and waits for it, one piece after another, round and round.
+struct MsyncSpec {
+  std::string region;
+  Bytes size{kPageSize};  ///< at most the region's
+  Arrival arrival;
+  Visits visits{};
+  bool operator==(const MsyncSpec&) const = default;
 };
 
 /// Asks with get_mempolicy for the policy of any page of `region`, or for the node that it is on.
@@ -215,7 +234,7 @@ struct ThreadSpec {
   std::string name;  ///< also the name of the class that the results speak of
   int count = 1;
   std::variant<LockerSpec, FaulterSpec, ProcReaderSpec, MapperSpec, MadviserSpec, MincoreSpec, GetMempolicySpec,
-               ProtectorSpec, ForkerSpec, RemoteReaderSpec, MoverSpec, PinnerSpec, BusySpec>
+               ProtectorSpec, ForkerSpec, RemoteReaderSpec, MoverSpec, PinnerSpec, MsyncSpec, BusySpec>
       run;
   SchedSpec sched{};
   bool pinned = false;  ///< each thread to one of sched.cpus, in turn, instead of to all of them

@@ -15,6 +15,7 @@
 #include "models/mm/mmap.h"
 #include "models/mm/mprotect.h"
 #include "models/mm/mremap.h"
+#include "models/mm/msync.h"
 #include "models/mm/pin.h"
 #include "models/proc/procfs.h"
 #include "models/workload/calls.h"
@@ -112,7 +113,7 @@ void map_in_region(Task& current, const Workplace& at, const MapperSpec& spec) {
   Pieces pieces = pieces_of(current, at, *spec.region, spec.size, spec.visits);
   const MmapHow how{.fixed = true, .populate = spec.populate};
   const VmFlags& of_region = at.regions.at(*spec.region).flags;
-  const VmFlags flags{.hugepage = of_region.hugepage, .folio_order = of_region.folio_order};
+  const VmFlags flags{.hugepage = of_region.hugepage, .folio_order = of_region.folio_order, .shared = of_region.shared};
   const bool by_coin = spec.visits.place == Visits::Place::random;
   const boost::random::uniform_int_distribution<int> coin(0, 1);
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
@@ -157,6 +158,16 @@ void run(Task& current, const Workplace& at, const MincoreSpec& spec) {
   });
 }
 
+void run(Task& current, const Workplace& at, const MsyncSpec& spec) {
+  Pieces pieces = pieces_of(current, at, spec.region, spec.size, spec.visits);
+  make_requests(current, at.mm, spec.arrival, at.record, [&] {
+    const Pieces::Piece piece = pieces.next(current.stream(Purpose::demand));
+    (void)sys_msync(current, at.mm, piece.start, piece.pages);
+    current.enter(Phase::user);
+    return pieces.more();
+  });
+}
+
 void run(Task& current, const Workplace& at, const GetMempolicySpec& spec) {
   const Region& region = at.regions.at(spec.region);
   const auto flags = spec.node ? MempolicyFlags::addr_and_node : MempolicyFlags::addr;
@@ -184,13 +195,7 @@ void run(Task& current, const Workplace& at, const MoverSpec& spec) {
   Mm& mm = at.mm;
   const Region& region = at.regions.at(spec.region);
   const PageCount pages = pages_of(spec.size);
-  // Room for it wherever in a page table it has to begin; nobody else is given it.
-  const PageIndex area = mm.get_unmapped_area(pages + kPagesPerTable);
-  const std::int64_t table = kPagesPerTable.count();
-  const std::int64_t shift = (region.start.index() - area.index()) % table;
-  const std::int64_t aligned = shift < 0 ? shift + table : shift;
-  const PageIndex other = area + PageCount(spec.aligned ? aligned : (aligned + 1) % table);
-  mm.set_owner(other, other + pages, mm.owner_of(region.start));
+  const PageIndex other = place_to_move_to(mm, region, pages, spec.aligned);
   bool moved = false;
   make_requests(current, mm, spec.arrival, at.record, [&] {
     const int error = make_call(current, at, "mremap", pages, [&] {

@@ -1,5 +1,6 @@
 // The locker: a script of calls, each of them timed.
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,8 @@
 #include "models/mm/mlock.h"
 #include "models/mm/mm.h"
 #include "models/mm/mmap.h"
+#include "models/mm/mremap.h"
+#include "models/mm/msync.h"
 #include "models/mm/remap_file_pages.h"
 #include "models/task.h"
 #include "models/workload/calls.h"
@@ -48,6 +51,12 @@ std::string name_of(Step call) {
       return "stack";
     case Step::remap_file_pages:
       return "remap_file_pages";
+    case Step::msync:
+      return "msync";
+    case Step::mremap:
+      return "mremap";
+    case Step::mremap_aligned:
+      return "mremap_aligned";
     case Step::exit:
       return "exit";
     case Step::hold:
@@ -58,9 +67,37 @@ std::string name_of(Step call) {
 
 // Whether the region must be there for it.
 bool needs_region(Step call) {
-  return is_on_region(call) || call == Step::mlockall || call == Step::mlockall_onfault ||
+  return is_on_region(call) || is_mremap(call) || call == Step::mlockall || call == Step::mlockall_onfault ||
          call == Step::remap_file_pages;
 }
+
+// Where a script has its region, which moves with mremap, and the places that it moves between.
+class Place {
+ public:
+  Place(Mm& mm, const LockerSpec& spec, const Region& region) : region_(region), home_(region.start) {
+    for (const ScriptStep& step : spec.script) {
+      if (!is_mremap(step.call) || away(step.call)) continue;
+      away(step.call) = place_to_move_to(mm, region, region.pages, step.call == Step::mremap_aligned);
+    }
+  }
+
+  [[nodiscard]] const Region& region() const { return region_; }
+
+  int move(Task& current, Mm& mm, Step call) {
+    const PageIndex to = region_.start == home_ ? *away(call) : home_;
+    const int error = sys_mremap(current, mm, region_.start, region_.pages, to);
+    if (error == 0) region_.start = to;
+    return error;
+  }
+
+ private:
+  std::optional<PageIndex>& away(Step call) { return call == Step::mremap_aligned ? aligned_ : anywhere_; }
+
+  Region region_;
+  PageIndex home_;
+  std::optional<PageIndex> anywhere_;
+  std::optional<PageIndex> aligned_;
+};
 
 // What a call is made on.
 struct Range {
@@ -104,7 +141,7 @@ int map_locked(Task& current, Mm& mm, PageCount pages, const VmFlags& of_region)
   return sys_mmap(current, mm, mm.get_unmapped_area(pages, flags.folio_order), pages, flags);
 }
 
-int make_call(Task& current, Mm& mm, const ScriptStep& step, const Range& range, const VmFlags& flags) {
+int make_call(Task& current, Mm& mm, const ScriptStep& step, const Range& range, Place& place) {
   switch (step.call) {
     case Step::mlock:
       return sys_mlock(current, mm, range.start, range.pages);
@@ -123,7 +160,7 @@ int make_call(Task& current, Mm& mm, const ScriptStep& step, const Range& range,
     case Step::munlockall:
       return sys_munlockall(current, mm);
     case Step::mmap_locked:
-      return map_locked(current, mm, range.pages, flags);
+      return map_locked(current, mm, range.pages, place.region().flags);
     case Step::brk:
       return sys_brk(current, mm, pages_of(step.size));
     case Step::brk_shrink:
@@ -132,6 +169,11 @@ int make_call(Task& current, Mm& mm, const ScriptStep& step, const Range& range,
       return stack_fault(current, mm, pages_of(step.size));
     case Step::remap_file_pages:
       return sys_remap_file_pages(current, mm, range.start, range.pages);
+    case Step::msync:
+      return sys_msync(current, mm, range.start, range.pages);
+    case Step::mremap:
+    case Step::mremap_aligned:
+      return place.move(current, mm, step.call);
     case Step::hold:
     case Step::exit:
       break;
@@ -167,13 +209,12 @@ void map_region(Task& current, Mm& mm, const Region& region, CallRecords& calls)
 }
 
 // One call of a step. Returns false when the process has exited.
-bool run_call(Task& current, Mm& mm, const ScriptStep& step, const Range& range, const VmFlags& flags,
-              CallRecords& calls) {
+bool run_call(Task& current, Mm& mm, const ScriptStep& step, const Range& range, Place& place, CallRecords& calls) {
   if (!get_task_mm(mm)) return false;
   const PageCount pages = pages_of(step, mm, range);
   with_mutex(current, [&] {
     time_call(current, calls[name_of(step.call)], pages, Phase::idle, [&] {
-      if (step.call != Step::exit) return make_call(current, mm, step, range, flags);
+      if (step.call != Step::exit) return make_call(current, mm, step, range, place);
       if (!mm.exiting) sys_exit(current, mm);
       mmput(current, mm);  // within the call: this is what unmaps everything
       return 0;
@@ -184,38 +225,38 @@ bool run_call(Task& current, Mm& mm, const ScriptStep& step, const Range& range,
 }
 
 // A call on each piece of the region. Returns false when the process has exited.
-bool run_in_pieces(Task& current, Mm& mm, const ScriptStep& step, const Range& all, const VmFlags& flags,
-                   CallRecords& calls) {
+bool run_in_pieces(Task& current, Mm& mm, const ScriptStep& step, const Range& all, Place& place, CallRecords& calls) {
   const PageIndex end = all.start + all.pages;
   for (PageIndex page = all.start; page < end;) {
     if (page > all.start && step.hold > sim::Nanoseconds{0}) current.sleep_until(current.settle() + step.hold);
     const PageCount pages = std::min(pages_of(step.size), end - page);
-    if (!run_call(current, mm, step, {page, pages}, flags, calls)) return false;
+    if (!run_call(current, mm, step, {page, pages}, place, calls)) return false;
     page = page + pages;
   }
   return true;
 }
 
 // Returns false when the process has exited.
-bool run_step(Task& current, Mm& mm, const ScriptStep& step, const Region& region, CallRecords& calls) {
+bool run_step(Task& current, Mm& mm, const ScriptStep& step, Place& place, CallRecords& calls) {
   if (step.call == Step::hold) {
     current.sleep_until(current.settle() + step.hold);
     return true;
   }
   if (!get_task_mm(mm)) return false;
   current.kernel().measurement.locker_calls(current.settle());
-  const Range part = part_of(step, region);
-  if (needs_region(step.call) && !is_mapped(mm, part.start)) map_region(current, mm, region, calls);
+  const Range part = part_of(step, place.region());
+  if (needs_region(step.call) && !is_mapped(mm, part.start)) map_region(current, mm, place.region(), calls);
   mmput(current, mm);
   const bool in_pieces = is_on_region(step.call) && step.size > Bytes(0);
-  return in_pieces ? run_in_pieces(current, mm, step, part, region.flags, calls)
-                   : run_call(current, mm, step, part, region.flags, calls);
+  return in_pieces ? run_in_pieces(current, mm, step, part, place, calls)
+                   : run_call(current, mm, step, part, place, calls);
 }
 
 void run_script(Task& current, Mm& mm, const LockerSpec& spec, const Region& region, CallRecords& calls) {
+  Place place(mm, spec, region);
   for (int round = 0; round < spec.repeat; ++round) {
     for (const ScriptStep& step : spec.script) {
-      if (!run_step(current, mm, step, region, calls)) return;
+      if (!run_step(current, mm, step, place, calls)) return;
     }
   }
 }

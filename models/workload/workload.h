@@ -35,6 +35,10 @@ struct RegionPiece {
 };
 [[nodiscard]] RegionPiece piece_of(const Region& region, int index);
 
+/// Where mremap may move the first `pages` of `region` to: nobody else is given it. `aligned`: the two places lie alike
+/// in their page tables.
+[[nodiscard]] PageIndex place_to_move_to(Mm& mm, const Region& region, PageCount pages, bool aligned);
+
 /// The pieces of a region that a thread comes to, one a call: `size` pages each, but for the last one of its part.
 class Pieces {
  public:

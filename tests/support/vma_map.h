@@ -1,6 +1,7 @@
 // Address spaces written as text, for tests of the paths that change them: "10-20 20-30L" are two VMAs, the second
 // with VM_LOCKED. Letters: L locked, I VM_IO, D VM_DONTEXPAND, H hugetlb, G gate, R readonly, S stack (VM_GROWSDOWN),
-// A VM_RAND_READ (any order), Q VM_SEQ_READ, N VM_DONTCOPY.
+// A VM_RAND_READ (any order), Q VM_SEQ_READ, N VM_DONTCOPY,
+// M VM_SHARED.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -56,7 +57,8 @@ inline void make_map(SmallMachine& world, const std::string& text) {
              .read_ahead = has('A')   ? models::ReadAhead::random
                            : has('Q') ? models::ReadAhead::sequential
                                       : models::ReadAhead::normal,
-             .dontfork = has('N')});
+             .dontfork = has('N'),
+             .shared = has('M')});
   }
 }
 
@@ -75,6 +77,7 @@ inline std::string map_of(const models::Mm& mm) {
     if (vma->flags.read_ahead == models::ReadAhead::random) text += "A";
     if (vma->flags.read_ahead == models::ReadAhead::sequential) text += "Q";
     if (vma->flags.dontfork) text += "N";
+    if (vma->flags.shared) text += "M";
   }
   return text;
 }

@@ -297,6 +297,30 @@ TEST(MincoreCaller, LooksAtAPieceOfTheRegion) {
   });
 }
 
+TEST(MsyncCaller, HasAPieceOfTheFileWrittenAndWaitsForIt) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.memory.device.queue_depth = 16;
+    scenario.memory.device.write = Constant{20us};
+    scenario.memory.free = Bytes(scenario.memory.size.count() - 10 * kPageSize);
+    scenario.duration = 1ms;
+    RegionSpec& file = scenario.processes.front().regions.emplace_back();
+    file = {"file", Bytes(10 * kPageSize), 1, Kind::file, RegionSpec::Pages::cached};
+    file.written = true;
+    add(scenario, {"writer", 1, FaulterSpec{"file", ClosedLoop{Constant{300ns}}}});
+    MsyncSpec msync{"file", Bytes(10 * kPageSize), ClosedLoop{Constant{10us}}};
+    add(scenario, {"msync", 1, msync});
+    const Result result = run(scenario);
+    const Samples all = result.classes.at(1).total();
+    // Every 30 us; the first is warm-up, the last under way.
+    EXPECT_NEAR(static_cast<double>(all.latency().count()), 32, 1);
+    EXPECT_GE(all.latency().min(), 20us);
+    EXPECT_LE(all.latency().max(), 21us);
+    EXPECT_EQ(result.locks.at(0).statistics.hold.at({1, Phase::msync, LockMode::read}).max(), 0ns);
+    EXPECT_GT(result.memory.device.write.pages, 100U);
+  });
+}
+
 TEST(GetMempolicyCaller, FaultsInWhatItAsksForOnlyToSeeOnWhichNodeItIs) {
   const auto run_with = [](bool node) {
     Scenario scenario = machine();
@@ -477,7 +501,14 @@ Scenario crowd(std::uint64_t seed) {
   costs.mincore_page = 3ns;
   costs.get_mempolicy = Constant{60ns};
   scenario.processes.front().regions = {{"heap", Bytes(700 * kPageSize), 3, Kind::anon},
-                                        {"device", Bytes(20 * kPageSize), 1, Kind::special}};
+                                        {"device", Bytes(20 * kPageSize), 1, Kind::special},
+                                        {"file", Bytes(100 * kPageSize), 2, Kind::file},
+                                        {"shm", Bytes(100 * kPageSize), 1, Kind::shmem}};
+  scenario.processes.front().regions[2].written = true;
+  scenario.memory.device.write = Exponential{300us};
+  scenario.memory.device.stable_pages = seed % 2 == 0;
+  costs.page_mkwrite = 200ns;
+  costs.writeback_page = 70ns;
   const Arrival closed = ClosedLoop{Exponential{30us}};
   const Arrival open = OpenLoop{Exponential{40us}};
   const Arrival rare = ClosedLoop{Exponential{400us}};
@@ -518,6 +549,10 @@ Scenario crowd(std::uint64_t seed) {
   pinner.by = PinnerSpec::By::vfio;
   pinner.arrival = rare;
   add(scenario, {"pinner", 1, pinner});
+  add(scenario, {"writer", 2, FaulterSpec{"file", closed}});
+  add(scenario, {"toucher", 1, FaulterSpec{"shm", closed}});
+  add(scenario, {"puncher", 1, MadviserSpec{"shm", Advice::remove, Bytes(10 * kPageSize), rare}});
+  add(scenario, {"msync", 1, MsyncSpec{"file", Bytes(64 * kPageSize), rare}});
   add_monitor(scenario, {"clear_refs", 1, ProcReaderSpec{ProcReaderSpec::File::clear_refs, "db", rare}});
   add_monitor(scenario, {"pagemap", 1, ProcReaderSpec{ProcReaderSpec::File::pagemap, "db", rare}});
   add_monitor(scenario, {"gdb", 1, RemoteReaderSpec{"db", PageCount(20), open}});

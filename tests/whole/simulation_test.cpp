@@ -450,6 +450,44 @@ void add_region_callers(sim::Stream& chance, ProcessSpec& db) {
   }
 }
 
+// A file that is written and shared memory, with a stream of their own, so that the rest stays as it was without them.
+void add_files(sim::Stream& chance, RandomScenario& random) {
+  const auto rare = [&] { return ClosedLoop{Exponential{Nanoseconds{50'000 + tests::up_to(chance, 500'000)}}}; };
+  const auto size = [&] { return Bytes((1 + tests::up_to(chance, 600)) * kPageSize); };
+  Scenario& scenario = random.scenario;
+  Costs& costs = scenario.machine.costs;
+  for (Nanoseconds* cost : {&costs.page_mkwrite, &costs.writeback_page, &costs.shmem_page, &costs.remove_page}) {
+    *cost = Nanoseconds{tests::up_to(chance, 1) * tests::up_to(chance, 500)};
+  }
+  scenario.memory.device.stable_pages = chance() % 2 == 0;
+  scenario.memory.device.queue_depth = 1 + static_cast<int>(tests::up_to(chance, 7));
+  scenario.memory.dirty_writeback = Nanoseconds{tests::up_to(chance, 400'000)};
+  scenario.memory.dirty_expire = Nanoseconds{tests::up_to(chance, 400'000)};
+  if (scenario.memory.dirty_writeback < 20us) scenario.memory.dirty_writeback = 0ns;
+  RegionSpec file{"file", size(), 1, RegionSpec::Kind::file};
+  file.written = true;
+  file.pages = chance() % 2 == 0 ? RegionSpec::Pages::cached : RegionSpec::Pages::resident;
+  RegionSpec shm{"shm", size(), 1, RegionSpec::Kind::shmem};
+  if (chance() % 2 == 0) shm.pages = RegionSpec::Pages::resident;
+  ProcessSpec process{"files", true, {}, {file, shm}, {}};
+  process.threads.push_back({"writer", 1 + static_cast<int>(tests::up_to(chance, 2)), FaulterSpec{"file", rare()}});
+  process.threads.push_back({"toucher", 1, FaulterSpec{"shm", rare()}});
+  process.threads.push_back({"msync", 1, MsyncSpec{"file", file.size, rare()}});
+  const Advice advice = std::array{Advice::remove, Advice::dontneed, Advice::populate_write}[chance() % 3];
+  process.threads.push_back({"shm_madviser", 1, MadviserSpec{"shm", advice, Bytes(kPageSize), rare()}});
+  process.threads.push_back(
+      {"file_populator", 1, MadviserSpec{"file", Advice::populate_write, Bytes(kPageSize), rare()}});
+  if (chance() % 2 == 0) process.threads.push_back({"file_forker", 1, ForkerSpec{ClosedLoop{Constant{300us}}}});
+  const Call move = chance() % 2 == 0 ? Call::mremap : Call::mremap_aligned;
+  process.threads.push_back(
+      {"shm_locker", 1, LockerSpec{"shm", {{Call::mlock}, {move}, {Call::munlock}, {move}, {Call::munmap}}, 2}});
+  process.threads.push_back(
+      {"file_locker", 1, LockerSpec{"file", {{Call::mlock}, {Call::msync, 0ns, size()}, {Call::munlock}}, 2}});
+  scenario.processes.push_back(process);
+  if (chance() % 2 == 0) random.policy.vma_lock_covers = VmaLockCovers::anonymous;
+  random.policy.retry_on_io = chance() % 2 == 0;
+}
+
 RandomScenario random_scenario(std::uint64_t seed) {
   sim::Stream chance(seed, "test", "scenario");
   const auto up_to = [&](std::int64_t most) {
@@ -567,6 +605,8 @@ RandomScenario random_scenario(std::uint64_t seed) {
   if (chance() % 3 == 0) random.policy.fault = FaultLock::per_vma;
   random.policy.rwsem = std::array{RwsemFlavour::fifo, RwsemFlavour::writer_steal, RwsemFlavour::writer_spin,
                                    RwsemFlavour::reader_spin, RwsemFlavour::spin_handoff}[chance() % 5];
+  sim::Stream files(seed, "test", "files");
+  if (files() % 2 == 0) add_files(files, random);
   return random;
 }
 

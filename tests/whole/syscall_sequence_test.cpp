@@ -20,6 +20,7 @@
 #include "models/mm/mlock.h"
 #include "models/mm/mmap.h"
 #include "models/mm/mprotect.h"
+#include "models/mm/msync.h"
 #include "models/mm/remap_file_pages.h"
 #include "models/proc/procfs.h"
 #include "tests/support/in_child.h"
@@ -125,6 +126,14 @@ Call of_a_file(const Call& call) {
   };
 }
 const Call kMincore = [](Task& task, Mm& mm) { return sys_mincore(task, mm, PageIndex(10), PageCount(20)); };
+const Call kMsync = [](Task& task, Mm& mm) { return sys_msync(task, mm, PageIndex(10), PageCount(20)); };
+// The pages are shared memory's.
+Call of_shmem(const Call& call) {
+  return [=](Task& task, Mm& mm) {
+    mm.set_owner(PageIndex(10), PageIndex(30), task.kernel().zone.add_owner({.mm = &mm, .shmem = true}));
+    return call(task, mm);
+  };
+}
 Call get_mempolicy_of(MempolicyFlags flags) {
   return [=](Task& task, Mm& mm) { return sys_get_mempolicy(task, mm, PageIndex(12), flags); };
 }
@@ -367,6 +376,12 @@ INSTANTIATE_TEST_SUITE_P(
         // sys_mincore: one hold for each VMA's part
         Row{"Mincore", kDowngrade, "10-20 20-30R", 5, kMincore, "down_read up_read down_read up_read", 0},
         Row{"MincoreUpToAHole", kDowngrade, "10-20", 5, kMincore, "down_read up_read down_read up_read", -ENOMEM},
+        // sys_msync: get_file, mmap_sem given up, vfs_fsync_range, for each shared VMA
+        Row{"Msync", kDowngrade, "10-20M 20-30MR", 0, kMsync, "down_read up_read down_read up_read", 0},
+        Row{"MsyncOfAnonymousMemory", kDowngrade, "10-20 20-30R", 0, kMsync, "down_read up_read", 0},
+        // madvise_remove: vfs_fallocate with mmap_sem given up
+        Row{"MadviseRemove", kDowngrade, "10-30M", 0, of_shmem(madvise_of(Advice::remove)),
+            "down_read up_read down_read up_read", 0},
         // do_get_mempolicy: lookup_node
         Row{"GetMempolicy", kDowngrade, "10-30", 0, get_mempolicy_of(MempolicyFlags::addr), "down_read up_read", 0},
         Row{"GetMempolicyForTheNode", kDowngrade, "10-30", 0, get_mempolicy_of(MempolicyFlags::addr_and_node),

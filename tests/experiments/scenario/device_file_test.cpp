@@ -82,6 +82,13 @@ TEST_F(DeviceFile, AScenarioReplacesSingleKeysOfANamedDevice) {
   EXPECT_EQ(device_in("device: {from: mine, name: slower, read: 5ms}"), expected);
 }
 
+TEST_F(DeviceFile, ADeviceMayWantStablePages) {
+  EXPECT_FALSE(device_in("device: nvme").stable_pages);
+  EXPECT_TRUE(device_in("device: {from: nvme, stable_pages: true}").stable_pages);
+  EXPECT_THAT(mistakes(scenario_with("device: {from: nvme, stable_pages: yes please}")),
+              ElementsAre(HasSubstr("device.stable_pages: expected true or false")));
+}
+
 TEST_F(DeviceFile, AScenarioThatNamesNoneHasTheDefault) {
   EXPECT_EQ(read(tests::kScenario).memory.device, device_in("device: nvme"));
   EXPECT_EQ(read(tests::kScenario).memory.device.name, "nvme");

@@ -64,13 +64,14 @@ TEST_F(MachineFile, ReadsHowFastMemoryCanBeCleared) {
 
 TEST_F(MachineFile, CostsThatGrowAreNothingWhereTheyAreNotGiven) {
   const std::vector<sim::Nanoseconds models::Costs::*> grow{
-      &models::Costs::cache_line,      &models::Costs::munmap_vma,      &models::Costs::tlb_flush_cpu,
-      &models::Costs::mlock_vma,       &models::Costs::munlock_vma,     &models::Costs::cow_page,
-      &models::Costs::dontneed_page,   &models::Costs::mprotect_page,   &models::Costs::fork_process,
-      &models::Costs::lruvec_lock,     &models::Costs::gup_present,     &models::Costs::remap_page,
-      &models::Costs::gup_huge,        &models::Costs::split_huge,      &models::Costs::fork_huge,
-      &models::Costs::proc_smaps_huge, &models::Costs::collapse_page,   &models::Costs::collapse_absent,
-      &models::Costs::batched_pte,     &models::Costs::struct_page_miss};
+      &models::Costs::cache_line,      &models::Costs::munmap_vma,       &models::Costs::tlb_flush_cpu,
+      &models::Costs::mlock_vma,       &models::Costs::munlock_vma,      &models::Costs::cow_page,
+      &models::Costs::dontneed_page,   &models::Costs::mprotect_page,    &models::Costs::fork_process,
+      &models::Costs::lruvec_lock,     &models::Costs::gup_present,      &models::Costs::remap_page,
+      &models::Costs::gup_huge,        &models::Costs::split_huge,       &models::Costs::fork_huge,
+      &models::Costs::proc_smaps_huge, &models::Costs::collapse_page,    &models::Costs::collapse_absent,
+      &models::Costs::batched_pte,     &models::Costs::struct_page_miss, &models::Costs::page_mkwrite,
+      &models::Costs::writeback_page,  &models::Costs::shmem_page,       &models::Costs::remove_page};
   std::size_t optional = 0;
   for (const models::CostRow& row : models::kCosts) optional += row.required ? 0 : 1;
   EXPECT_EQ(optional, grow.size() + 4);  // and populate_huge, mlock_huge, munlock_huge, zap_huge, which are drawn

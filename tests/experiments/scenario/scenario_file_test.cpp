@@ -210,7 +210,7 @@ TEST_F(ScenarioFile, RefusesWhatNoSchedulerKnows) {
 TEST_F(ScenarioFile, RefusesWhatIsPlannedButNotThereYet) {
   EXPECT_THAT(mistakes(with("kind: anon", "kind: gate")),
               ElementsAre("s.yaml:8:42: processes[0].regions.heap.kind: 'gate' is not supported by this version "
-                          "(supported: anon, file, special, hugetlb, io)"));
+                          "(supported: anon, file, shmem, special, hugetlb, io)"));
   EXPECT_THAT(mistakes(with("file: cmdline", "file: environ")),
               ElementsAre("s.yaml:14:36: processes[1].threads.ps.file: 'environ' is not supported by this version "
                           "(supported: cmdline, maps, smaps, smaps_rollup, numa_maps, clear_refs, pagemap)"));
@@ -270,7 +270,7 @@ TEST_F(ScenarioFile, RefusesAThreadThatRunsNothingKnown) {
       mistakes(with("run: faulter", "run: fualter")),
       ElementsAre("s.yaml:11:22: processes[0].threads.faulter.run: expected locker, faulter, proc_reader, "
                   "mapper, recycler, madviser, mincore, get_mempolicy, protector, forker, remote_reader, mover, "
-                  "pinner, busy, found 'fualter' (did you mean faulter?)"));
+                  "pinner, msync, busy, found 'fualter' (did you mean faulter?)"));
   EXPECT_THAT(mistakes(with("run: faulter, ", "")),
               ElementsAre("s.yaml:11:16: processes[0].threads.faulter.run: missing"));
 }
@@ -283,8 +283,11 @@ TEST_F(ScenarioFile, RefusesALockerOfAnUnknownRegion) {
 
 TEST_F(ScenarioFile, RefusesAnEmptyScriptAndUnknownSteps) {
   const std::string steps =
-      "mlock, mlock onfault, munlock, munmap (each also in pieces, as munmap 64MiB), mlockall, mlockall onfault, "
-      "mlockall future, munlockall, mmap locked, remap_file_pages, exit, brk SIZE, stack SIZE or hold DURATION";
+      "mlock, mlock onfault, munlock, munmap, msync (each also in pieces, as munmap 64MiB), mlockall, mlockall "
+      "onfault, "
+      "mlockall future, munlockall, mmap locked, remap_file_pages, mremap, mremap aligned, exit, brk SIZE, stack SIZE "
+      "or "
+      "hold DURATION";
   EXPECT_THAT(mistakes(with("[mlock, hold 100ms, munlock]", "[]")),
               ElementsAre("s.yaml:10:51: processes[0].threads.locker.script: expected a list of steps such as [mlock, "
                           "hold 100ms, munlock], found an empty list"));
@@ -409,7 +412,7 @@ TEST_F(ScenarioFile, RefusesPagesWhereThoseOfAKindOfRegionAreNever) {
   EXPECT_THAT(
       region_mistakes("pages: cached"),
       ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent, resident or swapped: only the "
-                  "pages of files are in the page cache, found 'cached'"));
+                  "pages of files and of shmem are in the page cache, found 'cached'"));
   EXPECT_THAT(
       region_mistakes("pages: swapped, kind: file"),
       ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent, resident or cached: the pages "
@@ -417,8 +420,8 @@ TEST_F(ScenarioFile, RefusesPagesWhereThoseOfAKindOfRegionAreNever) {
   for (const std::string kind : {"special", "io"}) {
     for (const std::string pages : {"resident", "cached", "swapped"}) {
       EXPECT_THAT(region_mistakes("pages: " + pages + ", kind: " + kind),
-                  ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent: only the pages of anon "
-                              "and file regions can be anywhere at the start, found '" +
+                  ElementsAre("s.yaml:8:41: processes[0].regions.heap.pages: expected absent: only the pages of anon"
+                              ", file and shmem regions can be anywhere at the start, found '" +
                               pages + "'"));
     }
   }
@@ -427,8 +430,9 @@ TEST_F(ScenarioFile, RefusesPagesWhereThoseOfAKindOfRegionAreNever) {
                           "found 'swaped' (did you mean swapped?)"));
   EXPECT_THAT(
       region_mistakes("pages: cached, kind: fil"),
-      ElementsAre("s.yaml:8:55: processes[0].regions.heap.kind: expected anon, file, special, hugetlb, io, found "
-                  "'fil' (did you mean file?)"));
+      ElementsAre(
+          "s.yaml:8:55: processes[0].regions.heap.kind: expected anon, file, shmem, special, hugetlb, io, found "
+          "'fil' (did you mean file?)"));
   EXPECT_THAT(region_mistakes("touched_every: 0s"),
               ElementsAre("s.yaml:8:49: processes[0].regions.heap.touched_every: expected a duration above zero, found "
                           "'0s'"));
@@ -517,6 +521,80 @@ TEST_F(ScenarioFile, ReadsEveryAdvice) {
   EXPECT_EQ(advice_of("free", "anon"), Advice::free);
   EXPECT_EQ(advice_of("cold", "file"), Advice::cold);
   EXPECT_EQ(advice_of("pageout", "anon"), Advice::pageout);
+  EXPECT_EQ(advice_of("remove", "shmem"), Advice::remove);
+  EXPECT_EQ(advice_of("populate_write", "file, written: true"), Advice::populate_write);
+}
+
+TEST_F(ScenarioFile, ReadsFilesThatAreWrittenAndSharedMemory) {
+  auto text = with("1GiB}", "1GiB, swap: {size: 1GiB}, dirty_writeback: 1s, dirty_expire: 2s}");
+  text = with(
+      "{heap: {size: 512MiB, kind: anon}}",
+      "{heap: {size: 4KiB, kind: file, written: true}, s: {size: 4KiB, kind: shmem, pages: swapped, locked: true}, c: "
+      "{size: 4KiB, kind: shmem, pages: cached}}",
+      text);
+  text = with("      faulter:",
+              "      m: {run: msync, region: heap, place: random, closed: {think: 1ms}}\n      faulter:", text);
+  text = with("[mlock, hold 100ms, munlock]", "[msync, msync 4KiB pause 1ms, msync 4KiB at 0B]", text);
+  const auto scenario = read(text);
+  using Pages = models::RegionSpec::Pages;
+  const auto& regions = scenario.processes[0].regions;
+  EXPECT_TRUE(regions[0].written);
+  EXPECT_EQ(regions[1].kind, Kind::shmem);
+  EXPECT_EQ(regions[1].pages, Pages::swapped);
+  EXPECT_TRUE(regions[1].locked);
+  EXPECT_EQ(regions[2].pages, Pages::cached);
+  EXPECT_FALSE(regions[2].written);
+  EXPECT_EQ(scenario.memory.dirty_writeback, 1s);
+  EXPECT_EQ(scenario.memory.dirty_expire, 2s);
+  const models::Visits anywhere{.place = models::Visits::Place::random};
+  EXPECT_EQ(std::get<models::MsyncSpec>(scenario.processes[0].threads[1].run),
+            (models::MsyncSpec{"heap", Bytes{4096}, models::ClosedLoop{sim::Constant{1ms}}, anywhere}));
+  using Call = models::ScriptStep::Call;
+  const auto& script = std::get<models::LockerSpec>(scenario.processes[0].threads[0].run).script;
+  EXPECT_THAT(script, ElementsAre(models::ScriptStep{Call::msync}, models::ScriptStep{Call::msync, 1ms, Bytes{4096}},
+                                  models::ScriptStep{Call::msync, {}, Bytes{4096}, Bytes{0}}));
+}
+
+TEST_F(ScenarioFile, RefusesWhatIsNotModelledOfFilesThatAreWrittenAndOfSharedMemory) {
+  const auto region_mistakes = [](const std::string& keys) { return mistakes(with("kind: anon", keys)); };
+  const std::string where = "processes[0].regions.heap.";
+  EXPECT_THAT(region_mistakes("kind: anon, written: true"),
+              ElementsAre(HasSubstr(where + "written: expected false: only files are written back, found 'true'")));
+  EXPECT_THAT(
+      region_mistakes("kind: shmem, written: true"),
+      ElementsAre(HasSubstr(where + "written: expected nothing: shmem is always written, and never written back")));
+  EXPECT_THAT(region_mistakes("kind: fiel, written: true"), ElementsAre(HasSubstr(where + "kind: expected anon")));
+  for (const std::string size : {"thp", "2MiB"}) {
+    EXPECT_THAT(
+        region_mistakes("kind: shmem, page_size: " + size),
+        ElementsAre(HasSubstr(where + "page_size: expected 4KiB: huge pages of shared memory are not modelled")));
+  }
+  const auto thread_mistakes = [](const std::string& run) {
+    const auto text = with("kind: anon", "kind: file, written: true");
+    return mistakes(with("run: faulter, count: 2", "run: " + run + ", region: heap", text));
+  };
+  EXPECT_THAT(thread_mistakes("mover"),
+              ElementsAre(HasSubstr("region: expected a region without `written: true`: moving")));
+  EXPECT_THAT(thread_mistakes("pinner"),
+              ElementsAre(HasSubstr("region: expected a region without `written: true`: the kernel")));
+}
+
+TEST_F(ScenarioFile, ReadsAndRefusesStepsThatMoveTheRegion) {
+  const auto text = [](const std::string& keys) {
+    return with("[mlock, hold 100ms, munlock]", "[mlock, mremap, mremap aligned]", with("kind: anon", keys));
+  };
+  using Call = models::ScriptStep::Call;
+  EXPECT_THAT(std::get<models::LockerSpec>(read(text("kind: shmem")).processes[0].threads[0].run).script,
+              ElementsAre(models::ScriptStep{Call::mlock}, models::ScriptStep{Call::mremap},
+                          models::ScriptStep{Call::mremap_aligned}));
+  const auto step = [](const std::string& number, const std::string& why) {
+    return HasSubstr("processes[0].threads.locker.script[" + number + "]: expected another step, or " + why);
+  };
+  for (const auto& [keys, why] : {std::pair{"kind: io", "a region that is neither hugetlb nor io"},
+                                  std::pair{"kind: file, written: true", "a region without `written: true`"},
+                                  std::pair{"vmas: 2", "a region of one VMA: mremap moves no more"}}) {
+    EXPECT_THAT(mistakes(text(keys)), ElementsAre(step("1", why), step("2", why)));
+  }
 }
 
 TEST_F(ScenarioFile, RefusesAdviceThatItDoesNotKnowOrThatFitsNoPageOfTheRegion) {
@@ -527,7 +605,7 @@ TEST_F(ScenarioFile, RefusesAdviceThatItDoesNotKnowOrThatFitsNoPageOfTheRegion) 
   const std::string where = "s.yaml:11:54: processes[0].threads.faulter.advice: ";
   const std::string known =
       "normal, random, sequential, dontfork, dofork, willneed, dontneed, dontneed_locked, populate_read, "
-      "populate_write, free, cold, pageout, hugepage, nohugepage, collapse";
+      "populate_write, free, cold, pageout, remove, hugepage, nohugepage, collapse";
   EXPECT_THAT(advice_mistakes("sequental"),
               ElementsAre(where + "expected " + known + ", found 'sequental' (did you mean sequential?)"));
   EXPECT_THAT(advice_mistakes("free", "file"),
@@ -537,7 +615,12 @@ TEST_F(ScenarioFile, RefusesAdviceThatItDoesNotKnowOrThatFitsNoPageOfTheRegion) 
               ElementsAre(where + "expected another advice: only files are read ahead, and the region is of another "
                                   "kind, found 'willneed'"));
   EXPECT_THAT(advice_mistakes("populate_write", "file"),
-              ElementsAre(where + "expected populate_read, as files are mapped to be read, found 'populate_write'"));
+              ElementsAre(where + "expected populate_read, as the file is mapped to be read (the region's `written: "
+                                  "true` changes that), found 'populate_write'"));
+  EXPECT_THAT(advice_mistakes("free", "shmem"), ElementsAre(HasSubstr("only anonymous pages can be freed lazily")));
+  EXPECT_THAT(advice_mistakes("remove", "file"), ElementsAre(HasSubstr("only shared memory (kind: shmem)")));
+  EXPECT_THAT(advice_mistakes("hugepage", "shmem"),
+              ElementsAre(HasSubstr("huge pages of shared memory are not modelled")));
 }
 
 TEST_F(ScenarioFile, RefusesToAskForMemoryThatIsNotThere) {
@@ -891,9 +974,10 @@ TEST_F(ScenarioFile, ReadsRegionsThatAreLockedFromTheStart) {
   };
   EXPECT_FALSE(region_with("").locked);
   EXPECT_TRUE(region_with(", locked: true").locked);
-  EXPECT_THAT(mistakes(with("kind: anon", "kind: hugetlb, locked: true")),
-              ElementsAre(HasSubstr("heap.locked: expected false: only anon and file regions are ever VM_LOCKED, found "
-                                    "'true'")));
+  EXPECT_THAT(
+      mistakes(with("kind: anon", "kind: hugetlb, locked: true")),
+      ElementsAre(HasSubstr("heap.locked: expected false: only anon, file and shmem regions are ever VM_LOCKED, found "
+                            "'true'")));
 }
 
 TEST_F(ScenarioFile, ReadsRegionsThatBeginWhereAnotherEnds) {

@@ -116,6 +116,41 @@ TEST(ClosedLoop, ComputesAfterItHasThoughtAndThatIsNoPartOfTheRequest) {
 // What the VMAs take.
 std::uint64_t slab_of(const Result& result) { return static_cast<std::uint64_t>(result.memory.at_end.slab.count()); }
 
+// There and back again: 10 pages each, and what it locked there it has still locked here.
+TEST(Locker, GoesOnWithItsRegionWhereMremapHasMovedIt) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.machine.costs.remap_page = 10ns;
+    const LockerSpec locker{
+        "heap", {{Call::mlock}, {Call::mremap}, {Call::munlock}, {Call::mlock}, {Call::mremap_aligned}}, 1};
+    add(scenario, {"locker", 1, locker});
+    const Result result = run(scenario);
+    const CallRecords& calls = result.classes.at(0).calls;
+    for (const char* call : {"mremap", "mremap_aligned", "munlock"}) {
+      EXPECT_EQ(calls.at(call).duration.count(), 1U) << call;
+      EXPECT_EQ(calls.at(call).pages, 10U) << call;
+      EXPECT_TRUE(calls.at(call).errors.empty()) << call;
+    }
+    EXPECT_EQ(calls.at("mremap").duration.max(), 10 * 10ns + 600ns) << "and unmapping the old place";
+    EXPECT_EQ(calls.at("munlock").duration.max(), 10 * 400ns);
+    EXPECT_FALSE(calls.contains("mmap")) << "it is never missing";
+    EXPECT_EQ(result.memory.allocated, 10U + slab_of(result));
+    EXPECT_EQ(result.memory.at_end.unevictable, PageCount(10));
+  });
+}
+
+TEST(Locker, WhoseRegionIsNotOneVmaCannotMoveIt) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    ScriptStep part{Call::mlock, {}, Bytes(kPageSize)};
+    part.at = Bytes(0);
+    add(scenario, {"locker", 1, LockerSpec{"heap", {part, {Call::mremap}, {Call::munlock}}, 1}});
+    const Result result = run(scenario);
+    EXPECT_EQ(result.classes.at(0).calls.at("mremap").errors.at(EFAULT), 1U);
+    EXPECT_EQ(result.memory.at_end.unevictable, PageCount(0)) << "it stays where it was";
+  });
+}
+
 TEST(Mapper, InARegionMapsAndUnmapsByACoinAnywhereInIt) {
   check_in_child([] {
     Scenario scenario = machine();

@@ -1,0 +1,44 @@
+#include "models/mm/shmem.h"
+
+#include <algorithm>
+
+#include "models/kernel.h"
+#include "models/mm/mm.h"
+#include "models/mm/pagewalk.h"
+#include "models/mm/rmap.h"
+#include "models/mm/tlb.h"
+#include "models/task.h"
+
+namespace models {
+
+namespace {
+
+// unmap_mapping_range.
+void unmap_mapping_range(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  if (walk_page_range(current, mm, start, end, zap_step(current.kernel().costs)) > PageCount(0))
+    flush_tlb_mm(current, mm);
+}
+
+// shmem_truncate_range, of a page table at most. What a fault has mapped again meanwhile stays.
+void truncate_range(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  Kernel& kernel = current.kernel();
+  current.cond_resched();
+  const PageCount absent = mm.page_table.count(start, end, PageState::absent);
+  current.work(kernel.costs.remove_page * ((end - start) - absent).count());
+  current.settle();
+  change_pages(kernel, mm, start, end, PageState::cached, PageState::absent);
+  change_pages(kernel, mm, start, end, PageState::swapped, PageState::absent);
+}
+
+}  // namespace
+
+void shmem_punch_hole(Task& current, Mm& mm, PageIndex start, PageIndex end) {
+  unmap_mapping_range(current, mm, start, end);
+  for (PageIndex page = start; page < end;) {
+    const PageIndex stop = std::min(end, end_of_table(page));
+    truncate_range(current, mm, page, stop);
+    page = stop;
+  }
+}
+
+}  // namespace models
