@@ -61,6 +61,7 @@ struct SmallMachineSpec {
   bool stepwise = false;
   bool with_kswapd = false;
   std::uint64_t seed = 1;
+  models::Bytes llc{};
   models::Thp thp = models::Thp::madvise;
   std::optional<models::Bytes> clear_bandwidth{};
 };
@@ -71,8 +72,8 @@ class SmallMachine {
   explicit SmallMachine(SmallMachineSpec settings = {})
       : spec(std::move(settings)),
         engine({spec.stepwise, {}}),
-        hardware{"small",          "",       spec.cpus,           spec.scheduler, spec.costs, spec.llc_cpus,
-                 models::Bytes(0), spec.thp, spec.clear_bandwidth},
+        hardware{"small",       "",       spec.cpus, spec.scheduler,      spec.costs,
+                 spec.llc_cpus, spec.llc, spec.thp,  spec.clear_bandwidth},
         kernel(engine, hardware, spec.policy, spec.memory, spec.groups),
         mm("db", spec.costs, spec.policy.rwsem, spec.scheduler.tick, spec.seed),
         background(kernel) {

@@ -268,6 +268,31 @@ sim::Time writer_gets_in(bool gives_way) {
   return got_in;
 }
 
+// 64 bytes a page: 128 of them are 8 KiB.
+TEST(ProcSmapsRollup, LooksLongerAtStructPagesThatDoNotFitIntoTheCache) {
+  struct Row {
+    Bytes llc;
+    std::int64_t pages;
+    bool misses;
+  };
+  for (const Row& row : {Row{Bytes(8192), 128, false}, Row{Bytes(8192), 129, true}, Row{Bytes(0), 129, false}}) {
+    tests::check_in_child([&row] {
+      SmallMachineSpec spec = machine();
+      spec.llc = row.llc;
+      spec.costs.proc_smaps_page = 10ns;
+      spec.costs.struct_page_miss = 40ns;
+      SmallMachine world(spec);
+      tests::make_map(world, "0-" + std::to_string(row.pages));
+      tests::make_resident(world, 0, row.pages);
+      world.add([&](Task& task) {
+        proc_pid_smaps_rollup(task, world.mm);
+        EXPECT_EQ(task.settle(), at(700 + 3 + row.pages * (row.misses ? 50 : 10) + 3));
+      });
+      world.run();
+    });
+  }
+}
+
 TEST(ProcSmapsRollup, IsOneHoldWhereTheKernelDoesNotGiveWay) {
   tests::check_in_child([] { EXPECT_EQ(writer_gets_in(false), at(0) + 703ns + kFindVma + 10 * kAddUp + 3ns); });
 }
