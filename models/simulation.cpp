@@ -212,7 +212,8 @@ class Simulation {
     const auto began = std::chrono::steady_clock::now();
     engine_.run();
     Result result = result_ ? std::move(*result_) : collect();
-    for (std::size_t index = 0; index < classes_.size(); ++index) add_samples(classes_[index], sim::Time{result.sim_time}, result.classes[index]);
+    for (std::size_t index = 0; index < classes_.size(); ++index)
+      add_samples(classes_[index], sim::Time{result.sim_time}, result.classes[index]);
     result.cool_down = engine_.now().time_since_epoch() - result.sim_time;
     result.events = engine_.events();
     result.wall = std::chrono::steady_clock::now() - began;

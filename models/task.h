@@ -177,7 +177,7 @@ class Task {
   Ledger ledger_;
   PhaseLog* phase_log_ = nullptr;
   bool asleep_ = false;
-  int phase_reporter_ = 0;  // its number in the log
+  int phase_reporter_ = 0;           // its number in the log
   std::array<Rwsem*, 2> holding_{};  // mmap_sem, a mutex
   Rwsem* mutex_ = nullptr;
   sim::Nanoseconds spin_time_{};  // but for the spin that it is in

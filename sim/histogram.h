@@ -103,7 +103,8 @@ class Histogram {
 
   /// The buckets that are not empty, from the lowest on.
   [[nodiscard]] std::vector<Bucket> buckets() const;
-  /// How many samples lie from a power of two up to the next, by that power; 0 for those of 0. None that has no samples.
+  /// How many samples lie from a power of two up to the next, by that power; 0 for those of 0. None that has no
+  /// samples.
   [[nodiscard]] std::map<Nanoseconds, std::uint64_t> by_power_of_two() const;
   /// The contents in a form to store; from_sparse() is the way back.
   [[nodiscard]] Sparse sparse() const;

@@ -133,8 +133,7 @@ Json json_of(const Comparison& comparison, const CommandLine& line, const std::v
 }
 
 void print(const Comparison& comparison, std::chrono::duration<double> wall) {
-  fmt::print("{}\n{}{}\n", heading(comparison.scenario()), hidden_stalls(comparison),
-             table(comparison, page_width()));
+  fmt::print("{}\n{}{}\n", heading(comparison.scenario()), hidden_stalls(comparison), table(comparison, page_width()));
   if (const std::string blame = blame_lines(comparison); !blame.empty()) {
     fmt::print("{}\n{}\n", bold("What the slowest spend their time on"), blame);
   }

@@ -62,8 +62,8 @@ class Comparison {
   std::vector<std::map<Row, models::Samples>> pooled_;
 };
 
-/// The table that `compare` prints: rows against policies, or the policies below each other in every row where a line of
-/// `width` characters would not hold them all.
+/// The table that `compare` prints: rows against policies, or the policies below each other in every row where a line
+/// of `width` characters would not hold them all.
 [[nodiscard]] std::string table(const Comparison& comparison, std::size_t width);
 
 /// What the tails are spent on: for each row the policies whose tail is mostly waiting, those of one reason together.

@@ -46,7 +46,8 @@ std::size_t who_width(const RwsemStatistics& statistics, const Names& classes) {
 /// `4 from 65.5 us, 12 from 131 us`: how many waits were at least so long, and less than twice as long.
 std::string by_power_of_two(const sim::Histogram& waits) {
   std::vector<std::string> parts;
-  for (const auto& [from, count] : waits.by_power_of_two()) parts.push_back(fmt::format("{} from {}", count, human(from)));
+  for (const auto& [from, count] : waits.by_power_of_two())
+    parts.push_back(fmt::format("{} from {}", count, human(from)));
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
@@ -113,8 +114,7 @@ std::string report(const models::LockResult& lock, std::size_t width, const Name
   const std::size_t name_width = who_width(statistics, classes);
   const std::string title = lock.mutex.empty() ? "mmap_sem" : fmt::format("The mutex {}", lock.mutex);
   std::string text = bold(fmt::format("{} of {}", title, lock.process)) + "\n" +
-                     waits_table(statistics, name_width, width, classes) +
-                     holds_table(statistics, name_width, classes);
+                     waits_table(statistics, name_width, width, classes) + holds_table(statistics, name_width, classes);
   std::vector<std::string> notes{off_cpu("read", statistics.read_off_cpu), off_cpu("write", statistics.write_off_cpu),
                                  queue_of(statistics)};
   if (lock.vma_changed > 0) {
@@ -166,9 +166,10 @@ std::string watchdog_report(const models::Policy& policy, const models::Result& 
       if (waits.longest() <= kHungTaskTimeout) continue;
       const auto killable = killable_since(call_of(asker.phase), asker.mode);
       if (killable && policy.kernel && *policy.kernel >= *killable) continue;
-      text += fmt::format("    {} blocked for more than {} seconds{}: {} in {}\n", class_name(asker.asker, classes),
-                          kHungTaskTimeout.count(), waits.longest() < 2 * kHungTaskTimeout ? " (if its round came)" : "",
-                          human(waits.longest()), to_string(asker.phase));
+      text +=
+          fmt::format("    {} blocked for more than {} seconds{}: {} in {}\n", class_name(asker.asker, classes),
+                      kHungTaskTimeout.count(), waits.longest() < 2 * kHungTaskTimeout ? " (if its round came)" : "",
+                      human(waits.longest()), to_string(asker.phase));
     }
   }
   return text;

@@ -15,9 +15,9 @@ namespace experiments {
 [[nodiscard]] std::string lock_report(const models::Result& result, std::size_t width);
 
 /// What the kernel's own watchdog would have said: khungtaskd reports who has been in one uninterruptible sleep between
-/// two of its rounds, 120 s apart (kernel/hung_task.c, hung_task_timeout_secs), so for 240 s at the latest; one that can
-/// be killed it passes over (TASK_KILLABLE), which is how most system calls ask for mmap_lock since 4.7, those of /proc
-/// since 5.3 and faults since 6.5. Empty where it would have said nothing.
+/// two of its rounds, 120 s apart (kernel/hung_task.c, hung_task_timeout_secs), so for 240 s at the latest; one that
+/// can be killed it passes over (TASK_KILLABLE), which is how most system calls ask for mmap_lock since 4.7, those of
+/// /proc since 5.3 and faults since 6.5. Empty where it would have said nothing.
 [[nodiscard]] std::string watchdog_report(const models::Policy& policy, const models::Result& result);
 
 }  // namespace experiments

@@ -26,20 +26,22 @@ std::string max_text(const sim::Histogram& histogram) { return histogram.empty()
 
 // As strace -c has it, by class.
 std::string calls(const models::Result& result) {
-  std::string text = fmt::format("    {:<17} {:<16} {:>9} {:>9} {:>8} {:>8} {:>6}\n", "class", "call", "calls",
-                                 "a second", "mean", "longest", "failed");
+  std::string text = fmt::format("    {:<14} {:<16} {:>8} {:>8} {:>8} {:>8} {:>8}\n", "class", "call", "calls",
+                                 "a second", "mean", "longest", "of");
   const double seconds = std::chrono::duration<double>(result.sim_time).count();
   for (const models::ClassResult& each : result.classes) {
     for (const auto& [name, call] : each.calls) {
       if (call.duration.empty()) {
-        text += fmt::format("    {:<17} {:<16} had not returned when the run ended\n", each.name, name);
+        text += fmt::format("    {:<14} {:<16} had not returned when the run ended\n", each.name, name);
         continue;
       }
       std::uint64_t failed = 0;
       for (const auto& [error, count] : call.errors) failed += count;
-      text += fmt::format("    {:<17} {:<16} {:>9} {:>9.4g} {:>8} {:>8} {:>6}\n", each.name, name,
-                          call.duration.count(), static_cast<double>(call.duration.count()) / seconds,
-                          mean_text(call.duration), max_text(call.duration), failed);
+      const models::PageCount pages(static_cast<std::int64_t>(call.pages));
+      text += fmt::format(
+          "    {:<14} {:<16} {:>8} {:>8.3g} {:>8} {:>8} {:>8}{}\n", each.name, name, call.duration.count(),
+          static_cast<double>(call.duration.count()) / seconds, mean_text(call.duration), max_text(call.duration),
+          call.pages == 0 ? "-" : human(bytes_of(pages)), failed == 0 ? "" : fmt::format(", {} failed", failed));
     }
   }
   return text;
@@ -90,8 +92,9 @@ std::string cpus(const models::Scenario& scenario, const models::Result& result)
     const double all = static_cast<double>(scenario.machine.cpus) * static_cast<double>(result.sim_time.count());
     return 100 * static_cast<double>(part.count()) / all;
   };
-  return text + fmt::format("    together {:.1f} % of {} CPUs{}\n", percent(used), scenario.machine.cpus,
-                            spun > sim::Nanoseconds{0} ? fmt::format(", {:.1f} % spinning for a lock", percent(spun)) : "");
+  return text +
+         fmt::format("    together {:.1f} % of {} CPUs{}\n", percent(used), scenario.machine.cpus,
+                     spun > sim::Nanoseconds{0} ? fmt::format(", {:.1f} % spinning for a lock", percent(spun)) : "");
 }
 
 }  // namespace

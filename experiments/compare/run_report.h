@@ -8,8 +8,8 @@
 
 namespace experiments {
 
-/// Stalls that no sample tells of, latencies, what the slowest spend their time on, on a terminal a plot of their tails;
-/// system calls, locks, CPUs, the memory, the cost of the run.
+/// Stalls that no sample tells of, latencies, what the slowest spend their time on, on a terminal a plot of their
+/// tails; system calls, locks, CPUs, the memory, the cost of the run.
 [[nodiscard]] std::string run_report(const models::Scenario& scenario, const models::Result& result);
 
 /// What a run is about: name, description, machine, memory, seed.

@@ -32,8 +32,8 @@ Nanoseconds longest_that_counts(const std::vector<Result>& results, std::size_t 
 
 /// One that is as long as what the table shows is told of by it.
 bool is_hidden(Nanoseconds latency, Nanoseconds counted) {
-  return latency >= judgement::kStall && static_cast<double>(latency.count()) >
-                                             judgement::kPlainChange * static_cast<double>(counted.count());
+  return latency >= judgement::kStall &&
+         static_cast<double>(latency.count()) > judgement::kPlainChange * static_cast<double>(counted.count());
 }
 
 /// `mapper  7.22 s  waits for mmap_sem, held for read by populate in madvise (the longest that counts: 16.7 us)`
@@ -65,8 +65,7 @@ Lines lines_of(const std::vector<Result>& results, const std::string& policy) {
     }
     const std::string& name = results.front().classes[index].name;
     if (early != nullptr && is_hidden(early->latency, counted)) {
-      lines.warm_up +=
-          line(policy, name, early->latency, mainly(*early, results.front().class_names()), counted);
+      lines.warm_up += line(policy, name, early->latency, mainly(*early, results.front().class_names()), counted);
     }
     if (is_hidden(unserved, counted)) {
       lines.cut_off += line(policy, name, unserved, "due before the run ended, and had no answer", counted);
@@ -96,12 +95,14 @@ std::string hidden_stalls(const Comparison& comparison) {
   std::string text;
   if (!all.warm_up.empty()) {
     text += bold("Before measuring began") +
-            fmt::format(": due in the first {}, which the table leaves out as warm-up, and far longer\n"
-                        "than all that it shows. `warm_up: none` (--set warm_up=none) measures from the start.\n{}\n",
-                        human(longest_warm_up(comparison)), all.warm_up);
+            fmt::format(
+                ": due in the first {}, which the table leaves out as warm-up, and far longer\n"
+                "than all that it shows. `warm_up: none` (--set warm_up=none) measures from the start.\n{}\n",
+                human(longest_warm_up(comparison)), all.warm_up);
   }
   if (!all.cut_off.empty()) {
-    text += bold("Not served") + ": far longer than all that the table shows, and no sample of it.\n" + all.cut_off + "\n";
+    text +=
+        bold("Not served") + ": far longer than all that the table shows, and no sample of it.\n" + all.cut_off + "\n";
   }
   return text;
 }

@@ -61,13 +61,9 @@ std::optional<ClassChange> change_of(const std::string& class_name, const Statis
                                      const std::vector<double>& before, const std::vector<double>& after,
                                      Loss loss = Loss::tail) {
   if (before.empty() || before.size() != after.size()) return std::nullopt;
-  return ClassChange{class_name,
-                     statistic,
-                     mean_of(before),
-                     mean_of(after),
-                     ratio_of(before, after),
-                     paired_difference(before, after),
-                     loss};
+  return ClassChange{
+      class_name, statistic, mean_of(before), mean_of(after), ratio_of(before, after), paired_difference(before, after),
+      loss};
 }
 
 const Statistic& statistic_of(Loss loss) {
@@ -96,9 +92,8 @@ std::vector<double> losses_of(Loss loss, const Results& results, const std::stri
   std::vector<double> values;
   for (const Result& result : results) {
     if (result.find_class(name) == nullptr) continue;
-    values.push_back(loss == Loss::longest
-                         ? static_cast<double>(longest_of(result, name).count())
-                         : lost_share(result, name) * static_cast<double>(result.sim_time.count()));
+    values.push_back(loss == Loss::longest ? static_cast<double>(longest_of(result, name).count())
+                                           : lost_share(result, name) * static_cast<double>(result.sim_time.count()));
   }
   return values;
 }
@@ -132,8 +127,8 @@ bool is_stalled(const Result& result, const std::string& name) {
     if (!record.duration.empty()) longest_call = std::max(longest_call, record.duration.max());
   }
   const Nanoseconds rest = std::max(longest_call - wait, Nanoseconds{0});
-  return wait >= judgement::kStall && static_cast<double>((wait + rest).count()) >=
-                                          judgement::kFarAbove * static_cast<double>(rest.count());
+  return wait >= judgement::kStall &&
+         static_cast<double>((wait + rest).count()) >= judgement::kFarAbove * static_cast<double>(rest.count());
 }
 
 double mean_share(const Results& results, const std::string& name) {

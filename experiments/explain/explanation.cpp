@@ -307,8 +307,8 @@ std::vector<std::string> account_of(const std::vector<Victim>& victims, const mo
   for (const MainChain& main : told) account.push_back(sentence_about(main, scenario, results));
   for (const Victim& victim : victims) {
     if (const std::string own = own_time(victim); !own.empty()) {
-      const char* const whose = victim.waits.by == Loss::longest ? "longest request spends on its"
-                                                                   : "slowest spend on their";
+      const char* const whose =
+          victim.waits.by == Loss::longest ? "longest request spends on its" : "slowest spend on their";
       account.push_back(fmt::format("What {}'s {} own account: {}.", victim.loss.class_name, whose, own));
     }
   }
@@ -327,31 +327,44 @@ bool gets_worse(const Results& together, const Results& results, const std::stri
          (is_worse(longest) && longest->after >= static_cast<double>(judgement::kStall.count()));
 }
 
-/// What a call takes: for each page that it was asked for, as remedies cut calls in pieces; or a call, where it is not
-/// about pages. 0 where none has returned.
-double cost_of(const Results& results, const std::string& class_name, const std::string& call) {
-  double time = 0;
-  double units = 0;
+/// What a call takes, by replication: for each page that it was asked for, as remedies cut calls in pieces; or a call,
+/// where it is not about pages. 0 where none has returned.
+std::vector<double> costs_of(const Results& results, const std::string& class_name, const std::string& call) {
+  std::vector<double> costs;
   for (const Result& result : results) {
     const models::ClassResult* const found = result.find_class(class_name);
-    if (found == nullptr || !found->calls.contains(call)) continue;
-    const models::CallRecord& record = found->calls.at(call);
-    time += static_cast<double>(record.duration.total().count());
-    units += static_cast<double>(record.pages > 0 ? record.pages : record.duration.count());
+    const bool called = found != nullptr && found->calls.contains(call);
+    const models::CallRecord record = called ? found->calls.at(call) : models::CallRecord{};
+    const auto units = static_cast<double>(record.pages > 0 ? record.pages : record.duration.count());
+    costs.push_back(units == 0 ? 0 : static_cast<double>(record.duration.total().count()) / units);
   }
-  return units == 0 ? 0 : time / units;
+  return costs;
 }
 
-/// Whose calls take longer than before.
+/// A call that takes longer than before, by a millisecond in a run or more; empty if it doesn't.
+std::string price_of(const Results& together, const Results& results, const std::string& class_name,
+                     const std::string& call) {
+  const std::vector<double> before = costs_of(together, class_name, call);
+  const std::vector<double> after = costs_of(results, class_name, call);
+  const double ratio = mean_of(before) <= 0 ? 0 : mean_of(after) / mean_of(before);
+  if (change_between(mean_of(before), mean_of(after), paired_difference(before, after)) != Change::longer) return "";
+  const models::CallRecord& record = together.front().find_class(class_name)->calls.at(call);
+  const double more = (ratio - 1) * static_cast<double>(record.duration.total().count());
+  if (ratio <= 0 || more < static_cast<double>(judgement::kStall.count())) return "";
+  return fmt::format("{}'s {} takes {:.2f} times as long{}", class_name, call, ratio,
+                     record.pages > 0 ? ", page for page" : "");
+}
+
+/// Of those who are no victims: these have lines of their own.
 void add_prices(const Results& together, const Results& results, Trial& trial) {
   for (const models::ClassResult& each : together.front().classes) {
-    if (trial.remedy.asks_otherwise == each.name) continue;
+    const bool victim = std::any_of(trial.victims.begin(), trial.victims.end(),
+                                    [&](const ClassChange& change) { return change.class_name == each.name; });
+    if (victim || trial.remedy.asks_otherwise == each.name) continue;
     for (const auto& [call, record] : each.calls) {
-      const double before = cost_of(together, each.name, call);
-      const double after = cost_of(results, each.name, call);
-      if (before <= 0 || after <= judgement::kChangeThatMatters * before) continue;
-      trial.prices.push_back(fmt::format("{}'s {} takes {:.2f} times as long{}", each.name, call, after / before,
-                                         record.pages > 0 ? ", page for page" : ""));
+      if (record.duration.empty()) continue;
+      const std::string price = price_of(together, results, each.name, call);
+      if (!price.empty()) trial.prices.push_back(price);
     }
   }
 }
@@ -464,8 +477,8 @@ std::string lines_of(std::size_t place, const Trial& trial) {
 std::string footnotes(const std::vector<Victim>& victims) {
   std::string text;
   for (const Loss loss : {Loss::longest, Loss::lost}) {
-    const auto found = std::find_if(victims.begin(), victims.end(),
-                                    [&](const Victim& victim) { return victim.loss.by == loss; });
+    const auto found =
+        std::find_if(victims.begin(), victims.end(), [&](const Victim& victim) { return victim.loss.by == loss; });
     if (found == victims.end()) continue;
     text += fmt::format("    {}: {}\n", found->loss.statistic.name, meaning_of(loss));
   }
@@ -514,12 +527,8 @@ Json json_of(const ClassChange& change) {
 }
 
 Json json_of(const Trial& trial) {
-  Json json{{"remedy", trial.remedy.label},
-            {"helps", trial.helps()},
-            {"helped", trial.helped()},
-            {"command", trial.command},
-            {"victims", Json::array()},
-            {"worse", trial.worse},
+  Json json{{"remedy", trial.remedy.label}, {"helps", trial.helps()},   {"helped", trial.helped()},
+            {"command", trial.command},     {"victims", Json::array()}, {"worse", trial.worse},
             {"prices", trial.prices}};
   if (!trial.failure.empty()) json["failure"] = trial.failure;
   for (const ClassChange& change : trial.victims) json["victims"].push_back(json_of(change));
@@ -584,8 +593,8 @@ std::string to_text(const Explanation& explanation) {
            lines_of_untold(explanation);
   }
   std::string text =
-      report + fmt::format("Who suffers under {}: from one thread alone on the machine to all together\n",
-                           explanation.policy);
+      report +
+      fmt::format("Who suffers under {}: from one thread alone on the machine to all together\n", explanation.policy);
   for (const Victim& victim : explanation.victims) text += "    " + change_line(victim.loss) + "\n";
   text += footnotes(explanation.victims);
   if (!explanation.unharmed.empty()) text += fmt::format("    not: {}\n", fmt::join(explanation.unharmed, ", "));

@@ -35,8 +35,8 @@ struct Trial {
   std::vector<ClassChange> victims;  ///< those that are still there, in the order of Explanation::victims
   std::vector<std::string> worse;    ///< other classes whose tail, or longest stall, it makes longer
   std::vector<std::string> prices;   ///< what it costs whom, a sentence each without a full stop
-  std::string failure;              ///< why there are no figures; empty: there are
-  std::string command;              ///< that repeats its first replication
+  std::string failure;               ///< why there are no figures; empty: there are
+  std::string command;               ///< that repeats its first replication
 
   /// The ratio of the victim that it helps least.
   [[nodiscard]] double ratio() const;

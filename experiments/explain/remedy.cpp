@@ -256,8 +256,8 @@ class Chooser {
     if (mutex.empty()) return;
     add({.label = fmt::format("{} calls without holding {}", member.thread->name, mutex),
          .sets = {member.set("mutex", "of_" + member.thread->name + "_alone")},
-         .price = fmt::format("what {} keeps whole for {} has to be kept whole another way", mutex,
-                              member.thread->name)});
+         .price =
+             fmt::format("what {} keeps whole for {} has to be kept whole another way", mutex, member.thread->name)});
   }
 
   /// A call on so much, in pieces that page tables are made of.
@@ -272,7 +272,11 @@ class Chooser {
   void add_smaller_calls(const Member& holder) {
     const auto size = std::visit(
         [](const auto& spec) -> std::optional<models::Bytes> {
-          if constexpr (requires { spec.visits; spec.size; }) return spec.size;
+          if constexpr (requires {
+                          spec.visits;
+                          spec.size;
+                        })
+            return spec.size;
           return std::nullopt;
         },
         holder.thread->run);
@@ -280,8 +284,8 @@ class Chooser {
     if (!piece || text_at(holder, "size") == std::nullopt) return;
     add({.label = fmt::format("{} calls on {} at a time", holder.thread->name, human(*piece)),
          .sets = {holder.set("size", spell(*piece))},
-         .price = fmt::format("{} makes {} calls for the same work", holder.thread->name,
-                              size->count() / piece->count()),
+         .price =
+             fmt::format("{} makes {} calls for the same work", holder.thread->name, size->count() / piece->count()),
          .asks_otherwise = holder.thread->name});
   }
 
@@ -329,10 +333,9 @@ class Chooser {
                 });
     }
     if (call_of(phase) == Phase::munmap) {
-      add_steps("keeps its memory for its next use, in a pool", name + "'s memory is not given back",
-                [](const std::string& step) {
-                  return step.starts_with("munmap") ? std::nullopt : std::optional(step);
-                });
+      add_steps(
+          "keeps its memory for its next use, in a pool", name + "'s memory is not given back",
+          [](const std::string& step) { return step.starts_with("munmap") ? std::nullopt : std::optional(step); });
     }
   }
 

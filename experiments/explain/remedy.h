@@ -23,9 +23,9 @@ struct Remedy {
   std::vector<std::string> sets{};  ///< as --set takes them
   std::optional<std::string>
       policy{};  ///< in place of the scenario's own: a shipped one, or keys, as --policy takes it
-  std::optional<std::string> without{};  ///< the class that is not there
-  std::optional<KernelSpan> kernels{};   ///< that `policy` is the rules of
-  std::string price{};                   ///< what it costs whom that no run shows; without a full stop
+  std::optional<std::string> without{};         ///< the class that is not there
+  std::optional<KernelSpan> kernels{};          ///< that `policy` is the rules of
+  std::string price{};                          ///< what it costs whom that no run shows; without a full stop
   std::optional<std::string> asks_otherwise{};  ///< the class whose calls are about something else: their costs do not
                                                 ///< compare
 

@@ -194,10 +194,9 @@ std::string in_words(const WaitChain& chain, const std::string& victim, const mo
   const LockBlame& root = chain.root;
   std::string waited_for = class_name(root.holder, classes);
   const std::string doing = meanwhile(root, classes);
-  std::string text =
-      fmt::format("{}{}{} holds {}",
-                  holder_in_words(scenario, waited_for, phases.empty() ? std::vector{root.phase} : phases), doing,
-                  doing.empty() ? "" : ",", held_in_words(root, scenario, waited_for));
+  std::string text = fmt::format(
+      "{}{}{} holds {}", holder_in_words(scenario, waited_for, phases.empty() ? std::vector{root.phase} : phases),
+      doing, doing.empty() ? "" : ",", held_in_words(root, scenario, waited_for));
   for (auto waiting = chain.through.rbegin(); waiting != chain.through.rend(); ++waiting) {
     const std::string name = class_name(*waiting, classes);
     text += fmt::format("; {} waits for {}", name, std::exchange(waited_for, name));

@@ -47,8 +47,8 @@ std::string footnotes(const Json& victims) {
   std::string text;
   for (const Loss loss : {Loss::longest, Loss::lost}) {
     const char* const name = loss == Loss::longest ? "longest" : "lost";
-    const bool used = std::any_of(victims.begin(), victims.end(),
-                                  [&](const Json& victim) { return victim.at("statistic") == name; });
+    const bool used =
+        std::any_of(victims.begin(), victims.end(), [&](const Json& victim) { return victim.at("statistic") == name; });
     if (used) text += fmt::format("<p><small>{}: {}.</small></p>\n", name, meaning_of(loss));
   }
   return text;
@@ -67,10 +67,10 @@ std::string rows_of(const Json& explanation) {
     if (!worse.empty()) changes += "<br>at the cost of " + html_text(fmt::format("{}", fmt::join(worse, ", ")));
     const auto prices = trial.at("prices").get<std::vector<std::string>>();
     if (!prices.empty()) changes += "<br>price: " + html_text(fmt::format("{}", fmt::join(prices, "; ")));
-    rows += fmt::format(
-        "<tr><td data-v={0}>{0}<td class=w>{1}<td class=w>{2}<td class=w>{3}<td class=w><code>{4}</code>\n", ++place,
-        html_text(trial.at("remedy").get<std::string>()), helps_whom(trial), changes,
-        html_text(trial.at("command").get<std::string>()));
+    rows +=
+        fmt::format("<tr><td data-v={0}>{0}<td class=w>{1}<td class=w>{2}<td class=w>{3}<td class=w><code>{4}</code>\n",
+                    ++place, html_text(trial.at("remedy").get<std::string>()), helps_whom(trial), changes,
+                    html_text(trial.at("command").get<std::string>()));
   }
   return rows;
 }
@@ -158,7 +158,8 @@ std::string explanation_section(const Json& explanation) {
                     "<h3>What would help</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
                     "aria-label=\"Table of remedies, scrolls sideways\">\n<table id=\"remedies\">\n"
                     "<caption>Each change alone: first those that help every victim, by the one that they help least; "
-                    "differences with their 95 % interval over {} seeds.</caption>\n<thead><tr>{}{}{}{}{}</tr></thead>\n<tbody>\n{}</tbody>\n"
+                    "differences with their 95 % interval over {} "
+                    "seeds.</caption>\n<thead><tr>{}{}{}{}{}</tr></thead>\n<tbody>\n{}</tbody>\n"
                     "</table>\n</div>\n</section>\n",
                     explanation.at("replications").get<std::size_t>(), column_head("place", "place (number)"),
                     column_head("remedy", "remedy", " class=\"w\""), column_head("helps", "helps", " class=\"w\""),

@@ -171,7 +171,8 @@ Json to_json(const models::RwsemStatistics::Asker& asker, const models::RwsemSta
 
 Json to_json(const models::LockResult& lock, sim::Nanoseconds sim_time, const std::vector<std::string>& classes) {
   const models::RwsemStatistics& statistics = lock.statistics;
-  Json json{{"process", lock.process}, {"read", to_json(statistics.all(models::LockMode::read))},
+  Json json{{"process", lock.process},
+            {"read", to_json(statistics.all(models::LockMode::read))},
             {"write", to_json(statistics.all(models::LockMode::write))}};
   Json& asked = json["asked"] = Json::array();
   for (const auto& [asker, waits] : statistics.asked) asked.push_back(to_json(asker, waits, classes));

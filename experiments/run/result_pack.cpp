@@ -67,9 +67,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Holds, holder, call, mode)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Asker, asker, phase, mode)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Waits, acquisitions, wait, waiting, longest_waiting, lock_wait)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::OffCpu, preempted, granted)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics, asked, hold, read_off_cpu, write_off_cpu, handoffs,
-                                   writer_bypasses, convoys, convoy_waits, convoy_lengths, largest_convoy, queue,
-                                   longest_queue, total_wait, steals, spins, handoffs_set, spin_time)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics, asked, hold, read_off_cpu, write_off_cpu, handoffs, writer_bypasses,
+                                   convoys, convoy_waits, convoy_lengths, largest_convoy, queue, longest_queue,
+                                   total_wait, steals, spins, handoffs_set, spin_time)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockResult, process, mutex, statistics, vma_changed, eagain, vma_change_missed)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CallRecord, duration, errors, pages)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Watermarks, min, low, high)

@@ -238,7 +238,7 @@ class Rwsem {
   CacheLine line_;
   Rules rules_;
   sim::Stream races_;
-  std::vector<Holder> holders_;  // the longest hold first
+  std::vector<Holder> holders_;      // the longest hold first
   std::deque<Waiter*> waiting_;      // whose time goes to the semaphore at present, the longest wait first
   std::vector<Waiter*> contending_;  // who could not take it at once, and has not got it
   std::deque<Stretch> stretches_;

@@ -42,9 +42,9 @@ struct RwsemStatistics {
   /// What asking comes to. From when it was asked for until it was had, a wait is longer than the time that goes to
   /// Cause::lock_wait by what it takes to wake up, and to get a CPU.
   struct Waits {
-    std::uint64_t acquisitions = 0;  ///< those who wait still included
-    sim::Histogram wait;  ///< of those who had to wait, until granted or until their try succeeded
-    std::uint64_t waiting = 0;       ///< those who waited still when the run ended
+    std::uint64_t acquisitions = 0;      ///< those who wait still included
+    sim::Histogram wait;                 ///< of those who had to wait, until granted or until their try succeeded
+    std::uint64_t waiting = 0;           ///< those who waited still when the run ended
     sim::Nanoseconds longest_waiting{};  ///< for so long by then, the longest of them
     sim::Nanoseconds lock_wait{};        ///< of the askers' time: Cause::lock_wait
 

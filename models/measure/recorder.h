@@ -57,8 +57,8 @@ struct ClassRecord {
   std::array<Samples, kPhaseCount> during;
   WorstRequests worst;
   std::optional<WorstRequest> longest_warm_up;  ///< of those that were due in the warm-up
-  bool counts_warm_up = false;             ///< its threads come once: all that they do counts, from the start on
-  std::uint64_t warm_up = 0;               ///< requests that were due in the warm-up: not among the samples
+  bool counts_warm_up = false;                  ///< its threads come once: all that they do counts, from the start on
+  std::uint64_t warm_up = 0;                    ///< requests that were due in the warm-up: not among the samples
   std::deque<std::optional<sim::Time>> in_service;  ///< of each of its tasks: when what it serves was due
   std::uint64_t left = 0;                  ///< in the cool-down: requests due by the end that have not been served yet
   std::deque<OpenArrivals> open_arrivals;  ///< of each open-loop task

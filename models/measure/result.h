@@ -48,14 +48,14 @@ struct ClassResult {
   std::string name;
   bool locker = false;  ///< its calls are those of a script
   bool open_loop = false;
-  std::uint64_t warm_up = 0;     ///< requests due in the warm-up: not among the samples
-  std::uint64_t unfinished = 0;  ///< due but not served when the run ended
-  std::uint64_t cut_off = 0;     ///< those of them that the cool-down did not serve either: not among the samples
+  std::uint64_t warm_up = 0;           ///< requests due in the warm-up: not among the samples
+  std::uint64_t unfinished = 0;        ///< due but not served when the run ended
+  std::uint64_t cut_off = 0;           ///< those of them that the cool-down did not serve either: not among the samples
   sim::Nanoseconds longest_cut_off{};  ///< how long the first of these had been due by the end of the cool-down
-  TimeByCause time{};      ///< of all its tasks, up to the end of the run: what it went into
-  sim::Nanoseconds spin{};  ///< CPU time that went into spinning for a lock: a part of Cause::lock_wait
+  TimeByCause time{};                  ///< of all its tasks, up to the end of the run: what it went into
+  sim::Nanoseconds spin{};             ///< CPU time that went into spinning for a lock: a part of Cause::lock_wait
   std::map<LockBlame, sim::Nanoseconds> lock_waits;  ///< what Cause::lock_wait consists of, whoever asked
-  std::uint64_t involuntary_switches = 0;  ///< times that they lost a CPU while they could have gone on
+  std::uint64_t involuntary_switches = 0;            ///< times that they lost a CPU while they could have gone on
   std::map<Phase, Samples> during;
   std::vector<WorstRequest> worst;              ///< the longest, the longest first
   std::optional<WorstRequest> longest_warm_up;  ///< of those left out as warm-up

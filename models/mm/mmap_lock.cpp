@@ -20,8 +20,7 @@ template <class Wait>
 void for_each_piece(const Task& reader, sim::Time since, sim::Time now, Wait wait) {
   const auto charge = [&](sim::Time from, sim::Time to, Cause doing) {
     const ClassId taken_by = doing == Cause::run_queue ? reader.cpu_taken_by() : -1;
-    wait(LockWait{
-        from, to, {reader.class_id(), reader.phase(), LockMode::read, -1, doing, taken_by, LockKind::vma}});
+    wait(LockWait{from, to, {reader.class_id(), reader.phase(), LockMode::read, -1, doing, taken_by, LockKind::vma}});
   };
   // Who makes no requests remembers only the present.
   if (!reader.ledger().knows(since)) return charge(since, now, Cause::cpu);

@@ -16,8 +16,8 @@
 
 namespace models {
 
-/// Calls `call` with the task's mutex held, if it has one. No guard with a destructor: a run that ends unwinds those who
-/// are under way, and nothing may happen to the model any more.
+/// Calls `call` with the task's mutex held, if it has one. No guard with a destructor: a run that ends unwinds those
+/// who are under way, and nothing may happen to the model any more.
 template <class Call>
 void with_mutex(Task& current, Call call) {
   Rwsem* const mutex = current.mutex();

@@ -162,8 +162,7 @@ void run(Task& current, const Workplace& at, const MsyncSpec& spec) {
   Pieces pieces = pieces_of(current, at, spec.region, spec.size, spec.visits);
   make_requests(current, at.mm, spec.arrival, at.record, [&] {
     const Pieces::Piece piece = pieces.next(current.stream(Purpose::demand));
-    (void)sys_msync(current, at.mm, piece.start, piece.pages);
-    current.enter(Phase::user);
+    make_call(current, at, "msync", piece.pages, [&] { return sys_msync(current, at.mm, piece.start, piece.pages); });
     return pieces.more();
   });
 }

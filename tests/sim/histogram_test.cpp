@@ -306,10 +306,11 @@ TEST(Histogram, SparseFormsThatNoHistogramHasAreRefused) {
 
 TEST(Histogram, CountsByPowersOfTwo) {
   Histogram histogram;
-  for (const std::int64_t value : {0, 1, 2, 3, 4, 1023, 1024, 2047, 2048, 5'000'000}) histogram.record(Nanoseconds{value});
+  for (const std::int64_t value : {0, 1, 2, 3, 4, 1023, 1024, 2047, 2048, 5'000'000})
+    histogram.record(Nanoseconds{value});
   const std::map<Nanoseconds, std::uint64_t> expected{
-      {Nanoseconds{0}, 1},    {Nanoseconds{1}, 1},    {Nanoseconds{2}, 2},         {Nanoseconds{4}, 1},
-      {Nanoseconds{512}, 1},  {Nanoseconds{1024}, 2}, {Nanoseconds{2048}, 1},      {Nanoseconds{4'194'304}, 1},
+      {Nanoseconds{0}, 1},   {Nanoseconds{1}, 1},    {Nanoseconds{2}, 2},    {Nanoseconds{4}, 1},
+      {Nanoseconds{512}, 1}, {Nanoseconds{1024}, 2}, {Nanoseconds{2048}, 1}, {Nanoseconds{4'194'304}, 1},
   };
   EXPECT_EQ(histogram.by_power_of_two(), expected);
   EXPECT_EQ(histogram.total(), Nanoseconds{5'006'152});

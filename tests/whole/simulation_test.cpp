@@ -645,11 +645,10 @@ TEST(Simulations, WalksUnderReadModeSeeTheFaultsOfOthersAlikeStepwiseAndByDefaul
   }
 }
 
-Nanoseconds sum_of(const TimeByCause& time) {
-  return std::accumulate(time.begin(), time.end(), Nanoseconds{0});
-}
+Nanoseconds sum_of(const TimeByCause& time) { return std::accumulate(time.begin(), time.end(), Nanoseconds{0}); }
 
-// All its time is charged to something, all its waits for locks to somebody, and the locks themselves have counted them.
+// All its time is charged to something, all its waits for locks to somebody, and the locks themselves have counted
+// them.
 TEST(Simulations, TheTimeOfEverybodyAddsUp) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     check_in_child([&] {

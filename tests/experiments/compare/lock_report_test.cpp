@@ -49,7 +49,8 @@ TEST(LockReport, ShowsThoseWhoWaitedStill) {
 }
 
 TEST(LockReport, FitsItsWidth) {
-  std::istringstream lines(lock_report(mapper_that_waited({1ns, 3ns, 10ns, 100ns, 1us, 10us, 100us, 1ms, 10ms, 7s}), 80));
+  std::istringstream lines(
+      lock_report(mapper_that_waited({1ns, 3ns, 10ns, 100ns, 1us, 10us, 100us, 1ms, 10ms, 7s}), 80));
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
 }
 
@@ -67,7 +68,8 @@ models::Policy kernel(int version, int patch_level) {
 
 TEST(Watchdog, ReportsWhoCannotBeKilled) {
   const models::Result stuck = mapper_that_waited({250s});
-  EXPECT_THAT(watchdog_report(kernel(4, 6), stuck), HasSubstr("mapper blocked for more than 120 seconds: 250 s in munmap"));
+  EXPECT_THAT(watchdog_report(kernel(4, 6), stuck),
+              HasSubstr("mapper blocked for more than 120 seconds: 250 s in munmap"));
   EXPECT_THAT(watchdog_report(kernel(4, 7), stuck), IsEmpty()) << "munmap waits killably since 4.7";
   EXPECT_THAT(watchdog_report(models::Policy{}, stuck), Not(IsEmpty())) << "of no version";
 }

@@ -135,7 +135,8 @@ processes:
 )");
   }
 
-  [[nodiscard]] std::vector<Remedy> against(models::ClassId holder, Phase phase, LockMode mode = LockMode::write) const {
+  [[nodiscard]] std::vector<Remedy> against(models::ClassId holder, Phase phase,
+                                            LockMode mode = LockMode::write) const {
     const models::Scenario base = scenario();
     std::vector<Diagnostic> diagnostics;
     const YamlNode root = load_yaml(file_, diagnostics);

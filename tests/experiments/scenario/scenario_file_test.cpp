@@ -1012,7 +1012,8 @@ TEST_F(ScenarioFile, ReadsWhetherThereIsAWarmUp) {
 }
 
 TEST_F(ScenarioFile, ReadsMutexes) {
-  const auto threads = read(with("run: faulter, count: 2", "count: 2, run: faulter, mutex: heap_lock")).processes[0].threads;
+  const auto threads =
+      read(with("run: faulter, count: 2", "count: 2, run: faulter, mutex: heap_lock")).processes[0].threads;
   EXPECT_EQ(threads[0].mutex, "");
   EXPECT_EQ(threads[1].mutex, "heap_lock");
   EXPECT_THAT(mistakes(with("run: faulter, count: 2, closed: {think: 50us}", "run: busy, mutex: heap_lock")),

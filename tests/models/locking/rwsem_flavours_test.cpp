@@ -395,8 +395,10 @@ std::string random_history(RwsemFlavour flavour, std::uint64_t seed, bool stepwi
   for (int number = 0; number < kTasks; ++number) world.add(RandomSections(world, seed, number, unit, log));
   world.run();
   const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-  EXPECT_EQ(statistics.all(LockMode::read).acquisitions + statistics.all(LockMode::write).acquisitions, std::uint64_t{kTasks * 40});
-  EXPECT_EQ(statistics.all(LockMode::read).contended() + statistics.all(LockMode::write).contended(), statistics.handoffs + statistics.spins);
+  EXPECT_EQ(statistics.all(LockMode::read).acquisitions + statistics.all(LockMode::write).acquisitions,
+            std::uint64_t{kTasks * 40});
+  EXPECT_EQ(statistics.all(LockMode::read).contended() + statistics.all(LockMode::write).contended(),
+            statistics.handoffs + statistics.spins);
   EXPECT_EQ(statistics.all(LockMode::read).wait.count(), statistics.all(LockMode::read).contended());
   EXPECT_EQ(statistics.all(LockMode::write).wait.count(), statistics.all(LockMode::write).contended());
   EXPECT_FALSE(world.mm.mmap_sem.is_contended());

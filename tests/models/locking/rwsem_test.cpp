@@ -343,8 +343,10 @@ void check_random_waits(std::uint64_t seed) {
   Nanoseconds waited{};
   for (const Task& task : world.tasks) waited += world.spent(task, Cause::lock_wait);
   EXPECT_EQ(statistics.total_wait, waited);
-  EXPECT_EQ(statistics.all(LockMode::read).acquisitions + statistics.all(LockMode::write).acquisitions, std::uint64_t{kTasks * 40});
-  EXPECT_EQ(statistics.all(LockMode::read).contended() + statistics.all(LockMode::write).contended(), statistics.handoffs);
+  EXPECT_EQ(statistics.all(LockMode::read).acquisitions + statistics.all(LockMode::write).acquisitions,
+            std::uint64_t{kTasks * 40});
+  EXPECT_EQ(statistics.all(LockMode::read).contended() + statistics.all(LockMode::write).contended(),
+            statistics.handoffs);
   EXPECT_EQ(statistics.all(LockMode::read).wait.count(), statistics.all(LockMode::read).contended());
   EXPECT_EQ(statistics.all(LockMode::write).wait.count(), statistics.all(LockMode::write).contended());
   EXPECT_GT(statistics.handoffs, 0U);

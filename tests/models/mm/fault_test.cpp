@@ -336,7 +336,8 @@ TEST(Fault, OfASwappedPageTakesMmapSemWhereTheLocksOfVmasDoNotCoverIt) {
       account_compressed(world.kernel);
       world.add([&](Task& task) { do_page_fault(task, world.mm, kPage, Backing::region); });
       world.run();
-      EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, covers == VmaLockCovers::swap ? 0U : 1U);
+      EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions,
+                covers == VmaLockCovers::swap ? 0U : 1U);
     });
   }
 }

@@ -84,8 +84,8 @@ TEST_P(Msync, WaitsForTheDeviceWithoutTheLock) {
     });
     world.run();
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
-    EXPECT_EQ(statistics.read.acquisitions, branch.holds);
-    EXPECT_EQ(statistics.write.acquisitions, 0U);
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, branch.holds);
+    EXPECT_EQ(statistics.all(LockMode::write).acquisitions, 0U);
     if (branch.holds > 0) {
       EXPECT_LE(statistics.hold.at({0, Phase::msync, LockMode::read}).max(), 2 * kFindVma);
     }

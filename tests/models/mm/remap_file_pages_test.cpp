@@ -103,8 +103,10 @@ TEST_P(RemapFilePages, LeavesTheMapThePagesAndTheAccountsAsTheKernelDoes) {
     check_pages(world, PageCount(branch.mlocked), PageCount(0));
     const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
     const bool populates = branch.mlocked > 0;
-    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, branch.reads + (populates && mode == HoldMode::drop_and_read ? 1 : 0));
-    EXPECT_EQ(statistics.all(LockMode::write).acquisitions, branch.writes + (populates && mode == HoldMode::downgrade ? 1 : 0));
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions,
+              branch.reads + (populates && mode == HoldMode::drop_and_read ? 1 : 0));
+    EXPECT_EQ(statistics.all(LockMode::write).acquisitions,
+              branch.writes + (populates && mode == HoldMode::downgrade ? 1 : 0));
   });
 }
 

@@ -411,7 +411,8 @@ TEST(ProcMapsUnderRcu, TakesMmapSemForAMomentOnceForEachWriterThatItMeets) {
     }
     world.run();
     EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, 2U);
-    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).contended(), 2U) << "each time while the writer is still at it";
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).contended(), 2U)
+        << "each time while the writer is still at it";
   });
 }
 
