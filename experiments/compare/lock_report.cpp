@@ -9,6 +9,7 @@
 
 #include "experiments/base/quantity.h"
 #include "experiments/base/terminal.h"
+#include "experiments/compare/histogram_text.h"
 #include "experiments/run/result_json.h"
 
 namespace experiments {
@@ -21,24 +22,20 @@ using Names = std::vector<std::string>;
 
 constexpr std::size_t kIndent = 4;
 
-std::string mean_text(const sim::Histogram& histogram) {
-  return histogram.empty() ? "-" : human(std::chrono::duration<double, std::nano>(histogram.mean()));
-}
-
-std::string max_text(const sim::Histogram& histogram) { return histogram.empty() ? "-" : human(histogram.max()); }
-
-/// `faulter read fault`, as a wait for it is blamed on it.
-std::string who(models::ClassId id, models::LockMode mode, Phase phase, const Names& classes) {
+/// `faulter read fault`, as a wait for it is blamed on it; a mutex has no modes, and is asked for in user mode.
+std::string who(const models::LockResult& lock, models::ClassId id, models::LockMode mode, Phase phase,
+                const Names& classes) {
+  if (!lock.mutex.empty()) return class_name(id, classes);
   return fmt::format("{} {} {}", class_name(id, classes), to_string(mode), to_string(phase));
 }
 
-std::size_t who_width(const RwsemStatistics& statistics, const Names& classes) {
+std::size_t who_width(const models::LockResult& lock, const Names& classes) {
   std::size_t width = 24;
-  for (const auto& [asker, waits] : statistics.asked) {
-    width = std::max(width, who(asker.asker, asker.mode, asker.phase, classes).size());
+  for (const auto& [asker, waits] : lock.statistics.asked) {
+    width = std::max(width, who(lock, asker.asker, asker.mode, asker.phase, classes).size());
   }
-  for (const auto& [holds, lengths] : statistics.hold) {
-    width = std::max(width, who(holds.holder, holds.mode, holds.call, classes).size());
+  for (const auto& [holds, lengths] : lock.statistics.hold) {
+    width = std::max(width, who(lock, holds.holder, holds.mode, holds.call, classes).size());
   }
   return width;
 }
@@ -57,12 +54,12 @@ std::string row(std::size_t width, const std::string& name, std::uint64_t count,
                      mean, longest);
 }
 
-std::string waits_table(const RwsemStatistics& statistics, std::size_t name_width, std::size_t width,
+std::string waits_table(const models::LockResult& lock, std::size_t name_width, std::size_t width,
                         const Names& classes) {
   std::string text = fmt::format("{:{}}{:<{}} {:>9} {:>8} {:>8} {:>8} {:>8}\n", "", kIndent, "asked for by", name_width,
                                  "n", "waited", "together", "mean", "longest");
-  for (const auto& [asker, waits] : statistics.asked) {
-    const std::string name = who(asker.asker, asker.mode, asker.phase, classes);
+  for (const auto& [asker, waits] : lock.statistics.asked) {
+    const std::string name = who(lock, asker.asker, asker.mode, asker.phase, classes);
     const bool waited = waits.contended() > 0;
     text += row(name_width, name, waits.acquisitions, waited ? std::to_string(waits.contended()) : "-",
                 waits.wait.empty() ? "-" : human(waits.wait.total()), mean_text(waits.wait),
@@ -78,14 +75,14 @@ std::string waits_table(const RwsemStatistics& statistics, std::size_t name_widt
   return text;
 }
 
-std::string holds_table(const RwsemStatistics& statistics, std::size_t name_width, const Names& classes) {
+std::string holds_table(const models::LockResult& lock, std::size_t name_width, const Names& classes) {
   std::string text;
-  for (const auto& [holds, lengths] : statistics.hold) {
+  for (const auto& [holds, lengths] : lock.statistics.hold) {
     if (text.empty()) {
       text = fmt::format("{:{}}{:<{}} {:>9} {:>8} {:>8} {:>8} {:>8}\n", "", kIndent, "held by", name_width, "n", "",
                          "together", "mean", "longest");
     }
-    text += row(name_width, who(holds.holder, holds.mode, holds.call, classes), lengths.count(), "",
+    text += row(name_width, who(lock, holds.holder, holds.mode, holds.call, classes), lengths.count(), "",
                 human(lengths.total()), mean_text(lengths), max_text(lengths));
   }
   return text;
@@ -111,10 +108,10 @@ std::string queue_of(const RwsemStatistics& statistics) {
 
 std::string report(const models::LockResult& lock, std::size_t width, const Names& classes) {
   const RwsemStatistics& statistics = lock.statistics;
-  const std::size_t name_width = who_width(statistics, classes);
+  const std::size_t name_width = who_width(lock, classes);
   const std::string title = lock.mutex.empty() ? "mmap_sem" : fmt::format("The mutex {}", lock.mutex);
   std::string text = bold(fmt::format("{} of {}", title, lock.process)) + "\n" +
-                     waits_table(statistics, name_width, width, classes) + holds_table(statistics, name_width, classes);
+                     waits_table(lock, name_width, width, classes) + holds_table(lock, name_width, classes);
   std::vector<std::string> notes{off_cpu("read", statistics.read_off_cpu), off_cpu("write", statistics.write_off_cpu),
                                  queue_of(statistics)};
   if (lock.vma_changed > 0) {

@@ -8,6 +8,7 @@
 #include "experiments/base/quantity.h"
 #include "experiments/base/terminal.h"
 #include "experiments/compare/comparison.h"
+#include "experiments/compare/histogram_text.h"
 #include "experiments/compare/lock_report.h"
 #include "experiments/compare/stalls.h"
 #include "experiments/compare/text_figure.h"
@@ -17,12 +18,6 @@
 namespace experiments {
 
 namespace {
-
-std::string mean_text(const sim::Histogram& histogram) {
-  return histogram.empty() ? "-" : human(std::chrono::duration<double, std::nano>(histogram.mean()));
-}
-
-std::string max_text(const sim::Histogram& histogram) { return histogram.empty() ? "-" : human(histogram.max()); }
 
 // As strace -c has it, by class.
 std::string calls(const models::Result& result) {

@@ -3,7 +3,7 @@
 // What was due in the warm-up is left out of the samples, as the first crowd is nobody's workload; and what was due
 // before the end of the run but had no answer by the end of the cool-down has no latency
 // (models/measure/measurement.h). Either can be the outage that somebody came with: it is told above the table, with
-// what it waited for.
+// what it waited for. So is a locker that waited for a lock still when the run ended.
 #pragma once
 
 #include <string>

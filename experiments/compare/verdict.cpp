@@ -219,6 +219,17 @@ std::string section(const Comparison& comparison, const Path& path, const Pair& 
   return text + convoy(comparison, path, pair) + price(comparison, path, pair);
 }
 
+// One that is no sample: left out as warm-up, or never served.
+const models::ClassResult* longest_hidden(const std::vector<models::Result>& results, sim::Nanoseconds than) {
+  const models::ClassResult* longest = nullptr;
+  for (const models::Result& result : results) {
+    for (const models::ClassResult& each : result.classes) {
+      if (each.longest() > (longest == nullptr ? than : longest->longest())) longest = &each;
+    }
+  }
+  return longest;
+}
+
 // The longest request of all under each policy.
 std::string remaining(const Comparison& comparison) {
   std::string text = "What remains: the longest request of all\n";
@@ -231,9 +242,13 @@ std::string remaining(const Comparison& comparison) {
       longest = latency.max();
       worst = &row;
     }
-    if (worst == nullptr) continue;
-    text += fmt::format("    {:<18} {:>8}  {}, due during {}\n", comparison.policy(policy).name, human(longest),
-                        worst->class_name, to_string(worst->call));
+    if (const auto* const hidden = longest_hidden(comparison.results(policy), longest)) {
+      text += fmt::format("    {:<18} {:>8}  {}, no sample of the table\n", comparison.policy(policy).name,
+                          human(hidden->longest()), hidden->name);
+    } else if (worst != nullptr) {
+      text += fmt::format("    {:<18} {:>8}  {}, due during {}\n", comparison.policy(policy).name, human(longest),
+                          worst->class_name, to_string(worst->call));
+    }
   }
   return text;
 }

@@ -46,11 +46,16 @@ const Statistic& best_statistic(const std::vector<sim::Histogram>& before, const
   return found == statistics.rend() ? statistics.back() : *found;
 }
 
+/// Where something comes of nothing, or nothing is left of it.
+double ratio_of_means(const std::vector<double>& before, const std::vector<double>& after) {
+  if (mean_of(before) > 0) return mean_of(after) / mean_of(before);
+  return mean_of(after) > 0 ? std::numeric_limits<double>::infinity() : 1;
+}
+
 double ratio_of(const std::vector<double>& before, const std::vector<double>& after) {
   double logarithms = 0;
   for (std::size_t each = 0; each < before.size(); ++each) {
-    if (before[each] <= 0 || after[each] <= 0)
-      return mean_of(after) <= mean_of(before) ? 1 : std::numeric_limits<double>::infinity();
+    if (before[each] <= 0 || after[each] <= 0) return ratio_of_means(before, after);
     logarithms += std::log(after[each] / before[each]);
   }
   return std::exp(logarithms / static_cast<double>(before.size()));
@@ -87,13 +92,20 @@ double lost_share(const Result& result, const std::string& name) {
   return all == Nanoseconds{0} ? 0 : static_cast<double>(lost.count()) / static_cast<double>(all.count());
 }
 
-/// By `longest` or `lost`, in nanoseconds; of each replication that knows the class.
+/// In nanoseconds. `longest`: of all replications, as one sample is enough to have seen it; `lost`: of each.
 std::vector<double> losses_of(Loss loss, const Results& results, const std::string& name) {
   std::vector<double> values;
+  if (loss == Loss::longest) {
+    const auto shorter = [&](const Result& a, const Result& b) { return longest_of(a, name) < longest_of(b, name); };
+    const auto longest = std::max_element(results.begin(), results.end(), shorter);
+    if (longest != results.end() && longest->find_class(name) != nullptr) {
+      values.push_back(static_cast<double>(longest_of(*longest, name).count()));
+    }
+    return values;
+  }
   for (const Result& result : results) {
     if (result.find_class(name) == nullptr) continue;
-    values.push_back(loss == Loss::longest ? static_cast<double>(longest_of(result, name).count())
-                                           : lost_share(result, name) * static_cast<double>(result.sim_time.count()));
+    values.push_back(lost_share(result, name) * static_cast<double>(result.sim_time.count()));
   }
   return values;
 }
@@ -117,18 +129,36 @@ bool is_stall(const Result& alone, const Result& together, const std::string& na
   return longest >= judgement::kStall && longest >= judgement::kStallOfMedians * usual && longest.count() >= far;
 }
 
-/// Whether a wait made the longest call so much longer.
+/// What the calls of that kind take: the longest, and the median; 0 where none has returned.
+struct Usual {
+  Nanoseconds longest{};
+  Nanoseconds median{};
+};
+
+Usual calls_of(const ClassResult& each, models::Phase call) {
+  const auto found = each.calls.find(std::string(to_string(call)));
+  if (found == each.calls.end() || found->second.duration.empty()) return {};
+  return {found->second.duration.max(), found->second.duration.value_at(0.5)};
+}
+
+/// Whether a wait made a call so much longer, or is far from what a call of that kind takes.
 bool is_stalled(const Result& result, const std::string& name) {
-  const Nanoseconds wait = longest_of(result, name);
-  Nanoseconds longest_call{};
-  const ClassResult* const found = result.find_class(name);
-  if (found == nullptr) return false;
-  for (const auto& [call, record] : found->calls) {
-    if (!record.duration.empty()) longest_call = std::max(longest_call, record.duration.max());
-  }
-  const Nanoseconds rest = std::max(longest_call - wait, Nanoseconds{0});
-  return wait >= judgement::kStall &&
-         static_cast<double>((wait + rest).count()) >= judgement::kFarAbove * static_cast<double>(rest.count());
+  const auto found = std::find_if(result.classes.begin(), result.classes.end(),
+                                  [&](const ClassResult& each) { return each.name == name; });
+  if (found == result.classes.end()) return false;
+  const auto id = static_cast<models::ClassId>(found - result.classes.begin());
+  const auto stalls = [&](const auto& entry) {
+    const auto& [asker, waits] = entry;
+    const Nanoseconds wait = waits.longest();
+    if (asker.asker != id || wait < judgement::kStall) return false;
+    const Usual usual = calls_of(*found, call_of(asker.phase));
+    const Nanoseconds rest = std::max(usual.longest - wait, Nanoseconds{0});
+    return static_cast<double>((wait + rest).count()) >= judgement::kFarAbove * static_cast<double>(rest.count()) ||
+           wait >= judgement::kStallOfMedians * usual.median;
+  };
+  return std::any_of(result.locks.begin(), result.locks.end(), [&](const models::LockResult& lock) {
+    return std::any_of(lock.statistics.asked.begin(), lock.statistics.asked.end(), stalls);
+  });
 }
 
 double mean_share(const Results& results, const std::string& name) {
@@ -183,11 +213,16 @@ Nanoseconds longest_of(const Result& result, const std::string& class_name) {
 
 std::optional<ClassChange> suffering(const Results& alone, const Results& together, const std::string& class_name) {
   auto far = far_from_alone(alone, together, class_name);
-  if (far && !far->statistic.quantile) far = change_by(Loss::longest, alone, together, class_name);
-  if (far && far->ratio >= judgement::kFarAbove && far->kind() == Change::longer) return far;
+  const auto longest = change_by(Loss::longest, alone, together, class_name);
+  if (far && !far->statistic.quantile) far = longest;
+  const bool suffers = far && far->ratio >= judgement::kFarAbove && far->kind() == Change::longer;
+  bool stalls = false;
   for (std::size_t each = 0; each < std::min(alone.size(), together.size()); ++each) {
-    if (is_stall(alone[each], together[each], class_name)) return change_by(Loss::longest, alone, together, class_name);
+    stalls = stalls || is_stall(alone[each], together[each], class_name);
   }
+  // Of a tail that is somewhat long and a stall the stall is what somebody came for.
+  if (stalls && longest && (!suffers || longest->ratio >= judgement::kFarAbove * far->ratio)) return longest;
+  if (suffers) return far;
   const double more = mean_share(together, class_name) - mean_share(alone, class_name);
   return more >= judgement::kWorthNaming ? change_by(Loss::lost, alone, together, class_name) : std::nullopt;
 }

@@ -7,8 +7,9 @@
 // Lost: the time that each of its threads waits for locks in a run. A class with thousands of requests, twenty of which
 // are stuck for seconds, shows in the second only; one that waits a little, always, in the third.
 //
-// Figures are those of single replications. Ratios are geometric means over the replications, paired by seed;
-// differences have Student's 95 % interval (statistics.h).
+// The longest is that of all replications together, and has no interval: one sample is enough to have seen a stall. The
+// other figures are those of single replications: ratios are geometric means, paired by seed, and differences have
+// Student's 95 % interval (statistics.h).
 // Validated by tests/experiments/explain/class_change_test.cpp.
 #pragma once
 
@@ -56,16 +57,18 @@ struct ClassChange {
 /// The longest request of a class, or the longest wait for a lock of one that makes none; 0 where there is none.
 [[nodiscard]] sim::Nanoseconds longest_of(const models::Result& result, const std::string& class_name);
 
-/// Whether a class that makes requests suffers, against one thread of it alone on the machine: the first of these. Its
+/// Whether a class that makes requests suffers, against one thread of it alone on the machine, and by what. Its
 /// tail is kFarAbove times as long; what `together` can tell decides which percentile, as fewer requests alone are no
 /// reason to look away, and where they cannot tell it their longest stands for it, which is no shorter. Or a request
-/// took kStall, kStallOfMedians times the median, and kFarAbove times the longest alone. Or a share of its time of
-/// kWorthNaming more goes to waiting for locks.
+/// took kStall, kStallOfMedians times the median, and kFarAbove times the longest alone; this rather than the tail
+/// where it is kFarAbove times as far from alone. Or, where neither is so, a share of its time of kWorthNaming more
+/// goes to waiting for locks.
 [[nodiscard]] std::optional<ClassChange> suffering(const std::vector<models::Result>& alone,
                                                    const std::vector<models::Result>& together,
                                                    const std::string& class_name);
-/// The same of one that makes no requests, and alone would wait for nobody: a wait of kStall made its longest call
-/// kFarAbove times as long as it would have been, or a share of its time of kWorthNaming goes to waiting for locks.
+/// The same of one that makes no requests, and alone would wait for nobody: a wait of kStall made the longest call of
+/// its kind kFarAbove times as long as it would have been, or is kStallOfMedians times what such a call usually takes;
+/// or a share of its time of kWorthNaming goes to waiting for locks.
 [[nodiscard]] std::optional<ClassChange> suffering(const std::vector<models::Result>& together,
                                                    const std::string& class_name);
 

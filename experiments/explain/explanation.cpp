@@ -182,11 +182,11 @@ std::string longest_hold(const Results& results, const models::LockBlame& root) 
       convoy = std::max(convoy, statistics.largest_convoy);
     }
   }
-  if (hold == Nanoseconds{0}) return "";
+  if (hold == Nanoseconds{0} || root.lock == models::LockKind::vma) return "";  // these are not counted one by one
   std::string text = fmt::format("The longest such hold: {}", human(hold));
   const bool waits_to_run = root.doing == Cause::run_queue || root.doing == Cause::throttled;
   if (waits_to_run && off_cpu > Nanoseconds{0})
-    text += fmt::format(", {} of it without a CPU", human(std::min(hold, off_cpu)));
+    text += fmt::format(", up to {} at a time without a CPU", human(std::min(hold, off_cpu)));
   if (convoy > 1) text += fmt::format("; up to {} readers at a time queued behind a writer", convoy);
   return text + ".";
 }
@@ -317,6 +317,14 @@ std::vector<std::string> account_of(const std::vector<Victim>& victims, const mo
 
 // --- what would help --------------------------------------------------------------------------------------------
 
+/// Whether the class has made a request, and waited for it.
+bool asked(const Results& results, const std::string& name) {
+  return std::any_of(results.begin(), results.end(), [&](const Result& result) {
+    const models::ClassResult* const found = result.find_class(name);
+    return found != nullptr && found->longest() > Nanoseconds{0};
+  });
+}
+
 /// In its tail, or by a stall that there was not.
 bool gets_worse(const Results& together, const Results& results, const std::string& name) {
   const auto is_worse = [](const std::optional<ClassChange>& change) {
@@ -383,11 +391,15 @@ Trial trial_of(const Remedy& remedy, const Outcome& outcome, const Results& toge
   for (const Victim& victim : explanation.victims) {
     const std::string& name = victim.loss.class_name;
     if (remedy.without == name) continue;
-    if (const auto change = change_by(victim.loss.by, together, results, name)) {
+    const auto change = change_by(victim.loss.by, together, results, name);
+    if (change && !(asked(together, name) && !asked(results, name))) {
       trial.victims.push_back(*change);
     } else {
       trial.failure = fmt::format("no request of {} was served", name);
     }
+  }
+  if (remedy.asks_otherwise && asked(together, *remedy.asks_otherwise) && !asked(results, *remedy.asks_otherwise)) {
+    trial.failure = fmt::format("{} makes no request in a run of this length", *remedy.asks_otherwise);
   }
   for (const std::string& name : explanation.unharmed) {
     if (remedy.without != name && gets_worse(together, results, name)) trial.worse.push_back(name);

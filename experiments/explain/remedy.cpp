@@ -16,6 +16,7 @@
 #include "experiments/scenario/policy_file.h"
 #include "experiments/scenario/yaml_text.h"
 #include "experiments/study/study_plan.h"
+#include "models/spec/competitors.h"
 
 namespace experiments {
 
@@ -204,7 +205,11 @@ class Chooser {
       const auto scaled_up = often ? std::optional(scaled(*often, judgement::kLessOften)) : std::nullopt;
       if (scaled_up && *scaled_up && **scaled_up != *often) rarely.push_back(member.set(key, **scaled_up));
     }
-    if (!rarely.empty()) add({fmt::format("{} ten times less often", member.thread->name), rarely, {}, {}});
+    if (!rarely.empty() && !models::comes_once(*member.thread)) {
+      add({.label = fmt::format("{} ten times less often", member.thread->name),
+           .sets = rarely,
+           .asks_otherwise = member.thread->name});
+    }
     if (member.thread->count > 1) {
       const int half = member.thread->count / 2;
       add({fmt::format("{} with {} thread{}", member.thread->name, half, half == 1 ? "" : "s"),

@@ -270,9 +270,9 @@ Json to_json(const models::MemoryResult& memory) {
   return json;
 }
 
-// `mmap_sem` of the first process, `mmap_sem.PROCESS` of the others; `mutex.PROCESS.NAME`.
+// `mmap_sem` of the first process, `mmap_sem.PROCESS` of the others; `mutex.PROCESS/NAME`.
 std::string lock_key(const models::LockResult& lock, bool first) {
-  if (!lock.mutex.empty()) return fmt::format("mutex.{}.{}", lock.process, lock.mutex);
+  if (!lock.mutex.empty()) return fmt::format("mutex.{}/{}", lock.process, lock.mutex);
   return first ? "mmap_sem" : "mmap_sem." + lock.process;
 }
 

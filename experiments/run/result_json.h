@@ -20,7 +20,7 @@
 //     contended, longest_ns, waiting_at_end, lock_wait_ns: what of their time went to Cause::lock_wait, wait with
 //     total_ns and by_power_of_two), hold.<holder>, holder_off_cpu (a holder that could run and did not: preempted, or
 //     granted the semaphore in its sleep, by mode), handoffs, convoys ... That of another process is
-//     locks.mmap_sem.<process>, a lock of user space locks.mutex.<process>.<name>
+//     locks.mmap_sem.<process>, a lock of user space locks.mutex.<process>/<name>
 //   syscalls.<call>: calls (that have returned), mean_ns, max_ns (null: none has), pages, failed, eagain; of all
 //     lockers. classes.<class>.syscalls: the same of one class, and of those that make requests
 //   memory: watermarks_pages, pages_at_end, lowest_free_pages, allocated_pages, swap_used_pages; kswapd; direct, with

@@ -52,6 +52,23 @@ struct adl_serializer<sim::TimeSeries> {
 
 }  // namespace nlohmann
 
+namespace nlohmann {
+
+// Spelled out: clang 14 takes a struct that is nested in one that holds a map of it for one without a default
+// constructor (CWG 1397).
+template <>
+struct adl_serializer<models::RwsemStatistics::Waits> {
+  static void to_json(json& to, const models::RwsemStatistics::Waits& from) {
+    to = {from.acquisitions, from.wait, from.waiting, from.longest_waiting, from.lock_wait};
+  }
+  static models::RwsemStatistics::Waits from_json(const json& from) {
+    return {from.at(0).get<std::uint64_t>(), from.at(1).get<sim::Histogram>(), from.at(2).get<std::uint64_t>(),
+            from.at(3).get<sim::Nanoseconds>(), from.at(4).get<sim::Nanoseconds>()};
+  }
+};
+
+}  // namespace nlohmann
+
 namespace sim {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Histogram::Sparse, counts, sum_high, sum_low, min, max)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TimeSeries::Bucket, min, max, last)
@@ -65,7 +82,6 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorstStep, from, to, cause, lock)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorstRequest, task, due, latency, phase, steps, rest)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Holds, holder, call, mode)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Asker, asker, phase, mode)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Waits, acquisitions, wait, waiting, longest_waiting, lock_wait)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::OffCpu, preempted, granted)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics, asked, hold, read_off_cpu, write_off_cpu, handoffs, writer_bypasses,
                                    convoys, convoy_waits, convoy_lengths, largest_convoy, queue, longest_queue,

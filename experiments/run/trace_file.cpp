@@ -70,6 +70,7 @@ struct TaskTrack {
   Cause cause = Cause::sleep;
   std::optional<Change> next{};      // told ahead of its time
   bool waits_for_vma = false;        // and not for mmap_sem, which it holds
+  bool waits_for_mutex = false;      // in user mode
   Track* hold = nullptr;             // where its hold is shown
   Lock::Reader* reads_on = nullptr;  // the same, if it is a reader's
 };
@@ -80,6 +81,11 @@ std::string running_name(const TaskTrack& each) {
   const bool in_a_path = each.phase != Phase::user && each.phase != Phase::idle;
   if (in_a_path) return std::string(to_string(each.phase));
   return each.of_kernel ? each.name : "user";
+}
+
+std::string awaited_by(const TaskTrack& each) {
+  if (each.waits_for_mutex) return "the mutex";
+  return each.waits_for_vma ? "a VMA's readers" : "mmap_sem";
 }
 
 std::string name_of(const TaskTrack& each) {
@@ -93,7 +99,7 @@ std::string name_of(const TaskTrack& each) {
     case Cause::wake_up:
       return "waking";
     case Cause::lock_wait:
-      return each.waits_for_vma ? "waiting for a VMA's readers" : "waiting for mmap_sem";
+      return "waiting for " + awaited_by(each);
     case Cause::direct_reclaim:
       return "reclaiming";
     case Cause::reclaim_throttle:
@@ -162,6 +168,7 @@ class TraceFile::Recording {
   void on_lock(const Task& task, LockOperation operation, const models::Rwsem& rwsem) {
     TaskTrack& each = up_to_date(task);
     if (each.lock == nullptr) return;
+    if (&rwsem == task.mutex()) return on_mutex(each, operation, rwsem, task.now());
     Lock& lock = *each.lock;
     if (lock.rwsem == nullptr) show(lock, rwsem);
     const Time now = task.now();
@@ -195,6 +202,7 @@ class TraceFile::Recording {
       lock.queue->write_until(end);
       lock.holding->write_until(end);
     }
+    for (auto& [mutex, track] : mutexes_) track.end(end, true);
     for (Track& cpu : cpus_) cpu.end(end, true);
     free_pages_.write_until(end);
     events_.finish();
@@ -251,16 +259,27 @@ class TraceFile::Recording {
   void change(TaskTrack& each, TaskTrack::Change to, bool on_cpu) {
     if (to.cause == each.cause) return;
     if (each.cause == Cause::lock_wait && on_cpu) {
-      each.track.rename(each.waits_for_vma ? "spinning on a VMA's readers" : "spinning on mmap_sem");
+      each.track.rename("spinning on " + awaited_by(each));
     }
     each.cause = to.cause;
     each.waits_for_vma = to.cause == Cause::lock_wait && each.hold != nullptr;
+    each.waits_for_mutex = to.cause == Cause::lock_wait && (each.phase == Phase::user || each.phase == Phase::idle);
     restart(each, to.at);
   }
 
   static void restart(TaskTrack& each, Time at) {
     each.track.end(at);
     if (each.cause != Cause::sleep) each.track.begin(at, slice_of(each));
+  }
+
+  // Drawn beside the semaphore that its holders take.
+  void on_mutex(const TaskTrack& each, LockOperation operation, const models::Rwsem& mutex, Time now) {
+    auto known = mutexes_.find(&mutex);
+    if (known == mutexes_.end()) {
+      known = mutexes_.emplace(&mutex, add_track(each.lock->pid, "mutex " + mutex.name())).first;
+    }
+    if (operation != LockOperation::down_write) return known->second.end(now);
+    known->second.begin(now, {.name = each.name, .category = "mutex"});
   }
 
   void show(Lock& lock, const models::Rwsem& rwsem) {
@@ -310,6 +329,7 @@ class TraceFile::Recording {
   std::uint64_t next_flow_ = 1;
   Counter free_pages_;
   std::deque<Lock> locks_;
+  std::map<const models::Rwsem*, Track> mutexes_;  // of user space
   std::deque<Track> cpus_;
   std::deque<TaskTrack> tasks_;
   std::vector<std::vector<TaskTrack*>> by_class_;  // by the number in the class, too

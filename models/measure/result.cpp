@@ -17,7 +17,9 @@ sim::Nanoseconds ClassResult::cpu() const {
 sim::Nanoseconds ClassResult::longest() const {
   sim::Nanoseconds longest = longest_cut_off;
   if (longest_warm_up) longest = std::max(longest, longest_warm_up->latency);
-  for (const auto& [phase, samples] : during) longest = std::max(longest, samples.latency().max());
+  for (const auto& [phase, samples] : during) {
+    if (!samples.latency().empty()) longest = std::max(longest, samples.latency().max());
+  }
   return longest;
 }
 

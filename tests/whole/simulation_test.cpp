@@ -689,27 +689,32 @@ class Onlooker {
   Observer observer() {
     Observer watches;
     watches.cause = [this](const Task& task, Cause cause, sim::Time at) {
-      if (cause == Cause::lock_wait) asked_.try_emplace(&task, at);
+      if (cause == Cause::lock_wait) asked_.try_emplace(&task, Asked{task.class_id(), at});
     };
     watches.lock = [this](const Task& task, LockOperation operation, const Rwsem&) {
       if (operation != LockOperation::down_read && operation != LockOperation::down_write) return;
-      if (const auto asked = asked_.extract(&task)) note(task, task.now() - asked.mapped());
+      if (const auto asked = asked_.extract(&task)) note(task.class_id(), task.now() - asked.mapped().at);
     };
     return watches;
   }
   // By class. `end`: of the run.
   std::map<ClassId, Nanoseconds> longest(sim::Time end) {
-    for (const auto& [task, since] : asked_) note(*task, end - since);
+    for (const auto& [task, asked] : asked_) note(asked.id, end - asked.at);
     return longest_;
   }
 
  private:
-  void note(const Task& task, Nanoseconds wait) {
-    Nanoseconds& longest = longest_[task.class_id()];
+  struct Asked {
+    ClassId id;
+    sim::Time at;
+  };
+
+  void note(ClassId id, Nanoseconds wait) {
+    Nanoseconds& longest = longest_[id];
     longest = std::max(longest, wait);
   }
 
-  std::map<const Task*, sim::Time> asked_;
+  std::map<const Task*, Asked> asked_;  // who is no more when the run has ended
   std::map<ClassId, Nanoseconds> longest_;
 };
 

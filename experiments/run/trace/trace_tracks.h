@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "experiments/run/trace/trace_windows.h"
 #include "experiments/run/trace/trace_writer.h"
@@ -31,7 +32,7 @@ class Track {
   /// Precondition: none is open.
   void begin(sim::Time at, Slice slice);
   /// Precondition: none of it is in the file.
-  void rename(const char* name) { slice_.name = name; }
+  void rename(std::string name) { slice_.name = std::move(name); }
   /// Does nothing if none is open. `unfinished`: it ended because the run did.
   void end(sim::Time at, bool unfinished = false);
 

@@ -36,7 +36,7 @@ models::Result hidden(sim::Nanoseconds latency) {
 
 TEST(HiddenStalls, OfTheWarmUpAreToldWithWhatTheyWaitedFor) {
   const std::string text = hidden_stalls(comparison_of(hidden(7s)));
-  EXPECT_THAT(text, HasSubstr("Before measuring began: due in the first 6.00 s"));
+  EXPECT_THAT(text, HasSubstr("Before measuring began\nDue in the first 6.00 s"));
   EXPECT_THAT(text, HasSubstr("warm_up: none"));
   EXPECT_THAT(text, HasSubstr("mapper 7.00 s: waits for mmap_sem, held for read by populate in madvise"));
   EXPECT_THAT(text, HasSubstr("the longest that counts"));
@@ -56,7 +56,20 @@ TEST(HiddenStalls, AreFarLongerThanAllThatCountsAndAMillisecond) {
 TEST(HiddenStalls, OfRequestsWithoutAnAnswerAreTold) {
   models::Result result = result_of({{"mapper", {{Phase::idle, worked(100, 20us)}}}});
   result.classes.front().longest_cut_off = 12s;
-  EXPECT_THAT(hidden_stalls(comparison_of(result)), HasSubstr("mapper 12.0 s: due before the run ended, and had no"));
+  EXPECT_THAT(hidden_stalls(comparison_of(result)),
+              HasSubstr("mapper 12.0 s: due before the run ended, had no answer"));
+}
+
+TEST(HiddenStalls, OfALockerThatWaitsStillAreToldWithTheLock) {
+  models::Result result = result_of({{"locker", {}}});
+  models::LockResult lock;
+  lock.process = "db";
+  auto& waits = lock.statistics.asked[{0, Phase::munlock, LockMode::write}];
+  waits.waiting = 1;
+  waits.longest_waiting = 6s;
+  result.locks.push_back(lock);
+  EXPECT_THAT(hidden_stalls(comparison_of(result)),
+              HasSubstr("locker 6.00 s: waited still in munlock for mmap_sem of"));
 }
 
 }  // namespace

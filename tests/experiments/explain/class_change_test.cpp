@@ -105,6 +105,37 @@ TEST(Suffering, IsSeenInWhatManyShortWaitsComeTo) {
   EXPECT_TRUE(std::isinf(suffers->ratio));
 }
 
+// A tail six times as long, and one that took a second: it is the second that somebody came for.
+TEST(Suffering, AStallCountsMoreThanATailThatIsSomewhatLong) {
+  const auto together = faults({both(both(worked(3'900, 1us), worked(99, 6us)), waited(1, 1s, {}))});
+  const auto suffers = suffering(faults({worked(4'000, 1us)}), together, "faulter");
+  ASSERT_TRUE(suffers);
+  EXPECT_EQ(suffers->by, Loss::longest);
+  EXPECT_DOUBLE_EQ(suffers->after, 1e9);
+}
+
+// What one seed of three has seen is the longest of all, before and after; the others take nothing away from it.
+TEST(ClassChange, TheLongestIsThatOfAllSeeds) {
+  const auto quiet = worked(4'000, 1us);
+  const auto before = faults({quiet, both(worked(3'999, 1us), waited(1, 400ms, {})), quiet});
+  const auto suffers = suffering(faults({quiet, quiet, quiet}), before, "faulter");
+  ASSERT_TRUE(suffers);
+  EXPECT_DOUBLE_EQ(suffers->after, 4e8);
+  const auto cured = change_by(Loss::longest, before, faults({quiet, quiet, quiet}), "faulter");
+  ASSERT_TRUE(cured);
+  EXPECT_EQ(cured->kind(), Change::shorter);
+  EXPECT_FALSE(cured->difference);
+}
+
+TEST(ClassChange, NothingLeftIsLessThanAnythingLeft) {
+  models::Result waits = result_of({{"locker", {}}});
+  models::LockResult lock;
+  lock.statistics.asked[{0, models::Phase::munlock, models::LockMode::write}].wait.record(28ms);
+  const models::Result none = waits;
+  waits.locks.push_back(lock);
+  EXPECT_DOUBLE_EQ(change_by(Loss::longest, {waits}, {none}, "locker")->ratio, 0);
+}
+
 models::Result of_locker(sim::Nanoseconds call, sim::Nanoseconds wait, sim::Nanoseconds lost) {
   models::Result result = result_of({{"locker", {}}});
   models::ClassResult& locker = result.classes.front();
@@ -127,6 +158,9 @@ TEST(Suffering, ALockerSuffersWhereItsCallIsMostlyWaiting) {
   EXPECT_FALSE(suffering({of_locker(61ms, 40ms, 40ms)}, "locker"));
   EXPECT_EQ(suffering({of_locker(500ms, 40ms, 60ms)}, "locker")->by, Loss::lost);
   EXPECT_FALSE(suffering({of_locker(1ms, 900us, 900us)}, "locker")) << "less than a millisecond";
+  models::Result beside_another = of_locker(65ms, 64ms, 10ms);
+  beside_another.classes.front().calls["mlock"].duration.record(10s);
+  EXPECT_TRUE(suffering({beside_another}, "locker")) << "a longer call of another kind is no excuse";
 }
 
 }  // namespace

@@ -614,6 +614,25 @@ TEST_F(TraceOption, WritesWhatHappensAroundTheLongestRequests) {
   EXPECT_LE(end - begin, longest + longest / 5 + 2ns);
 }
 
+// A thread of its own beside the semaphore of the process.
+TEST_F(TraceOption, ShowsWhoHoldsALockOfUserSpace) {
+  ASSERT_EQ(run_with({"--trace", file_, "--set", "processes[0].threads.mapper.mutex=heap_lock", "--set",
+                      "processes[0].threads.faulter.mutex=heap_lock"})
+                .code,
+            0);
+  const Trace trace(tests::text_of(file_));
+  int held = 0;
+  int waited = 0;
+  for (const Slice& slice : trace.slices) {
+    held += slice.category == "mutex" ? 1 : 0;
+    waited += slice.name == "waiting for the mutex" ? 1 : 0;
+    if (slice.category != "mutex") continue;
+    EXPECT_EQ(trace.threads.at(slice.tid).second, "mutex heap_lock");
+  }
+  EXPECT_GT(held, 100);
+  EXPECT_GT(waited, 0);
+}
+
 TEST_F(TraceOption, RefusesWhatMakesNoSense) {
   expect_refused({"--trace-window", "1ms..2ms"}, "need --trace FILE");
   expect_refused({"--trace-worst", "3"}, "need --trace FILE");
