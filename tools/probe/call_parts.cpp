@@ -190,7 +190,7 @@ void measure_proc_files(const Settings& settings, Readings& readings) {
 
 // A process without an address space of its own: what vfork() makes, but that nobody waits for its end here.
 void measure_processes(const Settings& settings, Readings& readings) {
-  std::vector<char> stack(64 * 1024);
+  std::vector<char> stack(16 * kPage);
   for (int i = 0; i < calls_of(settings) / 10; ++i) {
     pid_t child = 0;
     const double time = cpu_time_of([&] {

@@ -70,16 +70,22 @@ double clock_cost() {
 
 // --- memory -------------------------------------------------------------------------------------------------
 
-Region::Region(std::size_t size, int protection) : mapping_size_(size + kHugePage), size_(size) {
-  void* const mapping = mmap(nullptr, mapping_size_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+Region::Region(std::size_t size, int protection) : size_(size) {
+  // On either side a page that nobody may use, so that it does not merge with what is beside it.
+  const std::size_t all = kPage + kHugePage + size + kPage;
+  void* const mapping = mmap(nullptr, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) fail_with_errno("mmap");
-  mapping_ = static_cast<char*>(mapping);
-  const std::size_t beyond = reinterpret_cast<std::uintptr_t>(mapping_) % kHugePage;
-  start_ = mapping_ + (beyond == 0 ? 0 : kHugePage - beyond);
+  char* const first = static_cast<char*>(mapping);
+  const std::size_t beyond = reinterpret_cast<std::uintptr_t>(first + kPage) % kHugePage;
+  start_ = first + kPage + (beyond == 0 ? 0 : kHugePage - beyond);
+  // Addresses that it does not need would count where mlockall is limited.
+  char* const end = start_ + size + kPage;
+  if (start_ - kPage > first) munmap(first, static_cast<std::size_t>(start_ - kPage - first));
+  if (first + all > end) munmap(end, static_cast<std::size_t>(first + all - end));
   reserve(0, size, protection);
 }
 
-Region::~Region() { munmap(mapping_, mapping_size_); }
+Region::~Region() { munmap(start_ - kPage, size_ + 2 * kPage); }
 
 void Region::reserve(std::size_t offset, std::size_t size, int protection) const {
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;

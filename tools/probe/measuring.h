@@ -16,6 +16,7 @@ namespace probe {
 
 inline constexpr std::size_t kPage = 4096;
 inline constexpr std::size_t kHugePage = std::size_t{2} << 20U;
+inline constexpr std::size_t kLeastToLock = 256 * kPage;  // fewer pages do not stand out from the call
 inline constexpr int kReadWrite = PROT_READ | PROT_WRITE;
 
 /// What the measurements may use.
@@ -32,6 +33,11 @@ struct Settings {
 [[noreturn]] void fail_with_errno(const std::string& what);
 /// Fails with errno where a system call has returned -1.
 void check(long result, const char* what);
+
+/// How many pages they are.
+inline double pages_of(std::size_t bytes, std::size_t page = kPage) {
+  return static_cast<double>(bytes) / static_cast<double>(page);
+}
 
 // --- clocks, in nanoseconds ---------------------------------------------------------------------------------
 
@@ -72,9 +78,7 @@ class Region {
   void reserve(std::size_t offset, std::size_t size, int protection) const;
 
  private:
-  char* mapping_;
-  std::size_t mapping_size_;
-  char* start_;
+  char* start_ = nullptr;
   std::size_t size_;
 };
 

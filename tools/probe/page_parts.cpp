@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -78,20 +79,17 @@ void pagemap(const Region& region, const PageSize& page, Readings& readings) {
   const double time = cpu_time_of([&] { got = pread(file, entries.data(), entries.size() * 8, offset); });
   close(file);
   if (got > 0)
-    readings.add(std::string("pagemap") + page.suffix,
-                 time / (static_cast<double>(got) / 8) * static_cast<double>(page.bytes / kPage));
+    readings.add(std::string("pagemap") + page.suffix, time / (static_cast<double>(got) / 8) * pages_of(page.bytes));
 }
 
-/// access_process_vm, by way of /proc/self/mem.
+/// Copies pages of this process as if they were another one's.
 void remote_reads(const Region& region, Readings& readings) {
-  const int file = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-  if (file < 0) return;
   std::vector<char> buffer(std::min<std::size_t>(region.size(), 1U << 20U));
-  const auto offset = static_cast<off_t>(reinterpret_cast<std::uintptr_t>(region.at()));
+  const iovec to{buffer.data(), buffer.size()};
+  const iovec from{region.at(), buffer.size()};
   ssize_t got = 0;
-  const double time = cpu_time_of([&] { got = pread(file, buffer.data(), buffer.size(), offset); });
-  close(file);
-  if (got > 0) readings.add("mem_read_4k", time * kPage / static_cast<double>(got));
+  const double time = cpu_time_of([&] { got = process_vm_readv(getpid(), &to, 1, &from, 1, 0); });
+  if (got > 0) readings.add("remote_read_4k", time * kPage / static_cast<double>(got));
 }
 
 class PageMeasurements {
@@ -129,7 +127,7 @@ class PageMeasurements {
 
  private:
   void add(const std::string& quantity, double nanoseconds) { readings_.add(quantity + page_.suffix, nanoseconds); }
-  [[nodiscard]] double pages_in(std::size_t bytes) const { return static_cast<double>(bytes / page_.bytes); }
+  [[nodiscard]] double pages_in(std::size_t bytes) const { return pages_of(bytes, page_.bytes); }
 
   template <typename Call>
   void each_chunk(const char* quantity, Call call) {
@@ -141,8 +139,7 @@ class PageMeasurements {
 
   void lock() {
     const std::size_t size = std::min(chunk_, settings_.lockable) / page_.bytes * page_.bytes;
-    constexpr std::size_t kLeastPages = 256;  // fewer do not stand out from the call
-    if (size < std::max(kLeastPages * kPage, page_.bytes)) return;
+    if (size < std::max(kLeastToLock, page_.bytes)) return;
     for (std::size_t done = 0; done + chunk_ <= region_.size(); done += chunk_) {
       char* const at = region_.at(done);
       const double first = cpu_time_of([&] { check(mlock(at, size), "mlock"); });
@@ -199,18 +196,18 @@ void measure_mremap(const Settings& settings, Readings& readings) {
       fail_with_errno("mremap");
     }
   });
-  readings.add("mremap_4k", time / static_cast<double>(size / kPage));
+  readings.add("mremap_4k", time / pages_of(size));
   from.reserve(0, size, PROT_NONE);
 }
 
 // munlock() of pages that are absent: up to Linux 5.17 its walk looks at every address.
 void measure_munlock_of_nothing(const Settings& settings, Readings& readings) {
   const std::size_t size = std::min(chunk_of(settings.memory), settings.lockable) / kPage * kPage;
-  if (size < 256 * kPage) return;
+  if (size < kLeastToLock) return;
   const Region region(size, kReadWrite);
   check(mlock2(region.at(), size, MLOCK_ONFAULT), "mlock2");
   const double time = cpu_time_of([&] { check(munlock(region.at(), size), "munlock"); });
-  readings.add("munlock_absent_4k", time / static_cast<double>(size / kPage));
+  readings.add("munlock_absent_4k", time / pages_of(size));
 }
 
 // Each first touch by itself.
@@ -298,7 +295,7 @@ void measure_together(const Settings& settings, Readings& readings) {
     for (std::thread& thread : all) thread.join();
     if (*std::min_element(times.begin(), times.end()) == 0) fail("memory could not be populated by all CPUs at once");
     if (page.bytes == kHugePage && !is_huge(region.at())) return;
-    const double pages = static_cast<double>(share / page.bytes);
+    const double pages = pages_of(share, page.bytes);
     for (const double time : times) readings.add(std::string("populate_all_cpus") + page.suffix, time / pages);
   }
 }
@@ -314,7 +311,7 @@ std::vector<Part> page_parts() {
   const std::vector<std::string> both{"populate", "mlock", "mlock_again",  "munlock",   "munmap",  "dontneed",
                                       "mprotect", "smaps", "smaps_rollup", "numa_maps", "pagemap", "fork"};
   std::vector<std::string> small = with_suffix(both, kSmall);
-  small.insert(small.end(), {"mincore_4k", "mem_read_4k"});
+  small.insert(small.end(), {"mincore_4k", "remote_read_4k"});
   return {{"pages of 4 KiB", measure_small_pages, small},
           {"pages of 2 MiB", measure_huge_pages, with_suffix(both, kHuge)},
           {"mremap", measure_mremap, {"mremap_4k"}},
@@ -329,7 +326,10 @@ void touch_all_memory(const Settings& settings, Readings& readings) {
   const Region region(settings.memory / kHugePage * kHugePage, kReadWrite);
   advise(region, kSmall);
   const double time = cpu_time_of([&] { populate(region.at(), region.size(), kSmall); });
-  readings.add("populate_first_4k", time / static_cast<double>(region.size() / kPage));
+  readings.add("populate_first_4k", time / pages_of(region.size()));
+  // Huge pages come from other memory than small ones.
+  check(madvise(region.at(), region.size(), MADV_DONTNEED), "madvise");
+  if (madvise(region.at(), region.size(), kHuge.advice) == 0) populate(region.at(), region.size(), kHuge);
 }
 
 }  // namespace probe

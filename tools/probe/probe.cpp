@@ -7,6 +7,7 @@
 //
 // Trust: costs of long calls are CPU time, so that they survive a busy machine; those of short ones, wake-ups and
 // timers are not, and `load`, `noise` and `spin_loop` in the JSON tell how quiet the machine was.
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -31,13 +32,14 @@ namespace probe {
 
 namespace {
 
-constexpr const char* kUsage = R"(usage: mlocksim-probe [--memory SIZE] [--quick] [--seed N] [--progress] > probe.json
+constexpr const char* kUsage = R"(usage: mlocksim-probe [OPTION]... > probe.json
 
 Measures what the kernel's paths cost on this machine, and writes JSON for mlocksim calibrate --from.
 Needs no rights; changes nothing.
 
   --memory SIZE  how much memory is used at most, such as 512MiB or 2GiB (default 1GiB, with --quick 256MiB)
   --quick        fewer repetitions: ten seconds instead of two minutes
+  --strict       refuse at once where no memory may be locked, or where no CPU is idle
   --seed N       of the order of the measurements (default: another one each time)
   --progress     how far it is, on standard error
 )";
@@ -53,6 +55,7 @@ class BadInput : public std::runtime_error {
 struct Options {
   std::size_t memory = 0;  ///< 0: not said
   bool quick = false;
+  bool strict = false;
   bool progress = false;
   std::uint64_t seed = std::random_device{}();
 };
@@ -80,6 +83,8 @@ Options options_of(int argc, char** argv) {
       options.seed = std::strtoull(value().c_str(), nullptr, 10);
     } else if (word == "--quick") {
       options.quick = true;
+    } else if (word == "--strict") {
+      options.strict = true;
     } else if (word == "--progress") {
       options.progress = true;
     } else if (getpid() != 1) {  // to the first process the kernel gives what it does not know itself
@@ -100,6 +105,18 @@ Settings settings_of(const Options& options) {
   }
   const std::size_t limit = lock_limit().value_or(options.memory);
   return {options.memory, std::min(limit, options.memory), options.quick, allowed_cpus()};
+}
+
+void refuse_what_cannot_be_locked(const Settings& settings) {
+  if (settings.lockable >= kLeastToLock) return;
+  throw BadInput("RLIMIT_MEMLOCK is too low: with " + std::to_string(settings.lockable >> 10U) +
+                 " KiB mlock, munlock, mlockall and munlockall cannot be measured, 1 MiB is the least (ulimit -l)");
+}
+
+void refuse_busy_cpus(const nlohmann::ordered_json& load) {
+  constexpr double kAll = 0.95;
+  if (load["busy"].is_null() || load["busy"] < kAll) return;
+  throw BadInput("every CPU of this machine is busy with other work: what is measured now would be the wait for them");
 }
 
 // --- as the first process of a guest ------------------------------------------------------------------------
@@ -178,11 +195,13 @@ Readings measure_all(const Options& options, const Settings& settings) {
 
 nlohmann::ordered_json probe_of(const Options& options) {
   const Settings settings = settings_of(options);
+  if (options.strict) refuse_what_cannot_be_locked(settings);
   nlohmann::ordered_json json;
   json["schema"] = "mlocksim-probe/1";
   json["options"] = {{"memory", settings.memory}, {"quick", settings.quick}, {"seed", options.seed}};
   json["host"] = host_facts(settings.cpus);
   json["load"] = load_of_machine();
+  if (options.strict) refuse_busy_cpus(json["load"]);
   const Readings readings = measure_all(options, settings);
   constexpr std::int64_t kSecond = 1'000'000'000;
   json["noise"] = noise_of(settings.cpus, settings.quick ? kSecond / 5 : 2 * kSecond);
@@ -191,14 +210,15 @@ nlohmann::ordered_json probe_of(const Options& options) {
   return json;
 }
 
-/// Threads whose stacks are small: mlockall counts them.
-void use_small_stacks() {
-  constexpr std::size_t kStack = 128 * 1024;
+/// Threads that take few addresses: mlockall counts them.
+void use_small_threads() {
+  constexpr std::size_t kStack = 32 * kPage;
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, kStack);
   pthread_setattr_default_np(&attributes);
   pthread_attr_destroy(&attributes);
+  mallopt(M_ARENA_MAX, 1);  // otherwise each thread reserves 64 MiB
 }
 
 int run(int argc, char** argv) {
@@ -212,8 +232,7 @@ int run(int argc, char** argv) {
   try {
     const Options options = options_of(argc, argv);
     const std::string text = probe_of(options).dump(2) + "\n";
-    std::fputs(text.c_str(), stdout);
-    if (std::fflush(stdout) == 0) return 0;
+    if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return 0;
     std::fputs("mlocksim-probe: standard output cannot be written\n", stderr);
     return kFailed;
   } catch (const BadInput& error) {
@@ -230,7 +249,7 @@ int run(int argc, char** argv) {
 }  // namespace probe
 
 int main(int argc, char** argv) {
-  probe::use_small_stacks();
+  probe::use_small_threads();
   const bool first_process = getpid() == 1;
   if (first_process) probe::mount_what_is_read();
   const int code = probe::run(argc, argv);
