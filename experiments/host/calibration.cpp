@@ -148,8 +148,8 @@ std::string whole(double nanoseconds) { return spell(sim::Nanoseconds(std::llrou
 
 /// `median 285 ns, 279 ns to 380 ns, n 40`.
 std::string spread_text(const Quantity& quantity) {
-  return fmt::format("{}, {} to {}, n {}", time_text(quantity.median), time_text(quantity.p10), time_text(quantity.p90),
-                     quantity.samples);
+  return fmt::format("{}, {} to {}, n {}", nanoseconds_text(quantity.median), nanoseconds_text(quantity.p10),
+                     nanoseconds_text(quantity.p90), quantity.samples);
 }
 
 /// The line of a key, with a comment behind its value.
@@ -389,9 +389,9 @@ class Writer {
   }
 
   [[nodiscard]] std::string part_of(const Term& term) const {
-    if (term.of == Term::Of::cost) return fmt::format("{} {}", term.name, time_text(cost(term.name)));
+    if (term.of == Term::Of::cost) return fmt::format("{} {}", term.name, nanoseconds_text(cost(term.name)));
     const Quantity& part = *quantity(term.name);
-    const std::string p99 = part.p99 ? fmt::format(", p99 {}", time_text(*part.p99)) : "";
+    const std::string p99 = part.p99 ? fmt::format(", p99 {}", nanoseconds_text(*part.p99)) : "";
     return fmt::format("{} {}{}", term.name, spread_text(part), p99);
   }
 

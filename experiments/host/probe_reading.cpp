@@ -175,7 +175,9 @@ ProbeReading read_reading(const Json& json) {
 
 }  // namespace
 
-std::string time_text(double nanoseconds) { return human(std::chrono::duration<double, std::nano>(nanoseconds)); }
+std::string nanoseconds_text(double nanoseconds) {
+  return human(std::chrono::duration<double, std::nano>(nanoseconds));
+}
 
 ProbeReading parse_probe(const std::string& json, const std::string& source) {
   const Json parsed = Json::parse(json, nullptr, false);

@@ -61,7 +61,7 @@ struct ProbeReading {
 };
 
 /// A figure of a reading for people: `1.37 us`.
-[[nodiscard]] std::string time_text(double nanoseconds);
+[[nodiscard]] std::string nanoseconds_text(double nanoseconds);
 
 /// Reads the probe's JSON. `source` names it in the UsageError that is thrown where it is none, or another version's.
 [[nodiscard]] ProbeReading parse_probe(const std::string& json, const std::string& source);

@@ -20,9 +20,9 @@ QuietSign sign_of(const CpuNoise& noise) {
   const bool quiet = noise.lost <= kMostLost && noise.max_ns <= kLongestGap;
   return {fmt::format("CPU {}: a thread that spun for {} lost {:.2g} % of it in {} gaps of more than {}, half of them "
                       "below {}, longest {} (quiet: {:.0f} %, {})",
-                      noise.cpu, time_text(noise.seconds * 1e9), 100 * noise.lost, noise.gaps,
-                      time_text(noise.threshold_ns), time_text(noise.p50_ns), time_text(noise.max_ns), 100 * kMostLost,
-                      time_text(kLongestGap)),
+                      noise.cpu, nanoseconds_text(noise.seconds * 1e9), 100 * noise.lost, noise.gaps,
+                      nanoseconds_text(noise.threshold_ns), nanoseconds_text(noise.p50_ns),
+                      nanoseconds_text(noise.max_ns), 100 * kMostLost, nanoseconds_text(kLongestGap)),
           quiet};
 }
 
@@ -48,7 +48,7 @@ std::vector<QuietSign> signs_of_quiet(const ProbeReading& reading) {
     const double spread = loop->second.p90 / loop->second.p10;
     judge(spread, kMostSpread,
           fmt::format("the same loop took {} to {} (p10 to p90), a factor of {:.2f} (quiet: {:.2f})",
-                      time_text(loop->second.p10), time_text(loop->second.p90), spread, kMostSpread));
+                      nanoseconds_text(loop->second.p10), nanoseconds_text(loop->second.p90), spread, kMostSpread));
   }
   return signs;
 }
