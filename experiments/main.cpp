@@ -22,7 +22,7 @@ struct Command {
   const char* about;
 };
 
-constexpr std::array<Command, 9> kCommands{{
+constexpr std::array<Command, 11> kCommands{{
     {"run", command_run, "run a scenario under one policy"},
     {"compare", command_compare, "run it under several, side by side, with a verdict"},
     {"explain", command_explain, "tell who suffers, along which chain, and what would help most"},
@@ -31,6 +31,8 @@ constexpr std::array<Command, 9> kCommands{{
     {"report", command_report, "make the page of a study: answer, figures, table; or of what two studies differ in"},
     {"merge", command_merge, "put together the parts of a study that ran apart"},
     {"check", command_check, "tell what is wrong with scenarios, machines, policies and studies"},
+    {"calibrate", command_calibrate, "measure this machine, and write a machine file"},
+    {"probe", command_probe, "copy the program that measures, for another machine"},
     {"list", command_list, "list the shipped policies, machines, scenarios and studies"},
 }};
 
@@ -38,7 +40,7 @@ void print_help(std::FILE* to) {
   fmt::print(to,
              "mlocksim: what a lock policy for mlock and munlock does to everybody who competes for mmap_sem\n\n"
              "usage: mlocksim COMMAND [OPTION]...\n\n");
-  for (const Command& command : kCommands) fmt::print(to, "  {:<8} {}\n", command.name, command.about);
+  for (const Command& command : kCommands) fmt::print(to, "  {:<9} {}\n", command.name, command.about);
   fmt::print(to,
              "\nmlocksim COMMAND --help tells more. To begin with: mlocksim compare unlock_question\n"
              "Exit codes: 0 done, 1 a run failed, 2 bad input, 3 an expectation of the scenario failed.\n");

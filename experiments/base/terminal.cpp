@@ -75,9 +75,11 @@ void occupy_standard_streams() {
 
 bool progress_wanted() { return isatty(STDERR_FILENO) != 0; }
 
-void show_progress(std::size_t done, std::size_t all) {
+void show_progress(std::size_t done, std::size_t all) { show_progress_of("runs", done, all); }
+
+void show_progress_of(std::string_view things, std::size_t done, std::size_t all) {
   if (!progress_wanted()) return;
-  tell(fmt::format("\r{} of {} runs{}", done, all, done == all ? "\r\033[K" : ""));
+  tell(fmt::format("\r{} of {} {}{}", done, all, things, done == all ? "\r\033[K" : ""));
 }
 
 }  // namespace experiments

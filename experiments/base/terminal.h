@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace experiments {
 
@@ -32,5 +33,7 @@ void occupy_standard_streams();
 [[nodiscard]] bool progress_wanted();
 /// How many of `all` runs are done, on a line of its own that goes away with the last one. Only on a terminal.
 void show_progress(std::size_t done, std::size_t all);
+/// The same of other things than runs.
+void show_progress_of(std::string_view things, std::size_t done, std::size_t all);
 
 }  // namespace experiments

@@ -22,5 +22,7 @@ int command_sweep(const Arguments& arguments);
 int command_merge(const Arguments& arguments);
 int command_report(const Arguments& arguments);
 int command_results(const Arguments& arguments);
+int command_calibrate(const Arguments& arguments);
+int command_probe(const Arguments& arguments);
 
 }  // namespace experiments

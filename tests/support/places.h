@@ -13,6 +13,9 @@ namespace tests {
 /// The built mlocksim.
 [[nodiscard]] std::string mlocksim_binary();
 
+/// The built mlocksim-probe.
+[[nodiscard]] std::string probe_binary();
+
 /// Lets this process and its children find the shipped files of the source tree.
 void use_source_configs();
 

@@ -155,8 +155,8 @@ TEST_F(Commands, ListThemselvesWhenAskedForHelp) {
     EXPECT_EQ(outcome.err, "") << word;
     EXPECT_EQ(outcome.out, mlocksim({"--help"}).out) << word;
   }
-  EXPECT_THAT(all_commands(),
-              ElementsAre("run", "compare", "explain", "sweep", "results", "report", "merge", "check", "list"));
+  EXPECT_THAT(all_commands(), ElementsAre("run", "compare", "explain", "sweep", "results", "report", "merge", "check",
+                                          "calibrate", "probe", "list"));
 }
 
 TEST_F(Commands, ExplainThemselves) {

@@ -1,0 +1,241 @@
+#include "experiments/host/calibration.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "experiments/base/diagnostics.h"
+#include "experiments/host/probe_reading.h"
+#include "experiments/host/quietness.h"
+#include "experiments/scenario/config_catalogue.h"
+#include "experiments/scenario/machine_file.h"
+#include "tests/support/config_files.h"
+#include "tests/support/probe_json.h"
+
+namespace experiments {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+using namespace std::chrono_literals;
+using Json = nlohmann::ordered_json;
+
+Calibration calibration_of(const Json& probe) { return calibrate(parse_probe(probe.dump(), "probe.json"), "mine"); }
+
+models::Machine machine_of(const Json& probe) {
+  return read_machine(tests::write("mine.yaml", calibration_of(probe).text));
+}
+
+/// The line of a key in what is made of a reading.
+std::string line_of(const Json& probe, const std::string& key) {
+  std::istringstream lines(calibration_of(probe).text);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t word = line.find_first_not_of(' ');
+    if (word != std::string::npos && line.compare(word, key.size() + 1, key + ":") == 0) return line;
+  }
+  return "";
+}
+
+class CalibrationOf : public tests::ConfigFiles {
+ protected:
+  Json probe_ = tests::probe_json();
+  models::Machine stand_in() { return read_machine(*find_config(ConfigKind::machines, kStandInMachine)); }
+};
+
+TEST_F(CalibrationOf, AProbesReadingIsAMachineThatTheReaderTakes) {
+  const models::Machine machine = machine_of(probe_);
+  EXPECT_EQ(machine.name, "mine");
+  EXPECT_EQ(machine.cpus, 8);
+  EXPECT_EQ(machine.llc, models::Bytes(16 << 20));
+  EXPECT_EQ(machine.llc_cpus, 4);
+  EXPECT_EQ(machine.thp, models::Thp::always);
+  EXPECT_EQ(machine.scheduler.of, "debian-13");
+  EXPECT_EQ(machine.scheduler.flavour, models::FairFlavour::eevdf);
+  EXPECT_TRUE(machine.scheduler.delayed_dequeue);
+  EXPECT_EQ(machine.scheduler.preempt, models::Preemption::voluntary);
+  EXPECT_EQ(machine.scheduler.tick, 1ms);
+  EXPECT_TRUE(machine.scheduler.autogroup);
+  EXPECT_EQ(machine.scheduler.context_switch, 1800ns);
+  EXPECT_EQ(machine.scheduler.wake_up_latency, 4500ns);
+}
+
+TEST_F(CalibrationOf, PutsWhatWasMeasuredIntoTheRightKeys) {
+  const models::Costs costs = machine_of(probe_).costs;
+  const models::Costs other = stand_in().costs;
+  models::Costs expected;
+  expected.rwsem_wake = 1500ns;
+  expected.cache_line = 60ns;
+  expected.system_call = 100ns;
+  expected.vma_split = 540ns;
+  expected.vma_merge = 380ns;
+  expected.mmap = sim::Lognormal{1500ns, 5000ns};  // less a system call and two operations of 30 ns
+  expected.munmap = sim::Constant{1600ns};         // of which there is no p99
+  expected.munmap_vma = 520ns;
+  expected.tlb_flush_cpu = 1800ns;
+  expected.mlock_vma = 600ns;
+  expected.munlock_vma = 450ns;
+  expected.populate_page = sim::Constant{900ns};
+  expected.mlock_page = sim::Constant{210ns};
+  expected.gup_present = 90ns;
+  expected.munlock_page = sim::Constant{120ns};
+  expected.zap_page = sim::Constant{240ns};
+  expected.fault = sim::Lognormal{1000ns, 4000ns};
+  expected.cow_page = 440ns;
+  expected.mprotect = sim::Constant{1100ns};
+  expected.mprotect_page = 30ns;
+  expected.madvise = sim::Constant{400ns};
+  expected.remap_page = 15ns;
+  expected.dontneed_page = 20ns;
+  expected.mincore_page = 2ns;
+  expected.get_mempolicy = sim::Constant{240ns};
+  expected.fork_process = 10'900ns;
+  expected.fork_vma = 350ns;
+  expected.fork_page = 50ns;
+  expected.populate_huge = sim::Constant{100'000ns};
+  expected.mlock_huge = sim::Constant{400ns};
+  expected.gup_huge = 150ns;
+  expected.munlock_huge = sim::Constant{410ns};
+  expected.zap_huge = sim::Constant{5200ns};
+  expected.split_huge = 11'000ns;
+  expected.fork_huge = 1200ns;
+  expected.proc_smaps_huge = 70ns;
+  expected.collapse_page = 400ns;
+  expected.collapse_absent = 200ns;
+  expected.proc_maps_vma = 240ns;
+  expected.proc_smaps_vma = 2200ns;
+  expected.proc_smaps_page = 33ns;
+  expected.proc_numa_maps_vma = 370ns;
+  expected.proc_rollup_vma = 95ns;
+  expected.access_page = sim::Constant{360ns};
+  expected.proc_cmdline = sim::Constant{1500ns};
+  expected.proc_open = sim::Constant{10'000ns};  // 15 us less 20 lines of 240 ns and two system calls
+  // What no user can measure.
+  expected.rwsem_operation = other.rwsem_operation;
+  expected.find_vma = other.find_vma;
+  expected.lru_add_drain_all = other.lru_add_drain_all;
+  expected.munlock_absent = other.munlock_absent;
+  expected.rmap_vma = other.rmap_vma;
+  expected.batched_pte = other.batched_pte;
+  expected.struct_page_miss = other.struct_page_miss;
+  expected.zone_lock = other.zone_lock;
+  expected.lruvec_lock = other.lruvec_lock;
+  expected.scan_page = other.scan_page;
+  expected.reclaim_page = other.reclaim_page;
+  expected.pageout = other.pageout;
+  for (const models::CostRow& row : models::kCosts) {
+    std::visit([&](auto member) { EXPECT_EQ(costs.*member, expected.*member) << row.name; }, row.member);
+  }
+}
+
+TEST_F(CalibrationOf, SaysOfEachKeyHowItWasMeasuredOrWhyNot) {
+  EXPECT_THAT(
+      line_of(probe_, "munlock_page"),
+      AllOf(StartsWith("  munlock_page: 120ns "), EndsWith("# measured: munlock_4k 120 ns, 108 ns to 132 ns, n 40")));
+  EXPECT_THAT(line_of(probe_, "mlock_page"), EndsWith("# measured: mlock_4k 300 ns, 270 ns to 330 ns, n 40; "
+                                                      "less mlock_again_4k 90 ns, 81 ns to 99 ns, n 40"));
+  EXPECT_THAT(line_of(probe_, "proc_open"), HasSubstr("less 20 x proc_maps_vma 240 ns; less 2 x system_call 100 ns"));
+  EXPECT_THAT(line_of(probe_, "find_vma"),
+              EndsWith("# assumed: as in machines/epyc-zen4-linux-6.18 (no call is that alone)"));
+  EXPECT_THAT(line_of(probe_, "preempt"), EndsWith("# measured: /sys/kernel/debug/sched/preempt"));
+  EXPECT_THAT(line_of(probe_, "tick"), EndsWith("# measured: HZ 1000"));
+  const Calibration calibration = calibration_of(probe_);
+  EXPECT_EQ(calibration.measured.size() + calibration.assumed.size(), models::kCosts.size() + 6);
+  for (const models::CostRow& row : models::kCosts) {
+    EXPECT_THAT(line_of(probe_, std::string(row.name)),
+                AllOf(HasSubstr("# "), testing::ContainsRegex("measured:|assumed:")));
+  }
+}
+
+TEST_F(CalibrationOf, AssumesWhatTheProbeCouldNotMeasure) {
+  for (const char* const quantity : {"mlock_4k", "mlock_again_4k", "munlock_4k"}) {
+    probe_["quantities"].erase(quantity);
+    probe_["not_measured"][quantity] = "RLIMIT_MEMLOCK is 64 KiB";
+  }
+  EXPECT_EQ(machine_of(probe_).costs.mlock_page, stand_in().costs.mlock_page);
+  EXPECT_EQ(machine_of(probe_).costs.access_page,
+            sim::Distribution(sim::Constant{450ns - stand_in().costs.gup_present}));
+  EXPECT_THAT(line_of(probe_, "munlock_page"), EndsWith("(munlock_4k was not measured: RLIMIT_MEMLOCK is 64 KiB)"));
+  EXPECT_THAT(calibration_of(probe_).assumed, Contains("gup_present"));
+}
+
+TEST_F(CalibrationOf, AssumesWhatDoesNotStandOut) {
+  probe_["quantities"]["comm_file"] = tests::probe_quantity(7'000);  // longer than cmdline
+  probe_["quantities"]["dontneed_4k"] = tests::probe_quantity(230);  // hardly more than munmap
+  EXPECT_EQ(machine_of(probe_).costs.proc_cmdline, stand_in().costs.proc_cmdline);
+  EXPECT_THAT(line_of(probe_, "proc_cmdline"),
+              HasSubstr("(what was measured does not stand out: cmdline_file 6.50 us"));
+  EXPECT_EQ(machine_of(probe_).costs.dontneed_page, 0ns) << "that may be nothing";
+  EXPECT_THAT(line_of(probe_, "dontneed_page"), HasSubstr("# measured: "));
+}
+
+TEST_F(CalibrationOf, TakesWhatAbsentPagesCostFromKernelsThatLookAtThem) {
+  probe_["host"]["kernel"] = "5.10.0-30-amd64";
+  probe_["quantities"]["munlock_absent_4k"] = tests::probe_quantity(15);
+  EXPECT_EQ(machine_of(probe_).costs.munlock_absent, sim::Distribution(sim::Constant{15ns}));
+  EXPECT_EQ(machine_of(probe_).scheduler.flavour, models::FairFlavour::cfs);
+}
+
+TEST_F(CalibrationOf, LimitsClearingOnlyWhereCpusHinderEachOther) {
+  EXPECT_EQ(machine_of(probe_).clear_bandwidth, models::Bytes(std::int64_t{40'000} << 20)) << "8 x 2 MiB in 400 us";
+  probe_["quantities"]["populate_all_cpus_2m"] = tests::probe_quantity(110'000);
+  EXPECT_EQ(machine_of(probe_).clear_bandwidth, std::nullopt);
+}
+
+TEST_F(CalibrationOf, ManagesWithoutWhatTheKernelDoesNotTell) {
+  for (const char* const key : {"distribution", "cpu_model", "memory", "swap", "thp", "mglru", "preemption",
+                                "preemption_source", "ticks_per_second", "autogroup"}) {
+    probe_["host"][key] = nullptr;
+  }
+  probe_["host"]["kernel"] = "6.1.0";
+  probe_["host"]["caches"] = Json::array();
+  probe_["load"] = {{"load_average", nullptr}, {"busy", nullptr}, {"stolen", nullptr}};
+  const models::Machine machine = machine_of(probe_);
+  EXPECT_EQ(machine.thp, models::Thp::never);
+  EXPECT_EQ(machine.scheduler.tick, stand_in().scheduler.tick);
+  EXPECT_EQ(machine.scheduler.preempt, stand_in().scheduler.preempt);
+  EXPECT_THAT(line_of(probe_, "tick"), HasSubstr("# assumed: "));
+  probe_["host"]["kernel"] = "6.1.0-40-amd64";
+  EXPECT_THAT(line_of(probe_, "preempt"), AllOf(HasSubstr("voluntary"), HasSubstr("# assumed: ")));
+}
+
+TEST_F(CalibrationOf, AKernelThatNobodyKnowsIsRefused) {
+  probe_["host"]["kernel"] = "2.4.20";
+  EXPECT_THROW((void)calibration_of(probe_), UsageError);
+  probe_["host"]["kernel"] = "plan9";
+  EXPECT_THROW((void)calibration_of(probe_), UsageError);
+}
+
+TEST_F(CalibrationOf, SaysHowQuietTheMachineWas) {
+  EXPECT_THAT(calibration_of(probe_).text, AllOf(HasSubstr("# quiet: load average 0.05"), Not(HasSubstr("NOT QUIET"))));
+  const auto complaints = [&] {
+    std::vector<std::string> texts;
+    for (const QuietSign& sign : signs_of_quiet(parse_probe(probe_.dump(), ""))) {
+      if (!sign.quiet) texts.push_back(sign.text);
+    }
+    return texts;
+  };
+  EXPECT_THAT(complaints(), testing::IsEmpty());
+  probe_["load"]["busy"] = 0.5;
+  probe_["noise"][3]["max_ns"] = 8e6;
+  probe_["quantities"]["spin_loop"]["p90"] = 900'000;
+  EXPECT_THAT(complaints(), testing::ElementsAre(HasSubstr("others used 50 % of the CPUs"), StartsWith("CPU 3: "),
+                                                 HasSubstr("a factor of 2.08")));
+}
+
+TEST_F(CalibrationOf, NoTextOfTheProbeBreaksOutOfItsComment) {
+  probe_["host"]["cpu_model"] = "Evil\ncosts: {}\nname: other";
+  EXPECT_EQ(machine_of(probe_).name, "mine");
+}
+
+}  // namespace
+}  // namespace experiments

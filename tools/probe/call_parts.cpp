@@ -1,0 +1,227 @@
+// What each VMA costs, and what calls cost besides pages and VMAs.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <thread>
+
+#include "tools/probe/parts.h"
+
+namespace probe {
+
+namespace {
+
+// --- VMAs ---------------------------------------------------------------------------------------------------
+
+/// Mappings of a page each, empty, that do not merge, as neighbours may not do the same.
+class ManyVmas {
+ public:
+  explicit ManyVmas(std::size_t count) : region_(count * kPage, PROT_READ) {
+    for (std::size_t page = 1; page < count; page += 2) {
+      check(mprotect(region_.at(page * kPage), kPage, kReadWrite), "mprotect");
+    }
+  }
+  [[nodiscard]] const Region& region() const { return region_; }
+
+ private:
+  Region region_;
+};
+
+void measure_vmas(const Settings& settings, Readings& readings) {
+  struct VmaFile {
+    const char* file;
+    const char* quantity;
+    double without;
+  };
+  std::array<VmaFile, 4> files{{{"/proc/self/maps", "maps_vma", 0},
+                                {"/proc/self/smaps", "smaps_vma", 0},
+                                {"/proc/self/smaps_rollup", "smaps_rollup_vma", 0},
+                                {"/proc/self/numa_maps", "numa_maps_vma", 0}}};
+  for (VmaFile& file : files) file.without = file_time(file.file);
+  const double fork_without = fork_time();
+  const bool few = settings.quick || settings.lockable < (std::size_t{64} << 20U);
+  const std::size_t count = few ? 1000 : 8000;
+  const ManyVmas vmas(count);
+  const double all = static_cast<double>(count);
+  for (const VmaFile& file : files) {
+    if (file.without >= 0) readings.add(file.quantity, (file_time(file.file) - file.without) / all);
+  }
+  readings.add("fork_vma", (fork_time() - fork_without) / all);
+  // Only what is there is locked, or the pages would be part of it.
+  bool locked = false;
+  const double lock = cpu_time_of([&] { locked = mlockall(MCL_CURRENT | MCL_ONFAULT) == 0; });
+  if (locked) {
+    const double unlock = cpu_time_of([] { munlockall(); });
+    readings.add("mlockall_vma", lock / all);
+    readings.add("munlockall_vma", unlock / all);
+  }
+  const Region& region = vmas.region();
+  readings.add("munmap_vma", cpu_time_of([&] { check(munmap(region.at(), region.size()), "munmap"); }) / all);
+  region.reserve(0, region.size(), PROT_NONE);
+}
+
+// --- single calls -------------------------------------------------------------------------------------------
+
+int calls_of(const Settings& settings) { return settings.quick ? 250 : 1000; }
+
+/// A call that is so short that the clock would show: many at a time.
+template <typename Call>
+void measure_short(Readings& readings, const char* quantity, Call call) {
+  constexpr int kTimes = 100;
+  const double time = time_of([&] {
+    for (int i = 0; i < kTimes; ++i) call();
+  });
+  readings.add(quantity, time / kTimes);
+}
+
+void measure_calls(const Settings& settings, Readings& readings) {
+  const int calls = calls_of(settings);
+  for (int i = 0; i < calls / 5; ++i) measure_short(readings, "getppid", [] { syscall(SYS_getppid); });
+  for (int i = 0; i < calls; ++i) {
+    void* page = nullptr;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    readings.add("mmap_call", time_of([&] { page = mmap(nullptr, kPage, kReadWrite, flags, -1, 0); }));
+    if (page == MAP_FAILED) fail_with_errno("mmap");
+    readings.add("munmap_call", time_of([&] { munmap(page, kPage); }));
+  }
+}
+
+// mprotect() of a page between others: all of a VMA; a part of one, which then is split twice, and merged twice where
+// it becomes as its neighbours again. The page is absent: what is measured is the VMAs.
+void measure_splits_of_vmas(const Settings& settings, Readings& readings) {
+  const Region region(8 * kPage, kReadWrite);
+  const auto protect = [&](std::size_t page, int protection) {
+    return time_of([&] { check(mprotect(region.at(page * kPage), kPage, protection), "mprotect"); });
+  };
+  for (int i = 0; i < calls_of(settings) / 5; ++i) {
+    const double two_splits = protect(3, PROT_NONE);
+    const double whole = protect(3, PROT_READ);
+    const double two_merges = protect(3, kReadWrite);
+    readings.add("mprotect_whole_vma", whole);
+    readings.add("vma_split", (two_splits - whole) / 2);
+    readings.add("vma_merge", (two_merges - whole) / 2);
+  }
+}
+
+/// mprotect() of a VMA of one page that is present, there and back.
+class OnePage {
+ public:
+  OnePage() : region_(3 * kPage, PROT_NONE) {
+    region_.reserve(kPage, kPage, kReadWrite);
+    *static_cast<volatile char*>(region_.at(kPage)) = 1;
+  }
+  [[nodiscard]] double protect() const {
+    const double time = time_of([&] { check(mprotect(region_.at(kPage), kPage, PROT_READ), "mprotect"); });
+    check(mprotect(region_.at(kPage), kPage, kReadWrite), "mprotect");
+    return time;
+  }
+
+ private:
+  Region region_;
+};
+
+void measure_madvise(const Settings& settings, Readings& readings) {
+  const Region region(kPage, kReadWrite);
+  for (int i = 0; i < calls_of(settings) / 5; ++i) {
+    measure_short(readings, "madvise_call", [&] { (void)madvise(region.at(), kPage, MADV_DONTNEED); });
+    const OnePage page;
+    readings.add("mprotect_call", page.protect());
+  }
+  // MPOL_F_ADDR alone: whose policy it is, not where the page is.
+  constexpr int kPolicyOfAddress = 2;
+  int mode = 0;
+  const auto ask = [&] { return syscall(SYS_get_mempolicy, &mode, nullptr, 0, region.at(), kPolicyOfAddress); };
+  for (int i = 0; ask() == 0 && i < calls_of(settings) / 5; ++i) {
+    measure_short(readings, "get_mempolicy_call", [&] { (void)ask(); });
+  }
+}
+
+// The same mprotect() with threads of this process on other CPUs, whose TLBs it has to flush: how much longer, for
+// each.
+void measure_flushes(const Settings& settings, Readings& readings) {
+  constexpr std::size_t kMostOthers = 7;
+  const std::size_t others = std::min(kMostOthers, settings.cpus.size() - 1);
+  if (others == 0) fail("there is one CPU");
+  const OnCpu here(settings.cpus.front());
+  const OnePage page;
+  std::vector<double> alone;
+  for (int i = 0; i < 100; ++i) alone.push_back(page.protect());
+  const double median_alone = percentile(alone, 0.5);
+  std::atomic<bool> end{false};
+  std::atomic<std::size_t> spinning{0};
+  std::vector<std::thread> threads;
+  for (std::size_t i = 1; i <= others; ++i) {
+    threads.emplace_back([&, i] {
+      const OnCpu there(settings.cpus[i]);
+      ++spinning;
+      while (!end.load(std::memory_order_relaxed)) {
+      }
+    });
+  }
+  while (spinning.load() < others) std::this_thread::yield();
+  for (int i = 0; i < 100; ++i) {
+    readings.add("tlb_flush_cpu", (page.protect() - median_alone) / static_cast<double>(others));
+  }
+  end = true;
+  for (std::thread& thread : threads) thread.join();
+}
+
+// open(), read() to the end and close() of files of /proc, as long as this process has few VMAs.
+void measure_proc_files(const Settings& settings, Readings& readings) {
+  struct File {
+    const char* file;
+    const char* quantity;
+  };
+  for (const File& each : {File{"/proc/self/maps", "maps_file"}, File{"/proc/self/smaps_rollup", "smaps_rollup_file"},
+                           File{"/proc/self/cmdline", "cmdline_file"}, File{"/proc/self/comm", "comm_file"}}) {
+    if (access(each.file, R_OK) != 0) continue;
+    for (int i = 0; i < calls_of(settings) / 5; ++i) {
+      readings.add(each.quantity, time_of([&] { (void)read_through(each.file); }));
+    }
+  }
+  readings.add("maps_file_vmas", static_cast<double>(own_vmas()));
+}
+
+// A process without an address space of its own: what vfork() makes, but that nobody waits for its end here.
+void measure_processes(const Settings& settings, Readings& readings) {
+  std::vector<char> stack(16 * kPage);
+  for (int i = 0; i < calls_of(settings) / 10; ++i) {
+    pid_t child = 0;
+    const double time = cpu_time_of([&] {
+      child = clone(
+          [](void*) -> int {
+            syscall(SYS_exit, 0);
+            return 0;
+          },
+          stack.data() + stack.size(), CLONE_VM | SIGCHLD, nullptr);
+    });
+    check(child, "clone");
+    wait_for(child);
+    readings.add("clone_vm", time);
+  }
+}
+
+}  // namespace
+
+std::vector<Part> call_parts() {
+  return {{"VMAs",
+           measure_vmas,
+           {"maps_vma", "smaps_vma", "smaps_rollup_vma", "numa_maps_vma", "fork_vma", "mlockall_vma", "munlockall_vma",
+            "munmap_vma"}},
+          {"calls", measure_calls, {"getppid", "mmap_call", "munmap_call"}},
+          {"splits of VMAs", measure_splits_of_vmas, {"mprotect_whole_vma", "vma_split", "vma_merge"}},
+          {"madvise", measure_madvise, {"madvise_call", "mprotect_call", "get_mempolicy_call"}},
+          {"TLBs", measure_flushes, {"tlb_flush_cpu"}},
+          {"files of /proc",
+           measure_proc_files,
+           {"maps_file", "smaps_rollup_file", "cmdline_file", "comm_file", "maps_file_vmas"}},
+          {"processes", measure_processes, {"clone_vm"}}};
+}
+
+}  // namespace probe

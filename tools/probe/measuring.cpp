@@ -1,0 +1,154 @@
+#include "tools/probe/measuring.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+namespace probe {
+
+namespace {
+
+std::int64_t read_clock(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+double measured_clock_cost() {
+  std::vector<double> costs;
+  for (int i = 0; i < 1000; ++i) {
+    const std::int64_t start = now();
+    costs.push_back(static_cast<double>(now() - start));
+  }
+  return percentile(costs, 0.5);
+}
+
+template <typename Measure>
+double shortest_of_three(Measure measure) {
+  const double first = measure();
+  return std::min({first, measure(), measure()});
+}
+
+double one_fork() {
+  const std::int64_t start = cpu_time();
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  const std::int64_t end = cpu_time();
+  check(child, "fork");
+  wait_for(child);
+  return static_cast<double>(end - start);
+}
+
+}  // namespace
+
+void fail(const std::string& why) { throw std::runtime_error(why); }
+
+void fail_with_errno(const std::string& what) { fail(what + ": " + std::strerror(errno)); }
+
+void check(long result, const char* what) {
+  if (result == -1) fail_with_errno(what);
+}
+
+std::int64_t now() { return read_clock(CLOCK_MONOTONIC); }
+
+std::int64_t cpu_time() { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
+
+double clock_cost() {
+  static const double cost = measured_clock_cost();
+  return cost;
+}
+
+// --- memory -------------------------------------------------------------------------------------------------
+
+Region::Region(std::size_t size, int protection) : size_(size) {
+  // On either side a page that nobody may use, so that it does not merge with what is beside it.
+  const std::size_t all = kPage + kHugePage + size + kPage;
+  void* const mapping = mmap(nullptr, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapping == MAP_FAILED) fail_with_errno("mmap");
+  char* const first = static_cast<char*>(mapping);
+  const std::size_t beyond = reinterpret_cast<std::uintptr_t>(first + kPage) % kHugePage;
+  start_ = first + kPage + (beyond == 0 ? 0 : kHugePage - beyond);
+  // Addresses that it does not need would count where mlockall is limited.
+  char* const end = start_ + size + kPage;
+  if (start_ - kPage > first) munmap(first, static_cast<std::size_t>(start_ - kPage - first));
+  if (first + all > end) munmap(end, static_cast<std::size_t>(first + all - end));
+  reserve(0, size, protection);
+}
+
+Region::~Region() { munmap(start_ - kPage, size_ + 2 * kPage); }
+
+void Region::reserve(std::size_t offset, std::size_t size, int protection) const {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+  if (mmap(at(offset), size, protection, flags, -1, 0) == MAP_FAILED) fail_with_errno("mmap");
+}
+
+std::size_t read_through(const char* file) {
+  static std::array<char, 65536> buffer;
+  const int opened = open(file, O_RDONLY | O_CLOEXEC);
+  check(opened, file);
+  std::size_t size = 0;
+  ssize_t got = 0;
+  while ((got = read(opened, buffer.data(), buffer.size())) > 0) size += static_cast<std::size_t>(got);
+  close(opened);
+  if (got < 0) fail_with_errno(file);
+  return size;
+}
+
+double file_time(const char* file) {
+  if (access(file, R_OK) != 0) return -1;
+  return shortest_of_three([&] { return cpu_time_of([&] { (void)read_through(file); }); });
+}
+
+std::string text_of(const std::string& file) {
+  std::ifstream stream(file);
+  std::string text{std::istreambuf_iterator<char>(stream), {}};
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ' || text.back() == '\0')) text.pop_back();
+  return text;
+}
+
+std::size_t own_vmas() {
+  const std::string maps = text_of("/proc/self/maps");
+  return static_cast<std::size_t>(std::count(maps.begin(), maps.end(), '\n')) + 1;
+}
+
+// --- processes and CPUs -------------------------------------------------------------------------------------
+
+void wait_for(pid_t child) {
+  while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+double fork_time() { return shortest_of_three(one_fork); }
+
+std::vector<int> allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  check(sched_getaffinity(0, sizeof set, &set), "sched_getaffinity");
+  std::vector<int> cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+OnCpu::OnCpu(int cpu) {
+  check(sched_getaffinity(0, sizeof before_, &before_), "sched_getaffinity");
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  check(sched_setaffinity(0, sizeof set, &set), "sched_setaffinity");
+}
+
+OnCpu::~OnCpu() { sched_setaffinity(0, sizeof before_, &before_); }
+
+}  // namespace probe

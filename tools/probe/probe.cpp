@@ -1,0 +1,258 @@
+// mlocksim-probe: measures what the kernel's paths cost on this machine, and writes JSON.
+//
+// A program of its own, linked statically and without anything of mlocksim, so that it can be copied to a machine that
+// has nothing installed. Started as the first process of a guest it mounts what it reads, and turns the guest off when
+// it has written its JSON. It needs no rights, changes no limits and no settings, and makes no files: when it is
+// killed, nothing is left of it. What it touches is bounded by --memory.
+//
+// Trust: costs of long calls are CPU time, so that they survive a busy machine; those of short ones, wake-ups and
+// timers are not, and `load`, `noise` and `spin_loop` in the JSON tell how quiet the machine was.
+#include <malloc.h>
+#include <pthread.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <stdexcept>
+#include <string>
+
+#include "tools/probe/host_facts.h"
+#include "tools/probe/noise.h"
+#include "tools/probe/parts.h"
+
+namespace probe {
+
+namespace {
+
+constexpr const char* kUsage = R"(usage: mlocksim-probe [OPTION]... > probe.json
+
+Measures what the kernel's paths cost on this machine, and writes JSON for mlocksim calibrate --from.
+Needs no rights; changes nothing.
+
+  --memory SIZE  how much memory is used at most, such as 512MiB or 2GiB (default 1GiB, with --quick 256MiB)
+  --quick        fewer repetitions: ten seconds instead of two minutes
+  --strict       refuse at once where no memory may be locked, or where no CPU is idle
+  --seed N       of the order of the measurements (default: another one each time)
+  --progress     how far it is, on standard error
+)";
+
+constexpr std::size_t kLeastMemory = std::size_t{16} << 20U;
+
+/// What is wrong is the user's.
+class BadInput : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct Options {
+  std::size_t memory = 0;  ///< 0: not said
+  bool quick = false;
+  bool strict = false;
+  bool progress = false;
+  std::uint64_t seed = std::random_device{}();
+};
+
+std::size_t size_of(const std::string& text) {
+  char* unit = nullptr;
+  const unsigned long long number = std::strtoull(text.c_str(), &unit, 10);
+  const bool digits = !text.empty() && text.find_first_of("0123456789") == 0 && number < (1ULL << 30U);
+  if (digits && std::strcmp(unit, "MiB") == 0) return number << 20U;
+  if (digits && std::strcmp(unit, "GiB") == 0) return number << 30U;
+  throw BadInput("--memory: expected a size such as 512MiB or 2GiB, found '" + text + "'");
+}
+
+Options options_of(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto value = [&]() -> std::string {
+      if (i + 1 == argc) throw BadInput(word + ": expected a value");
+      return argv[++i];
+    };
+    if (word == "--memory") {
+      options.memory = size_of(value());
+    } else if (word == "--seed") {
+      options.seed = std::strtoull(value().c_str(), nullptr, 10);
+    } else if (word == "--quick") {
+      options.quick = true;
+    } else if (word == "--strict") {
+      options.strict = true;
+    } else if (word == "--progress") {
+      options.progress = true;
+    } else if (getpid() != 1) {  // to the first process the kernel gives what it does not know itself
+      throw BadInput("unknown option '" + word + "'\n" + kUsage);
+    }
+  }
+  if (options.memory == 0) options.memory = std::size_t{options.quick ? 256U : 1024U} << 20U;
+  return options;
+}
+
+Settings settings_of(const Options& options) {
+  if (options.memory < kLeastMemory) throw BadInput("--memory: expected 16MiB at least");
+  const auto available = meminfo("MemAvailable");
+  // Page tables, and what the child of a fork copies, come on top.
+  if (available && *available < options.memory + options.memory / 8) {
+    throw BadInput("too little memory: " + std::to_string(*available >> 20U) + " MiB are available, and --memory " +
+                   std::to_string(options.memory >> 20U) + "MiB needs an eighth more than that");
+  }
+  const std::size_t limit = lock_limit().value_or(options.memory);
+  return {options.memory, std::min(limit, options.memory), options.quick, allowed_cpus()};
+}
+
+void refuse_what_cannot_be_locked(const Settings& settings) {
+  if (settings.lockable >= kLeastToLock) return;
+  throw BadInput("RLIMIT_MEMLOCK is too low: with " + std::to_string(settings.lockable >> 10U) +
+                 " KiB mlock, munlock, mlockall and munlockall cannot be measured, 1 MiB is the least (ulimit -l)");
+}
+
+void refuse_busy_cpus(const nlohmann::ordered_json& load) {
+  constexpr double kAll = 0.95;
+  if (load["busy"].is_null() || load["busy"] < kAll) return;
+  throw BadInput("every CPU of this machine is busy with other work: what is measured now would be the wait for them");
+}
+
+// --- as the first process of a guest ------------------------------------------------------------------------
+
+void mount_at(const char* type, const char* folder) {
+  (void)mkdir(folder, 0755);
+  (void)mount(type, folder, type, 0, nullptr);  // where it is mounted already, or is not to be had, that is fine
+}
+
+void mount_what_is_read() {
+  mount_at("proc", "/proc");
+  mount_at("sysfs", "/sys");
+  mount_at("debugfs", "/sys/kernel/debug");
+}
+
+[[noreturn]] void turn_off() {
+  std::fflush(nullptr);
+  sync();
+  (void)reboot(RB_POWER_OFF);
+  for (;;) pause();
+}
+
+// --- measuring ----------------------------------------------------------------------------------------------
+
+/// A reader that has gone away ends this process (SIGPIPE): it measures for nobody.
+void show_progress(const Options& options, std::size_t done, std::size_t all) {
+  if (!options.progress) return;
+  const std::string line = std::to_string(done) + " of " + std::to_string(all) + "\n";
+  (void)!write(STDERR_FILENO, line.data(), line.size());
+}
+
+void measure(const Part& part, const Settings& settings, Readings& readings) {
+  std::string why = "this kernel does not have it";
+  try {
+    part.measure(settings, readings);
+  } catch (const std::exception& error) {
+    why = error.what();
+  }
+  for (const std::string& quantity : part.quantities) {
+    if (!readings.has(quantity)) readings.cannot(quantity, why);
+  }
+}
+
+void tell_what_may_not_be_locked(const Settings& settings, Readings& readings) {
+  if (settings.lockable == settings.memory) return;
+  const std::string limit = "RLIMIT_MEMLOCK is " + std::to_string(settings.lockable >> 10U) + " KiB";
+  for (const char* const quantity : {"mlock_4k", "mlock_again_4k", "munlock_4k", "mlock_2m", "mlock_again_2m",
+                                     "munlock_2m", "munlock_absent_4k", "mlockall_vma", "munlockall_vma"}) {
+    readings.cannot(quantity, limit);
+  }
+}
+
+/// All parts, as often as they are repeated, in random order.
+Readings measure_all(const Options& options, const Settings& settings) {
+  constexpr int kRepetitions = 12;
+  constexpr int kQuickRepetitions = 4;
+  std::vector<Part> parts = page_parts();
+  for (const auto& more : {call_parts(), schedule_parts()}) parts.insert(parts.end(), more.begin(), more.end());
+  std::vector<const Part*> order;
+  for (int i = 0; i < (settings.quick ? kQuickRepetitions : kRepetitions); ++i) {
+    for (const Part& part : parts) order.push_back(&part);
+  }
+  std::mt19937_64 random(options.seed);
+  std::shuffle(order.begin(), order.end(), random);
+
+  Readings readings;
+  tell_what_may_not_be_locked(settings, readings);
+  touch_all_memory(settings, readings);
+  for (std::size_t done = 0; done < order.size(); ++done) {
+    show_progress(options, done, order.size() + 1);
+    measure(*order[done], settings, readings);
+  }
+  show_progress(options, order.size(), order.size() + 1);
+  return readings;
+}
+
+nlohmann::ordered_json probe_of(const Options& options) {
+  const Settings settings = settings_of(options);
+  if (options.strict) refuse_what_cannot_be_locked(settings);
+  nlohmann::ordered_json json;
+  json["schema"] = "mlocksim-probe/1";
+  json["options"] = {{"memory", settings.memory}, {"quick", settings.quick}, {"seed", options.seed}};
+  json["host"] = host_facts(settings.cpus);
+  json["load"] = load_of_machine();
+  if (options.strict) refuse_busy_cpus(json["load"]);
+  const Readings readings = measure_all(options, settings);
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  json["noise"] = noise_of(settings.cpus, settings.quick ? kSecond / 5 : 2 * kSecond);
+  json["quantities"] = readings.quantities();
+  json["not_measured"] = readings.not_measured();
+  return json;
+}
+
+/// Threads that take few addresses: mlockall counts them.
+void use_small_threads() {
+  constexpr std::size_t kStack = 32 * kPage;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStack);
+  pthread_setattr_default_np(&attributes);
+  pthread_attr_destroy(&attributes);
+  mallopt(M_ARENA_MAX, 1);  // otherwise each thread reserves 64 MiB
+}
+
+int run(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--help") != 0 && std::strcmp(argv[i], "-h") != 0) continue;
+    std::fputs(kUsage, stdout);
+    return 0;
+  }
+  constexpr int kFailed = 1;
+  constexpr int kBadInput = 2;
+  try {
+    const Options options = options_of(argc, argv);
+    const std::string text = probe_of(options).dump(2) + "\n";
+    if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return 0;
+    std::fputs("mlocksim-probe: standard output cannot be written\n", stderr);
+    return kFailed;
+  } catch (const BadInput& error) {
+    std::fprintf(stderr, "mlocksim-probe: %s\n", error.what());
+    return kBadInput;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "mlocksim-probe: %s\n", error.what());
+    return kFailed;
+  }
+}
+
+}  // namespace
+
+}  // namespace probe
+
+int main(int argc, char** argv) {
+  probe::use_small_threads();
+  const bool first_process = getpid() == 1;
+  if (first_process) probe::mount_what_is_read();
+  const int code = probe::run(argc, argv);
+  if (first_process) probe::turn_off();
+  return code;
+}
