@@ -59,6 +59,8 @@ constexpr std::string_view kNoCall = "no call is that alone";
 constexpr std::string_view kReclaim = "to measure reclaim would take memory away from others";
 constexpr double kPagesOfHuge = 512;
 
+constexpr std::string_view kNoFiles = "what is measured is anonymous memory: no file is written";
+
 // In the order of models::kCosts.
 constexpr auto kRules = std::to_array<Rule>({
     {"rwsem_operation", Shape::constant, {}, kNoCall},
@@ -84,6 +86,10 @@ constexpr auto kRules = std::to_array<Rule>({
     {"zap_page", Shape::constant, {measured("munmap_4k")}},
     {"fault", Shape::spread, {measured("fault_4k"), less_cost("rwsem_operation", 2)}},
     {"cow_page", Shape::constant, {measured("cow_4k"), less("fault_4k")}},
+    {"page_mkwrite", Shape::constant, {}, kNoFiles},
+    {"writeback_page", Shape::constant, {}, kNoFiles},
+    {"shmem_page", Shape::constant, {}, kNoFiles},
+    {"remove_page", Shape::constant, {}, kNoFiles},
     {"mprotect",
      Shape::constant,
      {measured("mprotect_call"), less_cost("system_call"), less_cost("rwsem_operation", 2), less("mprotect_4k")}},

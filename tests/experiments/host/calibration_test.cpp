@@ -125,6 +125,10 @@ TEST_F(CalibrationOf, PutsWhatWasMeasuredIntoTheRightKeys) {
   expected.lru_add_drain_all = other.lru_add_drain_all;
   expected.munlock_absent = other.munlock_absent;
   expected.rmap_vma = other.rmap_vma;
+  expected.page_mkwrite = other.page_mkwrite;
+  expected.writeback_page = other.writeback_page;
+  expected.shmem_page = other.shmem_page;
+  expected.remove_page = other.remove_page;
   expected.batched_pte = other.batched_pte;
   expected.struct_page_miss = other.struct_page_miss;
   expected.zone_lock = other.zone_lock;
