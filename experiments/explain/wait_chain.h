@@ -47,7 +47,8 @@ struct WaitChains {
 
 /// By what a class suffers. Tail: its slowest, those beyond the highest percentile that there are samples enough for
 /// (Samples::tail_start); it must have samples. Longest: its longest request in all results, the warm-up included, or
-/// what all its waits come to where that one was never served or it makes none. Lost: all its waits for locks.
+/// what all its waits come to where that one was never served, where it waited in pieces too short to be
+/// kept, or where it makes none. Lost: all its waits for locks.
 [[nodiscard]] WaitChains wait_chains(const std::vector<models::Result>& results, models::ClassId victim,
                                      Loss loss = Loss::tail);
 

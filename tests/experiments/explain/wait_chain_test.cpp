@@ -132,5 +132,32 @@ TEST(WaitChain, IsToldFromTheRootToTheVictim) {
             "mapper (munmap.zap) holds mmap_sem for write; faulter waits for mapper");
 }
 
+// A request that went to thousands of short waits has kept none of them; the class has kept what they come to.
+TEST(WaitChain, OfALongestRequestInPiecesIsThatOfAllItsWaits) {
+  auto results = results_with(waited(30, 2ms, kBehindMapper), worked(30, 1us));
+  models::WorstRequest longest;
+  longest.latency = 1s;
+  longest.rest[static_cast<std::size_t>(Cause::lock_wait)] = 990ms;
+  results.front().classes[kFaulter].worst = {longest};
+  const auto waits = wait_chains(results, kFaulter, Loss::longest);
+  ASSERT_EQ(waits.chains.size(), 1U);
+  EXPECT_EQ(waits.chains.front().root.holder, kMaps);
+  EXPECT_EQ(waits.requests, 0U);
+  EXPECT_EQ(waits.total, 60ms);
+}
+
+TEST(WaitChain, OfALongestRequestIsItsOwn) {
+  auto results = results_with(waited(30, 2ms, kBehindMapper), worked(30, 1us));
+  models::WorstRequest longest;
+  longest.latency = 1s;
+  longest.steps = {{sim::Time{}, sim::Time{1s}, Cause::lock_wait, kVmaOfMaps}};
+  results.front().classes[kFaulter].longest_warm_up = longest;
+  const auto waits = wait_chains(results, kFaulter, Loss::longest);
+  ASSERT_EQ(waits.chains.size(), 1U);
+  EXPECT_EQ(waits.chains.front().root, kVmaOfMaps);
+  EXPECT_EQ(waits.requests, 1U);
+  EXPECT_EQ(waits.from, 1s);
+}
+
 }  // namespace
 }  // namespace experiments
