@@ -18,14 +18,8 @@ namespace {
 constexpr std::size_t kCallWidth = 10;
 constexpr std::size_t kCellWidth = 9;
 
-const models::ClassResult* find_class(const models::Result& result, const std::string& name) {
-  const auto found = std::find_if(result.classes.begin(), result.classes.end(),
-                                  [&](const models::ClassResult& each) { return each.name == name; });
-  return found == result.classes.end() ? nullptr : &*found;
-}
-
 models::Samples samples_of(const models::Result& result, const Row& row) {
-  const models::ClassResult* found = find_class(result, row.class_name);
+  const models::ClassResult* const found = result.find_class(row.class_name);
   return found == nullptr ? models::Samples{} : found->during_call(row.call);
 }
 

@@ -143,10 +143,9 @@ Usual calls_of(const ClassResult& each, models::Phase call) {
 
 /// Whether a wait made a call so much longer, or is far from what a call of that kind takes.
 bool is_stalled(const Result& result, const std::string& name) {
-  const auto found = std::find_if(result.classes.begin(), result.classes.end(),
-                                  [&](const ClassResult& each) { return each.name == name; });
-  if (found == result.classes.end()) return false;
-  const auto id = static_cast<models::ClassId>(found - result.classes.begin());
+  const ClassResult* const found = result.find_class(name);
+  if (found == nullptr) return false;
+  const models::ClassId id = class_id_of(result, name);
   const auto stalls = [&](const auto& entry) {
     const auto& [asker, waits] = entry;
     const Nanoseconds wait = waits.longest();
@@ -168,6 +167,11 @@ double mean_share(const Results& results, const std::string& name) {
 }
 
 }  // namespace
+
+models::ClassId class_id_of(const Result& result, const std::string& class_name) {
+  const ClassResult* const found = result.find_class(class_name);
+  return found == nullptr ? -1 : static_cast<models::ClassId>(found - result.classes.data());
+}
 
 std::string_view meaning_of(Loss loss) {
   switch (loss) {
@@ -197,11 +201,10 @@ std::optional<ClassChange> change_by(Loss loss, const Results& before, const Res
 }
 
 Nanoseconds longest_of(const Result& result, const std::string& class_name) {
-  const auto found = std::find_if(result.classes.begin(), result.classes.end(),
-                                  [&](const ClassResult& each) { return each.name == class_name; });
-  if (found == result.classes.end()) return {};
+  const ClassResult* const found = result.find_class(class_name);
+  if (found == nullptr) return {};
   if (const Nanoseconds request = found->longest(); request > Nanoseconds{0}) return request;
-  const auto id = static_cast<models::ClassId>(found - result.classes.begin());
+  const models::ClassId id = class_id_of(result, class_name);
   Nanoseconds longest{};
   for (const models::LockResult& lock : result.locks) {
     for (const auto& [asker, waits] : lock.statistics.asked) {

@@ -54,6 +54,9 @@ struct ClassChange {
                                                    const std::vector<models::Result>& after,
                                                    const std::string& class_name);
 
+/// The number that blame and locks know a class by; -1 if the result does not know it.
+[[nodiscard]] models::ClassId class_id_of(const models::Result& result, const std::string& class_name);
+
 /// The longest request of a class, or the longest wait for a lock of one that makes none; 0 where there is none.
 [[nodiscard]] sim::Nanoseconds longest_of(const models::Result& result, const std::string& class_name);
 

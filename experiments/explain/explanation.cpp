@@ -41,12 +41,6 @@ std::vector<std::string> classes_of(const models::Scenario& scenario, bool make_
   return names;
 }
 
-models::ClassId id_of(const Result& result, const std::string& name) {
-  const auto found = std::find_if(result.classes.begin(), result.classes.end(),
-                                  [&](const models::ClassResult& each) { return each.name == name; });
-  return found == result.classes.end() ? -1 : static_cast<models::ClassId>(found - result.classes.begin());
-}
-
 // --- running ----------------------------------------------------------------------------------------------------
 
 using Outcome = std::variant<Results, std::string>;
@@ -115,7 +109,7 @@ RunSpec variant_of(RunSpec run, const std::vector<std::string>& sets, const std:
 // --- who suffers ------------------------------------------------------------------------------------------------
 
 Victim victim_of(const ClassChange& loss, const Results& together) {
-  return {loss, wait_chains(together, id_of(together.front(), loss.class_name), loss.by)};
+  return {loss, wait_chains(together, class_id_of(together.front(), loss.class_name), loss.by)};
 }
 
 /// Whom it harms, whom not, and of whom that cannot be told: into `explanation`.
@@ -291,7 +285,7 @@ std::vector<std::string> account_of(const std::vector<Victim>& victims, const mo
                                     const Results& results) {
   std::vector<MainChain> told;
   const auto is_told = [&](const MainChain& main) {
-    const models::ClassId id = id_of(results.front(), main.victim->loss.class_name);
+    const models::ClassId id = class_id_of(results.front(), main.victim->loss.class_name);
     const double share = main.victim->waits.share(main.chain.time);
     return std::any_of(told.begin(), told.end(), [&](const MainChain& each) {
       return tells(each.chain, main.chain, id) &&

@@ -562,20 +562,18 @@ void Rwsem::charge_waits(sim::Time now) {
 
 RwsemStatistics Rwsem::statistics_with_waiters(sim::Time now) {
   charge_waits(now);
-  // A waiter points into the statistics as they are.
-  std::map<const RwsemStatistics::Waits*, RwsemStatistics::Waits> open;
+  RwsemStatistics statistics = statistics_;
+  // Who waits does nothing else meanwhile: its phase is the one that it asked in.
+  const auto waits_of = [&](const Waiter& waiter) -> RwsemStatistics::Waits& {
+    return statistics.asked.at({waiter.task->class_id(), waiter.task->phase(), waiter.mode});
+  };
   for (const Waiter* waiter : contending_) {
-    RwsemStatistics::Waits& waits = open.try_emplace(waiter->statistics, *waiter->statistics).first->second;
+    RwsemStatistics::Waits& waits = waits_of(*waiter);
     ++waits.waiting;
     waits.longest_waiting = std::max(waits.longest_waiting, now - waiter->since);
   }
   for (const Waiter* waiter : waiting_) {
-    RwsemStatistics::Waits& waits = open.at(waiter->statistics);
-    for_each_stretch(*waiter, [&](const LockWait& wait) { waits.lock_wait += wait.to - wait.from; });
-  }
-  RwsemStatistics statistics = statistics_;
-  for (auto& [asker, waits] : statistics.asked) {
-    if (const auto found = open.find(&statistics_.asked.at(asker)); found != open.end()) waits = found->second;
+    for_each_stretch(*waiter, [&](const LockWait& wait) { waits_of(*waiter).lock_wait += wait.to - wait.from; });
   }
   return statistics;
 }

@@ -37,16 +37,6 @@ int madvise_dontneed(Task& current, Mm& mm, const Vma& vma, PageIndex start, Pag
 // can_madv_lru_vma.
 bool can_madv_lru_vma(const Vma& vma) { return !vma.flags.locked && !vma.flags.hugetlb && !vma.flags.io_pfnmap; }
 
-// Calls `each` with the parts of [start, end) that lie in one page table.
-template <class Each>
-void for_each_table(PageIndex start, PageIndex end, Each each) {
-  for (PageIndex page = start; page < end;) {
-    const PageIndex stop = std::min(end, end_of_table(page));
-    each(page, stop);
-    page = stop;
-  }
-}
-
 // madvise_free and madvise_cold. mmap_sem must be held for read.
 int madvise_deactivate(Task& current, Mm& mm, const Vma& vma, PageIndex start, PageIndex end, Fate fate) {
   Kernel& kernel = current.kernel();

@@ -6,6 +6,7 @@
 
 #include "models/kernel.h"
 #include "models/mm/mm.h"
+#include "models/mm/pagewalk.h"
 #include "models/task.h"
 
 namespace models {
@@ -15,13 +16,11 @@ namespace {
 // mincore_pte_range and mincore_unmapped_range, a page table at a time, of which one look is enough if one entry maps
 // it. The answers themselves are nobody's business.
 void walk(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
-  for (PageIndex page = start; page < end;) {
-    const PageIndex stop = std::min(end, end_of_table(page));
-    const bool whole = mm.page_table.folios_at(page, stop).folio.whole;
-    current.work(current.kernel().costs.mincore_page * (whole ? 1 : (stop - page).count()));
-    page = stop;
+  for_each_table(start, end, [&](PageIndex from, PageIndex to) {
+    const bool whole = mm.page_table.folios_at(from, to).folio.whole;
+    current.work(current.kernel().costs.mincore_page * (whole ? 1 : (to - from).count()));
     current.cond_resched();
-  }
+  });
 }
 
 // Looks at the pages from `start` on, at most `pages`, up to the end of the VMA. Returns how many these are, 0 if there

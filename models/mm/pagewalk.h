@@ -8,6 +8,8 @@
 // Skipping absent entries is free unless a cost is given; lock_page never has to wait.
 #pragma once
 
+#include <algorithm>
+
 #include "models/spec/machine.h"
 #include "models/spec/page.h"
 #include "sim/distribution.h"
@@ -17,6 +19,16 @@ namespace models {
 
 class Mm;
 class Task;
+
+/// Calls `each` with the parts of [start, end) that lie in one page table.
+template <class Each>
+void for_each_table(PageIndex start, PageIndex end, Each each) {
+  for (PageIndex page = start; page < end;) {
+    const PageIndex stop = std::min(end, end_of_table(page));
+    each(page, stop);
+    page = stop;
+  }
+}
 
 /// What a walk does to the pages it meets. Costs are drawn for each page; null: none.
 struct PageStep {

@@ -1,7 +1,5 @@
 #include "models/mm/shmem.h"
 
-#include <algorithm>
-
 #include "models/kernel.h"
 #include "models/mm/mm.h"
 #include "models/mm/pagewalk.h"
@@ -34,11 +32,7 @@ void truncate_range(Task& current, Mm& mm, PageIndex start, PageIndex end) {
 
 void shmem_punch_hole(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   unmap_mapping_range(current, mm, start, end);
-  for (PageIndex page = start; page < end;) {
-    const PageIndex stop = std::min(end, end_of_table(page));
-    truncate_range(current, mm, page, stop);
-    page = stop;
-  }
+  for_each_table(start, end, [&](PageIndex from, PageIndex to) { truncate_range(current, mm, from, to); });
 }
 
 }  // namespace models
