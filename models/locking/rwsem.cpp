@@ -14,6 +14,15 @@ namespace {
 // same cache line, which the releaser has and the spinner waits for. No measurement is known. [inf]
 constexpr std::uint64_t kQueueBeatsSpinnerOnceIn = 2;
 
+// rwsem_wake by who gives the semaphore up while somebody queues, even where that one is awake already: the wait list's
+// lock, wake_q_add, and try_to_wake_up as far as the task's state; four atomic operations (kernel/locking/rwsem.c and
+// kernel/sched/core.c of 6.1). Meanwhile nobody holds the semaphore.
+constexpr int kOperationsOfWake = 4;
+
+// A spinner learns of a release when the line with owner and count comes over to its CPU; it leaves
+// rwsem_spin_on_owner, and fetches the line for itself to try.
+constexpr int kTransfersToReact = 2;
+
 template <class Rules>
 bool has_handoff(const Rules& rules) {
   if constexpr (HandsOff<Rules>) return rules.handoff();
@@ -125,6 +134,10 @@ void Rwsem::admit(Task& current, const Wakes& wakes) {
     if (call(first, now)) to_wake.push_back(first.task);
   }
   forget_old_stretches();
+  if (wakes.to_try && to_wake.empty()) {
+    current.work(costs_.rwsem_operation * kOperationsOfWake);
+    current.settle();
+  }
   for (Task* task : to_wake) {
     current.work(costs_.rwsem_wake);
     current.settle();
@@ -236,11 +249,19 @@ bool Rwsem::optimistic_spin(R& rules, Waiter& waiter) {
       rules.leave_spinners(&waiter);
       break;
     }
+    react(*waiter.task);
+    if (waiter.holds) return true;
   }
   if (waiter.holds) return true;
   let_spinners_look();
   preempt_enable(*waiter.task);
   return false;
+}
+
+// To what has changed.
+void Rwsem::react(Task& spinner) {
+  spinner.work(costs_.cache_line * kTransfersToReact);
+  charge_waits(spinner.settle());
 }
 
 // A round of the first spinner. Returns whether it has to spin on.
@@ -334,18 +355,17 @@ void Rwsem::release(R& rules, LockMode mode, sim::Time now, Wakes& wakes) {
 template <WritersSpin<Rwsem::Waiter*> R>
 void Rwsem::release_to_spinners(R& rules, bool must_wake, sim::Time now, Wakes& wakes) {
   if (let_spinning_head_in(rules, now)) return;  // the one to be woken would be the first
-  const bool queue_first = must_wake && queue_beats_spinner(rules);
-  if (queue_first) wake(rules, now, wakes);
-  let_spinners_in(rules, wakes);
-  if (must_wake && !queue_first) wake(rules, now, wakes);
+  if (must_wake && spinner_beats_queue(rules)) let_spinners_in(rules, wakes);
+  if (must_wake) wake(rules, now, wakes);
+  let_spinners_look();
 }
 
 // Where it makes a difference: a writer at the head is only woken, and a spinning reader is not kept out by readers.
 template <WritersSpin<Rwsem::Waiter*> R>
-bool Rwsem::queue_beats_spinner(const R& rules) {
+bool Rwsem::spinner_beats_queue(const R& rules) {
   if (!rules.spinner_is_ready() || rules.spinners().front().mode == LockMode::read) return false;
   if (rules.queue().front().mode == LockMode::write) return false;
-  return races_() % kQueueBeatsSpinnerOnceIn == 0;
+  return races_() % kQueueBeatsSpinnerOnceIn != 0;
 }
 
 template <WritersTry<Rwsem::Waiter*> R>
@@ -549,9 +569,9 @@ bool Rwsem::held_by(const Task& current, LockMode mode) const {
 void Rwsem::charge_waits(sim::Time now) {
   const sim::Time from = std::exchange(stretch_start_, now);
   if (waiting_.empty() || from == now) return;
-  // Between a release and the woken writer's try it is as if that one held it already.
-  const Task& holder = holders_.empty() ? *woken_writer().task : *holders_.front().task;
-  const LockMode mode = holders_.empty() ? LockMode::write : holders_.front().mode;
+  // Between a release and the try of the one who is to have it, it is as if that one held it already.
+  const Task& holder = holders_.empty() ? *next_owner().task : *holders_.front().task;
+  const LockMode mode = holders_.empty() ? next_owner().mode : holders_.front().mode;
   const auto writer = first_writer();
   const ClassId first = writer ? (*writer)->task->class_id() : -1;
   holder.ledger().for_each_between(from, now, [&](sim::Time begin, sim::Time end, Cause doing) {
@@ -578,14 +598,22 @@ RwsemStatistics Rwsem::statistics_with_waiters(sim::Time now) {
   return statistics;
 }
 
-// The one that everybody waits for while nobody holds the semaphore.
-const Rwsem::Waiter& Rwsem::woken_writer() const {
+// The one that everybody waits for while nobody holds the semaphore: the writer that has been woken, or else the first
+// spinner.
+const Rwsem::Waiter& Rwsem::next_owner() const {
   const auto head = std::visit([](const auto& rules) { return rules.head(); }, rules_);
-  assert(head && "somebody waits for a semaphore that nobody holds");
-  const Waiter& first = **head;
-  assert(first.mode == LockMode::write);
-  assert(first.state == Waiter::State::called || first.state == Waiter::State::running);
-  return first;
+  if (head && ((**head).state == Waiter::State::called || (**head).state == Waiter::State::running)) return **head;
+  const Waiter* const spinner = first_spinner();
+  assert(spinner != nullptr && "somebody waits for a semaphore that nobody holds");
+  return *spinner;
+}
+
+const Rwsem::Waiter* Rwsem::first_spinner() const {
+  const auto first = []<class R>(const R& rules) -> const Waiter* {
+    if constexpr (WritersSpin<R, Waiter*>) return rules.spinners().empty() ? nullptr : rules.spinners().front().waiter;
+    return nullptr;
+  };
+  return std::visit(first, rules_);
 }
 
 void Rwsem::forget_old_stretches() {

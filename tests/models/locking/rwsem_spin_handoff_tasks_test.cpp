@@ -91,6 +91,68 @@ class SpinHandoffTest : public testing::TestWithParam<bool> {
 INSTANTIATE_TEST_SUITE_P(, SpinHandoffTest, testing::Bool(),
                          [](const auto& mode) { return std::string(mode.param ? "Stepwise" : "Default"); });
 
+// mlock gives write mode up and takes read mode a moment later; pieces of a munlock are system calls apart.
+TEST_P(SpinHandoffTest, WhoGivesItUpMayHaveItAgainBeforeASpinnerHasSeenThat) {
+  constexpr Nanoseconds kLine{20};
+  for (const Nanoseconds pause : {0ns, 2 * kLine + 10ns}) {
+    check_in_child([&] {
+      SmallMachineSpec spec = machine();
+      spec.costs.cache_line = kLine;
+      SmallMachine world(spec);
+      Rwsem& semaphore = world.mm.mmap_sem;
+      Time given_up{};
+      Time left{};
+      world.add_at(1000, [&](Task& task) {
+        semaphore.down_write(task);
+        task.work(500ns);
+        semaphore.up_write(task);
+        given_up = task.now();
+        task.work(pause);
+        semaphore.down_read(task);
+        task.work(300ns);
+        semaphore.up_read(task);
+        left = task.now();
+      });
+      Entry writer;
+      add(world, LockMode::write, 1200, 100ns, writer);
+      world.run();
+      if (pause == 0ns) {
+        EXPECT_EQ(writer.got, left + 2 * kLine);
+      } else {
+        EXPECT_EQ(writer.got, given_up + 2 * kLine);
+      }
+    });
+  }
+}
+
+// The second release finds the writer awake, on its way to try: four operations, in which nobody holds it.
+TEST_P(SpinHandoffTest, AReleaserLooksForWaitersBeforeItGoesOn) {
+  check_in_child([&] {
+    SmallMachineSpec spec = machine();
+    spec.cpus = 2;
+    SmallMachine world(spec);
+    Rwsem& semaphore = world.mm.mmap_sem;
+    std::array<Time, 2> before{};
+    std::array<Time, 2> after{};
+    world.add_at(1000, [&](Task& task) {
+      for (const std::size_t round : {0U, 1U}) {
+        semaphore.down_read(task);
+        // The writer spins on a reader for 10.5 us, and then queues.
+        task.work(round == 0 ? 20us : 5ns);
+        task.settle();
+        before.at(round) = task.now();
+        semaphore.up_read(task);
+        after.at(round) = task.now();
+      }
+    });
+    Entry writer;
+    add(world, LockMode::write, 1200, 100ns, writer);
+    world.run();
+    EXPECT_EQ(after[0] - before[0], kOperation + kWake);
+    EXPECT_EQ(after[1] - before[1], kOperation + 4 * kOperation);
+  });
+}
+
 TEST_P(SpinHandoffTest, ASpinningWriterHasItAtTheMomentOfTheRelease) {
   check_in_child([&] {
     SmallMachine world(machine());
