@@ -23,7 +23,7 @@ std::string every(const Hold& hold) {
   std::string text;
   if (hold.batch > models::PageCount(0)) text = fmt::format("{}", hold.batch.count());
   if (hold.max_hold > sim::Nanoseconds{0}) text += (text.empty() ? "" : "|") + spell(hold.max_hold);
-  return text + (hold.if_contended ? "?" : "");
+  return text + (hold.if_contended ? "?" : "") + (hold.hand_over ? "!" : "");
 }
 
 /// What the knobs of a column show, one after another.
@@ -112,7 +112,7 @@ std::string policy_table(const std::vector<Policy>& policies) {
   return text +
          "\n\n`>`: downgraded, and taken for write again; `,`: given up first; `/512`: given up and taken again every "
          "512\n"
-         "pages; `?`: only when somebody waits" +
+         "pages; `?`: only when somebody waits, `!`: hands over" +
          legends() + ".\nREAD: others may fault and read /proc meanwhile, if no writer queues.\n";
 }
 

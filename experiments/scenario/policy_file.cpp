@@ -65,14 +65,17 @@ void read_chunks(YamlMap& map, Hold& hold) {
   const auto batch = map.find("batch");
   const auto max_hold = map.find("max_hold");
   const auto if_contended = map.find("if_contended");
+  const auto hand_over = map.find("hand_over");
   const bool chunked = hold.mode == HoldMode::chunked_write;
   const bool batched = chunked || hold.mode == HoldMode::drop_and_read;
   if (batch && !batched) batch->refuse("only drop_and_read and chunked_write give way every so many pages");
   if (max_hold && !chunked) max_hold->refuse("only chunked_write bounds its holds in time");
   if (if_contended && !chunked) if_contended->refuse("only chunked_write looks whether somebody waits");
+  if (hand_over && !chunked) hand_over->refuse("only chunked_write gives write mode up to take it again");
   assign(hold.batch, batch, batch_of);
   assign(hold.max_hold, max_hold, positive_duration_of);
   assign(hold.if_contended, if_contended, truth_of);
+  assign(hold.hand_over, hand_over, truth_of);
   if (!chunked || batch || max_hold) return;
   if (!hold.if_contended) map.refuse("chunked_write needs a batch, a max_hold or if_contended: true");
   hold.batch = models::PageCount(kLookForWaitersEvery);

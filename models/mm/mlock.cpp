@@ -92,6 +92,19 @@ PageStep munlock_step(Task& current, const Vma& vma) {
           .huge_cost = &costs.munlock_huge};
 }
 
+// A what-if: who gives mmap_sem up to take it again at once has it before anybody who waits for it: one that spins has
+// to see the release first, one that sleeps has to be woken. So it looks again and again (udelay) until somebody has it
+// or nobody wants it; one that was woken may have to wait for a CPU, which bounds the patience.
+void let_somebody_have_it(Task& current, Mm& mm) {
+  constexpr sim::Nanoseconds kEvery{1'000};
+  constexpr int kMost = 1'000;
+  for (int looks = 0; looks < kMost && mm.mmap_sem.is_wanted(); ++looks) {
+    current.work(kEvery);
+    current.settle();
+    if (!mm.mmap_sem.is_free()) return;
+  }
+}
+
 // __munlock_vma_pages_range for chunked_write: looks up every so often, gives write mode away and takes it again.
 int munlock_in_chunks(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, PageIndex end) {
   const Hold& hold = policy_of(current).munlock;
@@ -108,6 +121,7 @@ int munlock_in_chunks(Task& current, Mm& mm, const VmaPointer& vma, PageIndex st
     if (page == end || !gives_way(current, mm, hold, done, since)) continue;
     const std::uint64_t version = mm.map_version();
     mmap_write_unlock(current, mm);
+    if (hold.hand_over) let_somebody_have_it(current, mm);
     mmap_write_lock(current, mm);
     if (const int error = recheck_vma(current, mm, vma, start, end, version)) return error;
     vma_start_write(current, mm, *vma);

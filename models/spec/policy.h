@@ -37,6 +37,7 @@ struct Hold {
   PageCount batch{};            ///< drop_and_read, chunked_write: pages from one release to the next; 0: no bound
   sim::Nanoseconds max_hold{};  ///< chunked_write: time from one release to the next; 0: no bound
   bool if_contended = false;    ///< chunked_write: give way only when somebody waits
+  bool hand_over = false;       ///< chunked_write: when it gives way, wait until somebody else has it, if anybody waits
 
   bool operator==(const Hold&) const = default;
 };

@@ -40,6 +40,10 @@ TEST_F(PolicyFile, ReadsHowOftenAPathGivesWay) {
                            "munlock: {mode: chunked_write, batch: 64, max_hold: 1ms, if_contended: true}", kPolicy)));
   EXPECT_EQ(chunked.munlock,
             (models::Hold{HoldMode::chunked_write, models::PageCount(64), std::chrono::milliseconds(1), true}));
+  const auto handing =
+      read_policy(write("p.yaml", with("munlock: {mode: downgrade}",
+                                       "munlock: {mode: chunked_write, batch: 64, hand_over: true}", kPolicy)));
+  EXPECT_TRUE(handing.munlock.hand_over);
   const auto looking = read_policy(write(
       "p.yaml", with("munlock: {mode: downgrade}", "munlock: {mode: chunked_write, if_contended: true}", kPolicy)));
   EXPECT_EQ(looking.munlock, (models::Hold{HoldMode::chunked_write, models::PageCount(512), {}, true}));

@@ -566,5 +566,39 @@ TEST(MlockWindowPages, OthersCannotGetInDuringTheWalkItself) {
   });
 }
 
+// A writer that spins sees a release 40 ns later, and the walk takes mmap_sem again at once: unless it hands over.
+TEST(MunlockInChunks, LetsASpinnerInOnlyWhereItHandsOver) {
+  for (const bool hand_over : {false, true}) {
+    check_in_child([&] {
+      SmallMachineSpec spec;
+      spec.policy.rwsem = RwsemFlavour::spin_handoff;
+      spec.policy.munlock = {.mode = HoldMode::chunked_write, .batch = PageCount(100), .hand_over = hand_over};
+      spec.costs.cache_line = 20ns;
+      spec.costs.munlock_page = sim::Constant{100ns};
+      SmallMachine world(spec);
+      add_vma(world, 0, 400, {.locked = true});
+      sim::Time munlocked{};
+      world.add([&](Task& task) {
+        EXPECT_EQ(sys_munlock(task, world.mm, PageIndex(0), PageCount(400)), 0);
+        munlocked = task.settle();
+      });
+      sim::Time got{};
+      world.add_at(1000, [&](Task& task) {
+        world.mm.mmap_sem.down_write(task);
+        got = task.now();
+        world.mm.mmap_sem.up_write(task);
+      });
+      world.run();
+      if (hand_over) {
+        EXPECT_LT(got, tests::at(10'100));
+        EXPECT_LT(munlocked, tests::at(42'000)) << "a microsecond's patience each time that somebody waits";
+      } else {
+        EXPECT_GE(got, munlocked);
+      }
+      EXPECT_EQ(world.mm.locked_vm, PageCount(0));
+    });
+  }
+}
+
 }  // namespace
 }  // namespace models
