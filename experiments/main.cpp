@@ -22,7 +22,7 @@ struct Command {
   const char* about;
 };
 
-constexpr std::array<Command, 11> kCommands{{
+constexpr std::array<Command, 12> kCommands{{
     {"run", command_run, "run a scenario under one policy"},
     {"compare", command_compare, "run it under several, side by side, with a verdict"},
     {"explain", command_explain, "tell who suffers, along which chain, and what would help most"},
@@ -32,6 +32,7 @@ constexpr std::array<Command, 11> kCommands{{
     {"merge", command_merge, "put together the parts of a study that ran apart"},
     {"check", command_check, "tell what is wrong with scenarios, machines, policies and studies"},
     {"calibrate", command_calibrate, "measure this machine, and write a machine file"},
+    {"validate", command_validate, "run a scenario for real, beside the same simulated"},
     {"probe", command_probe, "copy the program that measures, for another machine"},
     {"list", command_list, "list the shipped policies, machines, scenarios and studies"},
 }};

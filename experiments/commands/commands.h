@@ -24,5 +24,6 @@ int command_report(const Arguments& arguments);
 int command_results(const Arguments& arguments);
 int command_calibrate(const Arguments& arguments);
 int command_probe(const Arguments& arguments);
+int command_validate(const Arguments& arguments);
 
 }  // namespace experiments

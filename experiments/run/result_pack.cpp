@@ -3,46 +3,9 @@
 #include <boost/container/flat_map.hpp>
 #include <nlohmann/json.hpp>
 
-#include <optional>
+#include "experiments/run/value_json.h"
 
 namespace nlohmann {
-
-template <>
-struct adl_serializer<sim::Nanoseconds> {
-  static void to_json(json& to, const sim::Nanoseconds& from) { to = from.count(); }
-  static void from_json(const json& from, sim::Nanoseconds& to) { to = sim::Nanoseconds{from.get<std::int64_t>()}; }
-};
-
-template <>
-struct adl_serializer<sim::Time> {
-  static void to_json(json& to, const sim::Time& from) { to = from.time_since_epoch().count(); }
-  static void from_json(const json& from, sim::Time& to) { to = sim::Time{sim::Nanoseconds{from.get<std::int64_t>()}}; }
-};
-
-// Nothing, or a list of one.
-template <typename T>
-struct adl_serializer<std::optional<T>> {
-  static void to_json(json& to, const std::optional<T>& from) {
-    to = json::array();
-    if (from) to.push_back(*from);
-  }
-  static void from_json(const json& from, std::optional<T>& to) {
-    to.reset();
-    if (!from.empty()) to = from.at(0).get<T>();
-  }
-};
-
-template <>
-struct adl_serializer<models::PageCount> {
-  static void to_json(json& to, const models::PageCount& from) { to = from.count(); }
-  static void from_json(const json& from, models::PageCount& to) { to = models::PageCount(from.get<std::int64_t>()); }
-};
-
-template <>
-struct adl_serializer<sim::Histogram> {
-  static void to_json(json& to, const sim::Histogram& from);
-  static void from_json(const json& from, sim::Histogram& to);
-};
 
 template <>
 struct adl_serializer<sim::TimeSeries> {
@@ -70,7 +33,6 @@ struct adl_serializer<models::RwsemStatistics::Waits> {
 }  // namespace nlohmann
 
 namespace sim {
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Histogram::Sparse, counts, sum_high, sum_low, min, max)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TimeSeries::Bucket, min, max, last)
 }  // namespace sim
 
@@ -87,7 +49,6 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics, asked, hold, read_off_cpu, w
                                    convoys, convoy_waits, convoy_lengths, largest_convoy, queue, longest_queue,
                                    total_wait, steals, spins, handoffs_set, spin_time)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockResult, process, mutex, statistics, vma_changed, eagain, vma_change_missed)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CallRecord, duration, errors, pages)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Watermarks, min, low, high)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneCounts, free, per_cpu, inactive_anon, active_anon, inactive_file, active_file,
                                    unevictable, writeback, compressed, hugetlb, slab, children, in_flight)
@@ -114,12 +75,6 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Result, scenario, policy, seed, outcome, sim_
 }  // namespace models
 
 namespace nlohmann {
-
-void adl_serializer<sim::Histogram>::to_json(json& to, const sim::Histogram& from) { to = from.sparse(); }
-
-void adl_serializer<sim::Histogram>::from_json(const json& from, sim::Histogram& to) {
-  to = sim::Histogram::from_sparse(from.get<sim::Histogram::Sparse>());
-}
 
 void adl_serializer<sim::TimeSeries>::to_json(json& to, const sim::TimeSeries& from) {
   to = {from.capacity(), from.width(), from.buckets()};

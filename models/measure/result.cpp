@@ -4,12 +4,6 @@
 
 namespace models {
 
-void CallRecord::add(const CallRecord& other) {
-  duration.merge(other.duration);
-  for (const auto& [error, count] : other.errors) errors[error] += count;
-  pages += other.pages;
-}
-
 sim::Nanoseconds ClassResult::cpu() const {
   return time[static_cast<std::size_t>(Cause::cpu)] + time[static_cast<std::size_t>(Cause::direct_reclaim)] + spin;
 }

@@ -36,7 +36,11 @@ struct CallRecord {
   std::map<int, std::uint64_t> errors;  ///< by -errno; only failures
   std::uint64_t pages = 0;              ///< asked for
 
-  void add(const CallRecord& other);
+  void add(const CallRecord& other) {
+    duration.merge(other.duration);
+    for (const auto& [error, count] : other.errors) errors[error] += count;
+    pages += other.pages;
+  }
   bool operator==(const CallRecord&) const = default;
 };
 

@@ -24,4 +24,26 @@ enum class Advice {
   remove,    ///< taken out of the file, too: a hole is punched into it
 };
 
+/// What undoes it. Normal is what mappings have from the start: it undoes itself only after something else has been
+/// said.
+constexpr Advice opposite_of(Advice advice) {
+  switch (advice) {
+    case Advice::normal:
+      return Advice::sequential;
+    case Advice::random:
+    case Advice::sequential:
+      return Advice::normal;
+    case Advice::dontfork:
+      return Advice::dofork;
+    case Advice::dofork:
+      return Advice::dontfork;
+    case Advice::hugepage:
+      return Advice::nohugepage;
+    case Advice::nohugepage:
+      return Advice::hugepage;
+    default:
+      return advice;
+  }
+}
+
 }  // namespace models

@@ -19,33 +19,12 @@
 #include "models/mm/pin.h"
 #include "models/proc/procfs.h"
 #include "models/workload/calls.h"
+#include "models/workload/pieces.h"
 #include "models/workload/requests.h"
 
 namespace models {
 
 namespace {
-
-// What undoes it. Normal is what mappings have from the start: it undoes itself only after something else has been
-// said.
-Advice opposite_of(Advice advice) {
-  switch (advice) {
-    case Advice::normal:
-      return Advice::sequential;
-    case Advice::random:
-    case Advice::sequential:
-      return Advice::normal;
-    case Advice::dontfork:
-      return Advice::dofork;
-    case Advice::dofork:
-      return Advice::dontfork;
-    case Advice::hugepage:
-      return Advice::nohugepage;
-    case Advice::nohugepage:
-      return Advice::hugepage;
-    default:
-      return advice;
-  }
-}
 
 // Makes the system call of that name on so many pages.
 template <class Call>
@@ -56,7 +35,8 @@ int make_call(Task& current, const Workplace& at, const char* name, PageCount pa
 // The pieces of a region that a thread comes to.
 Pieces pieces_of(const Task& current, const Workplace& at, const std::string& region, Bytes size,
                  const Visits& visits) {
-  return {at.regions.at(region), pages_of(size), visits, current.member(), at.threads};
+  const Region& all = at.regions.at(region);
+  return {all.start, all.pages, pages_of(size), visits, current.member(), at.threads};
 }
 
 void run(Task& current, const Workplace& at, const FaulterSpec& spec) {

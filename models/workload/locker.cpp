@@ -16,54 +16,13 @@
 #include "models/task.h"
 #include "models/workload/calls.h"
 #include "models/workload/competitors.h"
+#include "models/workload/script_calls.h"
 
 namespace models {
 
 namespace {
 
 using Step = ScriptStep::Call;
-
-std::string name_of(Step call) {
-  switch (call) {
-    case Step::mlock:
-      return "mlock";
-    case Step::mlock_onfault:
-      return "mlock_onfault";
-    case Step::munlock:
-      return "munlock";
-    case Step::munmap:
-      return "munmap";
-    case Step::mlockall:
-      return "mlockall";
-    case Step::mlockall_onfault:
-      return "mlockall_onfault";
-    case Step::mlockall_future:
-      return "mlockall_future";
-    case Step::munlockall:
-      return "munlockall";
-    case Step::mmap_locked:
-      return "mmap_locked";
-    case Step::brk:
-      return "brk";
-    case Step::brk_shrink:
-      return "brk_shrink";
-    case Step::stack:
-      return "stack";
-    case Step::remap_file_pages:
-      return "remap_file_pages";
-    case Step::msync:
-      return "msync";
-    case Step::mremap:
-      return "mremap";
-    case Step::mremap_aligned:
-      return "mremap_aligned";
-    case Step::exit:
-      return "exit";
-    case Step::hold:
-      break;
-  }
-  return "hold";
-}
 
 // Whether the region must be there for it.
 bool needs_region(Step call) {
@@ -213,7 +172,7 @@ bool run_call(Task& current, Mm& mm, const ScriptStep& step, const Range& range,
   if (!get_task_mm(mm)) return false;
   const PageCount pages = pages_of(step, mm, range);
   with_mutex(current, [&] {
-    time_call(current, calls[name_of(step.call)], pages, Phase::idle, [&] {
+    time_call(current, calls[std::string(to_string(step.call))], pages, Phase::idle, [&] {
       if (step.call != Step::exit) return make_call(current, mm, step, range, place);
       if (!mm.exiting) sys_exit(current, mm);
       mmput(current, mm);  // within the call: this is what unmaps everything
@@ -277,7 +236,7 @@ std::vector<std::string> call_names(const LockerSpec& spec) {
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   };
   for (const ScriptStep& step : spec.script) {
-    if (step.call != Step::hold) add(name_of(step.call));
+    if (step.call != Step::hold) add(std::string(to_string(step.call)));
   }
   add("mmap");  // where a step needs the region again
   return names;

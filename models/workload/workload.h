@@ -11,7 +11,6 @@
 #include "models/measure/result.h"
 #include "models/mm/mm.h"
 #include "models/spec/scenario.h"
-#include "sim/random.h"
 
 namespace models {
 
@@ -38,34 +37,6 @@ struct RegionPiece {
 /// Where mremap may move the first `pages` of `region` to: nobody else is given it. `aligned`: the two places lie alike
 /// in their page tables.
 [[nodiscard]] PageIndex place_to_move_to(Mm& mm, const Region& region, PageCount pages, bool aligned);
-
-/// The pieces of a region that a thread comes to, one a call: `size` pages each, but for the last one of its part.
-class Pieces {
- public:
-  /// `member`: of `threads`. Precondition: with `share_each` there is a page for each of them.
-  Pieces(const Region& region, PageCount size, const Visits& visits, int member, int threads);
-
-  struct Piece {
-    PageIndex start;
-    PageCount pages;
-  };
-  /// The next one, in random places drawn from `chance`.
-  [[nodiscard]] Piece next(sim::Stream& chance);
-  /// How often it has been through its part, in turn.
-  [[nodiscard]] int rounds() const { return rounds_; }
-  /// Whether there is another one.
-  [[nodiscard]] bool more() const { return !visits_.once || rounds_ == 0; }
-
- private:
-  Piece next_in_turn();
-
-  Visits visits_;
-  PageIndex start_;
-  PageCount pages_;
-  PageCount size_;
-  PageCount offset_;
-  int rounds_ = 0;
-};
 
 /// The names of the calls that a locker's script makes, each once: the keys of its CallRecords.
 [[nodiscard]] std::vector<std::string> call_names(const LockerSpec& spec);

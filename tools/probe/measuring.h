@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,12 @@ struct Settings {
   std::size_t lockable = 0;  ///< bytes that may be locked, `memory` at most
   bool quick = false;
   std::vector<int> cpus;  ///< those that this process may run on
+};
+
+/// What is wrong is the user's, or this machine's: it is too small for what was asked for.
+class BadInput : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
 };
 
 /// A system call failed, or there is nothing to measure here. Its text is for people.

@@ -1,9 +1,10 @@
 // mlocksim-probe: measures what the kernel's paths cost on this machine, and writes JSON.
 //
-// A program of its own, linked statically and without anything of mlocksim, so that it can be copied to a machine that
-// has nothing installed. Started as the first process of a guest it mounts what it reads, and turns the guest off when
-// it has written its JSON. It needs no rights, changes no limits and no settings, and makes no files: when it is
-// killed, nothing is left of it. What it touches is bounded by --memory.
+// A program of its own, linked statically and with nothing of mlocksim but its values, so that it can be copied to a
+// machine that has nothing installed. Started as the first process of a guest it mounts what it reads, and turns the
+// guest off when it has written its JSON. It needs no rights, changes no limits and no settings, and makes no files but
+// the one it is told to: when it is killed, nothing is left of it. What it touches is bounded by --memory, and by the
+// regions of a workload that it is to run.
 //
 // Trust: costs of long calls are CPU time, so that they survive a busy machine; those of short ones, wake-ups and
 // timers are not, and `load`, `noise` and `spin_loop` in the JSON tell how quiet the machine was.
@@ -12,21 +13,28 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <stdexcept>
 #include <string>
 
+#include "experiments/host/real_json.h"
 #include "tools/probe/host_facts.h"
 #include "tools/probe/noise.h"
 #include "tools/probe/parts.h"
+#include "tools/probe/workload/run_workload.h"
 
 namespace probe {
 
@@ -34,29 +42,31 @@ namespace {
 
 constexpr const char* kUsage = R"(usage: mlocksim-probe [OPTION]... > probe.json
 
-Measures what the kernel's paths cost on this machine, and writes JSON for mlocksim calibrate --from.
-Needs no rights; changes nothing.
+Measures what the kernel's paths cost on this machine, and writes JSON for mlocksim calibrate --from; or runs a
+workload for real, for mlocksim validate --real. Needs no rights; changes nothing.
 
   --memory SIZE  how much memory is used at most, such as 512MiB or 2GiB (default 1GiB, with --quick 256MiB)
   --quick        fewer repetitions: ten seconds instead of two minutes
   --strict       refuse at once where no memory may be locked, or where no CPU is idle
   --seed N       of the order of the measurements (default: another one each time)
   --progress     how far it is, on standard error
+  --run FILE     run this workload (mlocksim validate --workload) instead of measuring
+  --all FOLDER   measure, and then run every *.json in the folder; a line of JSON each
+  --sittings N   run each workload so many times (default 1)
+  --output FILE  write there instead of to standard output
 )";
 
 constexpr std::size_t kLeastMemory = std::size_t{16} << 20U;
-
-/// What is wrong is the user's.
-class BadInput : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 struct Options {
   std::size_t memory = 0;  ///< 0: not said
   bool quick = false;
   bool strict = false;
   bool progress = false;
+  std::string run;  ///< a workload's file; empty: none
+  std::string all;  ///< a folder of them; empty: none
+  int sittings = 1;
+  std::string output;  ///< empty: standard output
   std::uint64_t seed = std::random_device{}();
 };
 
@@ -69,6 +79,14 @@ std::size_t size_of(const std::string& text) {
   throw BadInput("--memory: expected a size such as 512MiB or 2GiB, found '" + text + "'");
 }
 
+int sittings_of(const std::string& text) {
+  constexpr long kMost = 1000;
+  char* end = nullptr;
+  const long number = std::strtol(text.c_str(), &end, 10);
+  if (!text.empty() && *end == '\0' && number >= 1 && number <= kMost) return static_cast<int>(number);
+  throw BadInput("--sittings: expected a number from 1 to 1000, found '" + text + "'");
+}
+
 Options options_of(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
@@ -79,6 +97,14 @@ Options options_of(int argc, char** argv) {
     };
     if (word == "--memory") {
       options.memory = size_of(value());
+    } else if (word == "--run") {
+      options.run = value();
+    } else if (word == "--all") {
+      options.all = value();
+    } else if (word == "--sittings") {
+      options.sittings = sittings_of(value());
+    } else if (word == "--output") {
+      options.output = value();
     } else if (word == "--seed") {
       options.seed = std::strtoull(value().c_str(), nullptr, 10);
     } else if (word == "--quick") {
@@ -210,6 +236,64 @@ nlohmann::ordered_json probe_of(const Options& options) {
   return json;
 }
 
+// --- running workloads --------------------------------------------------------------------------------------
+
+std::string run_for_real(const std::filesystem::path& file, const Options& options) {
+  std::ifstream stream(file);
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (!stream.is_open() || text.empty()) throw BadInput(file.string() + ": cannot be read");
+  utsname kernel{};
+  check(uname(&kernel), "uname");
+  const std::vector<int> cpus = allowed_cpus();
+  experiments::RealResult result;
+  try {
+    result.workload = experiments::parse_workload(text);
+  } catch (const std::exception& error) {
+    throw BadInput(file.string() + ": " + error.what());
+  }
+  result.kernel = kernel.release;
+  result.cpus = static_cast<int>(cpus.size());
+  for (int sitting = 0; sitting < options.sittings; ++sitting) {
+    show_progress(options, static_cast<std::size_t>(sitting), static_cast<std::size_t>(options.sittings));
+    result.sittings.push_back(run_workload(result.workload, cpus));
+  }
+  return experiments::to_json_text(result);
+}
+
+std::vector<std::filesystem::path> workloads_in(const std::string& folder) {
+  std::vector<std::filesystem::path> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  }
+  if (error) throw BadInput(folder + ": " + error.message());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+/// Where the JSON goes, as it is made: a guest that stops half-way has given what it had.
+class Output {
+ public:
+  explicit Output(const std::string& file) : file_(file.empty() ? stdout : std::fopen(file.c_str(), "w")) {
+    if (file_ == nullptr) throw BadInput(file + ": " + std::strerror(errno));
+  }
+  void put(const std::string& text) const {
+    if (std::fputs((text + "\n").c_str(), file_) >= 0 && std::fflush(file_) == 0) return;
+    throw std::runtime_error("the output cannot be written");
+  }
+
+ private:
+  std::FILE* file_;
+};
+
+void do_all(const Options& options, const Output& output) {
+  if (!options.run.empty()) return output.put(run_for_real(options.run, options));
+  if (options.all.empty()) return output.put(probe_of(options).dump(2));
+  const std::vector<std::filesystem::path> files = workloads_in(options.all);
+  output.put(probe_of(options).dump());
+  for (const std::filesystem::path& file : files) output.put(run_for_real(file, options));
+}
+
 /// Threads that take few addresses: mlockall counts them.
 void use_small_threads() {
   constexpr std::size_t kStack = 32 * kPage;
@@ -231,10 +315,8 @@ int run(int argc, char** argv) {
   constexpr int kBadInput = 2;
   try {
     const Options options = options_of(argc, argv);
-    const std::string text = probe_of(options).dump(2) + "\n";
-    if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return 0;
-    std::fputs("mlocksim-probe: standard output cannot be written\n", stderr);
-    return kFailed;
+    do_all(options, Output(options.output));
+    return 0;
   } catch (const BadInput& error) {
     std::fprintf(stderr, "mlocksim-probe: %s\n", error.what());
     return kBadInput;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "models/simulation.h"
-#include "models/workload/workload.h"
+#include "models/workload/pieces.h"
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
@@ -21,11 +21,9 @@ using tests::kMiB;
 using Call = ScriptStep::Call;
 using Place = Visits::Place;
 
-Region region_of(std::int64_t start, std::int64_t pages) { return {PageIndex(start), PageCount(pages)}; }
-
 TEST(PiecesInTurn, CoverTheRegionAndTheLastOneIsWhatIsLeft) {
   sim::Stream chance(1, "test", "pieces");
-  Pieces pieces(region_of(100, 25), PageCount(10), {}, 0, 1);
+  Pieces pieces(PageIndex(100), PageCount(25), PageCount(10), {}, 0, 1);
   for (int round = 0; round < 3; ++round) {
     PageIndex expected(100);
     EXPECT_EQ(pieces.rounds(), round);
@@ -41,7 +39,7 @@ TEST(PiecesInTurn, CoverTheRegionAndTheLastOneIsWhatIsLeft) {
 
 TEST(PiecesInTurn, EndAfterOneRoundIfTheyAreToBeVisitedOnce) {
   sim::Stream chance(1, "test", "pieces");
-  Pieces pieces(region_of(0, 25), PageCount(10), {.once = true}, 0, 1);
+  Pieces pieces(PageIndex(0), PageCount(25), PageCount(10), {.once = true}, 0, 1);
   for (int piece = 0; piece < 3; ++piece) {
     EXPECT_TRUE(pieces.more());
     (void)pieces.next(chance);
@@ -55,7 +53,7 @@ TEST(PiecesThatAreShared, AreEachPageOfTheRegionOnce) {
   for (const int threads : {1, 2, 3, 7, 25}) {
     std::set<std::int64_t> seen;
     for (int member = 0; member < threads; ++member) {
-      Pieces pieces(region_of(100, 25), PageCount(4), {.once = true, .share_each = true}, member, threads);
+      Pieces pieces(PageIndex(100), PageCount(25), PageCount(4), {.once = true, .share_each = true}, member, threads);
       while (pieces.more()) {
         const Pieces::Piece piece = pieces.next(chance);
         for (PageCount page; page < piece.pages; page += PageCount(1)) {
@@ -71,7 +69,7 @@ TEST(PiecesThatAreShared, AreEachPageOfTheRegionOnce) {
 
 TEST(PiecesInRandomPlaces, LieOnBordersOfPiecesAndReachAllOfThem) {
   sim::Stream chance(1, "test", "pieces");
-  Pieces pieces(region_of(100, 25), PageCount(10), {.place = Place::random}, 0, 1);
+  Pieces pieces(PageIndex(100), PageCount(25), PageCount(10), {.place = Place::random}, 0, 1);
   std::set<std::int64_t> starts;
   for (int draw = 0; draw < 100; ++draw) starts.insert(pieces.next(chance).start.index());
   EXPECT_EQ(starts, (std::set<std::int64_t>{100, 110}));

@@ -1,0 +1,202 @@
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <system_error>
+#include <vector>
+
+#include "experiments/base/command_line.h"
+#include "experiments/base/diagnostics.h"
+#include "experiments/base/output_file.h"
+#include "experiments/base/terminal.h"
+#include "experiments/commands/commands.h"
+#include "experiments/commands/scenario_options.h"
+#include "experiments/compare/run_report.h"
+#include "experiments/host/probe_program.h"
+#include "experiments/host/real_json.h"
+#include "experiments/host/validation.h"
+#include "experiments/host/workload.h"
+#include "experiments/run/execute.h"
+#include "experiments/scenario/kernel_version.h"
+
+namespace experiments {
+
+namespace {
+
+/// A workload where the probe can open it, for as long as this lives.
+class PassedOn {
+ public:
+  explicit PassedOn(const Workload& workload) : descriptor_(memfd_create("workload", 0)) {
+    const std::string text = to_json_text(workload);
+    if (descriptor_ >= 0 && write(descriptor_, text.data(), text.size()) == static_cast<ssize_t>(text.size())) return;
+    throw std::system_error(errno, std::generic_category(), "memfd_create");
+  }
+  ~PassedOn() { close(descriptor_); }
+  PassedOn(const PassedOn&) = delete;
+  PassedOn& operator=(const PassedOn&) = delete;
+  [[nodiscard]] std::string file() const { return fmt::format("/dev/fd/{}", descriptor_); }
+
+ private:
+  int descriptor_;
+};
+
+RealResult run_for_real(const Workload& workload, int sittings) {
+  const PassedOn passed(workload);
+  const std::string json =
+      run_probe(find_probe(), {"--run", passed.file(), "--sittings", std::to_string(sittings), "--progress"},
+                [](std::size_t done, std::size_t all) { show_progress_of("sittings", done, all); });
+  show_progress_of("sittings", 1, 1);
+  return parse_real_result(json);
+}
+
+RealResult read_real(const std::string& file, const Workload& workload) {
+  std::ifstream stream(file);
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (!stream.is_open()) throw UsageError(fmt::format("--real: '{}' cannot be read", file));
+  std::optional<RealResult> real;
+  try {
+    real = parse_real_result(text);
+  } catch (const std::exception& error) {
+    throw UsageError(
+        fmt::format("{}: {}: expected what validate -o or mlocksim-probe --run has written", file, error.what()));
+  }
+  if (real->sittings.empty()) throw UsageError(fmt::format("{}: there is no sitting in it", file));
+  if (real->workload.scenario != workload.scenario) {
+    throw UsageError(
+        fmt::format("{}: is of the scenario '{}', expected '{}'", file, real->workload.scenario, workload.scenario));
+  }
+  if (!(real->workload == workload)) {
+    throw UsageError(fmt::format("{}: is of a scenario '{}' with other threads, regions, length or seed than this one",
+                                 file, workload.scenario));
+  }
+  return *std::move(real);
+}
+
+/// The kernel whose rules the simulation follows: that of the real result.
+models::KernelVersion release_of(const RealResult& real) {
+  const auto kernel = parse_uname(real.kernel);
+  if (!kernel)
+    throw UsageError(fmt::format("kernel '{}': its version cannot be told; --policy can name one", real.kernel));
+  return kernel->release;
+}
+
+/// A machine of another kind explains nothing.
+void check_machine(const models::Machine& machine, const RealResult& real, bool named_policy) {
+  if (machine.cpus != real.cpus) {
+    throw UsageError(
+        fmt::format("the scenario's machine has {} CPUs and the real one {}: --machine names one that was "
+                    "calibrated there, or --set machine.cpus={}",
+                    machine.cpus, real.cpus, real.cpus));
+  }
+  const auto of = parse_uname(machine.scheduler.of);
+  if (named_policy || !of || of->release == release_of(real)) return;
+  throw UsageError(
+      fmt::format("the machine is one of Linux {}, the real result of {} ({}): --machine names one that was "
+                  "calibrated there, and --policy insists",
+                  to_text(of->release), to_text(release_of(real)), real.kernel));
+}
+
+std::vector<models::Result> simulate(const models::Scenario& scenario, std::size_t replications, int jobs,
+                                     const sim::Engine::Options& options) {
+  std::vector<Job> all;
+  for (std::size_t each = 0; each < replications; ++each) {
+    all.push_back({&scenario, &scenario.policies.front(), scenario.seed + each});
+  }
+  std::vector<models::Result> results;
+  for (JobOutcome& outcome : execute(all, jobs, options, [](std::size_t) {})) {
+    if (const auto* const failure = std::get_if<Failure>(&outcome)) throw std::runtime_error(failure->reason);
+    results.push_back(std::get<models::Result>(std::move(outcome)));
+  }
+  return results;
+}
+
+std::string about(const RealResult& real, const models::Scenario& scenario, bool calibrated) {
+  double seconds = 0;
+  std::string busy;
+  for (const Sitting& sitting : real.sittings) {
+    seconds += static_cast<double>(sitting.length.count()) / 1e9;
+    if (sitting.busy) busy += fmt::format("{}{:.0f} %", busy.empty() ? "" : ", ", 100 * *sitting.busy);
+  }
+  std::string text = fmt::format("real:      Linux {}, {} CPUs, {} sittings, {:.1f} s together", real.kernel, real.cpus,
+                                 real.sittings.size(), seconds);
+  if (!busy.empty()) text += fmt::format("; others used {} of the CPUs before", busy);
+  return text + fmt::format("\nsimulated: {} on {}, as many replications{}\n", scenario.policies.front().name,
+                            scenario.machine.name, calibrated ? "" : "; costs are not this machine's: --machine");
+}
+
+void tell_left_out(const LeftOut& left_out) {
+  for (const auto& [name, why] : left_out) tell(fmt::format("note: '{}' is not compared: {}\n", name, why));
+}
+
+void tell_busy(const RealResult& real) {
+  constexpr double kMostBusy = 0.1;
+  for (const Sitting& sitting : real.sittings) {
+    if (sitting.busy.value_or(0) <= kMostBusy) continue;
+    return tell(
+        "warning: the real machine was busy: beside other work the same waits read up to forty times as long\n");
+  }
+}
+
+int sittings_of(const CommandLine& line) {
+  constexpr int kUsual = 3;
+  return line.has("sittings") ? positive(line, "sittings", 1000) : kUsual;
+}
+
+}  // namespace
+
+int command_validate(const Arguments& arguments) {
+  CommandLine line("validate SCENARIO [OPTION]...",
+                   "Runs the threads of a scenario for real, simulates the same under the rules of this machine's\n"
+                   "kernel, and prints both side by side: how far off the model is. What has no real counterpart\n"
+                   "(control groups, devices, reclaim) is named and left out. It locks memory as the scenario says.",
+                   "SCENARIO", 1);
+  line.text("machine", "FILE", "the machine that is simulated, from mlocksim calibrate; by default the scenario's");
+  line.text("policy", "NAME|FILE", "by default that of the kernel of the real result");
+  line.text("real", "FILE", "take a real result instead of running: of -o, or of mlocksim-probe --run elsewhere");
+  line.text("output,o", "FILE", "keep the real result");
+  line.text("workload", "FILE", "write what mlocksim-probe --run takes, for another machine, and do nothing else");
+  line.number("sittings", "N", "run so many times for real, and simulate as many replications (3)");
+  line.text("json", "FILE", "write the comparison as JSON");
+  add_jobs_option(line);
+  add_scenario_options(line);
+  if (!line.parse(arguments)) return kOk;
+  const auto real_file = line.find("real");
+  const auto workload_file = line.find("workload");
+  if (real_file && line.has("sittings")) throw UsageError("--sittings: --real runs nothing");
+  if (real_file && line.has("output")) throw UsageError("--output: --real runs nothing");
+
+  RunSpec run = run_of(line);
+  const auto machine = line.find("machine");
+  if (machine) run.sets.insert(run.sets.begin(), "machine=" + *machine);
+  LeftOut left_out;
+  const Workload workload = workload_of(read_run(run).scenario, left_out);
+  if (workload_file) {
+    OutputFile(*workload_file).commit(to_json_text(workload) + "\n");
+    return kOk;
+  }
+  std::optional<OutputFile> output;
+  if (const auto file = line.find("output")) output.emplace(*file);
+  std::optional<OutputFile> json;
+  if (const auto file = line.find("json")) json.emplace(*file);
+
+  const RealResult real = real_file ? read_real(*real_file, workload) : run_for_real(workload, sittings_of(line));
+  if (output) output->commit(to_json_text(real) + "\n");
+  const bool named_policy = run.policy.has_value();
+  if (!named_policy) run.policy = "linux-" + to_text(release_of(real));
+  const models::Scenario scenario = read_run(run).scenario;
+  check_machine(scenario.machine, real, named_policy);
+  const Validation validation =
+      compare_with_real(real, simulate(scenario, real.sittings.size(), jobs_of(line), engine_options_of(line)));
+  fmt::print("{}\n{}\n{}", heading(scenario), about(real, scenario, machine.has_value()), to_text(validation));
+  if (json) json->commit(to_json_text(validation));
+  tell_left_out(left_out);
+  tell_busy(real);
+  return kOk;
+}
+
+}  // namespace experiments

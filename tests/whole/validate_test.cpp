@@ -1,0 +1,181 @@
+// `mlocksim validate` and the probe that runs workloads, on the machine that runs the tests. How long something took is
+// nobody's promise here.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "experiments/host/real_json.h"
+#include "tests/support/command_line.h"
+#include "tests/support/places.h"
+
+namespace {
+
+using nlohmann::ordered_json;
+using testing::AllOf;
+using testing::HasSubstr;
+using tests::mlocksim;
+using tests::Outcome;
+
+constexpr int kOk = 0;
+constexpr int kBadInput = 2;
+
+// Small and short: what everybody may lock.
+constexpr const char* kScenario = R"(schema: mlocksim/1
+name: small
+about: Small and short.
+machine: {from: machines/epyc-zen4-linux-6.18, cpus: 2}
+memory: {size: 4GiB, pressure: none}
+policies: [linux-6.12]
+seed: 1
+processes:
+  - name: db
+    regions:
+      heap: {size: 1MiB, kind: anon, pages: resident, page_size: 4KiB, vmas: 4}
+      tail: {size: 1MiB, kind: anon, beside: heap}
+      shared: {size: 64KiB, kind: shmem}
+    threads:
+      locker: {run: locker, region: heap, script: [hold 2ms, mlock, munlock 64KiB, mremap, munmap], repeat: 10}
+      faulter: {run: faulter, count: 2, mutex: arena, closed: {think: exponential 50us, compute: 1us}}
+      receiver: {run: faulter, by: kernel, region: tail, open: {every: uniform 100us 500us}}
+      mapper: {run: mapper, closed: {think: 100us}}
+      inside: {run: mapper, region: tail, size: 8KiB, populate: true, closed: {think: 1ms}}
+      madviser: {run: madviser, region: tail, advice: dontneed, size: 64KiB, closed: {think: 1ms}}
+      mincore: {run: mincore, region: tail, size: 64KiB, closed: {think: 1ms}}
+      policy: {run: get_mempolicy, region: tail, closed: {think: 1ms}}
+      protector: {run: protector, region: tail, size: 64KiB, place: in_turn, closed: {think: 1ms}}
+      forker: {run: forker, child: 1ms, closed: {think: 5ms}}
+      vforker: {run: forker, vfork: true, closed: {think: 5ms}}
+      mover: {run: mover, region: shared, size: 4KiB, closed: {think: 1ms}}
+      writer: {run: msync, region: shared, size: 4KiB, closed: {think: 1ms}}
+      busy: {run: busy, nice: 5, spin: 100us, sleep: 1ms}
+      nic: {run: pinner, region: tail, closed: {think: 1ms}}
+  - name: monitoring
+    threads:
+      maps: {run: proc_reader, file: maps, target: db, closed: {think: 1ms}}
+      rollup: {run: proc_reader, file: smaps_rollup, target: db, closed: {think: 1ms}}
+      clearer: {run: proc_reader, file: clear_refs, target: db, closed: {think: 1ms}}
+      ptrace: {run: remote_reader, target: db, pages: 2, closed: {think: 1ms}}
+)";
+
+class Validate : public testing::Test {
+ protected:
+  const tests::TemporaryFolder folder_;
+  const std::string scenario_ = folder_.write("scenario.yaml", kScenario);
+
+  // The scenario's machine has as many CPUs as this one.
+  Outcome validate(std::vector<std::string> more) const {
+    cpu_set_t set;
+    sched_getaffinity(0, sizeof set, &set);
+    const auto cpus = std::to_string(CPU_COUNT(&set));
+    std::vector<std::string> arguments{"validate", scenario_, "--set", "machine.cpus=" + cpus};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return mlocksim(arguments);
+  }
+  void expect_bad_input(const Outcome& outcome, const std::string& what) const {
+    EXPECT_EQ(outcome.code, kBadInput) << outcome.out << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(what));
+    EXPECT_EQ(outcome.out, "");
+  }
+};
+
+TEST_F(Validate, RunsEveryKindOfThreadForRealAndPrintsItBesideTheSimulated) {
+  const std::string json = folder_ / "validation.json";
+  const Outcome outcome = validate({"--sittings", "2", "--json", json, "-o", folder_ / "real.json"});
+  ASSERT_EQ(outcome.code, kOk) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("2 sittings"), HasSubstr("simulated/real"), HasSubstr("Score")));
+  EXPECT_THAT(outcome.err, HasSubstr("'nic' is not compared: it takes a device"));
+  std::map<std::string, std::uint64_t> counts;
+  for (const ordered_json& each : ordered_json::parse(tests::text_of(json)).at("times")) {
+    const bool is_class = each.contains("class");
+    counts[each.at(is_class ? "class" : "call")] += each.at("real").at("count").get<std::uint64_t>();
+  }
+  for (const char* const name :
+       {"faulter", "receiver", "mapper", "inside", "madviser", "mincore", "policy", "protector", "forker", "vforker",
+        "mover",   "writer",   "maps",   "rollup", "clearer",  "ptrace",  "mlock",  "munlock",   "mremap", "munmap"}) {
+    EXPECT_GT(counts[name], 0U) << name;
+  }
+  EXPECT_EQ(counts["mlock"], 20U);
+  EXPECT_EQ(counts["munlock"], 2 * 10 * 16U);
+
+  // What was kept says the same again.
+  const Outcome again = validate({"--real", folder_ / "real.json"});
+  ASSERT_EQ(again.code, kOk) << again.err;
+  EXPECT_EQ(again.out, outcome.out);
+}
+
+TEST_F(Validate, AWorkloadForAnotherMachineIsWhatTheProbeTakesThere) {
+  const std::string workload = folder_ / "workload.json";
+  ASSERT_EQ(validate({"--workload", workload}).code, kOk);
+  const Outcome outcome = tests::run_program({tests::probe_binary(), "--run", workload});
+  ASSERT_EQ(outcome.code, kOk) << outcome.err;
+  const experiments::RealResult real = experiments::parse_real_result(outcome.out);
+  EXPECT_EQ(real.sittings.size(), 1U);
+  EXPECT_EQ(real.sittings[0].classes.size(), 18U);
+  const std::string file = folder_.write("real.json", outcome.out);
+  EXPECT_EQ(validate({"--real", file}).code, kOk);
+}
+
+TEST_F(Validate, RefusesResultsOfSomethingElse) {
+  const std::string workload = folder_ / "workload.json";
+  ASSERT_EQ(validate({"--workload", workload}).code, kOk);
+  const Outcome real = tests::run_program({tests::probe_binary(), "--run", workload});
+  const std::string file = folder_.write("real.json", real.out);
+  expect_bad_input(validate({"--real", file, "--seed", "2"}), "other threads, regions, length or seed");
+  expect_bad_input(validate({"--real", file, "--set", "name=other"}), "is of the scenario 'small', expected 'other'");
+  expect_bad_input(validate({"--real", file, "--set", "machine.cpus=1000"}), "has 1000 CPUs and the real one");
+  expect_bad_input(validate({"--real", file, "--sittings", "2"}), "--real runs nothing");
+  expect_bad_input(validate({"--real", folder_ / "none.json"}), "cannot be read");
+  expect_bad_input(validate({"--real", folder_.write("bad.json", "{}")}), "'schema': expected mlocksim-real/1");
+}
+
+TEST_F(Validate, AMachineOfAnotherKernelIsRefusedUnlessThePolicyIsNamed) {
+  const std::string workload = folder_ / "workload.json";
+  ASSERT_EQ(validate({"--workload", workload}).code, kOk);
+  ordered_json real = ordered_json::parse(tests::run_program({tests::probe_binary(), "--run", workload}).out);
+  real["value"]["kernel"] = "6.1.0-41-cloud-amd64";
+  const std::string file = folder_.write("real.json", real.dump());
+  expect_bad_input(validate({"--real", file}), "the machine is one of Linux 6.18, the real result of 6.1");
+  EXPECT_EQ(validate({"--real", file, "--policy", "linux-6.1"}).code, kOk);
+}
+
+TEST_F(Validate, AScenarioThatWouldNotEndOrIsNotThereIsRefused) {
+  const std::string endless = folder_.write("endless.yaml", R"(schema: mlocksim/1
+name: endless
+about: Nothing of it can be run.
+machine: {from: machines/epyc-zen4-linux-6.18, cpus: 2}
+memory: {size: 4GiB, pressure: none}
+policies: [linux-6.12]
+duration: 10ms
+processes:
+  - name: db
+    regions: {heap: {size: 1MiB, kind: anon}}
+    threads: {nic: {run: pinner, region: heap, closed: {think: 1ms}}}
+)");
+  expect_bad_input(mlocksim({"validate", endless}), "has no thread that can be run");
+  expect_bad_input(mlocksim({"validate", folder_ / "none.yaml"}), "none.yaml");
+}
+
+TEST_F(Validate, TheProbeSaysWhatIsWrongWithAWorkload) {
+  const auto refuse = [&](const std::string& file, const std::string& what) {
+    const Outcome outcome = tests::run_program({tests::probe_binary(), "--run", file});
+    EXPECT_EQ(outcome.code, kBadInput);
+    EXPECT_THAT(outcome.err, HasSubstr(what));
+    EXPECT_EQ(outcome.out, "");
+  };
+  refuse(folder_ / "none.json", "cannot be read");
+  refuse(folder_.write("text.json", "hello"), "is no JSON");
+  refuse(folder_.write("result.json", R"({"schema": "mlocksim-real/1"})"), "expected mlocksim-workload/1");
+}
+
+TEST_F(Validate, MoreMemoryThanThereIsIsRefused) {
+  const Outcome outcome =
+      validate({"--set", "processes[0].regions.heap.size=1000GiB", "--set", "memory.size=4000GiB", "--sittings", "1"});
+  expect_bad_input(outcome, "too little memory");
+}
+
+}  // namespace
