@@ -153,6 +153,7 @@ void mount_at(const char* type, const char* folder) {
 }
 
 void mount_what_is_read() {
+  mount_at("devtmpfs", "/dev");
   mount_at("proc", "/proc");
   mount_at("sysfs", "/sys");
   mount_at("debugfs", "/sys/kernel/debug");
