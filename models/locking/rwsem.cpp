@@ -232,6 +232,7 @@ bool Rwsem::optimistic_spin(R& rules, Waiter& waiter) {
     contend(waiter);
     const bool must_yield = spin(waiter, limit);
     if (waiter.holds) return true;
+    waiter.state = Waiter::State::running;
     if (must_yield) {
       rules.leave_spinners(&waiter);
       break;
@@ -338,6 +339,7 @@ void Rwsem::release_to_spinners(R& rules, bool must_wake, sim::Time now, Wakes& 
   if (queue_first) wake(rules, now, wakes);
   let_spinners_in(rules, wakes);
   if (must_wake && !queue_first) wake(rules, now, wakes);
+  await_first_spinner(rules, now);
 }
 
 // Where it makes a difference: a writer at the head is only woken, and a spinning reader is not kept out by readers.
@@ -345,6 +347,7 @@ template <WritersSpin<Rwsem::Waiter*> R>
 bool Rwsem::queue_beats_spinner(const R& rules) {
   if (!rules.spinner_is_ready() || rules.spinners().front().mode == LockMode::read) return false;
   if (rules.queue().front().mode == LockMode::write) return false;
+  if (rules.spinners().front().waiter->task->stands_still()) return true;
   return races_() % kQueueBeatsSpinnerOnceIn == 0;
 }
 
@@ -360,6 +363,7 @@ template <WritersSpin<Rwsem::Waiter*> R>
 bool Rwsem::let_spinning_head_in(R& rules, sim::Time now) {
   if (rules.queue_length() == 0 || rules.queue().front().waiter->state != Waiter::State::spinning) return false;
   Waiter& first = *rules.queue().front().waiter;
+  if (first.task->stands_still()) return false;  // it is called as one that sleeps
   [[maybe_unused]] const RwsemTry outcome = rules.try_queued_write(&first, now);
   assert(outcome == RwsemTry::taken);
   let_in(first, now, statistics_.handoffs);
@@ -369,7 +373,21 @@ bool Rwsem::let_spinning_head_in(R& rules, sim::Time now) {
 // One writer, or the readers that stand before it in line.
 template <WritersSpin<Rwsem::Waiter*> R>
 void Rwsem::let_spinners_in(R& rules, Wakes& wakes) {
-  while (const auto spinner = rules.let_spinner_in()) got_it_by_spinning(rules, **spinner, wakes);
+  while (!rules.spinners().empty() && !rules.spinners().front().waiter->task->stands_still()) {
+    const auto spinner = rules.let_spinner_in();
+    if (!spinner) return;
+    got_it_by_spinning(rules, **spinner, wakes);
+  }
+}
+
+// If it has missed the release, as its CPU stands still, it looks when that goes on; until then the others wait for it.
+template <WritersSpin<Rwsem::Waiter*> R>
+void Rwsem::await_first_spinner(const R& rules, sim::Time now) {
+  if (rules.spinners().empty() || rules.write_held() || rules.readers() > 0) return;
+  Waiter& first = *rules.spinners().front().waiter;
+  if (first.state != Waiter::State::spinning || !first.task->stands_still()) return;
+  first.task->set_holding(kind_, this);
+  call(first, now);
 }
 
 // What a spinner looks at has changed.
@@ -410,7 +428,11 @@ void Rwsem::holder_got_cpu(const Task& task, sim::Time start) {
   hold->granted_asleep = false;
 }
 
-bool Rwsem::owner_on_cpu() const { return !holders_.empty() && holders_.front().task->on_cpu(); }
+// owner_on_cpu; from 4.10 on not on a virtual CPU that the hypervisor has taken.
+bool Rwsem::owner_on_cpu() const {
+  if (holders_.empty() || !holders_.front().task->on_cpu()) return false;
+  return std::holds_alternative<WriterSpin>(rules_) || !holders_.front().task->vcpu_is_preempted();
+}
 
 // ---------------------------------------------------------------------------------------------------------------
 // Waiting
@@ -432,13 +454,12 @@ void Rwsem::contend(Waiter& waiter) {
 
 // Returns true when it must give its CPU away.
 bool Rwsem::spin(Waiter& waiter, std::optional<sim::Time> until) {
-  const sim::Time began = waiter.task->now();
+  const sim::Nanoseconds before = waiter.task->spin_time();
   begin_wait(waiter, Waiter::State::spinning);
   const bool must_yield = waiter.task->spin(Cause::lock_wait, until);
-  const sim::Time now = waiter.task->now();
-  statistics_.spin_time += now - began;
+  statistics_.spin_time += waiter.task->spin_time() - before;
   if (waiter.state == Waiter::State::spinning) {
-    end_wait(waiter, now);
+    end_wait(waiter, waiter.task->now());
     waiter.state = Waiter::State::running;
   }
   return must_yield;
@@ -459,7 +480,7 @@ bool Rwsem::call(Waiter& waiter, sim::Time now) {
   if (was == Waiter::State::running || was == Waiter::State::called) return false;
   end_wait(waiter, now);
   if (was == Waiter::State::spinning) {
-    waiter.task->stop_spinning();
+    waiter.task->end_spin();
     return false;
   }
   waiter.task->recharge(Cause::wake_up);
@@ -549,9 +570,9 @@ bool Rwsem::held_by(const Task& current, LockMode mode) const {
 void Rwsem::charge_waits(sim::Time now) {
   const sim::Time from = std::exchange(stretch_start_, now);
   if (waiting_.empty() || from == now) return;
-  // Between a release and the woken writer's try it is as if that one held it already.
-  const Task& holder = holders_.empty() ? *woken_writer().task : *holders_.front().task;
-  const LockMode mode = holders_.empty() ? LockMode::write : holders_.front().mode;
+  // Between a release and the try of the next it is as if that one held it already.
+  const Task& holder = holders_.empty() ? *next_holder().task : *holders_.front().task;
+  const LockMode mode = holders_.empty() ? next_holder().mode : holders_.front().mode;
   const auto writer = first_writer();
   const ClassId first = writer ? (*writer)->task->class_id() : -1;
   holder.ledger().for_each_between(from, now, [&](sim::Time begin, sim::Time end, Cause doing) {
@@ -578,14 +599,20 @@ RwsemStatistics Rwsem::statistics_with_waiters(sim::Time now) {
   return statistics;
 }
 
-// The one that everybody waits for while nobody holds the semaphore.
-const Rwsem::Waiter& Rwsem::woken_writer() const {
-  const auto head = std::visit([](const auto& rules) { return rules.head(); }, rules_);
-  assert(head && "somebody waits for a semaphore that nobody holds");
-  const Waiter& first = **head;
-  assert(first.mode == LockMode::write);
-  assert(first.state == Waiter::State::called || first.state == Waiter::State::running);
-  return first;
+// The one that everybody waits for while nobody holds the semaphore: the writer that was woken, or the first spinner.
+const Rwsem::Waiter& Rwsem::next_holder() const {
+  const auto next = [](const auto& rules) -> const Waiter* {
+    if (const auto head = rules.head()) return *head;
+    if constexpr (WritersSpin<std::decay_t<decltype(rules)>, Waiter*>) {
+      if (!rules.spinners().empty()) return rules.spinners().front().waiter;
+    }
+    return nullptr;
+  };
+  const Waiter* const first = std::visit(next, rules_);
+  assert(first != nullptr && "somebody waits for a semaphore that nobody holds");
+  assert(first->state == Waiter::State::called || first->state == Waiter::State::running ||
+         first->task->stands_still());
+  return *first;
 }
 
 void Rwsem::forget_old_stretches() {
