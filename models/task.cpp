@@ -78,16 +78,11 @@ void Task::might_sleep() {
 }
 
 void Task::sleep_until(sim::Time until, Cause cause) {
-  if (until <= settle()) return;
-  timer_.schedule(until);
-  asleep_ = true;
-  charge(cause, engine_.now());
-  cpus_.leave(*this);
-  actor_.park();
+  if (until > settle()) park_until(until, cause);
 }
 
 void Task::sleep_on_timer_until(sim::Time until) {
-  if (until > settle()) sleep_until(until + kernel_.noise.timer.sample(stream(Purpose::timer)));
+  if (until > settle()) park_until(until + kernel_.noise.timer.sample(stream(Purpose::timer)), Cause::sleep);
 }
 
 void Task::end_and_fork(sim::Time until) {
@@ -98,7 +93,11 @@ void Task::end_and_fork(sim::Time until) {
 
 void Task::block(Cause cause, std::optional<sim::Time> timeout) {
   settle();
-  if (timeout) timer_.schedule(*timeout);
+  park_until(timeout, cause);
+}
+
+void Task::park_until(std::optional<sim::Time> until, Cause cause) {
+  if (until) timer_.schedule(*until);
   asleep_ = true;
   charge(cause, engine_.now());
   cpus_.leave(*this);

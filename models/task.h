@@ -145,6 +145,7 @@ class Task {
   static constexpr int kThousand = 1000;
 
   void pay();
+  void park_until(std::optional<sim::Time> until, Cause cause);
   void draw_page_cost();
   template <class Do>
   void for_each_held(Do what) const {

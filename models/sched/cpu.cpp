@@ -71,6 +71,7 @@ void Cpus::stand_still(int index, sim::Nanoseconds length, bool stolen) {
   Task& task = *cpu.running;
   task.look_ahead_.cut();
   const auto resumption = task.actor_.resumption();
+  assert((resumption || task.sched_.spins) && "it can't be its turn");
   if (task.sched_.spins) {
     if (resumption) task.actor_.resume_at(std::max(*resumption, cpu.started));
   } else {

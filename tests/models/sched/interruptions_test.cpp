@@ -189,6 +189,39 @@ TEST_P(InterruptionsTest, AllTimeOfManyTasksIsChargedAndCpuTimeIsWhatTheyWorked)
   });
 }
 
+// Common random numbers: policies meet the same ones.
+TEST_P(InterruptionsTest, ACpusInterruptionsDoNotDependOnWhatRuns) {
+  const auto end_beside = [](bool busy) {
+    return tests::in_child([busy] {
+      SmallMachineSpec spec = machine();
+      spec.cpus = 2;
+      spec.noise.interruptions = {{By::interrupt, sim::Exponential{900ns}, sim::Uniform{0ns, 300ns}}};
+      SmallMachine world(spec);
+      Time end;
+      world.add(
+          [&](Task& self) {
+            work_in_steps(self, 100us);
+            end = self.settle();
+            world.engine.stop();
+          },
+          on(1));
+      world.add(
+          [&](Task& self) {
+            for (int round = 0; busy && round < 50; ++round) {
+              self.work(sim::Exponential{700ns}, Purpose::demand);
+              self.sleep_until(self.settle() + 400ns);
+            }
+          },
+          on(0));
+      world.run();
+      return std::to_string((end - at(0)).count());
+    });
+  };
+  const std::string alone = end_beside(false);
+  EXPECT_GT(std::stol(alone), 110'000);
+  EXPECT_EQ(end_beside(true), alone);
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // Holders and spinners
 
