@@ -2,16 +2,16 @@
 
 #include <algorithm>
 #include <string>
-#include <utility>
 
 #include "models/task.h"
 
 namespace models {
 
-Interruptions::Source::Source(Interruptions& all, const Interruption& the_spec, int the_cpu, sim::Stream the_stream)
+Interruptions::Source::Source(Interruptions& all, const Interruption& the_spec, int the_cpu,
+                              const sim::Stream& the_stream)
     : spec(the_spec),
       cpu(the_cpu),
-      stream(std::move(the_stream)),
+      stream(the_stream),
       begin(all.engine_.calendar(), [this, &all] { all.begin(*this); }) {}
 
 Interruptions::Interruptions(sim::Engine& engine, Cpus& cpus, const NoiseSpec& noise, std::uint64_t seed)

@@ -37,7 +37,7 @@ class Interruptions {
 
  private:
   struct Source {
-    Source(Interruptions& all, const Interruption& spec, int cpu, sim::Stream stream);
+    Source(Interruptions& all, const Interruption& spec, int cpu, const sim::Stream& stream);
     const Interruption& spec;
     int cpu;
     sim::Stream stream;
