@@ -38,6 +38,7 @@ struct Kernel {
   const MemorySpec& memory;
   const Thp thp;
   const Bytes llc;
+  const NoiseSpec& noise;
   const ReclaimRules& reclaim_rules;  ///< of the memory's era
   Cpus cpus;
   Zone zone;

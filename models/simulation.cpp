@@ -14,6 +14,7 @@
 #include "models/mm/page_writeback.h"
 #include "models/mm/rmap.h"
 #include "models/mm/vmscan.h"
+#include "models/sched/interruptions.h"
 #include "models/spec/competitors.h"
 #include "models/task.h"
 #include "models/workload/background.h"
@@ -192,6 +193,7 @@ class Simulation {
       : scenario_(scenario),
         engine_(options),
         kernel_(engine_, scenario.machine, policy, scenario.memory, task_groups(scenario)),
+        interruptions_(engine_, kernel_.cpus, scenario.machine.noise, scenario.seed),
         end_(engine_.calendar(), [this] { end(); }) {
     for (const ProcessSpec& spec : scenario.processes)
       processes_.emplace_back(spec, kernel_, scenario.machine.thp, scenario.seed);
@@ -254,6 +256,19 @@ class Simulation {
     }
     if (background_->has_working_set()) {
       working_set_ = &add_task("working_set", -1, [this] { background_->run_working_set(*working_set_); });
+    }
+    add_interrupting_tasks();
+  }
+
+  void add_interrupting_tasks() {
+    const std::vector<Interruption>& all = scenario_.machine.noise.interruptions;
+    for (std::size_t index = 0; index < all.size(); ++index) {
+      if (all[index].by != Interruption::By::task) continue;
+      for (int cpu = 0; cpu < scenario_.machine.cpus; ++cpu) {
+        Task*& self = interrupting_.emplace_back();
+        self = &add_task("interruptions." + std::to_string(index) + "/" + std::to_string(cpu), -1,
+                         [&self, &spec = all[index]] { run_interrupting_task(*self, spec); }, {.cpus = {cpu}});
+      }
     }
   }
 
@@ -410,6 +425,7 @@ class Simulation {
   const Scenario& scenario_;
   sim::Engine engine_;
   Kernel kernel_;
+  Interruptions interruptions_;
   sim::Event end_;
   std::deque<Process> processes_;
   std::deque<Class> classes_;
@@ -418,6 +434,7 @@ class Simulation {
   Task* stream_ = nullptr;
   Task* working_set_ = nullptr;
   Task* flusher_ = nullptr;
+  std::deque<Task*> interrupting_;
   int scripts_ = 0;               // of lockers: those that have not ended
   std::optional<Result> result_;  // as of the end of the run; the samples are added after the cool-down
 };

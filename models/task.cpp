@@ -11,7 +11,8 @@ namespace models {
 
 namespace {
 
-constexpr std::array<std::string_view, kPurposeCount> kPurposeNames{"demand", "fault", "pages", "calls", "reclaim"};
+constexpr std::array<std::string_view, kPurposeCount> kPurposeNames{"demand",  "fault",   "pages", "calls",
+                                                                    "reclaim", "wake_up", "timer", "page_costs"};
 
 template <std::size_t... I>
 std::array<sim::Stream, kPurposeCount> make_streams(std::uint64_t seed, const std::string& owner,
@@ -52,8 +53,8 @@ void Task::work(sim::Nanoseconds duration) {
 }
 
 void Task::work_for_each(PageCount pages, const sim::Distribution& cost, Purpose purpose) {
-  if (const auto each = cost.constant(); each && !engine_.stepwise()) return work(*each * pages.count());
-  for (std::int64_t page = 0; page < pages.count(); ++page) work(cost, purpose);
+  if (const auto each = cost.constant(); each && !engine_.stepwise()) return work(page_cost(*each) * pages.count());
+  for (std::int64_t page = 0; page < pages.count(); ++page) work(page_cost(cost.sample(stream(purpose))));
 }
 
 sim::Time Task::settle() {
@@ -77,12 +78,11 @@ void Task::might_sleep() {
 }
 
 void Task::sleep_until(sim::Time until, Cause cause) {
-  if (until <= settle()) return;
-  timer_.schedule(until);
-  asleep_ = true;
-  charge(cause, engine_.now());
-  cpus_.leave(*this);
-  actor_.park();
+  if (until > settle()) park_until(until, cause);
+}
+
+void Task::sleep_on_timer_until(sim::Time until) {
+  if (until > settle()) park_until(until + kernel_.noise.timer.sample(stream(Purpose::timer)), Cause::sleep);
 }
 
 void Task::end_and_fork(sim::Time until) {
@@ -93,7 +93,11 @@ void Task::end_and_fork(sim::Time until) {
 
 void Task::block(Cause cause, std::optional<sim::Time> timeout) {
   settle();
-  if (timeout) timer_.schedule(*timeout);
+  park_until(timeout, cause);
+}
+
+void Task::park_until(std::optional<sim::Time> until, Cause cause) {
+  if (until) timer_.schedule(*until);
   asleep_ = true;
   charge(cause, engine_.now());
   cpus_.leave(*this);
@@ -109,6 +113,15 @@ bool Task::spin(Cause cause, std::optional<sim::Time> until) {
   spins_since_.reset();
   charge(work_cause_, engine_.now());
   return must_yield;
+}
+
+void Task::end_spin() {
+  if (stands_still()) {
+    spin_time_ = spin_time();
+    spins_since_.reset();
+    charge(Cause::interrupted, engine_.now());
+  }
+  stop_spinning();
 }
 
 sim::Nanoseconds Task::spin_time() const {
@@ -148,10 +161,17 @@ void Task::report_phases_to(PhaseLog& log) {
 void Task::enter(Phase phase) {
   const sim::Time now = settle();
   for_each_held([&](Rwsem& held) { held.charge_waits(now); });
+  const bool begins_call = in_user_mode();
   phase_ = phase;
+  if (begins_call && !in_user_mode()) draw_page_cost();
   if (kernel_.observer.phase) kernel_.observer.phase(*this);
   if (phase_log_ != nullptr) phase_log_->enter(phase, now, phase_reporter_);
   if (in_user_mode()) cpus_.return_to_user(*this);
+}
+
+void Task::draw_page_cost() {
+  const std::vector<int>& thousandths = kernel_.noise.page_costs;
+  if (!thousandths.empty()) page_cost_thousandths_ = thousandths[stream(Purpose::page_costs)() % thousandths.size()];
 }
 
 Cause Task::charge_work_to(Cause cause) {

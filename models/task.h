@@ -31,8 +31,8 @@ class Rwsem;
 
 /// What a random number is drawn for. Each has a stream of its own, so that a policy that needs more of one
 /// kind does not shift the others.
-enum class Purpose { demand, fault, pages, calls, reclaim };
-inline constexpr std::size_t kPurposeCount = 5;
+enum class Purpose { demand, fault, pages, calls, reclaim, wake_up, timer, page_costs };
+inline constexpr std::size_t kPurposeCount = 8;
 
 class Task {
  public:
@@ -60,6 +60,10 @@ class Task {
   void work(const sim::Distribution& cost, Purpose purpose) { work(cost.sample(stream(purpose))); }
   /// As many steps as there are `pages`, each with a cost of its own.
   void work_for_each(PageCount pages, const sim::Distribution& cost, Purpose purpose);
+  /// What a page's cost is in this system call (NoiseSpec::page_costs).
+  [[nodiscard]] sim::Nanoseconds page_cost(sim::Nanoseconds cost) const {
+    return page_cost_thousandths_ == kThousand ? cost : cost * page_cost_thousandths_ / kThousand;
+  }
   /// Lets the machine's clock catch up with the task's own. Returns the time it then is.
   sim::Time settle();
 
@@ -82,6 +86,8 @@ class Task {
 
   /// Leaves the CPU until `until`; then pays for waking up. Does nothing if `until` has passed.
   void sleep_until(sim::Time until, Cause cause = Cause::sleep);
+  /// The same, by a timer of its own, which may be late (NoiseSpec::timer).
+  void sleep_on_timer_until(sim::Time until);
   /// Ends, and begins anew at `until` (at least a nanosecond later): to the scheduler another task, just forked, which
   /// owes nothing and is owed nothing. Everything else stays what it is.
   void end_and_fork(sim::Time until);
@@ -92,8 +98,14 @@ class Task {
   bool spin(Cause cause, std::optional<sim::Time> until = std::nullopt);
   /// CPU time that went into spinning, up to now.
   [[nodiscard]] sim::Nanoseconds spin_time() const;
-  /// Ends the spin of a task that spins.
+  /// Ends the spin of a task that spins, or, where its CPU stands still, as soon as that goes on.
   void stop_spinning() { cpus_.stop_spinning(*this); }
+  /// The same for one that no longer waits: whatever its CPU still stands still for is charged to that.
+  void end_spin();
+  /// While it is on a CPU that stands still (Cpus::stand_still).
+  [[nodiscard]] bool stands_still() const { return cpus_.stands_still(*this); }
+  /// ... because a hypervisor has taken it.
+  [[nodiscard]] bool vcpu_is_preempted() const { return cpus_.vcpu_is_preempted(*this); }
   [[nodiscard]] bool on_cpu() const { return sched_.on_cpu; }
   /// The CPU that it is on, or was on last (smp_processor_id).
   [[nodiscard]] int cpu() const { return sched_.last_cpu; }
@@ -130,7 +142,11 @@ class Task {
  private:
   friend class Cpus;
 
+  static constexpr int kThousand = 1000;
+
   void pay();
+  void park_until(std::optional<sim::Time> until, Cause cause);
+  void draw_page_cost();
   template <class Do>
   void for_each_held(Do what) const {
     for (Rwsem* const held : holding_) {
@@ -174,6 +190,7 @@ class Task {
   Phase phase_ = Phase::user;
   Cause work_cause_ = Cause::cpu;
   sim::Nanoseconds owed_{};
+  int page_cost_thousandths_ = kThousand;
   Ledger ledger_;
   PhaseLog* phase_log_ = nullptr;
   bool asleep_ = false;

@@ -55,6 +55,8 @@ std::string sentence(const WorstStep& step, const Names& classes) {
       return "waits for reclaim to make progress";
     case Cause::device_io:
       return "waits for the device";
+    case Cause::interrupted:
+      return "is interrupted: its CPU stands still";
     case Cause::sleep:
       break;
   }
@@ -100,6 +102,8 @@ std::string meanwhile(const models::LockBlame& lock, const std::vector<std::stri
       return ", who waits for reclaim to make progress";
     case Cause::device_io:
       return ", who waits for the device";
+    case Cause::interrupted:
+      return ", who is interrupted: its CPU stands still";
     case Cause::sleep:
       return ", who sleeps";
     case Cause::cpu:

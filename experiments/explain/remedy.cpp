@@ -169,6 +169,7 @@ class Chooser {
 
   std::vector<Remedy> choose() {
     for (const Member& member : members_) add_without(member);
+    add_without_noise();
     for (const Member& member : members_) add_less_often(member);
     for (const WaitChain& chain : diagnosis_.chains) add_other_calls(chain);
     for (const WaitChain& chain : diagnosis_.chains) add_for_scheduling(chain.root);
@@ -192,6 +193,10 @@ class Chooser {
     const bool only_victim = diagnosis_.victims.size() == 1 && diagnosis_.victims.front() == name;
     if (only_victim) return;
     add({fmt::format("without {}", name), without(scenario_, name, diagnosis_.sim_time), std::nullopt, name});
+  }
+
+  void add_without_noise() {
+    if (scenario_.machine.noise != models::NoiseSpec{}) add({"without noise", {"machine.noise=none"}, {}, {}});
   }
 
   /// Those that somebody waits for.

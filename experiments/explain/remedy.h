@@ -3,8 +3,8 @@
 // A remedy is spelled as options of the command line, so that anybody can repeat it and whatever reads scenarios checks
 // it. Which ones apply follows from where the chains of waiting end (wait_chain.h): what the holder was doing chooses
 // the policy's path, and what it could call instead (in pieces, on fault, vfork, a pool); why it took its time chooses
-// niceness, CPUs or quota. Always there: without each other competitor in turn, and kernels later than the policy's
-// own. Validated by tests/experiments/explain/remedy_test.cpp.
+// niceness, CPUs or quota. Always there: without each other competitor in turn, without a machine's noise, and kernels
+// later than the policy's own. Validated by tests/experiments/explain/remedy_test.cpp.
 #pragma once
 
 #include <optional>

@@ -148,6 +148,9 @@ constexpr std::array<Rule, 2> kSchedulerRules{
     {{"context_switch", Shape::constant, {measured("pipe_switch"), less("pipe_alone")}},
      {"wake_up_latency", Shape::perhaps_none, {measured("wake_up"), less("futex_wake")}}}};
 
+// Of which the variation between calls is taken: those that walk pages.
+constexpr std::array<const char*, 4> kPageCalls{"populate_4k", "mlock_4k", "munlock_4k", "munmap_4k"};
+
 // --- text -----------------------------------------------------------------------------------------------------
 
 std::string whole(double nanoseconds) { return spell(sim::Nanoseconds(std::llround(nanoseconds))); }
@@ -191,6 +194,7 @@ class Writer {
     write_head();
     write_scheduler();
     write_costs();
+    write_noise();
     return std::move(calibration_);
   }
 
@@ -313,6 +317,127 @@ class Writer {
     assumed_ = stand_ins("costs");
     say("\ncosts:\n");
     for (const Rule& rule : kRules) write_rule(rule);
+  }
+
+  // --- noise ---
+
+  void write_noise() {
+    const Quantity* const wake_up = quantity("wake_up");
+    const Quantity* const timer = quantity("timer_lateness");
+    const std::vector<double> factors = page_cost_factors();
+    if (reading_.noise.empty() && wake_up == nullptr && timer == nullptr && factors.empty()) return;
+    say("\n# Each value of a list is equally likely.\nnoise:\n");
+    write_interruptions();
+    if (wake_up != nullptr) {
+      put_measured("wake_up", list_of(beyond(*wake_up, wake_up->median)),
+                   fmt::format("measured: wake_up {}, what is beyond its median", spread_text(*wake_up)));
+    }
+    if (timer != nullptr) {
+      put_measured("timer", list_of(beyond(*timer, cost("wake_up_latency"))),
+                   fmt::format("measured: timer_lateness {}, less wake_up_latency", spread_text(*timer)));
+    }
+    if (factors.empty()) return;
+    std::vector<std::string> texts;
+    for (const double factor : factors) texts.push_back(fmt::format("{:.3g}", factor));
+    put_measured("page_costs", fmt::format("[{}]", fmt::join(texts, ", ")),
+                 fmt::format("measured: calls of a kind in multiples of their median, the mean of {}",
+                             fmt::join(kPageCalls, ", ")));
+  }
+
+  void write_interruptions() {
+    constexpr std::array<std::pair<const char*, Gaps CpuNoise::*>, 2> kKinds{
+        {{"interrupt", &CpuNoise::interrupts}, {"task", &CpuNoise::tasks}}};
+    double seconds = 0;
+    for (const CpuNoise& each : reading_.noise) seconds += each.seconds;
+    bool any = false;
+    for (const auto& [by, kind] : kKinds) {
+      std::int64_t gaps = 0;
+      for (const CpuNoise& each : reading_.noise) gaps += (each.*kind).gaps;
+      if (gaps == 0) continue;
+      if (!std::exchange(any, true)) put_measured("interruptions", "", "measured: gaps of a thread that spins");
+      say(line_of("- by", by, fmt::format("{} gaps in {:.3g} s of {} CPUs", gaps, seconds, reading_.noise.size()), 4));
+      say(fmt::format("      every: exponential {}\n", whole(seconds * 1e9 / static_cast<double>(gaps))));
+      say(fmt::format("      length: {}\n", list_of(pooled_lengths(kind))));
+    }
+  }
+
+  /// Of all CPUs, at most so many: each the mean of as many gaps.
+  [[nodiscard]] std::vector<double> pooled_lengths(Gaps CpuNoise::*kind) const {
+    constexpr std::size_t kMost = 20;
+    struct Length {
+      double length;
+      double gaps;
+    };
+    std::vector<Length> all;
+    double left = 0;
+    for (const CpuNoise& each : reading_.noise) {
+      const Gaps& of_cpu = each.*kind;
+      const auto count = static_cast<double>(of_cpu.gaps);
+      for (const double length : of_cpu.lengths_ns)
+        all.push_back({length, count / static_cast<double>(of_cpu.lengths_ns.size())});
+      left += count;
+    }
+    std::stable_sort(all.begin(), all.end(), [](const Length& a, const Length& b) { return a.length < b.length; });
+    const std::size_t parts = std::min(kMost, all.size());
+    const double share = left / static_cast<double>(parts);
+    std::vector<double> means(parts);
+    std::size_t part = 0;
+    double room = share;
+    for (Length& each : all) {
+      while (each.gaps > 0) {
+        const bool last = part + 1 == parts;
+        const double taken = last ? each.gaps : std::min(each.gaps, room);
+        means[part] += each.length * taken / share;
+        each.gaps -= taken;
+        room -= taken;
+        if (last || room > 0) continue;
+        ++part;
+        room = share;
+      }
+    }
+    return means;
+  }
+
+  static std::string list_of(const std::vector<double>& lengths) {
+    std::vector<std::string> texts;
+    for (const double length : lengths) texts.push_back(whole(length));
+    return fmt::format("[{}]", fmt::join(texts, ", "));
+  }
+
+  /// At the middle of each tenth of its samples, as far as these are known.
+  static std::array<double, 10> tenths_of(const Quantity& quantity) {
+    const auto between = [](double low, double high, double place) { return low + (high - low) * place; };
+    std::array<double, 10> tenths{};
+    for (std::size_t tenth = 0; tenth < tenths.size(); ++tenth) {
+      const double share = (static_cast<double>(tenth) + 0.5) / 10;
+      if (share < 0.1) tenths[tenth] = quantity.p10;
+      if (share > 0.1) tenths[tenth] = between(quantity.p10, quantity.median, (share - 0.1) / 0.4);
+      if (share > 0.5) tenths[tenth] = between(quantity.median, quantity.p90, (share - 0.5) / 0.4);
+      if (share > 0.9) tenths[tenth] = between(quantity.p90, quantity.p99.value_or(quantity.p90), (share - 0.9) / 0.09);
+    }
+    return tenths;
+  }
+
+  static std::vector<double> beyond(const Quantity& quantity, double least) {
+    std::vector<double> lengths;
+    for (const double each : tenths_of(quantity)) lengths.push_back(std::max(0.0, each - least));
+    return lengths;
+  }
+
+  /// Of those calls that were measured.
+  [[nodiscard]] std::vector<double> page_cost_factors() const {
+    std::vector<double> factors(10);
+    double calls = 0;
+    for (const char* const name : kPageCalls) {
+      const Quantity* const call = quantity(name);
+      if (call == nullptr || call->median <= 0) continue;
+      const auto tenths = tenths_of(*call);
+      for (std::size_t tenth = 0; tenth < factors.size(); ++tenth) factors[tenth] += tenths[tenth] / call->median;
+      ++calls;
+    }
+    if (calls == 0) return {};
+    for (double& factor : factors) factor = std::clamp(factor / calls, 0.1, 100.0);
+    return factors;
   }
 
   void write_rule(const Rule& rule) {

@@ -119,6 +119,16 @@ void read_host(const Json& host, ProbeReading& reading) {
   if (!value_of(host, "autogroup").is_null()) reading.autogroup = truth_of(host, "autogroup");
 }
 
+Gaps read_gaps(const Json& json) {
+  Gaps gaps;
+  gaps.gaps = whole_number_of(json, "gaps", 0, std::numeric_limits<std::int64_t>::max());
+  const Json& lengths = value_of(json, "lengths_ns");
+  if (!lengths.is_array()) throw Foreign("'lengths_ns' is no list");
+  if (lengths.empty() != (gaps.gaps == 0)) throw Foreign("'lengths_ns': expected lengths where there are gaps");
+  for (const Json& each : lengths) gaps.lengths_ns.push_back(number_of({{"lengths_ns", each}}, "lengths_ns", 0));
+  return gaps;
+}
+
 void read_noise(const Json& list, ProbeReading& reading) {
   if (!list.is_array()) throw Foreign("'noise' is no list");
   for (const Json& each : list) {
@@ -130,6 +140,8 @@ void read_noise(const Json& list, ProbeReading& reading) {
     noise.p50_ns = number_of(each, "p50_ns", 0);
     noise.max_ns = number_of(each, "max_ns", 0);
     noise.lost = number_of(each, "lost", 0);
+    noise.interrupts = read_gaps(map_of(each, "interrupts"));
+    noise.tasks = read_gaps(map_of(each, "tasks"));
     reading.noise.push_back(noise);
   }
 }

@@ -20,6 +20,12 @@ struct Quantity {
   std::int64_t samples = 0;     ///< 1 at least
 };
 
+/// Gaps in what a thread that spins on a CPU saw.
+struct Gaps {
+  std::int64_t gaps = 0;
+  std::vector<double> lengths_ns;  ///< each the mean of as many gaps
+};
+
 /// What a thread that spins on a CPU saw: for how long it did not get on.
 struct CpuNoise {
   int cpu = 0;
@@ -29,6 +35,8 @@ struct CpuNoise {
   double p50_ns = 0;
   double max_ns = 0;
   double lost = 0;  ///< the share of the time that the gaps were
+  Gaps interrupts;  ///< in which it kept its CPU
+  Gaps tasks;       ///< in which another thread had it
 };
 
 struct ProbeReading {

@@ -35,12 +35,19 @@ Json to_json(const std::map<models::LockBlame, sim::Nanoseconds>& lock_waits, co
   return by;
 }
 
+// Interruptions only where there are any: as a rule machines are quiet.
+void add_times(Json& json, const models::TimeByCause& times) {
+  for (std::size_t index = 0; index < models::kCauseCount; ++index) {
+    const auto cause = static_cast<models::Cause>(index);
+    if (cause == models::Cause::interrupted && times[index] == sim::Nanoseconds{0}) continue;
+    json[to_string(cause)] = times[index].count();
+  }
+}
+
 Json to_json(const models::Blame& blame, const std::vector<std::string>& classes) {
   Json json;
-  for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
-    if (static_cast<models::Cause>(cause) == models::Cause::sleep) continue;
-    json[to_string(static_cast<models::Cause>(cause))] = blame.causes[cause].count();
-  }
+  add_times(json, blame.causes);
+  json.erase(std::string(to_string(models::Cause::sleep)));
   json["lock_wait_by"] = to_json(blame.lock_waits, classes);
   return json;
 }
@@ -100,9 +107,7 @@ Json to_json(const models::CallRecords& calls) {
 // What the time of a class went into, over the whole run.
 Json time_of(const models::ClassResult& result, const std::vector<std::string>& classes) {
   Json json;
-  for (std::size_t cause = 0; cause < models::kCauseCount; ++cause) {
-    json[to_string(static_cast<models::Cause>(cause))] = result.time[cause].count();
-  }
+  add_times(json, result.time);
   json["lock_wait_by"] = to_json(result.lock_waits, classes);
   return json;
 }

@@ -11,11 +11,11 @@
 //     each: count, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, blame, tail_blame
 //     A percentile with fewer than ten samples beyond it is null. <phase> is a call ("mlock") or a part
 //     ("mlock.populate"). blame: cpu, run_queue, throttled, wake_up, lock_wait, direct_reclaim, reclaim_throttle,
-//     device_io: sums that add up to count x mean; and lock_wait_by: what lock_wait consists of, a list of {holder,
-//     mode (read, write), phase (of the holder), lock (mmap_sem, vma, mutex), doing (what the holder's own time went
-//     into: cpu, run_queue ...), cpu_taken_by (who had the CPU that it waited for; only then), behind (the queued
-//     writer that a reader stood behind; only then), ns}. tail_blame: the same of the slowest, from `from_ns` on;
-//     p99_blame, p999_blame: of the slowest 1 % and 0.1 %, or null.
+//     device_io and, on a machine with noise, interrupted: sums that add up to count x mean; and lock_wait_by: what
+//     lock_wait consists of, a list of {holder, mode (read, write), phase (of the holder), lock (mmap_sem, vma, mutex),
+//     doing (what the holder's own time went into: cpu, run_queue ...), cpu_taken_by (who had the CPU that it waited
+//     for; only then), behind (the queued writer that a reader stood behind; only then), ns}. tail_blame: the same of
+//     the slowest, from `from_ns` on; p99_blame, p999_blame: of the slowest 1 % and 0.1 %, or null.
 //   locks.mmap_sem: process, read/write {acquisitions, contended, wait}, asked (by class, phase and mode: acquisitions,
 //     contended, longest_ns, waiting_at_end, lock_wait_ns: what of their time went to Cause::lock_wait, wait with
 //     total_ns and by_power_of_two), hold.<holder>, holder_off_cpu (a holder that could run and did not: preempted, or

@@ -3,9 +3,28 @@
 #include <boost/container/flat_map.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include "experiments/run/value_json.h"
 
 namespace nlohmann {
+
+// What is always there, and behind it Cause::interrupted where there is any.
+template <>
+struct adl_serializer<models::TimeByCause> {
+  static void to_json(json& to, const models::TimeByCause& from) {
+    static_assert(static_cast<std::size_t>(models::Cause::interrupted) + 1 == models::kCauseCount);
+    const std::size_t written = from.back() == sim::Nanoseconds{0} ? from.size() - 1 : from.size();
+    to = json::array();
+    for (std::size_t cause = 0; cause < written; ++cause) to.push_back(from[cause]);
+  }
+  static void from_json(const json& from, models::TimeByCause& to) {
+    to = {};
+    for (std::size_t cause = 0; cause < std::min(from.size(), to.size()); ++cause) {
+      to[cause] = from[cause].get<sim::Nanoseconds>();
+    }
+  }
+};
 
 template <>
 struct adl_serializer<sim::TimeSeries> {

@@ -106,6 +106,8 @@ std::string name_of(const TaskTrack& each) {
       return "reclaim throttle";
     case Cause::device_io:
       return "I/O";
+    case Cause::interrupted:
+      return "interrupted";
     case Cause::sleep:
       break;
   }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstdint>
 #include <utility>
 #include <variant>
@@ -101,6 +102,61 @@ std::optional<models::Bytes> clear_bandwidth_of(const YamlField& field) {
   return std::nullopt;
 }
 
+std::optional<models::Interruption::By> interrupter_of(const YamlField& field) {
+  using By = models::Interruption::By;
+  return choice_of<By>(field, {{"interrupt", By::interrupt}, {"hypervisor", By::hypervisor}, {"task", By::task}});
+}
+
+std::optional<models::Interruption> interruption_of(const YamlField& field) {
+  YamlMap map = field.map("a map with by, every and length");
+  models::Interruption interruption;
+  assign(interruption.by, map.require("by"), interrupter_of);
+  const auto every = map.require("every");
+  assign(interruption.every, every, distribution_of);
+  assign(interruption.length, map.require("length"), distribution_of);
+  map.refuse_unknown();
+  if (interruption.every.mean() > 0) return interruption;
+  if (every && distribution_of(*every)) every->refuse_expecting("durations above zero");
+  return std::nullopt;
+}
+
+// Who runs on a CPU must get on.
+void read_interruptions(const YamlField& field, std::vector<models::Interruption>& interruptions) {
+  constexpr double kMost = 0.95;
+  constexpr double kPercent = 100;
+  double taken = 0;
+  for (const YamlField& item : field.items("a list of interruptions")) {
+    const auto interruption = interruption_of(item);
+    if (!interruption) continue;
+    taken += interruption->length.mean() / interruption->every.mean();
+    interruptions.push_back(*interruption);
+  }
+  if (taken <= kMost) return;
+  field.refuse(fmt::format("expected interruptions that take at most {:.0f} % of a CPU, found {:.0f} %",
+                           kMost * kPercent, taken * kPercent));
+}
+
+std::optional<std::vector<int>> page_costs_of(const YamlField& field) {
+  constexpr double kThousand = 1000;
+  std::vector<int> thousandths;
+  for (const YamlField& item : field.items("a list of factors such as [0.9, 1, 1.6]")) {
+    if (const auto factor = item.number(0.1, 100)) {
+      thousandths.push_back(static_cast<int>(std::lround(*factor * kThousand)));
+    }
+  }
+  return thousandths;
+}
+
+void read_noise(const std::optional<YamlField>& field, models::NoiseSpec& noise) {
+  if (!field || (field->node().kind == YamlNode::Kind::scalar && field->node().scalar == "none")) return;
+  YamlMap map = field->map("none, or a map with interruptions, wake_up, timer and page_costs");
+  if (const auto interruptions = map.find("interruptions")) read_interruptions(*interruptions, noise.interruptions);
+  assign(noise.wake_up, map.find("wake_up"), distribution_of);
+  assign(noise.timer, map.find("timer"), distribution_of);
+  assign(noise.page_costs, map.find("page_costs"), page_costs_of);
+  map.refuse_unknown();
+}
+
 models::Machine read_machine_keys(YamlMap& map) {
   models::Machine machine;
   assign(machine.name, map.require("name"), name_of);
@@ -112,6 +168,7 @@ models::Machine read_machine_keys(YamlMap& map) {
   assign(machine.clear_bandwidth, map.find("clear_bandwidth"), clear_bandwidth_of);
   read_scheduler(map.require("scheduler"), machine.scheduler);
   read_costs(map.require("costs"), machine.costs);
+  read_noise(map.find("noise"), machine.noise);
   map.refuse_unknown();
   return machine;
 }

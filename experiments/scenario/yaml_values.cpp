@@ -18,6 +18,16 @@ bool is_name(std::string_view text) {
   });
 }
 
+std::optional<sim::Distribution> list_of_durations(const YamlField& field) {
+  sim::Empirical list;
+  const std::vector<YamlField> items = field.items("a list of durations");
+  for (const YamlField& item : items) {
+    if (const auto duration = duration_of(item)) list.samples.push_back(*duration);
+  }
+  if (list.samples.empty() || list.samples.size() < items.size()) return std::nullopt;
+  return list;
+}
+
 }  // namespace
 
 std::optional<std::string> text_of(const YamlField& field) { return field.text("a text"); }
@@ -47,6 +57,7 @@ std::optional<sim::Nanoseconds> positive_duration_of(const YamlField& field) {
 }
 
 std::optional<sim::Distribution> distribution_of(const YamlField& field) {
+  if (field.node().kind == YamlNode::Kind::sequence) return list_of_durations(field);
   const auto parse = [&](const std::string& text) { return parse_distribution(text, field.folder()); };
   return field.parsed(parse, kDistributionExpected);
 }

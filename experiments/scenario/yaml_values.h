@@ -63,7 +63,8 @@ const Named* one_named(const std::optional<YamlField>& field, const std::vector<
 [[nodiscard]] std::optional<sim::Nanoseconds> duration_of(const YamlField& field);
 /// As duration_of, and not 0.
 [[nodiscard]] std::optional<sim::Nanoseconds> positive_duration_of(const YamlField& field);
-/// An empirical distribution's file is looked for beside the file that names it.
+/// A text as of parse_distribution, or a list of durations: an empirical distribution. An empirical distribution's file
+/// is looked for beside the file that names it.
 [[nodiscard]] std::optional<sim::Distribution> distribution_of(const YamlField& field);
 
 /// 0 .. kLargestSize.

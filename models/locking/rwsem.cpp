@@ -245,6 +245,7 @@ bool Rwsem::optimistic_spin(R& rules, Waiter& waiter) {
     contend(waiter);
     const bool must_yield = spin(waiter, limit);
     if (waiter.holds) return true;
+    waiter.state = Waiter::State::running;
     if (must_yield) {
       rules.leave_spinners(&waiter);
       break;
@@ -357,7 +358,7 @@ void Rwsem::release_to_spinners(R& rules, bool must_wake, sim::Time now, Wakes& 
   if (let_spinning_head_in(rules, now)) return;  // the one to be woken would be the first
   if (must_wake && spinner_beats_queue(rules)) let_spinners_in(rules, wakes);
   if (must_wake) wake(rules, now, wakes);
-  let_spinners_look();
+  await_first_spinner(rules, now);
 }
 
 // Where it makes a difference: a writer at the head is only woken, and a spinning reader is not kept out by readers.
@@ -365,6 +366,7 @@ template <WritersSpin<Rwsem::Waiter*> R>
 bool Rwsem::spinner_beats_queue(const R& rules) {
   if (!rules.spinner_is_ready() || rules.spinners().front().mode == LockMode::read) return false;
   if (rules.queue().front().mode == LockMode::write) return false;
+  if (rules.spinners().front().waiter->task->stands_still()) return false;
   return races_() % kQueueBeatsSpinnerOnceIn != 0;
 }
 
@@ -380,6 +382,7 @@ template <WritersSpin<Rwsem::Waiter*> R>
 bool Rwsem::let_spinning_head_in(R& rules, sim::Time now) {
   if (rules.queue_length() == 0 || rules.queue().front().waiter->state != Waiter::State::spinning) return false;
   Waiter& first = *rules.queue().front().waiter;
+  if (first.task->stands_still()) return false;  // it is called as one that sleeps
   [[maybe_unused]] const RwsemTry outcome = rules.try_queued_write(&first, now);
   assert(outcome == RwsemTry::taken);
   let_in(first, now, statistics_.handoffs);
@@ -389,7 +392,21 @@ bool Rwsem::let_spinning_head_in(R& rules, sim::Time now) {
 // One writer, or the readers that stand before it in line.
 template <WritersSpin<Rwsem::Waiter*> R>
 void Rwsem::let_spinners_in(R& rules, Wakes& wakes) {
-  while (const auto spinner = rules.let_spinner_in()) got_it_by_spinning(rules, **spinner, wakes);
+  while (!rules.spinners().empty() && !rules.spinners().front().waiter->task->stands_still()) {
+    const auto spinner = rules.let_spinner_in();
+    if (!spinner) return;
+    got_it_by_spinning(rules, **spinner, wakes);
+  }
+}
+
+// It looks when it has seen the release, which is later if its CPU stands still; until then the others wait for it.
+template <WritersSpin<Rwsem::Waiter*> R>
+void Rwsem::await_first_spinner(const R& rules, sim::Time now) {
+  if (rules.spinners().empty() || rules.write_held() || rules.readers() > 0) return;
+  Waiter& first = *rules.spinners().front().waiter;
+  if (first.state != Waiter::State::spinning) return;
+  first.task->set_holding(kind_, this);
+  call(first, now);
 }
 
 // What a spinner looks at has changed.
@@ -430,7 +447,11 @@ void Rwsem::holder_got_cpu(const Task& task, sim::Time start) {
   hold->granted_asleep = false;
 }
 
-bool Rwsem::owner_on_cpu() const { return !holders_.empty() && holders_.front().task->on_cpu(); }
+// owner_on_cpu; from 4.10 on not on a virtual CPU that the hypervisor has taken.
+bool Rwsem::owner_on_cpu() const {
+  if (holders_.empty() || !holders_.front().task->on_cpu()) return false;
+  return std::holds_alternative<WriterSpin>(rules_) || !holders_.front().task->vcpu_is_preempted();
+}
 
 // ---------------------------------------------------------------------------------------------------------------
 // Waiting
@@ -452,13 +473,12 @@ void Rwsem::contend(Waiter& waiter) {
 
 // Returns true when it must give its CPU away.
 bool Rwsem::spin(Waiter& waiter, std::optional<sim::Time> until) {
-  const sim::Time began = waiter.task->now();
+  const sim::Nanoseconds before = waiter.task->spin_time();
   begin_wait(waiter, Waiter::State::spinning);
   const bool must_yield = waiter.task->spin(Cause::lock_wait, until);
-  const sim::Time now = waiter.task->now();
-  statistics_.spin_time += now - began;
+  statistics_.spin_time += waiter.task->spin_time() - before;
   if (waiter.state == Waiter::State::spinning) {
-    end_wait(waiter, now);
+    end_wait(waiter, waiter.task->now());
     waiter.state = Waiter::State::running;
   }
   return must_yield;
@@ -479,7 +499,7 @@ bool Rwsem::call(Waiter& waiter, sim::Time now) {
   if (was == Waiter::State::running || was == Waiter::State::called) return false;
   end_wait(waiter, now);
   if (was == Waiter::State::spinning) {
-    waiter.task->stop_spinning();
+    waiter.task->end_spin();
     return false;
   }
   waiter.task->recharge(Cause::wake_up);

@@ -11,7 +11,9 @@
 // that is so for readers only; a writer that was woken from the queue tries when it runs. writer_steal: lib/rwsem.c
 // of 3.10. writer_spin: kernel/locking/rwsem-xadd.c of 4.5. reader_spin and spin_handoff: kernel/locking/rwsem.c
 // of 5.10 and 6.1. Simplified. A woken writer's try costs nothing of its own; no waiter is interrupted by a signal. A
-// task that is being brought back to a CPU counts as on it. Assumed. When a release finds readers at the head of the
+// task that is being brought back to a CPU counts as on it. A spinner whose CPU stands still
+// (models/sched/interruptions.h) misses a release, and so do those behind it in line, which don't look whether its
+// hypervisor has taken it (osq_lock since 4.10). Assumed. When a release finds readers at the head of the
 // queue and a writer that spins, the spinner's compare-and-exchange races with the releaser's way to grant it to the
 // readers: who wins is drawn, evenly (kQueueBeatsSpinnerOnceIn), from a stream of the semaphore's own. With a writer at
 // the head there is no such race: that one is only woken. Validated by tests/models/locking/rwsem_test.cpp,
@@ -206,6 +208,8 @@ class Rwsem {
   bool let_spinning_head_in(R& rules, sim::Time now);
   template <WritersSpin<Waiter*> R>
   void let_spinners_in(R& rules, Wakes& wakes);
+  template <WritersSpin<Waiter*> R>
+  void await_first_spinner(const R& rules, sim::Time now);
   void downgrade(Fifo& rules, Wakes& wakes);
   template <WritersTry<Waiter*> R>
   void downgrade(R& rules, Wakes& wakes);

@@ -27,14 +27,15 @@ enum class Cause {
   reclaim_throttle,  ///< asleep in direct reclaim until others have made progress
   device_io,         ///< waiting for the device: a major fault, or room in its queue
   sleep,             ///< thinking or holding: never part of a request
+  interrupted,       ///< on a CPU, or about to be, that stands still; results are stored by number: hence the last
 };
 
-inline constexpr std::size_t kCauseCount = 9;
+inline constexpr std::size_t kCauseCount = 10;
 
 constexpr std::string_view to_string(Cause cause) {
   constexpr std::array<std::string_view, kCauseCount> names{
-      "cpu",       "run_queue", "throttled", "wake_up", "lock_wait", "direct_reclaim", "reclaim_throttle",
-      "device_io", "sleep"};
+      "cpu",       "run_queue", "throttled",  "wake_up", "lock_wait", "direct_reclaim", "reclaim_throttle",
+      "device_io", "sleep",     "interrupted"};
   return names[static_cast<std::size_t>(cause)];
 }
 

@@ -53,7 +53,8 @@ void clear_pages(Task& current, PageCount pages, sim::Nanoseconds more) {
     const sim::Nanoseconds least = kernel.clear_bandwidth.least_for_page();
     boost::container::static_vector<sim::Nanoseconds, kAtOnce> costs;
     for (; left > 0 && costs.size() < kAtOnce; --left) {
-      costs.push_back(more + std::max(least, kernel.costs.populate_page.sample(current.stream(Purpose::pages))));
+      const sim::Nanoseconds page = kernel.costs.populate_page.sample(current.stream(Purpose::pages));
+      costs.push_back(current.page_cost(more) + std::max(least, current.page_cost(page)));
     }
     alloc_pages(current, {costs.data(), costs.size()});
   }
@@ -111,7 +112,7 @@ void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
     const PageTable::FolioRun run = mm.page_table.folios_at(page, end);
     const bool whole = run.folio.whole;
     const PageIndex stop = whole ? run.folio.end(page) : run.end;
-    current.work(whole ? costs.gup_huge : costs.gup_present * (stop - page).count());
+    current.work(current.page_cost(whole ? costs.gup_huge : costs.gup_present * (stop - page).count()));
     page = stop;
   }
 }

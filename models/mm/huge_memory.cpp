@@ -25,12 +25,13 @@ sim::Nanoseconds cost_of(Task& current, int order) {
   sim::Stream& stream = current.stream(Purpose::pages);
   if (order < kPmdOrder) {
     const std::int64_t others = (std::int64_t{1} << order) - 1;
-    return costs.populate_page.sample(stream) + costs.populate_huge.sample(stream) * others / kPagesPerTable.count();
+    return current.page_cost(costs.populate_page.sample(stream) +
+                             costs.populate_huge.sample(stream) * others / kPagesPerTable.count());
   }
   sim::Nanoseconds sum{};
   for (std::int64_t left = std::int64_t{1} << (order - kPmdOrder); left > 0; --left)
     sum += costs.populate_huge.sample(stream);
-  return sum;
+  return current.page_cost(sum);
 }
 
 // clear_huge_page, and what is around it. `current` has settled before and after.

@@ -134,7 +134,7 @@ void vma_end_read(Task& current, Vma& vma) {
   Task& writer = *vma.lock.writer;
   vma.lock.writer = nullptr;
   charge_wait(current, writer, vma.lock.writer_since, now);
-  if (std::exchange(vma.lock.writer_spins, false)) return writer.stop_spinning();
+  if (std::exchange(vma.lock.writer_spins, false)) return writer.end_spin();
   writer.recharge(Cause::wake_up);
   current.work(current.kernel().costs.rwsem_wake);
   current.settle();

@@ -14,13 +14,13 @@ Cpus::Cpu::Cpu(int number, sim::Engine& engine, Cpus& cpus)
     : index(number),
       queue(cpus.rules_, cpus.spec_, cpus.groups_),
       tick(engine.calendar(), [this, &cpus] { cpus.tick(*this); }),
-      resched(engine.calendar(),
-              [this, &cpus] { cpus.resched(*this, std::exchange(deferred, Resched::lazy_by_interrupt)); }) {}
+      begun(engine.calendar(), [this, &cpus] { cpus.begun(*this); }) {}
 
 Cpus::Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std::vector<GroupSpec>& groups,
-           int llc_cpus)
+           int llc_cpus, const sim::Distribution& wake_up_noise)
     : engine_(engine),
       spec_(spec),
+      wake_up_noise_(wake_up_noise),
       rules_(fair_rules(spec, count)),
       llc_cpus_(llc_cpus > 0 ? std::min(llc_cpus, count) : count) {
   for (const GroupSpec& group : groups) {
@@ -58,7 +58,36 @@ bool Cpus::spin(Task& task, std::optional<sim::Time> until) {
 
 void Cpus::stop_spinning(Task& task) {
   assert(task.sched_.spins);
-  task.actor_.resume_at(engine_.now());
+  task.actor_.resume_at(std::max(engine_.now(), cpu_of(task).started));
+}
+
+void Cpus::stand_still(int index, sim::Nanoseconds length, bool stolen) {
+  Cpu& cpu = this->cpu(index);
+  const sim::Time now = engine_.now();
+  assert(length > sim::Nanoseconds{0} && cpu.started <= now);
+  cpu.started = now + length;
+  if (stolen) cpu.stolen_until = cpu.started;
+  if (cpu.running == nullptr) return;
+  Task& task = *cpu.running;
+  task.look_ahead_.cut();
+  const auto resumption = task.actor_.resumption();
+  assert((resumption || task.sched_.spins) && "it can't be its turn");
+  if (task.sched_.spins) {
+    if (resumption) task.actor_.resume_at(std::max(*resumption, cpu.started));
+  } else {
+    task.actor_.resume_at(*resumption + length);
+    task.charge(Cause::interrupted, now);
+    task.charge(task.work_cause_, cpu.started);
+  }
+  if (stolen) task.lost_cpu(false);  // for those who spin on it
+}
+
+bool Cpus::stands_still(const Task& task) const {
+  return task.sched_.on_cpu && engine_.now() < stands_still_until(task.sched_.last_cpu);
+}
+
+bool Cpus::vcpu_is_preempted(const Task& task) const {
+  return engine_.now() < cpus_[static_cast<std::size_t>(task.sched_.last_cpu)].stolen_until;
 }
 
 void Cpus::cond_resched(Task& task) {
@@ -207,7 +236,8 @@ void Cpus::enqueued(Cpu& cpu, Task& task, const Task* waker) {
 // It is runnable and does not run, as `other` does (null: nobody).
 void Cpus::await_cpu(const Cpu& cpu, Task& task, const Task* other) const {
   const bool off_the_queue = spec_.throttling == Throttling::in_kernel && cpu.queue.throttled(task.sched_.task.group);
-  task.charge(off_the_queue ? Cause::throttled : Cause::run_queue, engine_.now());
+  const bool stands_still = cpu.running == nullptr && engine_.now() < cpu.started;
+  task.charge(off_the_queue ? Cause::throttled : stands_still ? Cause::interrupted : Cause::run_queue, engine_.now());
   task.sched_.cpu_taken_by = other == nullptr ? -1 : other->class_id();
 }
 
@@ -217,7 +247,7 @@ void Cpus::resched(Cpu& cpu, Resched how) {
   Task& task = *cpu.running;
   if (engine_.now() < cpu.started) {  // it will look when it has begun, on its way to where it is
     if (how == Resched::now) cpu.deferred = how;
-    return cpu.resched.schedule(cpu.started);
+    return cpu.begun.schedule(cpu.started);
   }
   if (how != Resched::now && spec_.preempt == Preemption::lazy) {
     task.sched_.need_resched_lazy = true;
@@ -227,6 +257,14 @@ void Cpus::resched(Cpu& cpu, Resched how) {
   if (task.sched_.spins) return stop_spinning(task);
   const bool runs = task.actor_.resumption().has_value();  // if not, this is its turn: it looks when it goes on
   if (runs && preemptible(task)) schedule(cpu);
+}
+
+// The task that runs there has, or the CPU stood still and somebody waits for it.
+void Cpus::begun(Cpu& cpu) {
+  if (cpu.running != nullptr) return resched(cpu, std::exchange(cpu.deferred, Resched::lazy_by_interrupt));
+  fill(cpu, Cause::wake_up);
+  for (Task* task : cpu.queue.waiting()) await_cpu(cpu, *task, cpu.running);
+  watch(cpu);
 }
 
 // __schedule, of one that could go on.
@@ -334,7 +372,7 @@ void Cpus::vacate(Cpu& cpu, bool involuntary) {
   --running_;
   task.sched_.need_resched = false;
   task.sched_.need_resched_lazy = false;
-  cpu.resched.cancel();
+  cpu.begun.cancel();
   cpu.deferred = Resched::lazy_by_interrupt;
   task.sched_.on_cpu = false;
   if (involuntary) {
@@ -347,13 +385,16 @@ void Cpus::vacate(Cpu& cpu, bool involuntary) {
 
 // The CPU is free: for one of its own, or one that waits elsewhere (newidle_balance).
 void Cpus::fill(Cpu& cpu, Cause arrival) {
+  if (engine_.now() < cpu.started) return cpu.begun.schedule(cpu.started);  // it stands still
   Task* next = pick(cpu);
   if (next == nullptr && pull(cpu)) next = pick(cpu);
   if (next == nullptr) return;
   const sim::Time now = engine_.now();
   const bool wakes = arrival == Cause::wake_up;
   if (wakes) next->charge(Cause::wake_up, now);
-  dispatch(cpu, *next, now + (wakes ? spec_.wake_up_latency : spec_.context_switch));
+  const sim::Nanoseconds takes =
+      wakes ? spec_.wake_up_latency + wake_up_noise_.sample(next->stream(Purpose::wake_up)) : spec_.context_switch;
+  dispatch(cpu, *next, now + takes);
 }
 
 // One that waits elsewhere, near by if possible. Returns whether there was one.

@@ -20,8 +20,9 @@
 // that runs empty always looks around; the kernel doesn't if it expects to be idle for less time than that takes. Idle
 // CPUs look at each tick of a busy one, before it has chosen who is next; the kernel lets as many ms pass in between
 // as a domain has CPUs, or twice that (balance_interval). No load balancing between busy CPUs: with more runnable
-// tasks than CPUs they stay as they are queued until one runs empty. Interrupts and the tick itself take no
-// time. Kernel threads can be preempted anywhere (their loops are full of cond_resched), but for lazy requests.
+// tasks than CPUs they stay as they are queued until one runs empty. The tick takes no time, and
+// comes to nothing where the CPU stands still. Being interrupted counts as running (no IRQ_TIME_ACCOUNTING). Kernel
+// threads can be preempted anywhere (their loops are full of cond_resched), but for lazy requests.
 //
 // Validated by tests/models/sched/cpu_test.cpp: closed forms of shares, slices, waits, placement and moves,
 // conservation of CPU time, affinity.
@@ -36,6 +37,7 @@
 #include "models/sched/cfs_bandwidth.h"
 #include "models/sched/runqueue.h"
 #include "models/spec/sched.h"
+#include "sim/distribution.h"
 #include "sim/engine.h"
 
 namespace models {
@@ -46,8 +48,9 @@ class Task;
 class Cpus {
  public:
   /// `llc_cpus`: how many CPUs, from 0 on, share a last-level cache; 0: all. Preconditions: count >= 1; the groups are
-  /// valid. `spec` outlives it.
-  Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std::vector<GroupSpec>& groups, int llc_cpus);
+  /// valid. `wake_up_noise`: what a wake-up takes besides. `spec` and `wake_up_noise` outlive it.
+  Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std::vector<GroupSpec>& groups, int llc_cpus,
+       const sim::Distribution& wake_up_noise);
   Cpus(const Cpus&) = delete;
   Cpus& operator=(const Cpus&) = delete;
 
@@ -57,7 +60,7 @@ class Cpus {
   /// Keeps `task` on its CPU until `until` or until stop_spinning; returns earlier, and true, when others should have
   /// the CPU. Precondition: it is on a CPU.
   bool spin(Task& task, std::optional<sim::Time> until);
-  /// Ends the spin of `task` at this moment.
+  /// Ends the spin of `task` at this moment, or when its CPU no longer stands still.
   void stop_spinning(Task& task);
 
   /// Gives the CPU of `task` away if others should have it; returns when it is back.
@@ -70,6 +73,15 @@ class Cpus {
 
   /// Makes a task that has left its CPU runnable, on behalf of `waker`; null: an interrupt where it ran last.
   void wake(Task& task, const Task* waker = nullptr);
+
+  /// From now on the CPU stands still for `length` (> 0). Whoever runs there goes on behind that, still on it: its time
+  /// is charged to Cause::interrupted, but for one that spins, which goes on waiting. Nobody else gets the CPU
+  /// meanwhile. `stolen`: vcpu_is_preempted. Precondition: stands_still_until(index) has come.
+  void stand_still(int index, sim::Nanoseconds length, bool stolen);
+  /// The first moment at which the CPU neither stands still nor is switching to a task: perhaps in the past.
+  [[nodiscard]] sim::Time stands_still_until(int index) const { return cpus_[static_cast<std::size_t>(index)].started; }
+  [[nodiscard]] bool stands_still(const Task& task) const;
+  [[nodiscard]] bool vcpu_is_preempted(const Task& task) const;
 
   [[nodiscard]] int count() const { return static_cast<int>(cpus_.size()); }
   [[nodiscard]] const SchedulerSpec& spec() const { return spec_; }
@@ -92,11 +104,12 @@ class Cpus {
     RunQueue queue;
     Task* running = nullptr;
     int balance_failed = 0;  // how often it has left somebody where he was, for being hot (nr_balance_failed)
-    sim::Time started{};     // when it got the CPU: perhaps a little ahead
+    sim::Time started{};     // when it got the CPU, or the CPU no longer stands still: perhaps a little ahead
+    sim::Time stolen_until{};
     std::vector<Task*>
         stopped;  // on their way back to user mode, as their group is out of quota (throttled_limbo_list)
     sim::Event tick;
-    sim::Event resched;                             // for one that should give way before it has begun
+    sim::Event begun;                               // for one that should give way before it has begun
     Resched deferred = Resched::lazy_by_interrupt;  // how it is asked then
   };
 
@@ -114,6 +127,7 @@ class Cpus {
   void enqueued(Cpu& cpu, Task& task, const Task* waker);
   void await_cpu(const Cpu& cpu, Task& task, const Task* other) const;
   void resched(Cpu& cpu, Resched how);
+  void begun(Cpu& cpu);
   void schedule(Cpu& cpu);
   void give_way(Task& task);
   Task* pick(Cpu& cpu);
@@ -138,6 +152,7 @@ class Cpus {
 
   sim::Engine& engine_;
   const SchedulerSpec& spec_;
+  const sim::Distribution& wake_up_noise_;
   FairRules rules_;
   std::deque<TaskGroup> groups_;
   std::deque<Cpu> cpus_;  // an event stays where it was made

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <variant>
 
+#include "models/spec/noise.h"
 #include "models/spec/page.h"
 #include "models/spec/sched.h"
 #include "sim/distribution.h"
@@ -199,6 +200,7 @@ struct Machine {
   Thp thp = Thp::always;  ///< the default of mm/Kconfig; only regions that leave their page size to it are affected
   /// What all CPUs together can clear in a second; none: as much as they like.
   std::optional<Bytes> clear_bandwidth{};
+  NoiseSpec noise{};
 
   bool operator==(const Machine&) const = default;
 };

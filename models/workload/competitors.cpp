@@ -218,7 +218,7 @@ void run(Task& current, const Workplace&, const BusySpec& spec) {
   for (;;) {
     current.work(spec.spin.sample(demand));
     const sim::Time done = current.settle();
-    if (spec.sleep) current.sleep_until(done + spec.sleep->sample(demand));
+    if (spec.sleep) current.sleep_on_timer_until(done + spec.sleep->sample(demand));
   }
 }
 

@@ -187,7 +187,7 @@ bool run_call(Task& current, Mm& mm, const ScriptStep& step, const Range& range,
 bool run_in_pieces(Task& current, Mm& mm, const ScriptStep& step, const Range& all, Place& place, CallRecords& calls) {
   const PageIndex end = all.start + all.pages;
   for (PageIndex page = all.start; page < end;) {
-    if (page > all.start && step.hold > sim::Nanoseconds{0}) current.sleep_until(current.settle() + step.hold);
+    if (page > all.start && step.hold > sim::Nanoseconds{0}) current.sleep_on_timer_until(current.settle() + step.hold);
     const PageCount pages = std::min(pages_of(step.size), end - page);
     if (!run_call(current, mm, step, {page, pages}, place, calls)) return false;
     page = page + pages;
@@ -198,7 +198,7 @@ bool run_in_pieces(Task& current, Mm& mm, const ScriptStep& step, const Range& a
 // Returns false when the process has exited.
 bool run_step(Task& current, Mm& mm, const ScriptStep& step, Place& place, CallRecords& calls) {
   if (step.call == Step::hold) {
-    current.sleep_until(current.settle() + step.hold);
+    current.sleep_on_timer_until(current.settle() + step.hold);
     return true;
   }
   if (!get_task_mm(mm)) return false;

@@ -1,6 +1,7 @@
 // Requests, one after another or due at times of their own.
 //
-// A closed loop thinks, asleep, and then makes a request, whose latency counts from the moment it is made. An open loop
+// A closed loop thinks, asleep, and then makes a request, whose latency counts from the moment it is made: a timer that
+// is late makes fewer of them. An open loop
 // has requests due at times of their own; latency counts from there, so nothing is hidden by coordinated omission.
 // Validated by tests/models/workload/workload_test.cpp.
 #pragma once
@@ -57,7 +58,7 @@ void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& r
       if (new_process) {
         current.end_and_fork(due);
       } else {
-        current.sleep_until(due);
+        current.sleep_on_timer_until(due);
       }
       current.work(closed->compute, Purpose::demand);
     } while (serve(Request(current)));

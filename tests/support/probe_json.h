@@ -50,7 +50,9 @@ inline nlohmann::ordered_json probe_json() {
                              {"gaps", 500},
                              {"p50_ns", 2000},
                              {"max_ns", 30000},
-                             {"lost", 0.001}});
+                             {"lost", 0.001},
+                             {"interrupts", {{"gaps", 480}, {"lengths_ns", {1'500, 2'500}}}},
+                             {"tasks", {{"gaps", 20}, {"lengths_ns", {20'000}}}}});
   }
   Json& quantities = json["quantities"];
   for (const auto& [name, median] :

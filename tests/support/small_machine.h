@@ -12,6 +12,7 @@
 #include "models/kernel.h"
 #include "models/mm/mm.h"
 #include "models/mm/vmscan.h"
+#include "models/sched/interruptions.h"
 #include "models/task.h"
 #include "models/workload/background.h"
 
@@ -64,6 +65,7 @@ struct SmallMachineSpec {
   models::Bytes llc{};
   models::Thp thp = models::Thp::madvise;
   std::optional<models::Bytes> clear_bandwidth{};
+  models::NoiseSpec noise{};
 };
 
 /// Tasks are numbered from 0 in the order in which they are added; that is their class, too.
@@ -72,9 +74,10 @@ class SmallMachine {
   explicit SmallMachine(SmallMachineSpec settings = {})
       : spec(std::move(settings)),
         engine({spec.stepwise, {}}),
-        hardware{"small",       "",       spec.cpus, spec.scheduler,      spec.costs,
-                 spec.llc_cpus, spec.llc, spec.thp,  spec.clear_bandwidth},
+        hardware{"small",       "",       spec.cpus, spec.scheduler,       spec.costs,
+                 spec.llc_cpus, spec.llc, spec.thp,  spec.clear_bandwidth, spec.noise},
         kernel(engine, hardware, spec.policy, spec.memory, spec.groups),
+        interruptions(engine, kernel.cpus, hardware.noise, spec.seed),
         mm("db", spec.costs, spec.policy.rwsem, spec.scheduler.tick, spec.seed),
         background(kernel) {
     mm.anon_owner = kernel.zone.add_owner({.mm = &mm});
@@ -112,6 +115,7 @@ class SmallMachine {
   sim::Engine engine;
   const models::Machine hardware;
   models::Kernel kernel;
+  models::Interruptions interruptions;
   models::Mm mm;
   models::Background background;
   std::deque<models::Task> tasks;

@@ -82,6 +82,9 @@ TEST_F(Calibrate, TheProbeMeasuresOrSaysWhyNot) {
     EXPECT_LT(median(positive), 1e9) << positive;
   }
   EXPECT_EQ(json.at("host").at("cpus"), json.at("noise").size());
+  for (const ordered_json& cpu : json.at("noise")) {
+    EXPECT_EQ(cpu.at("gaps"), cpu.at("interrupts").at("gaps").get<int>() + cpu.at("tasks").at("gaps").get<int>());
+  }
   EXPECT_EQ(json.at("options").at("memory"), 16 << 20);
   EXPECT_NO_THROW((void)experiments::parse_probe(outcome.out, "the probe"));
 }
@@ -121,6 +124,7 @@ TEST_F(Calibrate, MeasuresThisMachineAndWritesAFileThatRunTakes) {
   EXPECT_THAT(outcome.out, AllOf(HasSubstr(" keys measured, "), HasSubstr("a thread that spun for ")));
   EXPECT_THAT(folder_.names(), ElementsAre("machine.yaml"));
   EXPECT_EQ(experiments::read_machine(machine_).name, "machine");
+  EXPECT_EQ(experiments::read_machine(machine_).noise.page_costs.size(), 10u);
   EXPECT_EQ(mlocksim({"check", machine_}).code, kOk);
   const std::string tiny = folder_.write("tiny.yaml", tests::kTinyScenario);
   const Outcome run = mlocksim({"run", tiny, "--set", "machine={from: " + machine_ + ", cpus: 4}"});
@@ -132,7 +136,7 @@ TEST_F(Calibrate, TakesWhatWasMeasuredElsewhere) {
   const Outcome outcome = mlocksim({"calibrate", "-o", folder_ / "other machine.yaml", "--from", json});
   ASSERT_EQ(outcome.code, kOk) << outcome.err;
   EXPECT_EQ(outcome.err, "") << "it was quiet";
-  EXPECT_THAT(outcome.out, HasSubstr("52 keys measured, 16 assumed: rwsem_operation, find_vma, "));
+  EXPECT_THAT(outcome.out, HasSubstr("56 keys measured, 16 assumed: rwsem_operation, find_vma, "));
   EXPECT_EQ(experiments::read_machine(folder_ / "other machine.yaml").name, "other-machine");
 }
 

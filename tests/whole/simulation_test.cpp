@@ -375,6 +375,23 @@ Distribution random_cost(sim::Stream& chance, std::int64_t scale) {
   }
 }
 
+// Interruptions take up to 60 % of each CPU.
+NoiseSpec random_noise(sim::Stream& chance) {
+  using By = Interruption::By;
+  NoiseSpec noise;
+  for (const By by : {By::interrupt, By::hypervisor, By::task}) {
+    if (chance() % 3 == 0) continue;
+    const Nanoseconds every{5'000 + tests::up_to(chance, 60'000)};
+    const Nanoseconds length{1 + tests::up_to(chance, every.count() / 5)};
+    noise.interruptions.push_back({by, chance() % 2 == 0 ? Distribution(Constant{every}) : sim::Exponential{every},
+                                   chance() % 2 == 0 ? Distribution(Constant{length}) : sim::Uniform{0ns, length}});
+  }
+  if (chance() % 2 == 0) noise.wake_up = random_cost(chance, 2'000);
+  if (chance() % 2 == 0) noise.timer = random_cost(chance, 2'000);
+  if (chance() % 2 == 0) noise.page_costs = {700, 1000, 1333, 2100};
+  return noise;
+}
+
 struct RandomScenario {
   Scenario scenario;
   Policy policy;
@@ -599,12 +616,14 @@ RandomScenario random_scenario(std::uint64_t seed) {
       if (choice < 2 && !std::holds_alternative<BusySpec>(thread.run)) thread.mutex = choice == 0 ? "heap" : "files";
     }
   }
+  sim::Stream noise(seed, "test", "noise");
   RandomScenario random{scenario, policy_of(mode(), mode(), mode())};
   random.policy.proc.clear_refs_writes = chance() % 2 == 0;
   random.policy.mremap_moves_tables = chance() % 2 == 0;
   if (chance() % 3 == 0) random.policy.fault = FaultLock::per_vma;
   random.policy.rwsem = std::array{RwsemFlavour::fifo, RwsemFlavour::writer_steal, RwsemFlavour::writer_spin,
                                    RwsemFlavour::reader_spin, RwsemFlavour::spin_handoff}[chance() % 5];
+  if (tests::up_to(noise, 1) == 0) random.scenario.machine.noise = random_noise(noise);
   sim::Stream files(seed, "test", "files");
   if (files() % 2 == 0) add_files(files, random);
   return random;
@@ -613,8 +632,10 @@ RandomScenario random_scenario(std::uint64_t seed) {
 TEST(Simulations, StepwiseAndDefaultRunsEndWithTheSameResultInEveryField) {
   bool preempted = false;
   bool reclaimed = false;
+  bool interrupted = false;
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     const auto [scenario, policy] = random_scenario(seed);
+    interrupted = interrupted || scenario.machine.noise.interruptions.size() == 3;
     const std::string by_default = run(scenario, policy, false);
     ASSERT_EQ(by_default.find("child failed"), std::string::npos) << "seed " << seed << "\n" << by_default;
     ASSERT_EQ(by_default, run(scenario, policy, true)) << "seed " << seed;
@@ -623,6 +644,7 @@ TEST(Simulations, StepwiseAndDefaultRunsEndWithTheSameResultInEveryField) {
   }
   EXPECT_TRUE(preempted);
   EXPECT_TRUE(reclaimed);
+  EXPECT_TRUE(interrupted);
 }
 
 // Under read mode faults change the page table that a walk looks at: what it sees there must be of its own time,

@@ -1,8 +1,12 @@
 #include "tools/probe/noise.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <thread>
+#include <utility>
 
 #include "tools/probe/measuring.h"
 
@@ -13,7 +17,8 @@ namespace {
 struct Gaps {
   double threshold = 0;
   double seconds = 0;
-  std::vector<double> lengths;
+  std::vector<double> interrupts;
+  std::vector<double> tasks;
 };
 
 double threshold() {
@@ -21,17 +26,44 @@ double threshold() {
   return std::max(kShortest, 10 * clock_cost());
 }
 
+// How often this thread has lost its CPU.
+long switches() {
+  rusage usage{};
+  check(getrusage(RUSAGE_THREAD, &usage), "getrusage");
+  return usage.ru_nivcsw;
+}
+
 Gaps spin(int cpu, std::int64_t nanoseconds) {
   const OnCpu here(cpu);
-  Gaps gaps{threshold(), 0, {}};
+  Gaps gaps{threshold(), 0, {}, {}};
+  long before = switches();
   const std::int64_t start = now();
   for (std::int64_t last = start; last - start < nanoseconds;) {
-    const std::int64_t next = now();
-    if (static_cast<double>(next - last) > gaps.threshold) gaps.lengths.push_back(static_cast<double>(next - last));
+    std::int64_t next = now();
+    const auto length = static_cast<double>(next - last);
+    if (length > gaps.threshold) {
+      const long after = switches();
+      const bool switched = std::exchange(before, after) != after;
+      (switched ? gaps.tasks : gaps.interrupts).push_back(length);
+      next = now();
+    }
     last = next;
     gaps.seconds = static_cast<double>(last - start) / 1e9;
   }
   return gaps;
+}
+
+nlohmann::ordered_json summary(std::vector<double> lengths) {
+  constexpr std::size_t kMost = 50;
+  std::sort(lengths.begin(), lengths.end());
+  const std::size_t parts = std::min(kMost, lengths.size());
+  std::vector<double> means;
+  for (std::size_t part = 0; part < parts; ++part) {
+    const auto first = lengths.begin() + static_cast<std::ptrdiff_t>(part * lengths.size() / parts);
+    const auto last = lengths.begin() + static_cast<std::ptrdiff_t>((part + 1) * lengths.size() / parts);
+    means.push_back(std::accumulate(first, last, 0.0) / static_cast<double>(last - first));
+  }
+  return {{"gaps", lengths.size()}, {"lengths_ns", means}};
 }
 
 }  // namespace
@@ -46,7 +78,8 @@ nlohmann::ordered_json noise_of(const std::vector<int>& cpus, std::int64_t nanos
   for (std::thread& thread : threads) thread.join();
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < cpus.size(); ++i) {
-    const std::vector<double>& lengths = all[i].lengths;
+    std::vector<double> lengths = all[i].interrupts;
+    lengths.insert(lengths.end(), all[i].tasks.begin(), all[i].tasks.end());
     double lost = 0;
     for (const double length : lengths) lost += length / 1e9;
     json.push_back({{"cpu", cpus[i]},
@@ -55,7 +88,9 @@ nlohmann::ordered_json noise_of(const std::vector<int>& cpus, std::int64_t nanos
                     {"gaps", lengths.size()},
                     {"p50_ns", lengths.empty() ? 0 : percentile(lengths, 0.5)},
                     {"max_ns", lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end())},
-                    {"lost", lost / all[i].seconds}});
+                    {"lost", lost / all[i].seconds},
+                    {"interrupts", summary(all[i].interrupts)},
+                    {"tasks", summary(all[i].tasks)}});
   }
   return json;
 }

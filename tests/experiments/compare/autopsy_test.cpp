@@ -83,7 +83,7 @@ TEST(Autopsy, HasWordsForEveryCause) {
   const std::string text = autopsy(result_with({request}, {}), 1);
   for (const char* words :
        {"works", "waits for a CPU", "is throttled", "is being woken", "waits for a lock", "reclaims memory",
-        "waits for reclaim to make progress", "waits for the device", "sleeps"}) {
+        "waits for reclaim to make progress", "waits for the device", "sleeps", "is interrupted"}) {
     EXPECT_THAT(text, HasSubstr(words));
   }
 }

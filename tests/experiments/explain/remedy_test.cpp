@@ -107,6 +107,18 @@ TEST_F(Remedies, EachCompetitorIsTakenAwayInTurn) {
   EXPECT_THAT(labels(remedies(kSmaps, {}, {"mapper"})), Not(Contains("without mapper"))) << "the only victim";
 }
 
+TEST_F(Remedies, AMachinesNoiseIsTakenAway) {
+  EXPECT_THAT(labels(remedies(kSmaps)), Not(Contains("without noise")));
+  const std::string noise = "machine.noise={timer: 50us}";
+  const std::vector<Remedy> all = remedies(kSmaps, {}, {"mapper"}, {noise});
+  const auto quiet =
+      std::find_if(all.begin(), all.end(), [](const Remedy& each) { return each.label == "without noise"; });
+  ASSERT_NE(quiet, all.end());
+  std::vector<std::string> sets{noise};
+  sets.insert(sets.end(), quiet->sets.begin(), quiet->sets.end());
+  EXPECT_EQ(scenario(sets).machine.noise, models::NoiseSpec{});
+}
+
 TEST_F(Remedies, WhatTheHolderDoesChoosesThePolicy) {
   EXPECT_THAT(labels(remedies(kSmaps)), Contains("smaps under per-VMA locks"));
   EXPECT_THAT(labels(remedies(kSmaps)), Not(Contains("munlock downgrades for its walk")));

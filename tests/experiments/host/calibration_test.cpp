@@ -153,7 +153,7 @@ TEST_F(CalibrationOf, SaysOfEachKeyHowItWasMeasuredOrWhyNot) {
   EXPECT_THAT(line_of(probe_, "preempt"), EndsWith("# measured: /sys/kernel/debug/sched/preempt"));
   EXPECT_THAT(line_of(probe_, "tick"), EndsWith("# measured: HZ 1000"));
   const Calibration calibration = calibration_of(probe_);
-  EXPECT_EQ(calibration.measured.size() + calibration.assumed.size(), models::kCosts.size() + 6);
+  EXPECT_EQ(calibration.measured.size() + calibration.assumed.size(), models::kCosts.size() + 10);
   for (const models::CostRow& row : models::kCosts) {
     EXPECT_THAT(line_of(probe_, std::string(row.name)),
                 AllOf(HasSubstr("# "), testing::ContainsRegex("measured:|assumed:")));
@@ -217,6 +217,47 @@ TEST_F(CalibrationOf, AKernelThatNobodyKnowsIsRefused) {
   EXPECT_THROW((void)calibration_of(probe_), UsageError);
   probe_["host"]["kernel"] = "plan9";
   EXPECT_THROW((void)calibration_of(probe_), UsageError);
+}
+
+TEST_F(CalibrationOf, WritesDownWhatDisturbsTheMachine) {
+  using By = models::Interruption::By;
+  const models::NoiseSpec noise = machine_of(probe_).noise;
+  ASSERT_EQ(noise.interruptions.size(), 2u);
+  sim::Empirical lengths{std::vector<sim::Nanoseconds>(16, 1500ns)};
+  std::fill(lengths.samples.begin() + 8, lengths.samples.end(), 2500ns);
+  EXPECT_EQ(noise.interruptions[0],
+            (models::Interruption{By::interrupt, sim::Exponential{4'166'667ns}, lengths}));  // 8 x 480 in 8 x 2 s
+  EXPECT_EQ(noise.interruptions[1], (models::Interruption{By::task, sim::Exponential{100ms},
+                                                          sim::Empirical{std::vector<sim::Nanoseconds>(8, 20us)}}));
+  EXPECT_EQ(noise.wake_up,
+            sim::Distribution(sim::Empirical{{0ns, 0ns, 0ns, 0ns, 0ns, 81ns, 244ns, 406ns, 569ns, 650ns}}));
+  EXPECT_EQ(noise.timer, sim::Distribution(sim::Empirical{{40'500ns, 41'125ns, 42'375ns, 43'625ns, 44'875ns, 46'125ns,
+                                                           47'375ns, 48'625ns, 49'875ns, 50'500ns}}))
+      << "less a wake-up of 4,500 ns";
+  ASSERT_EQ(noise.page_costs.size(), 10u);
+  EXPECT_EQ(noise.page_costs.front(), 900);
+  EXPECT_EQ(noise.page_costs.back(), 1100);
+  EXPECT_THAT(line_of(probe_, "wake_up"), HasSubstr("# measured: wake_up 6.50 us"));
+}
+
+// However many there were on each CPU: what they take of all CPUs together stays.
+TEST_F(CalibrationOf, ShortensTheListOfGapsSoThatTheyTakeAsMuch) {
+  std::vector<double> many;
+  double sum = 0;
+  for (int length = 0; length < 50; ++length) sum += many.emplace_back(1'000 * (1 + length * length));
+  probe_["noise"][3]["interrupts"] = {{"gaps", 5'000}, {"lengths_ns", many}};
+  const models::Interruption interrupts = machine_of(probe_).noise.interruptions.at(0);
+  const double expected = (5'000 * sum / 50 + 7 * 480 * 2'000) / 16e9;
+  EXPECT_NEAR(interrupts.length.mean() / interrupts.every.mean(), expected, expected / 1000);
+  EXPECT_EQ(std::get<sim::Empirical>(interrupts.length.kind()).samples.size(), 20u);
+}
+
+TEST_F(CalibrationOf, SaysNothingOfNoiseThatWasNotMeasured) {
+  probe_["noise"] = Json::array();
+  for (const char* const quantity : {"wake_up", "timer_lateness", "populate_4k", "mlock_4k", "munlock_4k", "munmap_4k"})
+    probe_["quantities"].erase(quantity);
+  EXPECT_EQ(machine_of(probe_).noise, models::NoiseSpec{});
+  EXPECT_THAT(calibration_of(probe_).text, Not(HasSubstr("noise:")));
 }
 
 TEST_F(CalibrationOf, SaysHowQuietTheMachineWas) {

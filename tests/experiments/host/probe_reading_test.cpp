@@ -49,6 +49,9 @@ TEST(ProbeReading, HasAllThatTheProbeHasFoundOut) {
   EXPECT_EQ(reading.ticks_per_second, 1000);
   EXPECT_EQ(reading.noise.size(), 8u);
   EXPECT_EQ(reading.noise.front().max_ns, 30'000);
+  EXPECT_EQ(reading.noise.front().interrupts.gaps, 480);
+  EXPECT_EQ(reading.noise.front().interrupts.lengths_ns, (std::vector<double>{1'500, 2'500}));
+  EXPECT_EQ(reading.noise.front().tasks.gaps, 20);
   EXPECT_EQ(reading.quantities.at("mmap_call").median, 1660);
   EXPECT_EQ(reading.quantities.at("mmap_call").p99, 5160);
   EXPECT_EQ(reading.quantities.at("munmap_call").p99, std::nullopt);
@@ -79,6 +82,9 @@ TEST(ProbeReading, SaysWhatIsWrongWithAProbesJson) {
   EXPECT_THAT(complaint_about(with("/host/caches/0", 3)), HasSubstr("'level' is missing"));
   EXPECT_THAT(complaint_about(with("/noise/0/lost", -1)), HasSubstr("'lost': expected a number of 0 or more"));
   EXPECT_THAT(complaint_about(with("/noise", Json())), HasSubstr("'noise' is no list"));
+  EXPECT_THAT(complaint_about(with("/noise/0/tasks/lengths_ns", {-1})), HasSubstr("'lengths_ns': expected a number"));
+  EXPECT_THAT(complaint_about(with("/noise/0/tasks/lengths_ns", Json::array())),
+              HasSubstr("'lengths_ns': expected lengths where there are gaps"));
   EXPECT_THAT(complaint_about(with("/quantities/getppid/median", "fast")),
               HasSubstr("'getppid': 'median': expected a number"));
   EXPECT_THAT(complaint_about(with("/quantities/getppid/median", 1e300)), HasSubstr("'getppid'"));

@@ -52,6 +52,16 @@ TEST(ResultPack, BringsBackWhoKeptWhomOut) {
   EXPECT_EQ(restored.classes.at(0).total().blame().lock_waits.at(convoy), 3ms);
 }
 
+TEST(ResultPack, HasInterruptionsWhereThereAreAny) {
+  const auto result = tests::result_of({{"a", {{Phase::idle, tests::spent(2, 3ms, models::Cause::interrupted)}}}});
+  EXPECT_EQ(unpack(pack(result)).classes.at(0).total().blame().causes.back(), 6ms);
+  EXPECT_EQ(to_json(result)["classes"]["a"]["total"]["blame"]["interrupted"], 6'000'000);
+  EXPECT_EQ(to_json(result)["classes"]["a"]["time"]["interrupted"], 6'000'000);
+  const auto quiet = tests::result_of({{"a", {{Phase::idle, tests::worked(2, 3ms)}}}});
+  EXPECT_FALSE(to_json(quiet)["classes"]["a"]["total"]["blame"].contains("interrupted"));
+  EXPECT_EQ(to_json(quiet).dump().find("interrupted"), std::string::npos);
+}
+
 TEST(ResultPack, BringsBackTheLargestFigures) {
   auto result = tests::result_of({{"a", {{Phase::idle, tests::worked(2, sim::Histogram::kLargest)}}}},
                                  std::numeric_limits<std::uint64_t>::max());

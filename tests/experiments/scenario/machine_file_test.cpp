@@ -137,6 +137,49 @@ TEST_F(MachineFile, RefusesMachinesWithImpossibleCosts) {
                   HasSubstr("costs.zap_pge: unknown key (did you mean zap_page?)")));
 }
 
+TEST_F(MachineFile, AMachineIsQuietUnlessItSaysWhatDisturbsIt) {
+  const auto noise = [&](const std::string& text) {
+    return read(with("cpus: 4", "cpus: 4, noise: " + text)).machine.noise;
+  };
+  using By = models::Interruption::By;
+  EXPECT_EQ(read(tests::kScenario).machine.noise, models::NoiseSpec{});
+  EXPECT_EQ(noise("none"), models::NoiseSpec{});
+  EXPECT_EQ(noise("{}"), models::NoiseSpec{});
+  const models::NoiseSpec all = noise(
+      "{interruptions: [{by: interrupt, every: exponential 1ms, length: [2us, 3us, 90us]}, "
+      "{by: hypervisor, every: 1s, length: 2ms}, {by: task, every: uniform 1ms 9ms, length: 130us}], "
+      "wake_up: exponential 1us, timer: 50us, page_costs: [0.5, 1, 1.66]}");
+  const models::NoiseSpec expected{{{By::interrupt, sim::Exponential{1ms}, sim::Empirical{{2us, 3us, 90us}}},
+                                    {By::hypervisor, sim::Constant{1s}, sim::Constant{2ms}},
+                                    {By::task, sim::Uniform{1ms, 9ms}, sim::Constant{130us}}},
+                                   sim::Exponential{1us},
+                                   sim::Constant{50us},
+                                   {500, 1000, 1660}};
+  EXPECT_EQ(all, expected);
+}
+
+TEST_F(MachineFile, RefusesNoiseThatIsNone) {
+  const auto complaints = [&](const std::string& text) { return mistakes(with("cpus: 4", "cpus: 4, noise: " + text)); };
+  EXPECT_THAT(complaints("loud"), ElementsAre(HasSubstr("machine.noise: expected none, or a map with interruptions")));
+  EXPECT_THAT(complaints("{timers: 1us}"),
+              ElementsAre(HasSubstr("machine.noise.timers: unknown key (did you mean timer?)")));
+  EXPECT_THAT(complaints("{interruptions: [{by: interupt, every: 1ms, length: 1us}]}"),
+              ElementsAre(HasSubstr("machine.noise.interruptions[0].by: expected interrupt, hypervisor, task, found "
+                                    "'interupt' (did you mean interrupt?)")));
+  EXPECT_THAT(complaints("{interruptions: [{by: task, every: 0ns, length: 1us}]}"),
+              ElementsAre(HasSubstr("machine.noise.interruptions[0].every: expected durations above zero")));
+  EXPECT_THAT(complaints("{interruptions: [{by: task, every: 1ms}]}"),
+              ElementsAre(HasSubstr("machine.noise.interruptions[0].length: missing")));
+  EXPECT_THAT(complaints("{interruptions: [{by: task, every: 1ms, length: 600us}, {by: interrupt, every: 1ms, length: "
+                         "[500us, 300us]}]}"),
+              ElementsAre(HasSubstr("machine.noise.interruptions: expected interruptions that take at most 95 % of a "
+                                    "CPU, found 100 %")));
+  EXPECT_THAT(complaints("{page_costs: [1, 0]}"),
+              ElementsAre(HasSubstr("machine.noise.page_costs[1]: expected a number from 0.1 to 100, found '0'")));
+  EXPECT_THAT(complaints("{wake_up: [1us, 2]}"), ElementsAre(HasSubstr("machine.noise.wake_up[1]: ")));
+  EXPECT_THAT(complaints("{timer: []}"), ElementsAre(HasSubstr("expected a list of durations, found an empty list")));
+}
+
 // Each kernel's scheduler, and any of its keys on top.
 TEST_F(MachineFile, AnEraSaysWhoseRulesTheSchedulerHas) {
   const auto scheduler = [&](const std::string& keys) {

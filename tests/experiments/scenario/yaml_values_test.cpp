@@ -32,6 +32,14 @@ TEST_F(YamlValues, FindsSamplesBesideTheFileThatNamesThem) {
             models::Arrival(models::ClosedLoop{sim::Empirical{{1us, 3us}}}));
 }
 
+TEST_F(YamlValues, AListOfDurationsIsADistributionOfThem) {
+  const auto scenario = read(with("think: 50us", "think: [1us, 3us]"));
+  EXPECT_EQ(std::get<models::FaulterSpec>(scenario.processes[0].threads[1].run).arrival,
+            models::Arrival(models::ClosedLoop{sim::Empirical{{1us, 3us}}}));
+  EXPECT_THAT(mistakes(with("think: 50us", "think: [1us, 3]")),
+              ElementsAre(HasSubstr("closed.think[1]: expected a duration")));
+}
+
 TEST_F(YamlValues, RefusesNamesWithOtherCharacters) {
   EXPECT_THAT(mistakes(with("faulter:", "\"a b\":")),
               ElementsAre("s.yaml:11:7: processes[0].threads.a b: expected a name of letters, digits, '_', '-' and "

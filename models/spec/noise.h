@@ -1,0 +1,38 @@
+// What keeps a machine from being quiet: values.
+//
+// Who reads them: models/sched/interruptions.h, models/sched/cpu.h, models/task.h.
+#pragma once
+
+#include <vector>
+
+#include "sim/distribution.h"
+
+namespace models {
+
+/// Something that takes each CPU away from whoever runs there, again and again.
+struct Interruption {
+  enum class By {
+    interrupt,   ///< the CPU stands still: interrupts and softirqs
+    hypervisor,  ///< the same, and the kernel can tell (vcpu_is_preempted): steal time
+    task,        ///< a thread, bound to the CPU, that wakes and competes by the scheduler's rules
+  };
+  By by = By::interrupt;
+  sim::Distribution every;   ///< from the beginning of one to that of the next
+  sim::Distribution length;  ///< of CPU time, shorter than `every` on average
+
+  bool operator==(const Interruption&) const = default;
+};
+
+/// Nothing of it: a quiet machine.
+struct NoiseSpec {
+  std::vector<Interruption> interruptions;  ///< of each CPU, each CPU with times of its own
+  sim::Distribution wake_up;                ///< on top of SchedulerSpec::wake_up_latency
+  sim::Distribution timer;                  ///< how late a sleep ends that a timer ends
+  /// Thousandths of what a page costs: a system call has one of them, each equally likely, for all of its pages. None:
+  /// they cost what they cost.
+  std::vector<int> page_costs;
+
+  bool operator==(const NoiseSpec&) const = default;
+};
+
+}  // namespace models
