@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -37,14 +38,14 @@ struct Term {
 };
 
 constexpr Term measured(std::string_view name, double factor = 1) { return {Term::Of::quantity, factor, name}; }
-constexpr Term less(std::string_view quantity) { return {Term::Of::quantity, -1, quantity}; }
+constexpr Term less(std::string_view quantity, double factor = 1) { return {Term::Of::quantity, -factor, quantity}; }
 constexpr Term less_cost(std::string_view cost, double factor = 1, std::string_view times = {}) {
   return {Term::Of::cost, -factor, cost, times};
 }
 
 enum class Shape {
   constant,
-  spread,        ///< a lognormal distribution with the p99 that was measured
+  spread,        ///< as what was measured is distributed, tenth by tenth
   perhaps_none,  ///< constant; a difference below zero is none
 };
 
@@ -59,15 +60,19 @@ constexpr std::string_view kNoCall = "no call is that alone";
 constexpr std::string_view kReclaim = "to measure reclaim would take memory away from others";
 constexpr double kPagesOfHuge = 512;
 
+// mmap_lock taken, a VMA looked for, mmap_lock given up: which of the three takes how much, nobody can see from
+// outside.
+constexpr double kOneOfThree = 1.0 / 3;
+
 constexpr std::string_view kNoFiles = "what is measured is anonymous memory: no file is written";
 
 // In the order of models::kCosts.
 constexpr auto kRules = std::to_array<Rule>({
-    {"rwsem_operation", Shape::constant, {}, kNoCall},
+    {"rwsem_operation", Shape::constant, {measured("get_mempolicy_none", kOneOfThree), less("getppid", kOneOfThree)}},
     {"rwsem_wake", Shape::constant, {measured("futex_wake"), less("futex_wake_nobody")}},
     {"cache_line", Shape::constant, {measured("cache_line")}},
     {"system_call", Shape::constant, {measured("getppid")}},
-    {"find_vma", Shape::constant, {}, kNoCall},
+    {"find_vma", Shape::constant, {measured("get_mempolicy_none", kOneOfThree), less("getppid", kOneOfThree)}},
     {"vma_split", Shape::constant, {measured("vma_split")}},
     {"vma_merge", Shape::constant, {measured("vma_merge")}},
     {"mmap", Shape::spread, {measured("mmap_call"), less_cost("system_call"), less_cost("rwsem_operation", 2)}},
@@ -289,8 +294,23 @@ class Writer {
     } else {
       put_assumed("autogroup", "false", "assumed: this kernel does not say that it has autogroups");
     }
+    write_tunables();
     for (const Rule& rule : kSchedulerRules) write_rule(rule);
     say("  # The other keys follow from the era.\n");
+  }
+
+  /// What only root can see. The base slice is read as it has been scaled with the CPUs, and written as it was before.
+  void write_tunables() {
+    constexpr const char* kFolder = "/sys/kernel/debug/sched/";
+    if (reading_.base_slice_ns) {
+      const auto factor = std::bit_width(static_cast<unsigned>(std::min(reading_.cpus, 8)));  // fair_rules()
+      put_measured("base_slice", whole(static_cast<double>(*reading_.base_slice_ns) / factor),
+                   fmt::format("measured: {}base_slice_ns, of {} CPUs", kFolder, reading_.cpus));
+    }
+    if (reading_.migration_cost_ns) {
+      put_measured("migration_cost", whole(static_cast<double>(*reading_.migration_cost_ns)),
+                   fmt::format("measured: {}migration_cost_ns", kFolder));
+    }
   }
 
   void write_preemption(const std::string& of_kernel) {
@@ -492,11 +512,9 @@ class Writer {
   [[nodiscard]] std::string text_of(const Rule& rule, double median) const {
     if (rule.shape != Shape::spread) return whole(median);
     const Quantity& first = *quantity(rule.terms.front().name);
-    const double beyond = first.p99.value_or(first.median) - first.median;
-    if (!first.p99 || std::llround(median) <= 0 || std::llround(median + beyond) <= std::llround(median)) {
-      return whole(median);
-    }
-    return fmt::format("lognormal median {} p99 {}", whole(median), whole(median + beyond));
+    std::vector<double> values;
+    for (const double each : tenths_of(first)) values.push_back(std::max(0.0, each - first.median + median));
+    return list_of(values);
   }
 
   [[nodiscard]] std::string parts_of(const Rule& rule) const {

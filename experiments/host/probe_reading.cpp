@@ -11,6 +11,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <utility>
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/json.h"
@@ -115,6 +116,11 @@ void read_host(const Json& host, ProbeReading& reading) {
   reading.preemption_source = text_or_nothing(host, "preemption_source");
   if (!value_of(host, "ticks_per_second").is_null()) {
     reading.ticks_per_second = static_cast<int>(whole_number_of(host, "ticks_per_second", 1, 1'000'000));
+  }
+  constexpr std::int64_t kHour = 3'600'000'000'000;
+  for (const auto& [key, member] : {std::pair{"base_slice_ns", &ProbeReading::base_slice_ns},
+                                    std::pair{"migration_cost_ns", &ProbeReading::migration_cost_ns}}) {
+    if (!value_of(host, key).is_null()) reading.*member = whole_number_of(host, key, 0, kHour);
   }
   if (!value_of(host, "autogroup").is_null()) reading.autogroup = truth_of(host, "autogroup");
 }

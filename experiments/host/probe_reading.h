@@ -57,6 +57,8 @@ struct ProbeReading {
   std::string preemption_source{};
   std::optional<int> ticks_per_second{};
   std::optional<bool> autogroup{};
+  std::optional<std::int64_t> base_slice_ns{};  ///< as the kernel has scaled it with the CPUs
+  std::optional<std::int64_t> migration_cost_ns{};
 
   // What was measured, and how quiet it was.
   models::Bytes used{};  ///< the memory that was measured with

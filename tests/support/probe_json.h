@@ -40,6 +40,8 @@ inline nlohmann::ordered_json probe_json() {
                   {"preemption", "voluntary"},
                   {"preemption_source", "/sys/kernel/debug/sched/preempt"},
                   {"ticks_per_second", 1000},
+                  {"base_slice_ns", 2'800'000},
+                  {"migration_cost_ns", 500'000},
                   {"autogroup", true}};
   json["load"] = {{"load_average", 0.05}, {"busy", 0.01}, {"stolen", 0.0}};
   json["noise"] = Json::array();
@@ -72,6 +74,7 @@ inline nlohmann::ordered_json probe_json() {
                                                              {"futex_wake", 2'000},
                                                              {"futex_wake_nobody", 500},
                                                              {"get_mempolicy_call", 400},
+                                                             {"get_mempolicy_none", 190},
                                                              {"getppid", 100},
                                                              {"madvise_call", 560},
                                                              {"maps_file", 15'000},

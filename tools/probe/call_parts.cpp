@@ -140,6 +140,11 @@ void measure_madvise(const Settings& settings, Readings& readings) {
   for (int i = 0; ask() == 0 && i < calls_of(settings) / 5; ++i) {
     measure_short(readings, "get_mempolicy_call", [&] { (void)ask(); });
   }
+  // Where nothing is mapped it takes mmap_lock, looks for the VMA, and gives mmap_lock up again.
+  check(munmap(region.at(), kPage), "munmap");
+  for (int i = 0; ask() == -1 && errno == EFAULT && i < calls_of(settings) / 5; ++i) {
+    measure_short(readings, "get_mempolicy_none", [&] { (void)ask(); });
+  }
 }
 
 // The same mprotect() with threads of this process on other CPUs, whose TLBs it has to flush: how much longer, for
@@ -216,7 +221,7 @@ std::vector<Part> call_parts() {
             "munmap_vma"}},
           {"calls", measure_calls, {"getppid", "mmap_call", "munmap_call"}},
           {"splits of VMAs", measure_splits_of_vmas, {"mprotect_whole_vma", "vma_split", "vma_merge"}},
-          {"madvise", measure_madvise, {"madvise_call", "mprotect_call", "get_mempolicy_call"}},
+          {"madvise", measure_madvise, {"madvise_call", "mprotect_call", "get_mempolicy_call", "get_mempolicy_none"}},
           {"TLBs", measure_flushes, {"tlb_flush_cpu"}},
           {"files of /proc",
            measure_proc_files,

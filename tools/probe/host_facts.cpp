@@ -22,6 +22,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json number_or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(std::strtoll(text.c_str(), nullptr, 10));
+}
+
 Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 /// The word in brackets of `always [madvise] never`, or in parentheses of `none voluntary (full)`.
@@ -200,6 +204,9 @@ nlohmann::ordered_json host_facts(const std::vector<int>& cpus) {
   facts["preemption"] = text_or_null(preemption.mode);
   facts["preemption_source"] = text_or_null(preemption.source);
   facts["ticks_per_second"] = ticks > 0 ? Json(ticks) : Json();
+  // For root only, where debugfs is mounted.
+  facts["base_slice_ns"] = number_or_null(text_of("/sys/kernel/debug/sched/base_slice_ns"));
+  facts["migration_cost_ns"] = number_or_null(text_of("/sys/kernel/debug/sched/migration_cost_ns"));
   facts["autogroup"] = autogroup.empty() ? Json() : Json(autogroup == "1");
   return facts;
 }
