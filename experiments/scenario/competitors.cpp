@@ -19,13 +19,6 @@ namespace experiments {
 
 namespace {
 
-std::optional<sim::Distribution> inter_arrival_of(const YamlField& field) {
-  auto every = distribution_of(field);
-  if (!every || every->mean() > 0) return every;
-  field.refuse_expecting("a distribution with a mean above zero");
-  return std::nullopt;
-}
-
 models::Arrival read_arrival(YamlMap& thread) {
   const auto closed = thread.find("closed");
   const auto open = thread.find("open");

@@ -107,17 +107,14 @@ std::optional<models::Interruption::By> interrupter_of(const YamlField& field) {
   return choice_of<By>(field, {{"interrupt", By::interrupt}, {"hypervisor", By::hypervisor}, {"task", By::task}});
 }
 
-std::optional<models::Interruption> interruption_of(const YamlField& field) {
+models::Interruption interruption_of(const YamlField& field) {
   YamlMap map = field.map("a map with by, every and length");
   models::Interruption interruption;
   assign(interruption.by, map.require("by"), interrupter_of);
-  const auto every = map.require("every");
-  assign(interruption.every, every, distribution_of);
+  assign(interruption.every, map.require("every"), inter_arrival_of);
   assign(interruption.length, map.require("length"), distribution_of);
   map.refuse_unknown();
-  if (interruption.every.mean() > 0) return interruption;
-  if (every && distribution_of(*every)) every->refuse_expecting("durations above zero");
-  return std::nullopt;
+  return interruption;
 }
 
 // Who runs on a CPU must get on.
@@ -126,10 +123,9 @@ void read_interruptions(const YamlField& field, std::vector<models::Interruption
   constexpr double kPercent = 100;
   double taken = 0;
   for (const YamlField& item : field.items("a list of interruptions")) {
-    const auto interruption = interruption_of(item);
-    if (!interruption) continue;
-    taken += interruption->length.mean() / interruption->every.mean();
-    interruptions.push_back(*interruption);
+    interruptions.push_back(interruption_of(item));
+    const auto& [by, every, length] = interruptions.back();
+    if (every.mean() > 0) taken += length.mean() / every.mean();
   }
   if (taken <= kMost) return;
   field.refuse(fmt::format("expected interruptions that take at most {:.0f} % of a CPU, found {:.0f} %",

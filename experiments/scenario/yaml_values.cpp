@@ -62,6 +62,13 @@ std::optional<sim::Distribution> distribution_of(const YamlField& field) {
   return field.parsed(parse, kDistributionExpected);
 }
 
+std::optional<sim::Distribution> inter_arrival_of(const YamlField& field) {
+  auto every = distribution_of(field);
+  if (!every || every->mean() > 0) return every;
+  field.refuse_expecting("a distribution with a mean above zero");
+  return std::nullopt;
+}
+
 std::optional<models::Bytes> size_of(const YamlField& field) {
   return field.parsed([](const std::string& text) { return parse_size(text); }, kSizeExpected);
 }

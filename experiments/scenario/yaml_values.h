@@ -66,6 +66,8 @@ const Named* one_named(const std::optional<YamlField>& field, const std::vector<
 /// A text as of parse_distribution, or a list of durations: an empirical distribution. An empirical distribution's file
 /// is looked for beside the file that names it.
 [[nodiscard]] std::optional<sim::Distribution> distribution_of(const YamlField& field);
+/// As distribution_of, and above zero on average: from one of many to the next.
+[[nodiscard]] std::optional<sim::Distribution> inter_arrival_of(const YamlField& field);
 
 /// 0 .. kLargestSize.
 [[nodiscard]] std::optional<models::Bytes> size_of(const YamlField& field);

@@ -20,9 +20,9 @@
 // that runs empty always looks around; the kernel doesn't if it expects to be idle for less time than that takes. Idle
 // CPUs look at each tick of a busy one, before it has chosen who is next; the kernel lets as many ms pass in between
 // as a domain has CPUs, or twice that (balance_interval). No load balancing between busy CPUs: with more runnable
-// tasks than CPUs they stay as they are queued until one runs empty. The tick takes no time, and
-// comes to nothing where the CPU stands still. Being interrupted counts as running (no IRQ_TIME_ACCOUNTING). Kernel
-// threads can be preempted anywhere (their loops are full of cond_resched), but for lazy requests.
+// tasks than CPUs they stay as they are queued until one runs empty. The tick takes no time, and comes to
+// nothing where the CPU stands still. Being interrupted counts as running (no IRQ_TIME_ACCOUNTING). Kernel threads can
+// be preempted anywhere (their loops are full of cond_resched), but for lazy requests.
 //
 // Validated by tests/models/sched/cpu_test.cpp: closed forms of shares, slices, waits, placement and moves,
 // conservation of CPU time, affinity.

@@ -1,8 +1,8 @@
 // Requests, one after another or due at times of their own.
 //
 // A closed loop thinks, asleep, and then makes a request, whose latency counts from the moment it is made: a timer that
-// is late makes fewer of them. An open loop
-// has requests due at times of their own; latency counts from there, so nothing is hidden by coordinated omission.
+// is late makes fewer of them. An open loop has requests due at times of their own; latency counts from there, so
+// nothing is hidden by coordinated omission.
 // Validated by tests/models/workload/workload_test.cpp.
 #pragma once
 

@@ -166,8 +166,11 @@ TEST_F(MachineFile, RefusesNoiseThatIsNone) {
   EXPECT_THAT(complaints("{interruptions: [{by: interupt, every: 1ms, length: 1us}]}"),
               ElementsAre(HasSubstr("machine.noise.interruptions[0].by: expected interrupt, hypervisor, task, found "
                                     "'interupt' (did you mean interrupt?)")));
-  EXPECT_THAT(complaints("{interruptions: [{by: task, every: 0ns, length: 1us}]}"),
-              ElementsAre(HasSubstr("machine.noise.interruptions[0].every: expected durations above zero")));
+  EXPECT_THAT(
+      complaints("{interruptions: [{by: task, every: 0ns, length: 1us}]}"),
+      ElementsAre(HasSubstr("machine.noise.interruptions[0].every: expected a distribution with a mean above zero")));
+  EXPECT_THAT(complaints("{interruptions: [{by: task, every: 5, length: 1us}]}"),
+              ElementsAre(HasSubstr("machine.noise.interruptions[0].every: expected a duration")));
   EXPECT_THAT(complaints("{interruptions: [{by: task, every: 1ms}]}"),
               ElementsAre(HasSubstr("machine.noise.interruptions[0].length: missing")));
   EXPECT_THAT(complaints("{interruptions: [{by: task, every: 1ms, length: 600us}, {by: interrupt, every: 1ms, length: "
