@@ -38,7 +38,7 @@ struct Term {
 };
 
 constexpr Term measured(std::string_view name, double factor = 1) { return {Term::Of::quantity, factor, name}; }
-constexpr Term less(std::string_view quantity, double factor = 1) { return {Term::Of::quantity, -factor, quantity}; }
+constexpr Term less(std::string_view quantity) { return {Term::Of::quantity, -1, quantity}; }
 constexpr Term less_cost(std::string_view cost, double factor = 1, std::string_view times = {}) {
   return {Term::Of::cost, -factor, cost, times};
 }
@@ -68,11 +68,11 @@ constexpr std::string_view kNoFiles = "what is measured is anonymous memory: no 
 
 // In the order of models::kCosts.
 constexpr auto kRules = std::to_array<Rule>({
-    {"rwsem_operation", Shape::constant, {measured("get_mempolicy_none", kOneOfThree), less("getppid", kOneOfThree)}},
+    {"rwsem_operation", Shape::constant, {measured("look_for_vma", kOneOfThree)}},
     {"rwsem_wake", Shape::constant, {measured("futex_wake"), less("futex_wake_nobody")}},
     {"cache_line", Shape::constant, {measured("cache_line")}},
     {"system_call", Shape::constant, {measured("getppid")}},
-    {"find_vma", Shape::constant, {measured("get_mempolicy_none", kOneOfThree), less("getppid", kOneOfThree)}},
+    {"find_vma", Shape::constant, {measured("look_for_vma", kOneOfThree)}},
     {"vma_split", Shape::constant, {measured("vma_split")}},
     {"vma_merge", Shape::constant, {measured("vma_merge")}},
     {"mmap", Shape::spread, {measured("mmap_call"), less_cost("system_call"), less_cost("rwsem_operation", 2)}},

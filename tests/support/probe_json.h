@@ -74,7 +74,7 @@ inline nlohmann::ordered_json probe_json() {
                                                              {"futex_wake", 2'000},
                                                              {"futex_wake_nobody", 500},
                                                              {"get_mempolicy_call", 400},
-                                                             {"get_mempolicy_none", 190},
+                                                             {"look_for_vma", 90},
                                                              {"getppid", 100},
                                                              {"madvise_call", 560},
                                                              {"maps_file", 15'000},

@@ -132,7 +132,7 @@ TEST_F(CalibrationOf, PutsWhatWasMeasuredIntoTheRightKeys) {
   expected.access_page = sim::Constant{360ns};
   expected.proc_cmdline = sim::Constant{1500ns};
   expected.proc_open = sim::Constant{10'000ns};  // 15 us less 20 lines of 240 ns and two system calls
-  expected.rwsem_operation = 30ns;               // get_mempolicy in a hole: 190 ns less a system call, of three parts
+  expected.rwsem_operation = 30ns;               // a third of what it takes to look for a VMA
   expected.find_vma = 30ns;
   // What no user can measure.
   expected.lru_add_drain_all = other.lru_add_drain_all;
