@@ -11,8 +11,8 @@ namespace models {
 
 namespace {
 
-constexpr std::array<std::string_view, kPurposeCount> kPurposeNames{"demand",  "fault",   "pages", "calls",
-                                                                    "reclaim", "wake_up", "timer", "page_costs"};
+constexpr std::array<std::string_view, kPurposeCount> kPurposeNames{
+    "demand", "fault", "pages", "calls", "reclaim", "wake_up", "timer", "page_costs", "after_sleep"};
 
 template <std::size_t... I>
 std::array<sim::Stream, kPurposeCount> make_streams(std::uint64_t seed, const std::string& owner,
@@ -78,11 +78,24 @@ void Task::might_sleep() {
 }
 
 void Task::sleep_until(sim::Time until, Cause cause) {
-  if (until > settle()) park_until(until, cause);
+  if (until <= settle()) return;
+  park_until(until, cause);
+  has_slept();
 }
 
 void Task::sleep_on_timer_until(sim::Time until) {
-  if (until > settle()) park_until(until + kernel_.noise.timer.sample(stream(Purpose::timer)), Cause::sleep);
+  if (until > settle()) sleep_until(until + kernel_.noise.timer.sample(stream(Purpose::timer)), Cause::sleep);
+}
+
+void Task::has_slept() {
+  const std::vector<int>& thousandths = kernel_.noise.after_sleep;
+  if (thousandths.empty()) return;
+  after_sleep_thousandths_ = thousandths[stream(Purpose::after_sleep)() % thousandths.size()];
+}
+
+sim::Nanoseconds Task::after_sleep(sim::Nanoseconds cost, Purpose purpose) {
+  if (purpose != Purpose::calls && purpose != Purpose::fault) return cost;
+  return cost * std::exchange(after_sleep_thousandths_, kThousand) / kThousand;
 }
 
 void Task::end_and_fork(sim::Time until) {

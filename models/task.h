@@ -31,7 +31,7 @@ class Rwsem;
 
 /// What a random number is drawn for. Each has a stream of its own, so that a policy that needs more of one
 /// kind does not shift the others.
-enum class Purpose { demand, fault, pages, calls, reclaim, wake_up, timer, page_costs };
+enum class Purpose { demand, fault, pages, calls, reclaim, wake_up, timer, page_costs, after_sleep };
 inline constexpr std::size_t kPurposeCount = 8;
 
 class Task {
@@ -57,7 +57,10 @@ class Task {
   /// Charges one step of `duration` (>= 0) of CPU time.
   void work(sim::Nanoseconds duration);
   /// One step whose cost is drawn from `cost`.
-  void work(const sim::Distribution& cost, Purpose purpose) { work(cost.sample(stream(purpose))); }
+  void work(const sim::Distribution& cost, Purpose purpose) {
+    const sim::Nanoseconds drawn = cost.sample(stream(purpose));
+    work(after_sleep_thousandths_ == kThousand ? drawn : after_sleep(drawn, purpose));
+  }
   /// As many steps as there are `pages`, each with a cost of its own.
   void work_for_each(PageCount pages, const sim::Distribution& cost, Purpose purpose);
   /// What a page's cost is in this system call (NoiseSpec::page_costs).
@@ -147,6 +150,9 @@ class Task {
   void pay();
   void park_until(std::optional<sim::Time> until, Cause cause);
   void draw_page_cost();
+  void has_slept();
+  /// What is the first of its kind after a sleep (NoiseSpec::after_sleep).
+  [[nodiscard]] sim::Nanoseconds after_sleep(sim::Nanoseconds cost, Purpose purpose);
   template <class Do>
   void for_each_held(Do what) const {
     for (Rwsem* const held : holding_) {
@@ -191,6 +197,7 @@ class Task {
   Cause work_cause_ = Cause::cpu;
   sim::Nanoseconds owed_{};
   int page_cost_thousandths_ = kThousand;
+  int after_sleep_thousandths_ = kThousand;
   Ledger ledger_;
   PhaseLog* phase_log_ = nullptr;
   bool asleep_ = false;

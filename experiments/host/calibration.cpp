@@ -345,23 +345,33 @@ class Writer {
     const Quantity* const wake_up = quantity("wake_up");
     const Quantity* const timer = quantity("timer_lateness");
     const std::vector<double> factors = page_cost_factors();
-    if (reading_.noise.empty() && wake_up == nullptr && timer == nullptr && factors.empty()) return;
+    const std::vector<double> after_sleep = after_sleep_factors();
+    const bool nothing = factors.empty() && after_sleep.empty();
+    if (reading_.noise.empty() && wake_up == nullptr && timer == nullptr && nothing) return;
     say("\n# Each value of a list is equally likely.\nnoise:\n");
     write_interruptions();
     if (wake_up != nullptr) {
-      put_measured("wake_up", list_of(beyond(*wake_up, wake_up->median)),
-                   fmt::format("measured: wake_up {}, what is beyond its median", spread_text(*wake_up)));
+      put_measured("wake_up", list_of(beyond(*wake_up, wake_up->median - cost("wake_up_latency"))),
+                   fmt::format("measured: wake_up {}, less what its waker takes", spread_text(*wake_up)));
     }
     if (timer != nullptr) {
       put_measured("timer", list_of(beyond(*timer, cost("wake_up_latency"))),
                    fmt::format("measured: timer_lateness {}, less wake_up_latency", spread_text(*timer)));
     }
-    if (factors.empty()) return;
+    if (!factors.empty()) {
+      put_measured("page_costs", list_of_factors(factors),
+                   fmt::format("measured: calls of a kind in multiples of their median, the mean of {}",
+                               fmt::join(kPageCalls, ", ")));
+    }
+    if (after_sleep.empty()) return;
+    put_measured("after_sleep", list_of_factors(after_sleep),
+                 "measured: mmap, munmap and a fault after a sleep of 1 ms, in multiples of one after another");
+  }
+
+  static std::string list_of_factors(const std::vector<double>& factors) {
     std::vector<std::string> texts;
     for (const double factor : factors) texts.push_back(fmt::format("{:.3g}", factor));
-    put_measured("page_costs", fmt::format("[{}]", fmt::join(texts, ", ")),
-                 fmt::format("measured: calls of a kind in multiples of their median, the mean of {}",
-                             fmt::join(kPageCalls, ", ")));
+    return fmt::format("[{}]", fmt::join(texts, ", "));
   }
 
   void write_interruptions() {
@@ -444,20 +454,37 @@ class Writer {
     return lengths;
   }
 
-  /// Of those calls that were measured.
-  [[nodiscard]] std::vector<double> page_cost_factors() const {
+  /// The calls of a pair as they are distributed, in multiples of the second's median.
+  struct Pair {
+    const char* call;
+    const char* usual;
+  };
+  /// The mean of those that were measured; none if none was.
+  [[nodiscard]] std::vector<double> mean_factors(const std::vector<Pair>& pairs) const {
     std::vector<double> factors(10);
     double calls = 0;
-    for (const char* const name : kPageCalls) {
+    for (const auto& [name, usual_name] : pairs) {
       const Quantity* const call = quantity(name);
-      if (call == nullptr || call->median <= 0) continue;
+      const Quantity* const usual = quantity(usual_name);
+      if (call == nullptr || usual == nullptr || usual->median <= 0) continue;
       const auto tenths = tenths_of(*call);
-      for (std::size_t tenth = 0; tenth < factors.size(); ++tenth) factors[tenth] += tenths[tenth] / call->median;
+      for (std::size_t tenth = 0; tenth < factors.size(); ++tenth) factors[tenth] += tenths[tenth] / usual->median;
       ++calls;
     }
     if (calls == 0) return {};
     for (double& factor : factors) factor = std::clamp(factor / calls, 0.1, 100.0);
     return factors;
+  }
+
+  [[nodiscard]] std::vector<double> page_cost_factors() const {
+    std::vector<Pair> pairs;
+    for (const char* const name : kPageCalls) pairs.push_back({name, name});
+    return mean_factors(pairs);
+  }
+
+  [[nodiscard]] std::vector<double> after_sleep_factors() const {
+    return mean_factors(
+        {{"mmap_after_sleep", "mmap_call"}, {"munmap_after_sleep", "munmap_call"}, {"fault_after_sleep", "fault_4k"}});
   }
 
   void write_rule(const Rule& rule) {

@@ -132,7 +132,7 @@ void read_interruptions(const YamlField& field, std::vector<models::Interruption
                            kMost * kPercent, taken * kPercent));
 }
 
-std::optional<std::vector<int>> page_costs_of(const YamlField& field) {
+std::optional<std::vector<int>> factors_of(const YamlField& field) {
   constexpr double kThousand = 1000;
   std::vector<int> thousandths;
   for (const YamlField& item : field.items("a list of factors such as [0.9, 1, 1.6]")) {
@@ -145,11 +145,12 @@ std::optional<std::vector<int>> page_costs_of(const YamlField& field) {
 
 void read_noise(const std::optional<YamlField>& field, models::NoiseSpec& noise) {
   if (!field || (field->node().kind == YamlNode::Kind::scalar && field->node().scalar == "none")) return;
-  YamlMap map = field->map("none, or a map with interruptions, wake_up, timer and page_costs");
+  YamlMap map = field->map("none, or a map with interruptions, wake_up, timer, page_costs and after_sleep");
   if (const auto interruptions = map.find("interruptions")) read_interruptions(*interruptions, noise.interruptions);
   assign(noise.wake_up, map.find("wake_up"), distribution_of);
   assign(noise.timer, map.find("timer"), distribution_of);
-  assign(noise.page_costs, map.find("page_costs"), page_costs_of);
+  assign(noise.page_costs, map.find("page_costs"), factors_of);
+  assign(noise.after_sleep, map.find("after_sleep"), factors_of);
   map.refuse_unknown();
 }
 

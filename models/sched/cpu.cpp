@@ -17,10 +17,10 @@ Cpus::Cpu::Cpu(int number, sim::Engine& engine, Cpus& cpus)
       begun(engine.calendar(), [this, &cpus] { cpus.begun(*this); }) {}
 
 Cpus::Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std::vector<GroupSpec>& groups,
-           int llc_cpus, const sim::Distribution& wake_up_noise)
+           int llc_cpus, const std::optional<sim::Distribution>& wake_up)
     : engine_(engine),
       spec_(spec),
-      wake_up_noise_(wake_up_noise),
+      wake_up_(wake_up),
       rules_(fair_rules(spec, count)),
       llc_cpus_(llc_cpus > 0 ? std::min(llc_cpus, count) : count) {
   for (const GroupSpec& group : groups) {
@@ -392,9 +392,11 @@ void Cpus::fill(Cpu& cpu, Cause arrival) {
   const sim::Time now = engine_.now();
   const bool wakes = arrival == Cause::wake_up;
   if (wakes) next->charge(Cause::wake_up, now);
-  const sim::Nanoseconds takes =
-      wakes ? spec_.wake_up_latency + wake_up_noise_.sample(next->stream(Purpose::wake_up)) : spec_.context_switch;
-  dispatch(cpu, *next, now + takes);
+  dispatch(cpu, *next, now + (wakes ? wake_up_latency(*next) : spec_.context_switch));
+}
+
+sim::Nanoseconds Cpus::wake_up_latency(Task& task) const {
+  return wake_up_ ? wake_up_->sample(task.stream(Purpose::wake_up)) : spec_.wake_up_latency;
 }
 
 // One that waits elsewhere, near by if possible. Returns whether there was one.

@@ -48,9 +48,9 @@ class Task;
 class Cpus {
  public:
   /// `llc_cpus`: how many CPUs, from 0 on, share a last-level cache; 0: all. Preconditions: count >= 1; the groups are
-  /// valid. `wake_up_noise`: what a wake-up takes besides. `spec` and `wake_up_noise` outlive it.
+  /// valid. `wake_up`: what a wake-up takes, if not spec.wake_up_latency. `spec` and `wake_up` outlive it.
   Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std::vector<GroupSpec>& groups, int llc_cpus,
-       const sim::Distribution& wake_up_noise);
+       const std::optional<sim::Distribution>& wake_up);
   Cpus(const Cpus&) = delete;
   Cpus& operator=(const Cpus&) = delete;
 
@@ -133,6 +133,7 @@ class Cpus {
   Task* pick(Cpu& cpu);
   void dispatch(Cpu& cpu, Task& task, sim::Time start);
   void vacate(Cpu& cpu, bool involuntary);
+  [[nodiscard]] sim::Nanoseconds wake_up_latency(Task& task) const;
   void fill(Cpu& cpu, Cause arrival);
   bool pull(Cpu& cpu);
   bool pull(Cpu& cpu, bool from_same_cache);
@@ -152,7 +153,7 @@ class Cpus {
 
   sim::Engine& engine_;
   const SchedulerSpec& spec_;
-  const sim::Distribution& wake_up_noise_;
+  const std::optional<sim::Distribution>& wake_up_;
   FairRules rules_;
   std::deque<TaskGroup> groups_;
   std::deque<Cpu> cpus_;  // an event stays where it was made

@@ -3,6 +3,7 @@
 // Who reads them: models/sched/interruptions.h, models/sched/cpu.h, models/task.h.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "sim/distribution.h"
@@ -25,12 +26,16 @@ struct Interruption {
 
 /// Nothing of it: a quiet machine.
 struct NoiseSpec {
-  std::vector<Interruption> interruptions;  ///< of each CPU, each CPU with times of its own
-  sim::Distribution wake_up;                ///< on top of SchedulerSpec::wake_up_latency
-  sim::Distribution timer;                  ///< how late a sleep ends that a timer ends
+  std::vector<Interruption> interruptions;   ///< of each CPU, each CPU with times of its own
+  std::optional<sim::Distribution> wake_up;  ///< in place of SchedulerSpec::wake_up_latency
+  sim::Distribution timer;                   ///< how late a sleep ends that a timer ends
   /// Thousandths of what a page costs: a system call has one of them, each equally likely, for all of its pages. None:
   /// they cost what they cost.
   std::vector<int> page_costs;
+  /// Thousandths of what the fixed part of a call or a fault costs (Costs::mmap, fault, proc_open ...) that is the
+  /// first after its thread has slept, as caches and whatever else remembers have forgotten it: each sleep has one of
+  /// them.
+  std::vector<int> after_sleep;
 
   bool operator==(const NoiseSpec&) const = default;
 };

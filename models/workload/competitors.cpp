@@ -39,6 +39,12 @@ Pieces pieces_of(const Task& current, const Workplace& at, const std::string& re
   return {all.start, all.pages, pages_of(size), visits, current.member(), at.threads};
 }
 
+// In the program, or within read() or the like.
+void fault(Task& current, Mm& mm, PageIndex page, Backing backing, FaultMode by) {
+  if (by == FaultMode::kernel) current.work(current.kernel().costs.system_call);
+  do_page_fault(current, mm, page, backing, by);
+}
+
 void run(Task& current, const Workplace& at, const FaulterSpec& spec) {
   Mm& mm = at.mm;
   if (spec.region) {
@@ -46,15 +52,14 @@ void run(Task& current, const Workplace& at, const FaulterSpec& spec) {
     const boost::random::uniform_int_distribution<std::int64_t> offset(0, region.pages.count() - 1);
     make_requests(current, mm, spec.arrival, at.record, [&] {
       const PageIndex page = region.start + PageCount(offset(current.stream(Purpose::pages)));
-      do_page_fault(current, mm, page, Backing::region, spec.by);
+      fault(current, mm, page, Backing::region, spec.by);
     });
     return;
   }
   // An allocator's arena that has been in use for long. Which of its pages it is makes no difference.
   const PageIndex arena = mm.get_unmapped_area(PageCount(1));
   mm.anon_vma_prepare(*mm.insert_vma(arena, arena + PageCount(1), VmFlags{}));
-  make_requests(current, mm, spec.arrival, at.record,
-                [&] { do_page_fault(current, mm, arena, Backing::streamed, spec.by); });
+  make_requests(current, mm, spec.arrival, at.record, [&] { fault(current, mm, arena, Backing::streamed, spec.by); });
 }
 
 void run(Task& current, const Workplace& at, const ProcReaderSpec& spec) {

@@ -389,6 +389,7 @@ NoiseSpec random_noise(sim::Stream& chance) {
   if (chance() % 2 == 0) noise.wake_up = random_cost(chance, 2'000);
   if (chance() % 2 == 0) noise.timer = random_cost(chance, 2'000);
   if (chance() % 2 == 0) noise.page_costs = {700, 1000, 1333, 2100};
+  if (chance() % 2 == 0) noise.after_sleep = {1500, 3000};
   return noise;
 }
 

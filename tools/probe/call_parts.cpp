@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -94,6 +95,32 @@ void measure_calls(const Settings& settings, Readings& readings) {
     readings.add("mmap_call", time_of([&] { page = mmap(nullptr, kPage, kReadWrite, flags, -1, 0); }));
     if (page == MAP_FAILED) fail_with_errno("mmap");
     readings.add("munmap_call", time_of([&] { munmap(page, kPage); }));
+  }
+}
+
+// The first call after a sleep finds caches, TLBs and branch predictors less warm than one in a loop. By itself: others
+// of its kind in between keep its code warm.
+void measure_after_sleep(const Settings& settings, Readings& readings) {
+  const int rounds = settings.quick ? 15 : 40;
+  const timespec millisecond{0, 1'000'000};
+  const auto after_sleep = [&](const char* quantity, auto call) {
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &millisecond, nullptr);
+    readings.add(quantity, time_of(call));
+  };
+  for (int i = 0; i < rounds; ++i) {
+    void* page = nullptr;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    after_sleep("mmap_after_sleep", [&] { page = mmap(nullptr, kPage, kReadWrite, flags, -1, 0); });
+    if (page == MAP_FAILED) fail_with_errno("mmap");
+    after_sleep("munmap_after_sleep", [&] { munmap(page, kPage); });
+  }
+  const Region region(static_cast<std::size_t>(rounds) * kPage, kReadWrite);
+  check(madvise(region.at(), region.size(), MADV_NOHUGEPAGE), "madvise");
+  // Once, so that page tables and a hypervisor's memory are there.
+  for (std::size_t at = 0; at < region.size(); at += kPage) region.at()[at] = 1;
+  check(madvise(region.at(), region.size(), MADV_DONTNEED), "madvise");
+  for (std::size_t at = 0; at < region.size(); at += kPage) {
+    after_sleep("fault_after_sleep", [&] { *static_cast<volatile char*>(region.at(at)) = 1; });
   }
 }
 
@@ -228,6 +255,7 @@ std::vector<Part> call_parts() {
             "munmap_vma"}},
           {"calls", measure_calls, {"getppid", "mmap_call", "munmap_call"}},
           {"splits of VMAs", measure_splits_of_vmas, {"mprotect_whole_vma", "vma_split", "vma_merge"}},
+          {"after_sleep", measure_after_sleep, {"mmap_after_sleep", "munmap_after_sleep", "fault_after_sleep"}},
           {"madvise", measure_madvise, {"madvise_call", "mprotect_call", "get_mempolicy_call", "look_for_vma"}},
           {"TLBs", measure_flushes, {"tlb_flush_cpu"}},
           {"files of /proc",

@@ -304,6 +304,11 @@ void use_small_threads() {
   pthread_setattr_default_np(&attributes);
   pthread_attr_destroy(&attributes);
   mallopt(M_ARENA_MAX, 1);  // otherwise each thread reserves 64 MiB
+  // Nothing of the program's own where a workload has unmapped something, to map it again; and few calls of brk.
+  constexpr int kMebibyte = 1 << 20;
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TOP_PAD, 8 * kMebibyte);
+  mallopt(M_TRIM_THRESHOLD, 64 * kMebibyte);
 }
 
 int run(int argc, char** argv) {

@@ -242,14 +242,17 @@ TEST_F(CalibrationOf, WritesDownWhatDisturbsTheMachine) {
             (models::Interruption{By::interrupt, sim::Exponential{4'166'667ns}, lengths}));  // 8 x 480 in 8 x 2 s
   EXPECT_EQ(noise.interruptions[1], (models::Interruption{By::task, sim::Exponential{100ms},
                                                           sim::Empirical{std::vector<sim::Nanoseconds>(8, 20us)}}));
-  EXPECT_EQ(noise.wake_up,
-            sim::Distribution(sim::Empirical{{0ns, 0ns, 0ns, 0ns, 0ns, 81ns, 244ns, 406ns, 569ns, 650ns}}));
+  EXPECT_EQ(noise.wake_up, sim::Distribution(sim::Empirical{
+                               {3850ns, 3931ns, 4094ns, 4256ns, 4419ns, 4581ns, 4744ns, 4906ns, 5069ns, 5150ns}}))
+      << "less the 2,000 ns of the waker";
   EXPECT_EQ(noise.timer, sim::Distribution(sim::Empirical{{40'500ns, 41'125ns, 42'375ns, 43'625ns, 44'875ns, 46'125ns,
                                                            47'375ns, 48'625ns, 49'875ns, 50'500ns}}))
       << "less a wake-up of 4,500 ns";
   ASSERT_EQ(noise.page_costs.size(), 10u);
   EXPECT_EQ(noise.page_costs.front(), 900);
   EXPECT_EQ(noise.page_costs.back(), 1100);
+  ASSERT_EQ(noise.after_sleep.size(), 10u);
+  EXPECT_EQ(noise.after_sleep.front(), 1800);  // twice, less a tenth
   EXPECT_THAT(line_of(probe_, "wake_up"), HasSubstr("# measured: wake_up 6.50 us"));
 }
 

@@ -394,7 +394,7 @@ TEST_P(InterruptionsTest, AnInterruptingTaskMakesASpinnerQueueUntilTheHandoff) {
 TEST_P(InterruptionsTest, WakeUpsTakeLongerAndTimersAreLateByWhatTheNoiseSays) {
   check_in_child([&] {
     SmallMachineSpec spec = machine();
-    spec.noise.wake_up = Constant{5ns};
+    spec.noise.wake_up = Constant{spec.scheduler.wake_up_latency + 5ns};
     spec.noise.timer = Constant{70ns};
     SmallMachine world(spec);
     const Task& task = world.add([&](Task& self) {
@@ -408,6 +408,31 @@ TEST_P(InterruptionsTest, WakeUpsTakeLongerAndTimersAreLateByWhatTheNoiseSays) {
     world.run();
     EXPECT_EQ(world.spent(task, Cause::wake_up), 3 * (kLatency + 5ns));
     EXPECT_EQ(world.spent(task, Cause::interrupted), 0ns);
+  });
+}
+
+TEST_P(InterruptionsTest, TheFirstCallAfterASleepCostsMoreAndItsPagesDoNot) {
+  check_in_child([&] {
+    SmallMachineSpec spec = machine();
+    spec.noise.after_sleep = {2500};
+    SmallMachine world(spec);
+    std::vector<Nanoseconds> took;
+    world.add([&](Task& self) {
+      const auto time = [&](Purpose purpose) {
+        const Time began = self.settle();
+        self.work(Constant{100ns}, purpose);
+        took.push_back(self.settle() - began);
+      };
+      time(Purpose::calls);
+      self.sleep_until(at(1000));
+      for (const Purpose purpose : {Purpose::pages, Purpose::calls, Purpose::calls}) time(purpose);
+      self.sleep_on_timer_until(at(2000));
+      time(Purpose::fault);
+      self.sleep_on_timer_until(at(2000));  // that has passed: it does not sleep
+      time(Purpose::fault);
+    });
+    world.run();
+    EXPECT_EQ(took, (std::vector<Nanoseconds>{100ns, 100ns, 250ns, 100ns, 250ns, 100ns}));
   });
 }
 
