@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -58,6 +60,17 @@ std::string kernel_of(const CommandLine& line, const TraceGaps& gaps) {
   throw UsageError("the trace does not tell its kernel: expected --kernel VERSION, such as --kernel linux-6.12");
 }
 
+/// The address spaces that somebody waited for, and the first one in any case: the others change nothing for anybody.
+std::map<std::uint64_t, std::string> worth_replaying(std::map<std::uint64_t, std::string> processes,
+                                                     const models::Result& result) {
+  std::erase_if(processes, [&](const auto& process) {
+    const auto is_of = [&](const models::LockResult& lock) { return lock.process == process.second; };
+    const auto lock = std::find_if(result.locks.begin(), result.locks.end(), is_of);
+    return lock != result.locks.begin() && lock->statistics.total_wait == sim::Nanoseconds{0};
+  });
+  return processes;
+}
+
 void print_check(const std::string& scenario, const models::Result& recorded) {
   const ScenarioFile file = read_run({scenario, std::nullopt, {}, std::nullopt});
   const models::Result replayed = models::simulate(file.scenario, file.scenario.policies.front(), {});
@@ -102,8 +115,9 @@ int command_import(const Arguments& arguments) {
 
   std::map<std::string, std::string> files;
   if (folder) {
-    files = replay.files({name, path, kernel_of(line, analysis.gaps()), contents.cpus}, analysis.classes().names(),
-                         analysis.process_names());
+    files = replay.files(
+        {name, std::filesystem::path(path).filename().string(), kernel_of(line, analysis.gaps()), contents.cpus},
+        analysis.classes().names(), worth_replaying(analysis.process_names(), result));
   }
   fmt::print("{}", trace_report(contents, analysis.gaps(), result, worst));
   if (json) {

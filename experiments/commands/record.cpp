@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,15 +52,16 @@ std::string for_a_shell(const std::vector<std::string>& words) {
   return fmt::format("{}", fmt::join(quoted, " "));
 }
 
-/// Runs perf. Throws UsageError where there is none, std::runtime_error where it fails.
-void run_perf(const std::string& command) {
+/// Runs perf, which ends as the command does that it records: that one may have failed. Throws UsageError where there
+/// is no perf, std::runtime_error where it has left nothing.
+void run_perf(const std::string& command, const std::string& file) {
   flush_output();
   const int status = std::system(command.c_str());
   constexpr int kNoProgram = 127;
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   if (code == kNoProgram)
     throw UsageError("there is no perf: Debian has it in linux-perf; --print shows what would be run");
-  if (code != 0) throw std::runtime_error("perf has failed: nothing to import");
+  if (code != 0 && !std::filesystem::exists(file)) throw std::runtime_error("perf has failed: nothing to import");
 }
 
 }  // namespace
@@ -68,9 +71,9 @@ int command_record(const Arguments& arguments) {
       "record [--seconds N] [--pid P] | record -- COMMAND...",
       "Records with perf who takes and waits for mmap_lock on this machine, for `mlocksim import`: events\n"
       "of mmap_lock, lock contention, page faults, CPUs and the system calls that map and lock memory.\n"
-      "Needs the rights of root, or kernel.perf_event_paranoid=-1. An event costs the thread that makes\n"
-      "it about a microsecond, and 100 bytes of the file: 10,000 faults a second are 1 % of a CPU.",
-      "COMMAND", -1);
+      "Needs the rights of root, or kernel.perf_event_paranoid=-1. An event costs 0.7 us where it happens\n"
+      "and 100 bytes of the file: 10,000 faults a second that take mmap_lock are 3 % of a CPU.",
+      "nothing", 0);
   line.number("seconds", "N", "for so long: 10 by default");
   line.number("pid", "P", "only the threads of this process: others that read it are not seen then");
   line.text("output,o", "FILE", "perf's file: perf.data by default");
@@ -83,7 +86,7 @@ int command_record(const Arguments& arguments) {
   const NamedKernel kernel = running_kernel();
   const std::string command = for_a_shell(perf_command(recording, kernel.release));
   fmt::print("{}\n", command);
-  if (!line.has("print")) run_perf(command);
+  if (!line.has("print")) run_perf(command, recording.file);
   fmt::print("Now: perf script --ns --show-lost-events -i {} | mlocksim import - -o DIR --kernel linux-{}\n",
              shell_word(recording.file), to_text(kernel.release));
   return kOk;

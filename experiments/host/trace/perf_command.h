@@ -1,8 +1,10 @@
 // The command that records what import reads, for the kernel that runs.
 //
 // The tracepoints of mmap_lock came in 5.11, those of lock contention in 5.19
-// (include/trace/events/{mmap_lock,lock}.h). An event costs about a microsecond where nobody else records, twice that
-// with stacks, which are not recorded; most are those of mmap_lock and of the scheduler.
+// (include/trace/events/{mmap_lock,lock}.h).
+//
+// An event costs 0.7 us where it happens and 100 bytes of the file: an mmap and a munmap with their eleven events took
+// 10.8 us instead of 3.1 on a 6.18 (perf 6.1, all CPUs recorded). Stacks are not recorded.
 #pragma once
 
 #include <optional>

@@ -58,6 +58,27 @@ bool makes_region(Call call) {
          call == Call::dontneed || call == Call::dontneed_locked;
 }
 
+std::string region_name(int number) { return fmt::format("area{}", number); }
+
+/// All but the processes. `memory`: bytes of all regions.
+std::string scenario_head(const ReplayOptions& options, std::uint64_t memory) {
+  constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30U;
+  constexpr std::uint64_t kSpare = 4;
+  return fmt::format(
+      "# Made by `mlocksim import` of {}: what its threads asked of mmap_lock, repeated.\n"
+      "# Costs are those of `machine`: `mlocksim calibrate` on the machine that was recorded makes one of it.\n"
+      "schema: mlocksim/1\n"
+      "name: {}\n"
+      "about: Replays a trace of {} CPUs under its own kernel; other policies tell what they would have changed.\n"
+      "machine: {{from: machines/epyc-zen4-linux-6.18, cpus: {}}}\n"
+      "memory: {{size: {}GiB, pressure: none}}\n"
+      "policy: {}\n"
+      "seed: 1\n"
+      "processes:\n",
+      replayed_name(options.source), replayed_name(options.name), options.cpus, options.cpus,
+      kSpare + 2 * memory / kGibibyte, options.policy);
+}
+
 std::string unique_name(const std::string& name, std::set<std::string>& taken) {
   std::string unique = name;
   for (int number = 2; !taken.insert(unique).second; ++number) unique = fmt::format("{}-{}", name, number);
@@ -97,12 +118,12 @@ void ReplayScenario::add(const EndedRequest& ended) {
 }
 
 // What overlaps is one region; what was mapped around it belongs to it.
-std::map<std::uint64_t, AddressRanges> ReplayScenario::regions() const {
-  std::map<std::uint64_t, AddressRanges> cores;
+ReplayScenario::RegionsByMm ReplayScenario::regions() const {
+  RegionsByMm cores;
   for (const Row& row : rows_) {
     if (makes_region(row.call)) cores[row.mm].join(row.address, row.address + row.size);
   }
-  std::map<std::uint64_t, AddressRanges> all = cores;
+  RegionsByMm all = cores;
   for (const Row& row : rows_) {
     if (row.call != Call::mmap && row.call != Call::munmap) continue;
     const auto core = cores.find(row.mm);
@@ -110,6 +131,12 @@ std::map<std::uint64_t, AddressRanges> ReplayScenario::regions() const {
     all[row.mm].join(row.address, row.address + row.size);
   }
   return all;
+}
+
+const AddressRanges& ReplayScenario::regions_of(std::uint64_t mm, const RegionsByMm& regions) {
+  static const AddressRanges kNone;
+  const auto found = regions.find(mm);
+  return found == regions.end() ? kNone : found->second;
 }
 
 // Those of the regions, by where they start, that were mapped before anything else came to them.
@@ -140,46 +167,54 @@ models::RecordedRequest ReplayScenario::request_of(const Row& row, const Address
   return request;
 }
 
+// Each thread's requests in its class, with what it thought between them.
+std::map<std::uint64_t, ReplayScenario::ReplayedProcess> ReplayScenario::recordings(
+    const RegionsByMm& regions, const std::map<std::uint64_t, std::string>& processes) const {
+  std::map<std::uint64_t, ReplayedProcess> all;
+  for (const Row& row : rows_) {
+    if (!processes.contains(row.mm)) continue;
+    ReplayedClass& each = all[row.mm][row.id];
+    const auto number = static_cast<std::int32_t>(each.threads.size());
+    ReplayedThread& thread = each.threads.try_emplace(row.tid, ReplayedThread{number, {}}).first->second;
+    models::RecordedRequest request = request_of(row, regions_of(row.mm, regions));
+    request.thread = thread.number;
+    request.think = std::max(row.due - thread.end, sim::Nanoseconds{0});
+    thread.end = std::max(thread.end, row.end);
+    each.recording.push_back(request);
+  }
+  return all;
+}
+
+std::string ReplayScenario::regions_text(std::uint64_t mm, const AddressRanges& ranges) const {
+  if (ranges.all().empty()) return "";
+  const std::set<std::uint64_t> absent = mapped_later(mm, ranges);
+  std::string text = "    regions:\n";
+  int number = 0;
+  for (const auto& [start, end] : ranges.all()) {
+    text += fmt::format("      {}: {{size: {}, kind: anon, pages: {}}}\n", region_name(++number),
+                        spell(models::Bytes(static_cast<std::int64_t>(end - start))),
+                        absent.contains(start) ? "absent" : "resident");
+  }
+  return text;
+}
+
 std::map<std::string, std::string> ReplayScenario::files(const ReplayOptions& options,
                                                          const std::vector<std::string>& names,
                                                          const std::map<std::uint64_t, std::string>& processes) {
-  struct Class {
-    std::map<int, std::int32_t> threads;  // by tid
-    models::Recording recording;
-  };
-  std::map<std::uint64_t, AddressRanges> regions_of = regions();
-  std::map<std::uint64_t, std::map<models::ClassId, Class>> by_process;
-  std::map<int, sim::Time> ends;  // of the last request of each thread
   std::stable_sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) { return a.due < b.due; });
-  for (const Row& row : rows_) {
-    Class& each = by_process[row.mm][row.id];
-    models::RecordedRequest request = request_of(row, regions_of[row.mm]);
-    request.thread = each.threads.try_emplace(row.tid, static_cast<std::int32_t>(each.threads.size())).first->second;
-    sim::Time& end = ends[row.tid];
-    request.think = std::max(row.due - end, sim::Nanoseconds{0});
-    end = std::max(end, row.end);
-    each.recording.push_back(request);
-  }
-
+  const RegionsByMm regions_by_mm = regions();
   std::map<std::string, std::string> files;
   std::set<std::string> taken;
   std::string text;
   std::uint64_t memory = 0;
-  for (const auto& [mm, classes] : by_process) {
-    const AddressRanges& ranges = regions_of[mm];
-    const std::set<std::uint64_t> absent = mapped_later(mm, ranges);
-    text += fmt::format("  - name: {}\n", replayed_name(processes.at(mm)));
-    if (!ranges.all().empty()) text += "    regions:\n";
+  for (const auto& [mm, classes] : recordings(regions_by_mm, processes)) {
+    const AddressRanges& ranges = regions_of(mm, regions_by_mm);
     models::ReplaySpec replay;
     for (const auto& [start, end] : ranges.all()) {
-      const std::string name = fmt::format("area{}", replay.regions.size() + 1);
       memory += end - start;
-      text += fmt::format("      {}: {{size: {}, kind: anon, pages: {}}}\n", name,
-                          spell(models::Bytes(static_cast<std::int64_t>(end - start))),
-                          absent.contains(start) ? "absent" : "resident");
-      replay.regions.push_back(name);
+      replay.regions.push_back(region_name(static_cast<int>(replay.regions.size()) + 1));
     }
-    text += "    threads:\n";
+    text += fmt::format("  - name: {}\n{}    threads:\n", replayed_name(processes.at(mm)), regions_text(mm, ranges));
     for (const auto& [id, each] : classes) {
       const std::string name = unique_name(replayed_name(names[static_cast<std::size_t>(id)]), taken);
       replay.recording = std::make_shared<const models::Recording>(each.recording);
@@ -188,21 +223,7 @@ std::map<std::string, std::string> ReplayScenario::files(const ReplayOptions& op
           fmt::format("      {}: {{run: replay, count: {}, replay: {}.recording}}\n", name, each.threads.size(), name);
     }
   }
-  constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30U;
-  const std::uint64_t gibibytes = 4 + 2 * memory / kGibibyte;
-  files[kScenarioFile] = fmt::format(
-      "# Made by `mlocksim import` of {}: what its threads asked of mmap_lock, repeated.\n"
-      "# Costs are those of `machine`: `mlocksim calibrate` on the machine that was recorded makes one of it.\n"
-      "schema: mlocksim/1\n"
-      "name: {}\n"
-      "about: Replays a trace of {} CPUs under its own kernel; other policies tell what they would have changed.\n"
-      "machine: {{from: machines/epyc-zen4-linux-6.18, cpus: {}}}\n"
-      "memory: {{size: {}GiB, pressure: none}}\n"
-      "policy: {}\n"
-      "seed: 1\n"
-      "processes:\n{}",
-      replayed_name(options.source), replayed_name(options.name), options.cpus, options.cpus, gibibytes, options.policy,
-      text);
+  files[kScenarioFile] = scenario_head(options, memory) + text;
   return files;
 }
 

@@ -27,7 +27,7 @@ namespace experiments {
 /// What the scenario is to be like.
 struct ReplayOptions {
   std::string name;    ///< of the scenario
-  std::string source;  ///< the trace, as the user named it
+  std::string source;  ///< the name of the trace's file
   std::string policy;  ///< the kernel that was recorded: linux-6.12
   int cpus = 1;
 };
@@ -38,7 +38,7 @@ struct ReplayOptions {
 class ReplayScenario {
  public:
   /// What is kept of a trace, at most: memory is bounded.
-  static constexpr std::size_t kMostRequests = 1'000'000;
+  static constexpr std::size_t kMostRequests = 500'000;
   static constexpr const char* kScenarioFile = "scenario.yaml";
 
   /// Whether everything that follows is replayed as a hold.
@@ -48,7 +48,7 @@ class ReplayScenario {
   void add(const EndedRequest& ended);
 
   /// By name: the scenario and the recordings that it names. `names` are those of classes by number, `processes` those
-  /// of address spaces by mm.
+  /// of the address spaces to be replayed by mm.
   [[nodiscard]] std::map<std::string, std::string> files(const ReplayOptions& options,
                                                          const std::vector<std::string>& names,
                                                          const std::map<std::uint64_t, std::string>& processes);
@@ -70,9 +70,24 @@ class ReplayScenario {
     models::RecordedRequest::Call call;
   };
 
-  [[nodiscard]] std::map<std::uint64_t, AddressRanges> regions() const;
+  struct ReplayedThread {
+    std::int32_t number;
+    sim::Time end;  ///< of its last request
+  };
+  struct ReplayedClass {
+    std::map<int, ReplayedThread> threads;  // by tid
+    models::Recording recording;
+  };
+  using ReplayedProcess = std::map<models::ClassId, ReplayedClass>;
+  using RegionsByMm = std::map<std::uint64_t, AddressRanges>;
+
+  [[nodiscard]] RegionsByMm regions() const;
+  [[nodiscard]] static const AddressRanges& regions_of(std::uint64_t mm, const RegionsByMm& regions);
   [[nodiscard]] models::RecordedRequest request_of(const Row& row, const AddressRanges& regions) const;
   [[nodiscard]] std::set<std::uint64_t> mapped_later(std::uint64_t mm, const AddressRanges& regions) const;
+  [[nodiscard]] std::map<std::uint64_t, ReplayedProcess> recordings(
+      const RegionsByMm& regions, const std::map<std::uint64_t, std::string>& processes) const;
+  [[nodiscard]] std::string regions_text(std::uint64_t mm, const AddressRanges& ranges) const;
 
   bool as_holds_ = false;
   std::vector<Row> rows_;

@@ -66,9 +66,9 @@ TracedThread& TraceAnalysis::thread_of(int tid, std::string_view comm) {
   return thread;
 }
 
-TracedLock& TraceAnalysis::lock_of(std::uint64_t mm) {
-  std::unique_ptr<TracedLock>& lock = locks_[mm];
-  if (!lock) lock = std::make_unique<TracedLock>(mm);
+TracedLock& TraceAnalysis::lock_of(const TraceEvent& event) {
+  std::unique_ptr<TracedLock>& lock = locks_[event.address];
+  if (!lock) lock = std::make_unique<TracedLock>(event.address, event.comm);
   return *lock;
 }
 
@@ -84,7 +84,7 @@ void TraceAnalysis::make_home(TracedThread& thread, TracedLock& lock, Phase phas
                    (phase != Phase::other || mode == LockMode::write);
   if (!own || thread.home == &lock) return;
   thread.home = &lock;
-  if (lock.owner == 0 || thread.tid < lock.owner) lock.owner = thread.tid;
+  thread.home_held = sim::Nanoseconds{0};
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ Phase TraceAnalysis::phase_of(const TracedThread& thread, const TracedLock& lock
 void TraceAnalysis::start_locking(const TraceEvent& event) {
   TracedThread& thread = thread_of(event.tid, event.comm);
   is_running(thread);
-  TracedLock& lock = lock_of(event.address);
+  TracedLock& lock = lock_of(event);
   if (thread.waits_for != nullptr) {
     ++gaps_.lost_acquires;
     tell_waits(thread);
@@ -289,7 +289,7 @@ void TraceAnalysis::start_locking(const TraceEvent& event) {
 void TraceAnalysis::acquire_returned(const TraceEvent& event) {
   TracedThread& thread = thread_of(event.tid, event.comm);
   is_running(thread);
-  TracedLock& lock = lock_of(event.address);
+  TracedLock& lock = lock_of(event);
   const bool asked = thread.waits_for == &lock;
   if (asked) tell_waits(thread);
   if (!event.success) {
@@ -326,7 +326,7 @@ void TraceAnalysis::acquire_returned(const TraceEvent& event) {
 void TraceAnalysis::released(const TraceEvent& event) {
   TracedThread& thread = thread_of(event.tid, event.comm);
   is_running(thread);
-  TracedLock& lock = lock_of(event.address);
+  TracedLock& lock = lock_of(event);
   TracedThread::Hold* const held = thread.hold_of(lock);
   if (held == nullptr) {
     ++gaps_.released_only;
@@ -342,6 +342,7 @@ void TraceAnalysis::released(const TraceEvent& event) {
 
 void TraceAnalysis::end_hold(TracedThread& thread, TracedThread::Hold& hold) {
   const sim::Nanoseconds length = now_ - hold.since;
+  if (hold.lock == thread.home) thread.home_held += length;
   hold.lock->statistics().hold[{thread.id, models::call_of(hold.phase), hold.mode}].record(length);
   std::optional<TracedRequest>& request = thread.section && thread.section->locked() ? thread.section : thread.call;
   if (!request) return;
@@ -473,11 +474,20 @@ void TraceAnalysis::sched_wakeup(const TraceEvent& event) {
 // The end
 
 std::map<std::uint64_t, std::string> TraceAnalysis::process_names() const {
+  std::map<const TracedLock*, sim::Nanoseconds> held;
+  for (const auto& [tid, thread] : threads_) held[thread.home] += thread.home_held;
+  std::map<const TracedLock*, const TracedThread*> owners;
+  constexpr int kOneIn = 20;
+  for (const auto& [tid, thread] : threads_) {
+    if (thread.home == nullptr || thread.home_held * kOneIn < held[thread.home]) continue;
+    const TracedThread*& owner = owners[thread.home];
+    if (owner == nullptr || tid < owner->tid) owner = &thread;
+  }
   std::map<std::uint64_t, std::string> names;
   std::set<std::string> taken;
   for (const auto& [mm, lock] : locks_) {
-    const auto owner = threads_.find(lock->owner);
-    const std::string name = owner == threads_.end() ? std::string("mm") : owner->second.comm;
+    const auto owner = owners.find(lock.get());
+    const std::string& name = owner == owners.end() ? lock->comm() : owner->second->comm;
     std::string unique = name;
     for (int number = 2; !taken.insert(unique).second; ++number) unique = fmt::format("{}-{}", name, number);
     names.emplace(mm, unique);

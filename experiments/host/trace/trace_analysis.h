@@ -72,7 +72,9 @@ class TraceAnalysis {
 
   [[nodiscard]] const TraceGaps& gaps() const { return gaps_; }
   [[nodiscard]] const ThreadClasses& classes() const { return classes_; }
-  /// Names of address spaces by their mm, as in the result.
+  /// Names of address spaces by their mm, as in the result: that of the least number of those threads that have held it
+  /// for a twentieth of the time at least, as a process begins with its main thread; an mm may have been another
+  /// process's before.
   [[nodiscard]] std::map<std::uint64_t, std::string> process_names() const;
 
  private:
@@ -85,9 +87,8 @@ class TraceAnalysis {
   };
 
   TracedThread& thread_of(int tid, std::string_view comm);
-  TracedLock& lock_of(std::uint64_t mm);
+  TracedLock& lock_of(const TraceEvent& event);
   Class& class_of(const TracedThread& thread);
-  sim::Time at(const TraceEvent& event);
 
   void start_locking(const TraceEvent& event);
   void acquire_returned(const TraceEvent& event);

@@ -14,7 +14,7 @@ namespace experiments {
 class TraceInput {
  public:
   /// A line of a trace is far shorter: comm, frame and a system call's six arguments come to 300 characters.
-  static constexpr std::size_t kLongestLine = 64U * 1024U;
+  static constexpr std::size_t kLongestLine = std::size_t{1} << 16U;
 
   /// `path`: a file, unpacked with gzip, xz or zstd if it begins as their files do; `-`: standard input. Throws
   /// UsageError where it cannot be read, or is the binary form of perf or trace-cmd.

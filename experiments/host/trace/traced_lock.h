@@ -11,6 +11,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/measure/lock_statistics.h"
@@ -37,7 +39,8 @@ class TracedLock {
     models::Phase phase;
   };
 
-  explicit TracedLock(std::uint64_t mm) : mm_(mm) {}
+  /// `comm`: the name of the first thread that asks for it.
+  TracedLock(std::uint64_t mm, std::string_view comm) : mm_(mm), comm_(comm) {}
   TracedLock(const TracedLock&) = delete;
   TracedLock& operator=(const TracedLock&) = delete;
 
@@ -66,13 +69,12 @@ class TracedLock {
   /// With those who wait still at `end`.
   [[nodiscard]] models::RwsemStatistics statistics_at(sim::Time end) const;
   [[nodiscard]] std::uint64_t mm() const { return mm_; }
+  [[nodiscard]] const std::string& comm() const { return comm_; }
 
   /// What the lockers among its threads are doing.
   [[nodiscard]] models::Phase phase() const { return calls_.empty() ? models::Phase::idle : calls_.back().phase; }
   void enter(const TracedThread& thread, models::Phase call) { calls_.push_back({&thread, call}); }
   void leave(const TracedThread& thread);
-
-  int owner = 0;  ///< the least number of a thread whose own address space it is; 0: none yet
 
  private:
   struct LockerCall {
@@ -86,6 +88,7 @@ class TracedLock {
   void end_convoy(sim::Time now);
 
   std::uint64_t mm_;
+  std::string comm_;
   std::vector<Holder> holders_;    // the longest hold first
   std::vector<Waiter> waiters_;    // all who have asked, in the order in which they did
   std::vector<LockerCall> calls_;  // under way, in the order in which they were entered

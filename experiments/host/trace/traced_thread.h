@@ -48,8 +48,9 @@ struct TracedThread {
 
   int tid = 0;
   std::string comm{};
-  models::ClassId id = -1;     ///< of its class
-  TracedLock* home = nullptr;  ///< that of the address space it works on: of its faults and calls
+  models::ClassId id = -1;       ///< of its class
+  TracedLock* home = nullptr;    ///< that of the address space it works on: of its faults and calls
+  sim::Nanoseconds home_held{};  ///< for how long it has held that one
   Run run = Run::unknown;
   models::ClassId cpu_taken_by = -1;       ///< while it is runnable and does not run: who has its CPU
   std::optional<sim::Time> lost_cpu{};     ///< since when, if it held a lock then
