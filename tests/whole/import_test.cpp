@@ -26,7 +26,7 @@ std::string trace(const std::string& name) {
 TEST(Import, PrintsTheTablesOfARunAndTheChainsOfTheLongestWaits) {
   const tests::Outcome outcome = mlocksim({"import", trace("linux-6.12-ftrace.txt"), "--worst", "2"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("as in linux-6.12"), HasSubstr("mmap_sem of locker"),
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("as in linux-6.12"), HasSubstr("mmap_sem of receiver"),
                                  HasSubstr("asked for by"), HasSubstr("held by"), HasSubstr("System calls"),
                                  HasSubstr("convoys"), HasSubstr("2 longest requests"), HasSubstr("6 decimals")));
 }

@@ -6,8 +6,9 @@
 // neither. Only those that asked for mmap_lock are among the samples: for others there is no event that ends them.
 // - A class is a thread's name (thread_classes.h); its phase is the system call, as far as calls were recorded, or
 //   fault; else `proc_read` where somebody reads another process's address space, and `other`.
-// - A fault is what asks for the lock behind page_fault_*, before anything else; in user mode nothing else asks for it
-//   for read. What faults leave the lock alone (a VMA's lock was enough) is not known but by the missing event.
+// - A fault is what asks for the lock right behind page_fault_*: within eight times what faults in kernel mode, which
+//   always ask, take to do so. Others left the lock alone (a VMA's was enough): nothing tells their end. Without
+//   page_fault_* whoever asks for read outside a known call is taken for one.
 // - The address space of a lock is known by its mm. lock:contention_* has the address of the semaphore, an offset
 //   behind the mm that differs by kernel: learnt from those that wait, as a thread waits for one lock at a time.
 // - What a thread's time goes into is known with sched_switch; without it all that is no waiting for the lock is `cpu`.
