@@ -28,6 +28,6 @@ struct TraceLine {
 };
 
 /// Nothing where the line is no event.
-[[nodiscard]] std::optional<TraceLine> parse_trace_line(std::string_view line);
+[[nodiscard]] std::optional<TraceLine> parse_trace_line(std::string_view text);
 
 }  // namespace experiments

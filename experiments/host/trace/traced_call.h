@@ -13,7 +13,7 @@ namespace experiments {
 [[nodiscard]] std::string_view call_of_number(std::uint64_t number);
 
 /// `mlock2` is mlock; what has no phase of its own is models::Phase::other.
-[[nodiscard]] models::Phase phase_of_call(std::string_view call);
+[[nodiscard]] models::Phase phase_of_call(std::string_view name);
 
 /// Whether it locks or unlocks memory: who calls it is a locker.
 [[nodiscard]] bool is_of_a_locker(models::Phase call);
