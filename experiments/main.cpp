@@ -22,7 +22,7 @@ struct Command {
   const char* about;
 };
 
-constexpr std::array<Command, 12> kCommands{{
+constexpr std::array<Command, 14> kCommands{{
     {"run", command_run, "run a scenario under one policy"},
     {"compare", command_compare, "run it under several, side by side, with a verdict"},
     {"explain", command_explain, "tell who suffers, along which chain, and what would help most"},
@@ -34,6 +34,8 @@ constexpr std::array<Command, 12> kCommands{{
     {"calibrate", command_calibrate, "measure this machine, and write a machine file"},
     {"validate", command_validate, "run a scenario for real, beside the same simulated"},
     {"probe", command_probe, "copy the program that measures, for another machine"},
+    {"record", command_record, "record on this machine who takes and waits for mmap_lock"},
+    {"import", command_import, "tell what a trace of mmap_lock shows, in the tables of a run"},
     {"list", command_list, "list the shipped policies, machines, scenarios and studies"},
 }};
 

@@ -302,7 +302,7 @@ class Simulation {
   Task& add_member(const ProcessSpec& process, const ThreadSpec& thread, const Workplace& at, ClassId class_id,
                    int member) {
     auto self = std::make_shared<Task*>(nullptr);
-    const bool has_script = std::holds_alternative<LockerSpec>(thread.run);
+    const bool has_script = comes_to_an_end(thread);
     if (has_script) ++scripts_;
     const auto body = [this, self, at, has_script, &thread] {
       run_competitor(**self, at, thread.run);

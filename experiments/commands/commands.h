@@ -25,5 +25,7 @@ int command_results(const Arguments& arguments);
 int command_calibrate(const Arguments& arguments);
 int command_probe(const Arguments& arguments);
 int command_validate(const Arguments& arguments);
+int command_import(const Arguments& arguments);
+int command_record(const Arguments& arguments);
 
 }  // namespace experiments

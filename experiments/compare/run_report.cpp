@@ -19,34 +19,6 @@ namespace experiments {
 
 namespace {
 
-// As strace -c has it, by class.
-std::string calls(const models::Result& result) {
-  std::string text = fmt::format("    {:<14} {:<16} {:>8} {:>8} {:>8} {:>8} {:>8}\n", "class", "call", "calls",
-                                 "a second", "mean", "longest", "of");
-  const double seconds = std::chrono::duration<double>(result.sim_time).count();
-  for (const models::ClassResult& each : result.classes) {
-    for (const auto& [name, call] : each.calls) {
-      if (call.duration.empty()) {
-        text += fmt::format("    {:<14} {:<16} had not returned when the run ended\n", each.name, name);
-        continue;
-      }
-      std::uint64_t failed = 0;
-      for (const auto& [error, count] : call.errors) failed += count;
-      const models::PageCount pages(static_cast<std::int64_t>(call.pages));
-      text += fmt::format(
-          "    {:<14} {:<16} {:>8} {:>8.3g} {:>8} {:>8} {:>8}{}\n", each.name, name, call.duration.count(),
-          static_cast<double>(call.duration.count()) / seconds, mean_text(call.duration), max_text(call.duration),
-          call.pages == 0 ? "-" : human(bytes_of(pages)), failed == 0 ? "" : fmt::format(", {} failed", failed));
-    }
-  }
-  return text;
-}
-
-bool any_calls(const models::Result& result) {
-  return std::any_of(result.classes.begin(), result.classes.end(),
-                     [](const models::ClassResult& each) { return !each.calls.empty(); });
-}
-
 std::string memory(const models::MemoryResult& memory) {
   const models::ReclaimStatistics& reclaim = memory.reclaim;
   const auto size = [](models::PageCount pages) { return human(bytes_of(pages)); };
@@ -112,7 +84,7 @@ std::string run_report(const models::Scenario& scenario, const models::Result& r
   if (const std::string gaps = closed_loop_gaps(alone); !gaps.empty()) {
     text += bold("Closed and open loops") + "\n" + gaps + "\n";
   }
-  if (any_calls(result)) text += bold("System calls") + "\n" + calls(result) + "\n";
+  if (const std::string calls = calls_table(result); !calls.empty()) text += bold("System calls") + "\n" + calls + "\n";
   text += lock_report(result, page_width());
   if (const std::string hung = watchdog_report(scenario.policies.front(), result); !hung.empty()) {
     text += bold("khungtaskd would have said") + "\n" + hung + "\n";
@@ -127,6 +99,29 @@ std::string run_report(const models::Scenario& scenario, const models::Result& r
   return text + fmt::format("Simulated {} in {:.2f} s: {} events, {:.2f} million a second; {} preemptions.\n",
                             human(result.sim_time), seconds, result.events,
                             static_cast<double>(result.events) / 1e6 / seconds, result.preemptions);
+}
+
+std::string calls_table(const models::Result& result) {
+  const std::string head = fmt::format("    {:<14} {:<16} {:>8} {:>8} {:>8} {:>8} {:>8}\n", "class", "call", "calls",
+                                       "a second", "mean", "longest", "of");
+  std::string text;
+  const double seconds = std::chrono::duration<double>(result.sim_time).count();
+  for (const models::ClassResult& each : result.classes) {
+    for (const auto& [name, call] : each.calls) {
+      if (call.duration.empty()) {
+        text += fmt::format("    {:<14} {:<16} had not returned when the run ended\n", each.name, name);
+        continue;
+      }
+      std::uint64_t failed = 0;
+      for (const auto& [error, count] : call.errors) failed += count;
+      const models::PageCount pages(static_cast<std::int64_t>(call.pages));
+      text += fmt::format(
+          "    {:<14} {:<16} {:>8} {:>8.3g} {:>8} {:>8} {:>8}{}\n", each.name, name, call.duration.count(),
+          static_cast<double>(call.duration.count()) / seconds, mean_text(call.duration), max_text(call.duration),
+          call.pages == 0 ? "-" : human(bytes_of(pages)), failed == 0 ? "" : fmt::format(", {} failed", failed));
+    }
+  }
+  return text.empty() ? text : head + text;
 }
 
 std::string heading(const models::Scenario& scenario) {

@@ -96,6 +96,7 @@ Reason why_not(const ProcessSpec&, const models::ForkerSpec&) { return std::null
 Reason why_not(const ProcessSpec&, const models::RemoteReaderSpec&) { return std::nullopt; }
 Reason why_not(const ProcessSpec&, const models::MoverSpec&) { return std::nullopt; }
 Reason why_not(const ProcessSpec&, const models::MsyncSpec&) { return std::nullopt; }
+Reason why_not(const ProcessSpec&, const models::ReplaySpec&) { return "what it replays was another program's"; }
 Reason why_not(const ProcessSpec&, const models::BusySpec&) { return std::nullopt; }
 
 Reason why_not(const models::Scenario& scenario, const ProcessSpec& process, const ThreadSpec& thread) {

@@ -11,6 +11,7 @@
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/quantity.h"
 #include "experiments/scenario/locker_file.h"
+#include "experiments/scenario/recording_file.h"
 #include "experiments/scenario/yaml_reader.h"
 #include "experiments/scenario/yaml_values.h"
 #include "models/spec/page.h"
@@ -271,6 +272,40 @@ models::ForkerSpec read_forker(YamlMap& thread, const Regions&, Targets&) {
   return forker;
 }
 
+/// Each request has to be about what there is.
+void refuse_impossible_requests(const YamlField& file, const models::ReplaySpec& replay, const Regions& regions) {
+  std::vector<const models::RegionSpec*> named;
+  for (const std::string& name : replay.regions) {
+    named.push_back(region_named(name, regions));
+    if (named.back() != nullptr) continue;
+    return file.refuse(
+        fmt::format("the recording has requests on '{}': expected a region of this process of that name{}", name,
+                    did_you_mean(name, names_of(regions))));
+  }
+  for (const models::RecordedRequest& request : *replay.recording) {
+    if (request.region < 0) continue;
+    const models::RegionSpec& region = *named[static_cast<std::size_t>(request.region)];
+    if (region.kind != models::RegionSpec::Kind::anon) {
+      return file.refuse(fmt::format("the recording has requests on '{}': expected an anonymous region", region.name));
+    }
+    if (request.offset.count() + request.size.count() <= region.size.count()) continue;
+    return file.refuse(fmt::format("the recording has a {} of {} at {} of '{}', which has {}", to_string(request.call),
+                                   spell(request.size), spell(request.offset), region.name, spell(region.size)));
+  }
+}
+
+models::ReplaySpec read_replay(YamlMap& thread, const Regions& regions, Targets&) {
+  models::ReplaySpec replay;
+  const auto file = thread.require("replay", ": the file of a recording, as of `mlocksim import`");
+  const auto read = [&](const YamlField& field) {
+    return field.parsed([&](const std::string& name) { return read_recording(field.folder() / name); },
+                        "the file of a recording");
+  };
+  assign(replay, file, read);
+  if (file) refuse_impossible_requests(*file, replay, regions);
+  return replay;
+}
+
 models::BusySpec read_busy(YamlMap& thread, const Regions&, Targets&) {
   models::BusySpec busy;
   const auto sleep = thread.find("sleep");
@@ -361,6 +396,7 @@ const Choices<CompetitorReader>& kinds() {
       {"mover", read_as<read_mover>},
       {"pinner", read_as<read_pinner>},
       {"msync", read_as<read_region_caller<models::MsyncSpec>>},
+      {"replay", read_as<read_replay>},
       {"busy", read_as<read_busy>},
   };
   return kinds;

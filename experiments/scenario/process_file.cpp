@@ -109,7 +109,7 @@ class ProcessReader {
     if (mutex && std::holds_alternative<models::BusySpec>(thread.run)) {
       mutex->refuse("a thread that makes no system calls holds none across them");
     }
-    const bool locks = read && std::holds_alternative<models::LockerSpec>(thread.run);
+    const bool locks = read && models::comes_to_an_end(thread);
     lockers_.possible = lockers_.possible || !read || (locks && thread.count > 0);
     lockers_.named = lockers_.named || locks;
     return thread;

@@ -38,18 +38,27 @@ bool is_note(const std::string& key) {
   return key == "about" || key == "schema" || key == "expect" || key == "incident";
 }
 
-/// The file that a distribution names.
-std::filesystem::path samples_file(const YamlNode& node) {
-  const std::string name = boost::algorithm::trim_copy(node.scalar.substr(kEmpirical.size()));
+/// The file of that name, as `node` says it.
+std::filesystem::path file_beside(const YamlNode& node, const std::string& name) {
   const std::filesystem::path folder =
       node.at.line > 0 ? std::filesystem::path(node.at.file).parent_path() : std::filesystem::path{};
   return folder / name;
 }
 
-/// The samples that a distribution names, by their hash.
-Json samples_of(const YamlNode& node) {
-  std::ifstream stream(samples_file(node), std::ios::binary);
-  return {{"empirical", sha1_of({std::istreambuf_iterator<char>(stream), {}})}};
+/// The file that a distribution names.
+std::filesystem::path samples_file(const YamlNode& node) {
+  return file_beside(node, boost::algorithm::trim_copy(node.scalar.substr(kEmpirical.size())));
+}
+
+/// A file by the hash of what is in it.
+std::string hash_of(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return sha1_of({std::istreambuf_iterator<char>(stream), {}});
+}
+
+/// Whether a key names the file of a recording.
+bool names_recording(const YamlEntry& entry) {
+  return entry.key == "replay" && entry.value.kind == YamlNode::Kind::scalar;
 }
 
 /// What determines a result.
@@ -58,7 +67,7 @@ Json content_of(const YamlNode& node) {
     case YamlNode::Kind::null:
       return nullptr;
     case YamlNode::Kind::scalar:
-      return node.scalar.starts_with(kEmpirical) ? samples_of(node) : Json(node.scalar);
+      return node.scalar.starts_with(kEmpirical) ? Json{{"empirical", hash_of(samples_file(node))}} : Json(node.scalar);
     case YamlNode::Kind::sequence: {
       Json list = Json::array();
       for (const YamlEntry& entry : node.entries) list.push_back(content_of(entry.value));
@@ -69,17 +78,25 @@ Json content_of(const YamlNode& node) {
   }
   Json map = Json::object();
   for (const YamlEntry& entry : node.entries) {
-    if (!is_note(entry.key)) map[entry.key] = content_of(entry.value);
+    if (is_note(entry.key)) continue;
+    map[entry.key] =
+        names_recording(entry) ? Json(hash_of(file_beside(entry.value, entry.value.scalar))) : content_of(entry.value);
   }
   return map;
 }
 
-/// With the files of empirical distributions by their whole paths.
+/// With the files of empirical distributions and of recordings by their whole paths.
 YamlNode without_folders(YamlNode node) {
   if (node.kind == YamlNode::Kind::scalar && node.scalar.starts_with(kEmpirical)) {
     node.scalar = std::string(kEmpirical) + std::filesystem::absolute(samples_file(node)).string();
   }
-  for (YamlEntry& entry : node.entries) entry.value = without_folders(std::move(entry.value));
+  for (YamlEntry& entry : node.entries) {
+    if (names_recording(entry)) {
+      entry.value.scalar = std::filesystem::absolute(file_beside(entry.value, entry.value.scalar)).string();
+    } else {
+      entry.value = without_folders(std::move(entry.value));
+    }
+  }
   return node;
 }
 

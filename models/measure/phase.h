@@ -36,6 +36,7 @@ enum class Phase {
   proc_read,
   remote_read,  ///< access_process_vm of another process
   msync,        ///< results are stored by number: what is new stands behind what there was
+  other,        ///< a path that has no model, or that a recording does not tell
   user,         ///< outside the kernel; always the last one: a new phase comes before it
 };
 
@@ -72,6 +73,7 @@ inline constexpr auto kPhases = std::to_array<PhaseRow>({
     {Phase::proc_read, "proc_read", Phase::proc_read},
     {Phase::remote_read, "remote_read", Phase::remote_read},
     {Phase::msync, "msync", Phase::msync},
+    {Phase::other, "other", Phase::other},
     {Phase::user, "user", Phase::user},
 });
 

@@ -39,6 +39,7 @@ constexpr CompetitorRow<RemoteReaderSpec> competitor_row(const RemoteReaderSpec&
 constexpr CompetitorRow<MoverSpec> competitor_row(const MoverSpec&) { return {.makes_requests = true}; }
 constexpr CompetitorRow<PinnerSpec> competitor_row(const PinnerSpec&) { return {.makes_requests = true}; }
 constexpr CompetitorRow<MsyncSpec> competitor_row(const MsyncSpec&) { return {.makes_requests = true}; }
+constexpr CompetitorRow<ReplaySpec> competitor_row(const ReplaySpec&) { return {.makes_requests = true}; }
 constexpr CompetitorRow<BusySpec> competitor_row(const BusySpec&) { return {.makes_requests = false}; }
 
 /// Whether the thread makes requests.
@@ -46,13 +47,19 @@ inline bool makes_requests(const ThreadSpec& thread) {
   return std::visit([](const auto& spec) { return competitor_row(spec).makes_requests; }, thread.run);
 }
 
-/// Whether the thread goes through its region once, and ends.
+/// Whether the thread goes through its region or its recording once, and ends.
 inline bool comes_once(const ThreadSpec& thread) {
+  if (std::holds_alternative<ReplaySpec>(thread.run)) return true;
   const auto once = [](const auto& spec) {
     if constexpr (requires { spec.visits; }) return spec.visits.once;
     return false;
   };
   return std::visit(once, thread.run);
+}
+
+/// Whether the run may end with the thread: it has a script or a recording to go through.
+inline bool comes_to_an_end(const ThreadSpec& thread) {
+  return std::holds_alternative<LockerSpec>(thread.run) || std::holds_alternative<ReplaySpec>(thread.run);
 }
 
 /// The name of the process whose address space a thread of `process` works on.

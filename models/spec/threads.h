@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "models/spec/advice.h"
 #include "models/spec/fault_mode.h"
 #include "models/spec/page.h"
+#include "models/spec/recording.h"
 #include "models/spec/sched.h"
 #include "sim/distribution.h"
 #include "sim/time.h"
@@ -222,6 +224,15 @@ struct PinnerSpec {
   bool operator==(const PinnerSpec&) const = default;
 };
 
+/// Repeats what threads of a real machine have asked for, each request as long after the end of the one before as it
+/// was, and ends with the last one.
+struct ReplaySpec {
+  std::shared_ptr<const Recording> recording = std::make_shared<Recording>();  ///< shared by the copies of a scenario
+  std::vector<std::string> regions{};                                          ///< those that its requests are about
+
+  bool operator==(const ReplaySpec& other) const { return *recording == *other.recording && regions == other.regions; }
+};
+
 /// Runs in user mode for `spin`, sleeps, and so on: competes for nothing but CPUs, and makes no requests.
 struct BusySpec {
   sim::Distribution spin = sim::Constant{sim::Nanoseconds{1'000'000}};  ///< of CPU time; mean > 0
@@ -234,7 +245,7 @@ struct ThreadSpec {
   std::string name;  ///< also the name of the class that the results speak of
   int count = 1;
   std::variant<LockerSpec, FaulterSpec, ProcReaderSpec, MapperSpec, MadviserSpec, MincoreSpec, GetMempolicySpec,
-               ProtectorSpec, ForkerSpec, RemoteReaderSpec, MoverSpec, PinnerSpec, MsyncSpec, BusySpec>
+               ProtectorSpec, ForkerSpec, RemoteReaderSpec, MoverSpec, PinnerSpec, MsyncSpec, ReplaySpec, BusySpec>
       run;
   SchedSpec sched{};
   bool pinned = false;  ///< each thread to one of sched.cpus, in turn, instead of to all of them

@@ -2,7 +2,7 @@
 //
 // A kind of thread is one body in competitors.cpp, one row in models/spec/competitors.h and one reader in
 // experiments/scenario/competitors.cpp. How requests come about is in models/workload/requests.h; the locker, who makes
-// none, has a file of its own. Validated by tests/models/workload/workload_test.cpp.
+// none, and the replayed thread have a file each. Validated by tests/models/workload/workload_test.cpp.
 #pragma once
 
 #include <map>
@@ -31,5 +31,8 @@ void run_competitor(Task& current, const Workplace& at, const Competitor& compet
 
 /// Walks through the script.
 void run(Task& current, const Workplace& at, const LockerSpec& spec);
+
+/// Repeats the recording.
+void run(Task& current, const Workplace& at, const ReplaySpec& spec);
 
 }  // namespace models

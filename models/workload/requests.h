@@ -22,35 +22,57 @@
 
 namespace models {
 
-/// Makes requests to the process that owns `mm`, for as long as the run or that process lasts. While a request is
-/// served it holds a reference: the last one may find itself unmapping a process that has exited meanwhile. A `call`
-/// that returns false was the last one.
+/// Serves the requests of one thread to the process that owns `mm`: a `call` each. One that returns false was the last.
+/// While a request is served the thread holds a reference: the last one may find itself unmapping a process that has
+/// exited meanwhile.
+template <class Call>
+class RequestServer {
+ public:
+  RequestServer(Task& current, Mm& mm, ClassRecord& record, Call call)
+      : current_(current), mm_(mm), record_(record), in_service_(record.in_service.emplace_back()), call_(call) {
+    current.ledger().remember();
+  }
+
+  /// Returns whether there may be another one: not when the process has gone.
+  bool serve(Request request) {
+    if (!get_task_mm(mm_)) return false;
+    in_service_ = request.due();
+    bool more = true;
+    with_mutex(current_, [&] {
+      if constexpr (std::same_as<std::invoke_result_t<Call>, bool>) {
+        more = call_();
+      } else {
+        call_();
+      }
+    });
+    mmput(current_, mm_);
+    request.end(record_, mm_.locker_phases);
+    in_service_.reset();
+    Measurement& measurement = current_.kernel().measurement;
+    if (!std::exchange(served_, true) && !record_.counts_warm_up) measurement.first_served(current_.now());
+    if (measurement.end() && request.due() <= *measurement.end()) record_.take_off(measurement, 1);
+    return more;
+  }
+
+  /// There will be no other one.
+  void stop() {
+    if (!served_ && !record_.counts_warm_up) current_.kernel().measurement.first_served(current_.now());
+  }
+
+ private:
+  Task& current_;
+  Mm& mm_;
+  ClassRecord& record_;
+  std::optional<sim::Time>& in_service_;
+  Call call_;
+  bool served_ = false;
+};
+
+/// Makes requests to the process that owns `mm`, for as long as the run or that process lasts, or `call` returns true.
 template <class Call>
 void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& record, Call call,
                    bool new_process = false) {
-  current.ledger().remember();
-  Measurement& measurement = current.kernel().measurement;
-  bool served = false;
-  std::optional<sim::Time>& in_service = record.in_service.emplace_back();
-  const auto serve = [&](Request request) {
-    if (!get_task_mm(mm)) return false;
-    in_service = request.due();
-    bool more = true;
-    with_mutex(current, [&] {
-      if constexpr (std::same_as<std::invoke_result_t<Call>, bool>) {
-        more = call();
-      } else {
-        call();
-      }
-    });
-    mmput(current, mm);
-    request.end(record, mm.locker_phases);
-    in_service.reset();
-    if (!std::exchange(served, true) && !record.counts_warm_up) measurement.first_served(current.now());
-    if (measurement.end() && request.due() <= *measurement.end()) record.take_off(measurement, 1);
-    return more;
-  };
-
+  RequestServer server(current, mm, record, call);
   sim::Stream& demand = current.stream(Purpose::demand);
   if (const auto* closed = std::get_if<ClosedLoop>(&arrival)) {
     do {
@@ -61,7 +83,7 @@ void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& r
         current.sleep_on_timer_until(due);
       }
       current.work(closed->compute, Purpose::demand);
-    } while (serve(Request(current)));
+    } while (server.serve(Request(current)));
   } else {
     OpenArrivals& arrivals =
         record.open_arrivals.emplace_back(std::get<OpenLoop>(arrival).every, demand, current.settle());
@@ -69,12 +91,13 @@ void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& r
       const sim::Time due = arrivals.next();
       Request request = due > current.settle() ? Request::sleep_until(current, due) : Request::overdue(current, due);
       arrivals.begin();
-      if (!serve(request)) break;
+      if (!server.serve(request)) break;
     }
+    Measurement& measurement = current.kernel().measurement;
     if (const auto end = measurement.end()) record.take_off(measurement, arrivals.given_up(*end));
     arrivals.stop();
   }
-  if (!served && !record.counts_warm_up) measurement.first_served(current.now());
+  server.stop();
 }
 
 }  // namespace models

@@ -107,6 +107,7 @@ models::Scenario in_small(models::Scenario scenario) {
       std::visit(sim::Overloaded{
                      [](models::LockerSpec& spec) { shrink(spec); },
                      [](models::BusySpec&) {},
+                     [](models::ReplaySpec&) {},
                      [](auto& spec) { come_more_often(spec.arrival); },
                  },
                  thread.run);

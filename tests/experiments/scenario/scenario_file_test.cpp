@@ -270,7 +270,7 @@ TEST_F(ScenarioFile, RefusesAThreadThatRunsNothingKnown) {
       mistakes(with("run: faulter", "run: fualter")),
       ElementsAre("s.yaml:11:22: processes[0].threads.faulter.run: expected locker, faulter, proc_reader, "
                   "mapper, recycler, madviser, mincore, get_mempolicy, protector, forker, remote_reader, mover, "
-                  "pinner, msync, busy, found 'fualter' (did you mean faulter?)"));
+                  "pinner, msync, replay, busy, found 'fualter' (did you mean faulter?)"));
   EXPECT_THAT(mistakes(with("run: faulter, ", "")),
               ElementsAre("s.yaml:11:16: processes[0].threads.faulter.run: missing"));
 }

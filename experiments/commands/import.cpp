@@ -1,0 +1,137 @@
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "experiments/base/command_line.h"
+#include "experiments/base/diagnostics.h"
+#include "experiments/base/output_file.h"
+#include "experiments/base/shell.h"
+#include "experiments/base/terminal.h"
+#include "experiments/commands/commands.h"
+#include "experiments/compare/autopsy.h"
+#include "experiments/host/trace/replay_check.h"
+#include "experiments/host/trace/replay_scenario.h"
+#include "experiments/host/trace/trace_analysis.h"
+#include "experiments/host/trace/trace_reader.h"
+#include "experiments/host/trace/trace_report.h"
+#include "experiments/host/trace/traced_kernel.h"
+#include "experiments/run/result_json.h"
+#include "experiments/scenario/kernel_table.h"
+#include "experiments/scenario/run_spec.h"
+#include "models/simulation.h"
+
+namespace experiments {
+
+namespace {
+
+/// Without events of mmap_lock there is nothing to tell.
+void refuse_without_locks(const std::string& path, const TraceContents& contents) {
+  if (contents.count(TraceEvent::Kind::acquire_returned) > 0) return;
+  throw InputError({{path, 0, 0, "",
+                     fmt::format("expected events of mmap_lock, found none among {}: record them with `perf record -e "
+                                 "'mmap_lock:*' -a`",
+                                 contents.all())}});
+}
+
+void check_options(const CommandLine& line) {
+  for (const char* const option : {"kernel", "holds", "check"}) {
+    if (line.has(option) && !line.has("output")) throw UsageError(fmt::format("--{}: expected -o DIR, too", option));
+  }
+  const auto kernel = line.find("kernel");
+  if (!kernel) return;
+  const auto found = find_kernel(*kernel);
+  if (!found) {
+    throw UsageError(fmt::format("--kernel: expected a kernel such as linux-6.12, found '{}'{}", *kernel,
+                                 did_you_mean(*kernel, kernel_names())));
+  }
+  if (!*found) throw UsageError("--kernel: " + found->message());
+}
+
+/// The kernel that was recorded. Throws UsageError where neither the trace nor the user tells.
+std::string kernel_of(const CommandLine& line, const TraceGaps& gaps) {
+  if (const auto kernel = line.find("kernel")) return *kernel;
+  if (const auto kernel = kernel_of_offset(gaps.lock_offset)) return *kernel;
+  throw UsageError("the trace does not tell its kernel: expected --kernel VERSION, such as --kernel linux-6.12");
+}
+
+/// The address spaces that somebody waited for, and the first one in any case: the others change nothing for anybody.
+std::map<std::uint64_t, std::string> worth_replaying(std::map<std::uint64_t, std::string> processes,
+                                                     const models::Result& result) {
+  std::erase_if(processes, [&](const auto& process) {
+    const auto is_of = [&](const models::LockResult& lock) { return lock.process == process.second; };
+    const auto lock = std::find_if(result.locks.begin(), result.locks.end(), is_of);
+    return lock != result.locks.begin() && lock->statistics.total_wait == sim::Nanoseconds{0};
+  });
+  return processes;
+}
+
+void print_check(const std::string& scenario, const models::Result& recorded) {
+  const ScenarioFile file = read_run({scenario, std::nullopt, {}, std::nullopt});
+  const models::Result replayed = models::simulate(file.scenario, file.scenario.policies.front(), {});
+  fmt::print("\n{}\n{}", bold("The replay beside the recording"), replay_check(recorded, replayed));
+}
+
+}  // namespace
+
+int command_import(const Arguments& arguments) {
+  CommandLine line("import TRACE [OPTION]...",
+                   "Tells what a trace of mmap_lock shows: who held it and waited for it, as `run` tells it of a\n"
+                   "scenario, and makes a scenario that replays it. TRACE is the text of perf script, of\n"
+                   "/sys/kernel/tracing/trace or of trace-cmd report, packed (gzip, xz, zstd) or not, or - for what\n"
+                   "comes in: perf script --ns | mlocksim import -",
+                   "TRACE", 1);
+  line.text("output,o", "DIR", "write a scenario that replays it, DIR/scenario.yaml, and its recordings");
+  line.text("kernel", "VERSION", "the kernel that was recorded, where the trace does not tell");
+  line.flag("holds", "replay every call as the hold of mmap_lock that it was, not by its model");
+  line.flag("check", "run the replay, and hold what everybody waited against the recording");
+  line.text("json", "FILE", "write what it came to as JSON, as `run` does");
+  constexpr int kWorst = 5;
+  line.number("worst", "N", "tell of the N longest requests, one by one", kWorst);
+  if (!line.parse(arguments)) return kOk;
+  const auto worst = static_cast<std::size_t>(positive(line, "worst", static_cast<int>(kMostAutopsies)));
+  check_options(line);
+  std::optional<OutputFile> json;
+  if (const auto path = line.find("json")) json.emplace(*path);
+  std::optional<OutputFolder> folder;
+  if (const auto path = line.find("output")) folder.emplace(*path);
+
+  const std::string path = line.first();
+  TraceReader reader(path);
+  ReplayScenario replay;
+  replay.as_holds(line.has("holds"));
+  TraceAnalysis analysis(folder ? [&](const EndedRequest& ended) { replay.add(ended); }
+                                : std::function<void(const EndedRequest&)>{});
+  while (const auto event = reader.next()) analysis.add(*event);
+  const TraceContents& contents = reader.contents();
+  refuse_without_locks(path, contents);
+  const std::string name = std::filesystem::path(path).stem().string();
+  const models::Result result = analysis.finish(name);
+
+  std::map<std::string, std::string> files;
+  if (folder) {
+    files = replay.files(
+        {name, std::filesystem::path(path).filename().string(), kernel_of(line, analysis.gaps()), contents.cpus},
+        analysis.classes().names(), worth_replaying(analysis.process_names(), result));
+  }
+  fmt::print("{}", trace_report(contents, analysis.gaps(), result, worst));
+  if (json) {
+    Json all = to_json(result);
+    all["trace"] = to_json(contents, analysis.gaps());
+    json->commit(all.dump(2) + "\n");
+  }
+  if (!folder) return kOk;
+  folder->commit(files);
+  const std::string scenario = (std::filesystem::path(*line.find("output")) / ReplayScenario::kScenarioFile).string();
+  if (line.has("check")) print_check(scenario, result);
+  if (replay.left_out() > 0) tell(fmt::format("the last {} requests are not replayed\n", replay.left_out()));
+  fmt::print("\nNow: mlocksim explain {}\n", shell_word(scenario));
+  return kOk;
+}
+
+}  // namespace experiments
