@@ -32,7 +32,7 @@ class Rwsem;
 /// What a random number is drawn for. Each has a stream of its own, so that a policy that needs more of one
 /// kind does not shift the others.
 enum class Purpose { demand, fault, pages, calls, reclaim, wake_up, timer, page_costs, after_sleep };
-inline constexpr std::size_t kPurposeCount = 8;
+inline constexpr std::size_t kPurposeCount = static_cast<std::size_t>(Purpose::after_sleep) + 1;
 
 class Task {
  public:
