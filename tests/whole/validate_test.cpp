@@ -35,7 +35,7 @@ seed: 1
 processes:
   - name: db
     regions:
-      heap: {size: 1MiB, kind: anon, pages: resident, page_size: 4KiB, vmas: 4}
+      heap: {size: 1MiB, kind: anon, pages: resident, page_size: 4KiB}
       tail: {size: 1MiB, kind: anon, beside: heap}
       shared: {size: 64KiB, kind: shmem}
     threads:

@@ -166,7 +166,7 @@ TEST_F(CalibrationOf, SaysOfEachKeyHowItWasMeasuredOrWhyNot) {
   EXPECT_THAT(line_of(probe_, "preempt"), EndsWith("# measured: /sys/kernel/debug/sched/preempt"));
   EXPECT_THAT(line_of(probe_, "tick"), EndsWith("# measured: HZ 1000"));
   const Calibration calibration = calibration_of(probe_);
-  EXPECT_EQ(calibration.measured.size() + calibration.assumed.size(), models::kCosts.size() + 10);
+  EXPECT_EQ(calibration.measured.size() + calibration.assumed.size(), models::kCosts.size() + 13);
   for (const models::CostRow& row : models::kCosts) {
     EXPECT_THAT(line_of(probe_, std::string(row.name)),
                 AllOf(HasSubstr("# "), testing::ContainsRegex("measured:|assumed:")));
@@ -270,7 +270,8 @@ TEST_F(CalibrationOf, ShortensTheListOfGapsSoThatTheyTakeAsMuch) {
 
 TEST_F(CalibrationOf, SaysNothingOfNoiseThatWasNotMeasured) {
   probe_["noise"] = Json::array();
-  for (const char* const quantity : {"wake_up", "timer_lateness", "populate_4k", "mlock_4k", "munlock_4k", "munmap_4k"})
+  for (const char* const quantity : {"wake_up", "timer_lateness", "populate_4k", "mlock_4k", "munlock_4k", "munmap_4k",
+                                     "mmap_after_sleep", "munmap_after_sleep", "fault_after_sleep"})
     probe_["quantities"].erase(quantity);
   EXPECT_EQ(machine_of(probe_).noise, models::NoiseSpec{});
   EXPECT_THAT(calibration_of(probe_).text, Not(HasSubstr("noise:")));

@@ -34,7 +34,7 @@ Workload workload_of_text(const std::string& text, LeftOut& left_out) {
 constexpr const char* kAll = R"(processes:
   - name: db
     regions:
-      heap: {size: 16MiB, kind: anon, pages: resident, page_size: 4KiB, vmas: 2}
+      heap: {size: 16MiB, kind: anon, pages: resident, page_size: 4KiB}
       tail: {size: 1MiB, kind: anon, beside: heap}
       shared: {size: 1MiB, kind: shmem}
     threads:
@@ -87,7 +87,7 @@ TEST(Workload, NamesWhatCannotBeRunForReal) {
       mapper: {run: mapper, group: free, closed: {think: 1ms}}
       cat: {run: proc_reader, file: maps, target: db, new_process: true, closed: {think: 1ms}}
 groups:
-  jail: {cpu_max: 10ms 100ms}
+  jail: {cpu_max: {quota: 10ms, period: 100ms}}
   free: {}
 )",
                                              left_out);

@@ -44,7 +44,6 @@ struct AnyPage {
   PageIndex operator()(sim::Stream& chance) const { return start + PageCount(offset(chance)); }
 };
 
-/// A file that stays open. Never closed: its process ends.
 int open_for(const char* file, int flags) {
   const int descriptor = open(file, flags | O_CLOEXEC);
   check(descriptor, file);
@@ -130,7 +129,7 @@ Body body(Worker& worker, const models::ProcReaderSpec& spec) {
   return [&worker, &spec, &target, buffer, clears] {
     const std::string file = "/proc/" + std::to_string(target.pid) + "/" + std::string(to_string(spec.file));
     worker.make_requests(spec.arrival, [&] {
-      const int descriptor = open(file.c_str(), (clears ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+      const int descriptor = open_for(file.c_str(), clears ? O_WRONLY : O_RDONLY);
       if (clears) {
         (void)!write(descriptor, "1", 1);
       } else {

@@ -147,15 +147,18 @@ struct Thread {
 void* run_thread(void* argument) {
   auto& thread = *static_cast<Thread*>(argument);
   SharedState& shared = thread.worker->process().shared;
-  try {
-    thread.worker->get_ready();
-  } catch (const std::exception& error) {
-    if (!shared.failed.exchange(true)) *thread.error = error.what();
-  }
+  const auto attempt = [&](auto what) {
+    try {
+      what();
+    } catch (const std::exception& error) {
+      if (!shared.failed.exchange(true)) *thread.error = error.what();
+    }
+  };
+  attempt([&] { thread.worker->get_ready(); });
   ++shared.ready;
   while (shared.start == 0) nap(kMillisecond);
   thread.worker->sleep_until(shared.start);
-  if (!shared.failed) thread.worker->run();
+  if (!shared.failed) attempt([&] { thread.worker->run(); });
   thread.ended = true;
   return nullptr;
 }
