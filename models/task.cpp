@@ -78,16 +78,15 @@ void Task::might_sleep() {
 }
 
 void Task::sleep_until(sim::Time until, Cause cause) {
-  if (until <= settle()) return;
-  park_until(until, cause);
-  has_slept();
+  if (until > settle()) sleep_from_now_until(until, cause);
 }
 
 void Task::sleep_on_timer_until(sim::Time until) {
-  if (until > settle()) sleep_until(until + kernel_.noise.timer.sample(stream(Purpose::timer)), Cause::sleep);
+  if (until > settle()) sleep_from_now_until(until + kernel_.noise.timer.sample(stream(Purpose::timer)), Cause::sleep);
 }
 
-void Task::has_slept() {
+void Task::sleep_from_now_until(sim::Time until, Cause cause) {
+  park_until(until, cause);
   const std::vector<int>& thousandths = kernel_.noise.after_sleep;
   if (thousandths.empty()) return;
   after_sleep_thousandths_ = thousandths[stream(Purpose::after_sleep)() % thousandths.size()];

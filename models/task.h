@@ -150,7 +150,7 @@ class Task {
   void pay();
   void park_until(std::optional<sim::Time> until, Cause cause);
   void draw_page_cost();
-  void has_slept();
+  void sleep_from_now_until(sim::Time until, Cause cause);
   /// What is the first of its kind after a sleep (NoiseSpec::after_sleep).
   [[nodiscard]] sim::Nanoseconds after_sleep(sim::Nanoseconds cost, Purpose purpose);
   template <class Do>

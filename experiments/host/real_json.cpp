@@ -147,11 +147,12 @@ void from_json(const nlohmann::json& from, RealClass& to) {
   from.at("warm_up").get_to(to.warm_up);
   from.at("longest_warm_up").get_to(to.longest_warm_up);
   from.at("calls").get_to(to.calls);
-  for (const auto& [name, latency] : from.at("during").items()) {
+  const nlohmann::json& during = from.at("during");
+  for (auto each = during.begin(); each != during.end(); ++each) {
     const auto row = std::find_if(models::kPhases.begin(), models::kPhases.end(),
-                                  [&](const models::PhaseRow& phase) { return phase.name == name; });
-    if (row == models::kPhases.end()) throw std::runtime_error("unknown phase '" + name + "'");
-    to.during[row->phase] = latency.get<sim::Histogram>();
+                                  [&](const models::PhaseRow& phase) { return phase.name == each.key(); });
+    if (row == models::kPhases.end()) throw std::runtime_error("unknown phase '" + each.key() + "'");
+    to.during[row->phase] = each->get<sim::Histogram>();
   }
 }
 

@@ -259,10 +259,10 @@ bool Rwsem::optimistic_spin(R& rules, Waiter& waiter) {
   return false;
 }
 
-// To what has changed.
-void Rwsem::react(Task& spinner) {
-  spinner.work(costs_.cache_line * kTransfersToReact);
-  charge_waits(spinner.settle());
+// To what somebody else has changed.
+void Rwsem::react(Task& current) {
+  current.work(costs_.cache_line * kTransfersToReact);
+  charge_waits(current.settle());
 }
 
 // A round of the first spinner. Returns whether it has to spin on.
@@ -317,6 +317,11 @@ void Rwsem::queue_write(R& rules, Waiter& waiter) {
     if (outcome != RwsemTry::spin_on_owner || !spin_on_owner(waiter)) sleep(waiter);
     if (waiter.holds) return;
     charge_waits(current.now());
+    if constexpr (!HandsOff<R>) {
+      // Up to 5.1 it first sees that nobody holds it, and then takes the wait list's lock to try: a spinner is faster.
+      if (holders_.empty()) react(current);
+      if (waiter.holds) return;
+    }
     outcome = try_queued_write(rules, waiter, current.now());
   }
   let_in(waiter, current.now(), statistics_.handoffs);

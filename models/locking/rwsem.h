@@ -182,7 +182,7 @@ class Rwsem {
   bool spin_to_write(R& rules, Waiter& waiter);
   template <WritersSpin<Waiter*> R>
   bool optimistic_spin(R& rules, Waiter& waiter);
-  void react(Task& spinner);
+  void react(Task& current);
   template <WritersSpin<Waiter*> R>
   bool spin_round(R& rules, Waiter& waiter, std::optional<sim::Time>& limit);
   template <WritersSpin<Waiter*> R>

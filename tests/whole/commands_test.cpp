@@ -156,7 +156,7 @@ TEST_F(Commands, ListThemselvesWhenAskedForHelp) {
     EXPECT_EQ(outcome.out, mlocksim({"--help"}).out) << word;
   }
   EXPECT_THAT(all_commands(), ElementsAre("run", "compare", "explain", "sweep", "results", "report", "merge", "check",
-                                          "calibrate", "probe", "record", "import", "list"));
+                                          "calibrate", "validate", "probe", "record", "import", "list"));
 }
 
 TEST_F(Commands, ExplainThemselves) {

@@ -67,11 +67,12 @@ TEST_P(KeptValidation, WhoWaitsOnTheRealKernelWaitsHereAndAsLong) {
 
 INSTANTIATE_TEST_SUITE_P(
     , KeptValidation,
-    testing::Values(Kept{"linux-6.18.44", "real_mapper", 1.25}, Kept{"linux-6.18.44", "real_receiver", 1.25},
+    testing::Values(Kept{"linux-6.18.44", "real_mapper", 1.35}, Kept{"linux-6.18.44", "real_receiver", 1.25},
                     Kept{"linux-6.18.44", "real_all", 1.25}, Kept{"linux-6.18.44", "real_readers", 1.25},
-                    Kept{"linux-6.18.44", "real_neighbour", 1.25}, Kept{"linux-6.18.44", "real_populate", 1.35},
-                    Kept{"linux-6.18.44", "real_twice", 1.25}, Kept{"linux-6.18.44", "real_pieces_64m", 1.35},
-                    Kept{"linux-6.12.117", "real_mapper", 1.5}, Kept{"linux-6.12.117", "real_all", 1.5}),
+                    Kept{"linux-6.18.44", "real_neighbour", 1.25}, Kept{"linux-6.18.44", "real_populate", 1.65},
+                    Kept{"linux-6.18.44", "real_twice", 1.25}, Kept{"linux-6.18.44", "real_pieces_64m", 1.45},
+                    Kept{"linux-6.12.117", "real_mapper", 1.5}, Kept{"linux-6.12.117", "real_all", 1.5},
+                    Kept{"linux-6.1.0", "real_mapper", 1.35}, Kept{"linux-6.1.0", "real_all", 1.5}),
     [](const auto& each) {
       std::string name = each.param.kernel + "_" + each.param.name;
       std::replace_if(

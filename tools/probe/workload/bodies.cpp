@@ -146,14 +146,13 @@ Body body(Worker& worker, const models::RemoteReaderSpec& spec) {
   auto buffer = std::make_shared<std::vector<char>>(size_of(spec.pages), 'x');
   return [&worker, &spec, &target, buffer] {
     // Where it lies, and how large it is, is for its process to say, which is ready by now.
-    const auto* const start = reinterpret_cast<char*>(target.first_region.load());
-    const PageCount all(static_cast<std::int64_t>(target.first_region_pages.load()));
+    const PageIndex start(target.first_region);
+    const PageCount all(target.first_region_pages);
     const PageCount pages = std::min(spec.pages, all);
     const boost::random::uniform_int_distribution<std::int64_t> offset(0, (all - pages).count());
     worker.make_requests(spec.arrival, [&] {
       const iovec here{buffer->data(), size_of(pages)};
-      const char* const address = start + size_of(PageCount(offset(worker.pages())));
-      const iovec there{const_cast<char*>(address), size_of(pages)};
+      const iovec there{address_of(start + PageCount(offset(worker.pages()))), size_of(pages)};
       (void)!process_vm_readv(target.pid, &here, 1, &there, 1, 0);
     });
   };

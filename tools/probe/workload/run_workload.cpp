@@ -200,7 +200,7 @@ std::map<std::string, pthread_mutex_t> mutexes_of(const models::ProcessSpec& spe
 void tell_where_first_region_is(const models::ProcessSpec& spec, const RealProcess& process) {
   if (spec.regions.empty()) return;
   const Mapped& first = process.regions.at(spec.regions.front().name);
-  process.own.first_region = reinterpret_cast<std::uintptr_t>(address_of(first.start));
+  process.own.first_region = first.start.index();
   process.own.first_region_pages = first.pages.count();
 }
 

@@ -48,7 +48,7 @@ class PhaseLog {
 /// What others must know of a process.
 struct SharedProcess {
   std::atomic<int> pid{0};
-  std::atomic<std::uintptr_t> first_region{0};  ///< where it begins
+  std::atomic<std::int64_t> first_region{0};  ///< the page at which it begins
   std::atomic<std::int64_t> first_region_pages{0};
   PhaseLog lockers;
 };
