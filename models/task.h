@@ -67,6 +67,8 @@ class Task {
   [[nodiscard]] sim::Nanoseconds page_cost(sim::Nanoseconds cost) const {
     return page_cost_thousandths_ == kThousand ? cost : cost * page_cost_thousandths_ / kThousand;
   }
+  /// One step on pages, of that cost.
+  void work_on_pages(sim::Nanoseconds cost) { work(page_cost(cost)); }
   /// Lets the machine's clock catch up with the task's own. Returns the time it then is.
   sim::Time settle();
 

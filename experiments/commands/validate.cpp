@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <system_error>
 #include <vector>
@@ -18,6 +16,7 @@
 #include "experiments/commands/scenario_options.h"
 #include "experiments/compare/run_report.h"
 #include "experiments/host/probe_program.h"
+#include "experiments/host/probe_reading.h"
 #include "experiments/host/real_json.h"
 #include "experiments/host/validation.h"
 #include "experiments/host/workload.h"
@@ -55,9 +54,7 @@ RealResult run_for_real(const Workload& workload, int sittings) {
 }
 
 RealResult read_real(const std::string& file, const Workload& workload) {
-  std::ifstream stream(file);
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (!stream.is_open()) throw UsageError(fmt::format("--real: '{}' cannot be read", file));
+  const std::string text = text_of_probe(file);
   std::optional<RealResult> real;
   try {
     real = parse_real_result(text);

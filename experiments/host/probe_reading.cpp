@@ -214,14 +214,15 @@ ProbeReading parse_probe(const std::string& json, const std::string& source) {
   }
 }
 
-ProbeReading read_probe(const std::string& file) {
+std::string text_of_probe(const std::string& file) {
   std::ifstream stream(file, std::ios::binary);
   std::error_code ignored;
   if (!stream || std::filesystem::is_directory(file, ignored)) {
     throw UsageError(fmt::format("'{}': cannot be read", file));
   }
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  return parse_probe(text, file);
+  return {std::istreambuf_iterator<char>(stream), {}};
 }
+
+ProbeReading read_probe(const std::string& file) { return parse_probe(text_of_probe(file), file); }
 
 }  // namespace experiments

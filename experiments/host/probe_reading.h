@@ -76,6 +76,9 @@ struct ProbeReading {
 /// Reads the probe's JSON. `source` names it in the UsageError that is thrown where it is none, or another version's.
 [[nodiscard]] ProbeReading parse_probe(const std::string& json, const std::string& source);
 
+/// What the probe has written into a file. Throws UsageError where it cannot be read.
+[[nodiscard]] std::string text_of_probe(const std::string& file);
+
 /// The same of a file.
 [[nodiscard]] ProbeReading read_probe(const std::string& file);
 

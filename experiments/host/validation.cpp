@@ -90,16 +90,29 @@ double nanoseconds(const Histogram& times) {
   return times.empty() ? 0 : times.mean() * static_cast<double>(times.count());
 }
 
-// The time of calls, by the phase that they are.
-std::map<Phase, std::pair<double, double>> time_in_calls(const Times& times) {
-  std::map<Phase, std::pair<double, double>> in_calls;
+// The lockers' calls of one phase.
+struct CallTime {
+  double real = 0;
+  double simulated = 0;
+  std::uint64_t count = 0;  // on the side that has more
+
+  // Short calls are not told from what else happens: nobody's wait for them is judged.
+  [[nodiscard]] bool is_long() const {
+    constexpr double kShortest = 1e6;
+    return count > 0 && std::min(real, simulated) / static_cast<double>(count) >= kShortest;
+  }
+};
+
+std::map<Phase, CallTime> time_in_calls(const Times& times) {
+  std::map<Phase, CallTime> in_calls;
   for (const ComparedTimes& each : times) {
     const auto row = std::find_if(models::kScriptCalls.begin(), models::kScriptCalls.end(),
                                   [&](const models::ScriptCallRow& call) { return call.name == each.name; });
     if (each.phase || row == models::kScriptCalls.end()) continue;
-    auto& [real, simulated] = in_calls[row->phase];
-    real += nanoseconds(each.real);
-    simulated += nanoseconds(each.simulated);
+    CallTime& calls = in_calls[row->phase];
+    calls.real += nanoseconds(each.real);
+    calls.simulated += nanoseconds(each.simulated);
+    calls.count += std::max(each.real.count(), each.simulated.count());
   }
   return in_calls;
 }
@@ -112,23 +125,6 @@ double share(const Histogram& during, const Histogram* idle, double calls, int t
   return std::max(0.0, waited) / (calls * threads);
 }
 
-// Short calls are not told from what else happens: nobody's wait for them is judged.
-bool is_long(const std::pair<double, double>& calls, std::uint64_t count) {
-  constexpr double kShortest = 1e6;
-  return count > 0 && std::min(calls.first, calls.second) / static_cast<double>(count) >= kShortest;
-}
-
-std::uint64_t calls_in(const Times& times, Phase phase) {
-  std::uint64_t count = 0;
-  for (const models::ScriptCallRow& row : models::kScriptCalls) {
-    if (row.phase != phase) continue;
-    for (const ComparedTimes& each : times) {
-      if (!each.phase && each.name == row.name) count += std::max(each.real.count(), each.simulated.count());
-    }
-  }
-  return count;
-}
-
 std::vector<WaitShare> waits_of(const Times& times, const RealResult& real) {
   std::map<std::string, int> threads;
   for (const RealClass& each : real.sittings.front().classes) threads[each.name] = std::max(1, each.threads);
@@ -137,15 +133,15 @@ std::vector<WaitShare> waits_of(const Times& times, const RealResult& real) {
   for (const ComparedTimes& each : times) {
     if (!each.phase || *each.phase == Phase::idle) continue;
     const auto calls = in_calls.find(*each.phase);
-    if (calls == in_calls.end() || !is_long(calls->second, calls_in(times, *each.phase))) continue;
+    if (calls == in_calls.end() || !calls->second.is_long()) continue;
     const auto idle = std::find_if(times.begin(), times.end(), [&](const ComparedTimes& other) {
       return other.name == each.name && other.phase == Phase::idle;
     });
     const bool has_idle = idle != times.end();
     const int count = threads.contains(each.name) ? threads.at(each.name) : 1;
     waits.push_back({each.name, *each.phase,
-                     share(each.real, has_idle ? &idle->real : nullptr, calls->second.first, count),
-                     share(each.simulated, has_idle ? &idle->simulated : nullptr, calls->second.second, count)});
+                     share(each.real, has_idle ? &idle->real : nullptr, calls->second.real, count),
+                     share(each.simulated, has_idle ? &idle->simulated : nullptr, calls->second.simulated, count)});
   }
   return waits;
 }

@@ -27,12 +27,6 @@ Reason why_not(const RegionSpec& region) {
   return std::nullopt;
 }
 
-const RegionSpec* find_region(const ProcessSpec& process, const std::string& name) {
-  const auto found = std::find_if(process.regions.begin(), process.regions.end(),
-                                  [&](const RegionSpec& region) { return region.name == name; });
-  return found == process.regions.end() ? nullptr : &*found;
-}
-
 // The region that a thread works on, if it names one.
 template <class Spec>
 const std::string* region_name(const Spec& spec) {
@@ -110,7 +104,7 @@ Reason why_not(const models::Scenario& scenario, const ProcessSpec& process, con
   return std::visit(
       [&](const auto& spec) -> Reason {
         const std::string* const name = region_name(spec);
-        const RegionSpec* const region = name == nullptr ? nullptr : find_region(process, *name);
+        const RegionSpec* const region = name == nullptr ? nullptr : models::find_region(process.regions, *name);
         if (region != nullptr) {
           if (const Reason reason = why_not(*region)) return reason;
         }
@@ -141,16 +135,13 @@ models::Bytes memory_of(const Workload& workload) {
   std::int64_t bytes = 0;
   for (const ProcessSpec& process : workload.processes) {
     for (const RegionSpec& region : process.regions) {
-      const bool used = region.pages != RegionSpec::Pages::absent || region.locked ||
-                        std::any_of(process.threads.begin(), process.threads.end(), [&](const ThreadSpec& thread) {
-                          return std::visit(
-                              [&](const auto& spec) {
-                                const std::string* const name = region_name(spec);
-                                return name != nullptr && *name == region.name;
-                              },
-                              thread.run);
-                        });
-      if (used) bytes += region.size.count();
+      const auto works_on_it = [&](const ThreadSpec& thread) {
+        const std::string* const name = std::visit([](const auto& spec) { return region_name(spec); }, thread.run);
+        return name != nullptr && *name == region.name;
+      };
+      const bool touched = region.pages != RegionSpec::Pages::absent || region.locked ||
+                           std::any_of(process.threads.begin(), process.threads.end(), works_on_it);
+      if (touched) bytes += region.size.count();
     }
   }
   return models::Bytes(bytes);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+
 #include "experiments/run/value_json.h"
 
 namespace nlohmann {
@@ -31,10 +32,6 @@ struct adl_serializer<sim::TimeSeries> {
   static void to_json(json& to, const sim::TimeSeries& from);
   static void from_json(const json& from, sim::TimeSeries& to);
 };
-
-}  // namespace nlohmann
-
-namespace nlohmann {
 
 // Spelled out: clang 14 takes a struct that is nested in one that holds a map of it for one without a default
 // constructor (CWG 1397).

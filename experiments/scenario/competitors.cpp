@@ -198,18 +198,11 @@ Spec read_region_caller(YamlMap& thread, const Regions& regions, Targets&) {
   return spec;
 }
 
-/// The region of that name, or null.
-const models::RegionSpec* region_named(const std::string& name, const Regions& regions) {
-  const auto found =
-      std::find_if(regions.begin(), regions.end(), [&](const models::RegionSpec& each) { return each.name == name; });
-  return found == regions.end() ? nullptr : &*found;
-}
-
 models::MadviserSpec read_madviser(YamlMap& thread, const Regions& regions, Targets& targets) {
   auto madviser = read_region_caller<models::MadviserSpec>(thread, regions, targets);
   const auto advice = thread.find("advice");
   assign(madviser.advice, advice, advice_of);
-  const auto* const region = region_named(madviser.region, regions);
+  const auto* const region = find_region(regions, madviser.region);
   if (advice && region != nullptr) refuse_senseless(*advice, madviser.advice, *region);
   return madviser;
 }
@@ -225,7 +218,7 @@ models::MoverSpec read_mover(YamlMap& thread, const Regions& regions, Targets& t
   auto mover = read_region_caller<models::MoverSpec>(thread, regions, targets);
   assign(mover.aligned, thread.find("aligned"), truth_of);
   using Kind = models::RegionSpec::Kind;
-  const auto* const region = region_named(mover.region, regions);
+  const auto* const region = find_region(regions, mover.region);
   refuse_kinds(thread, region, {Kind::hugetlb, Kind::io}, "a region that is neither hugetlb nor io");
   if (region == nullptr) return mover;
   if (region->written) thread.find("region")->refuse_expecting(kNoMovesOfWrittenFiles);
@@ -244,9 +237,9 @@ models::PinnerSpec read_pinner(YamlMap& thread, const Regions& regions, Targets&
     return choice_of<By>(field, {{"rdma", By::rdma}, {"io_uring", By::io_uring}, {"vfio", By::vfio}});
   });
   assign(pinner.unpin, thread.find("unpin"), truth_of);
-  refuse_kinds(thread, region_named(pinner.region, regions), {models::RegionSpec::Kind::io},
+  refuse_kinds(thread, find_region(regions, pinner.region), {models::RegionSpec::Kind::io},
                "a region of memory: pages of I/O cannot be pinned");
-  const auto* const region = region_named(pinner.region, regions);
+  const auto* const region = find_region(regions, pinner.region);
   if (region != nullptr && region->written) {  // writable_file_mapping_allowed, 6.5
     thread.find("region")->refuse_expecting(
         "a region without `written: true`: the kernel pins no file for long to write");
@@ -276,7 +269,7 @@ models::ForkerSpec read_forker(YamlMap& thread, const Regions&, Targets&) {
 void refuse_impossible_requests(const YamlField& file, const models::ReplaySpec& replay, const Regions& regions) {
   std::vector<const models::RegionSpec*> named;
   for (const std::string& name : replay.regions) {
-    named.push_back(region_named(name, regions));
+    named.push_back(find_region(regions, name));
     if (named.back() != nullptr) continue;
     return file.refuse(
         fmt::format("the recording has requests on '{}': expected a region of this process of that name{}", name,

@@ -361,9 +361,9 @@ void Rwsem::release(R& rules, LockMode mode, sim::Time now, Wakes& wakes) {
 template <WritersSpin<Rwsem::Waiter*> R>
 void Rwsem::release_to_spinners(R& rules, bool must_wake, sim::Time now, Wakes& wakes) {
   if (let_spinning_head_in(rules, now)) return;  // the one to be woken would be the first
-  if (must_wake && spinner_beats_queue(rules)) let_spinners_in(rules, wakes);
+  if (must_wake && spinner_beats_queue(rules)) got_it_by_spinning(rules, **rules.let_spinner_in(), wakes);
   if (must_wake) wake(rules, now, wakes);
-  await_first_spinner(rules, now);
+  if (rules.readers() == 0 && !rules.write_held()) await_first_spinner(now);
 }
 
 // Where it makes a difference: a writer at the head is only woken, and a spinning reader is not kept out by readers.
@@ -394,24 +394,12 @@ bool Rwsem::let_spinning_head_in(R& rules, sim::Time now) {
   return true;
 }
 
-// One writer, or the readers that stand before it in line.
-template <WritersSpin<Rwsem::Waiter*> R>
-void Rwsem::let_spinners_in(R& rules, Wakes& wakes) {
-  while (!rules.spinners().empty() && !rules.spinners().front().waiter->task->stands_still()) {
-    const auto spinner = rules.let_spinner_in();
-    if (!spinner) return;
-    got_it_by_spinning(rules, **spinner, wakes);
-  }
-}
-
 // It looks when it has seen the release, which is later if its CPU stands still; until then the others wait for it.
-template <WritersSpin<Rwsem::Waiter*> R>
-void Rwsem::await_first_spinner(const R& rules, sim::Time now) {
-  if (rules.spinners().empty() || rules.write_held() || rules.readers() > 0) return;
-  Waiter& first = *rules.spinners().front().waiter;
-  if (first.state != Waiter::State::spinning) return;
-  first.task->set_holding(kind_, this);
-  call(first, now);
+void Rwsem::await_first_spinner(sim::Time now) {
+  Waiter* const first = first_spinner();
+  if (first == nullptr || first->state != Waiter::State::spinning) return;
+  first->task->set_holding(kind_, this);
+  call(*first, now);
 }
 
 // What a spinner looks at has changed.
@@ -595,8 +583,9 @@ void Rwsem::charge_waits(sim::Time now) {
   const sim::Time from = std::exchange(stretch_start_, now);
   if (waiting_.empty() || from == now) return;
   // Between a release and the try of the one who is to have it, it is as if that one held it already.
-  const Task& holder = holders_.empty() ? *next_owner().task : *holders_.front().task;
-  const LockMode mode = holders_.empty() ? next_owner().mode : holders_.front().mode;
+  const Waiter* const next = holders_.empty() ? &next_owner() : nullptr;
+  const Task& holder = next != nullptr ? *next->task : *holders_.front().task;
+  const LockMode mode = next != nullptr ? next->mode : holders_.front().mode;
   const auto writer = first_writer();
   const ClassId first = writer ? (*writer)->task->class_id() : -1;
   holder.ledger().for_each_between(from, now, [&](sim::Time begin, sim::Time end, Cause doing) {
@@ -633,8 +622,8 @@ const Rwsem::Waiter& Rwsem::next_owner() const {
   return *spinner;
 }
 
-const Rwsem::Waiter* Rwsem::first_spinner() const {
-  const auto first = []<class R>(const R& rules) -> const Waiter* {
+Rwsem::Waiter* Rwsem::first_spinner() const {
+  const auto first = []<class R>(const R& rules) -> Waiter* {
     if constexpr (WritersSpin<R, Waiter*>) return rules.spinners().empty() ? nullptr : rules.spinners().front().waiter;
     return nullptr;
   };

@@ -206,10 +206,7 @@ class Rwsem {
   void wake(R& rules, sim::Time now, Wakes& wakes);
   template <WritersSpin<Waiter*> R>
   bool let_spinning_head_in(R& rules, sim::Time now);
-  template <WritersSpin<Waiter*> R>
-  void let_spinners_in(R& rules, Wakes& wakes);
-  template <WritersSpin<Waiter*> R>
-  void await_first_spinner(const R& rules, sim::Time now);
+  void await_first_spinner(sim::Time now);
   void downgrade(Fifo& rules, Wakes& wakes);
   template <WritersTry<Waiter*> R>
   void downgrade(R& rules, Wakes& wakes);
@@ -232,7 +229,7 @@ class Rwsem {
   [[nodiscard]] std::size_t spinners() const;
   [[nodiscard]] bool owner_on_cpu() const;
   [[nodiscard]] const Waiter& next_owner() const;
-  [[nodiscard]] const Waiter* first_spinner() const;
+  [[nodiscard]] Waiter* first_spinner() const;
   void forget_old_stretches();
 
   [[nodiscard]] std::size_t readers() const {

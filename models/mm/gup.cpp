@@ -112,7 +112,7 @@ void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
     const PageTable::FolioRun run = mm.page_table.folios_at(page, end);
     const bool whole = run.folio.whole;
     const PageIndex stop = whole ? run.folio.end(page) : run.end;
-    current.work(current.page_cost(whole ? costs.gup_huge : costs.gup_present * (stop - page).count()));
+    current.work_on_pages(whole ? costs.gup_huge : costs.gup_present * (stop - page).count());
     page = stop;
   }
 }

@@ -69,7 +69,7 @@ int collapse_huge_page(Task& current, Mm& mm, const HugeRange& range) {
   current.settle();
   const bool collapses = vma != nullptr && !is_huge(mm, range) && can_collapse(mm, range);
   if (collapses) {
-    current.work(current.page_cost(cost_of(kernel.costs, mm, range)));
+    current.work_on_pages(cost_of(kernel.costs, mm, range));
     current.settle();
   }
   // Reclaim may have taken pages meanwhile: the kernel has isolated them from it.

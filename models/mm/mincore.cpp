@@ -18,7 +18,7 @@ namespace {
 void walk(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
   for_each_table(start, end, [&](PageIndex from, PageIndex to) {
     const bool whole = mm.page_table.folios_at(from, to).folio.whole;
-    current.work(current.page_cost(current.kernel().costs.mincore_page * (whole ? 1 : (to - from).count())));
+    current.work_on_pages(current.kernel().costs.mincore_page * (whole ? 1 : (to - from).count()));
     current.cond_resched();
   });
 }

@@ -40,7 +40,7 @@ void move_page_tables(Task& current, Mm& mm, PageIndex from, PageIndex to, PageC
     const bool alike = size == kPagesPerTable && moved > PageCount(0);
     const bool whole = alike && (huge || kernel.policy.mremap_moves_tables);  // move_huge_pmd, move_normal_pmd
     if (huge && !whole) current.work(kernel.costs.split_huge);
-    current.work(current.page_cost(kernel.costs.remap_page * (whole ? 1 : moved.count())));
+    current.work_on_pages(kernel.costs.remap_page * (whole ? 1 : moved.count()));
     current.settle();  // faults under the VMA's lock are kept out, reclaim is not
     move_pages(current.kernel(), mm, old_place, to + done, size);
     done += size;

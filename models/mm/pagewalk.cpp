@@ -60,13 +60,13 @@ class Walk {
     if (state == step_.to) return end;
     const bool torn = folio.start(page) < start_ || end_ < end;
     if (torn && step_.to == PageState::absent) {
-      current_.work(current_.page_cost(current_.kernel().costs.split_huge));
+      current_.work_on_pages(current_.kernel().costs.split_huge);
       current_.settle();
       mm_.page_table.split(folio.start(page) < start_ ? start_ : end_);
       return page;
     }
     work_for_each(current_, PageCount(1), step_.huge_cost);
-    current_.work(current_.page_cost(step_.more_cost));
+    current_.work_on_pages(step_.more_cost);
     if (state == PageState::mlocked) work_for_each(current_, PageCount(1), step_.huge_mlocked_cost);
     change({folio.start(page), end, folio, state});
     return end;
@@ -75,10 +75,10 @@ class Walk {
   void pay(PageIndex page, PageIndex stop, const Folio& folio, PageState state) {
     const PageCount steps(folios_in(folio, page, stop));
     work_for_each(current_, steps, step_.cost);
-    if (step_.more_cost > sim::Nanoseconds{0}) current_.work(current_.page_cost(step_.more_cost * steps.count()));
+    if (step_.more_cost > sim::Nanoseconds{0}) current_.work_on_pages(step_.more_cost * steps.count());
     if (state == PageState::mlocked) work_for_each(current_, steps, step_.mlocked_cost);
     const std::int64_t others = (stop - page).count() - steps.count();
-    if (others > 0) current_.work(current_.page_cost(current_.kernel().costs.batched_pte * others));
+    if (others > 0) current_.work_on_pages(current_.kernel().costs.batched_pte * others);
   }
 
   // What of a folio goes with the pages that the range has of it.
@@ -135,7 +135,7 @@ PageCount look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageI
       continue;
     }
     if (const Folio folio = mm.page_table.folios_at(page, page + PageCount(1)).folio; folio.whole) {
-      current.work(current.page_cost(look.huge));
+      current.work_on_pages(look.huge);
       all += folio.pages();
       page = folio.end(page);
       continue;
@@ -144,7 +144,7 @@ PageCount look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageI
     const PageIndex stop = std::min(end, end_of_table(page));
     const PageCount present =
         mm.page_table.count(page, stop, PageState::resident) + mm.page_table.count(page, stop, PageState::mlocked);
-    current.work(current.page_cost(look.present * present.count() + look.entry * (stop - first).count()));
+    current.work_on_pages(look.present * present.count() + look.entry * (stop - first).count());
     all += present;
     page = stop;
   }

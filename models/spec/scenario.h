@@ -3,6 +3,7 @@
 // experiments/scenario/scenario_file.h reads it from YAML; models/simulation.h runs it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -54,6 +55,12 @@ struct RegionSpec {
 
   bool operator==(const RegionSpec&) const = default;
 };
+
+/// The region of that name, or null.
+inline const RegionSpec* find_region(const std::vector<RegionSpec>& regions, const std::string& name) {
+  const auto found = std::find_if(regions.begin(), regions.end(), [&](const auto& each) { return each.name == name; });
+  return found == regions.end() ? nullptr : &*found;
+}
 
 /// One address space and its threads.
 struct ProcessSpec {

@@ -56,9 +56,7 @@ void run(Task& current, const Workplace& at, const FaulterSpec& spec) {
     });
     return;
   }
-  // An allocator's arena that has been in use for long. Which of its pages it is makes no difference.
-  const PageIndex arena = mm.get_unmapped_area(PageCount(1));
-  mm.anon_vma_prepare(*mm.insert_vma(arena, arena + PageCount(1), VmFlags{}));
+  const PageIndex arena = make_arena(mm);
   make_requests(current, mm, spec.arrival, at.record, [&] { fault(current, mm, arena, Backing::streamed, spec.by); });
 }
 

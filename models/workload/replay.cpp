@@ -55,10 +55,7 @@ class OwnAreas {
   explicit OwnAreas(Mm& mm) : mm_(mm) {}
 
   PageIndex arena() {
-    if (!arena_) {
-      arena_ = mm_.get_unmapped_area(PageCount(1));
-      mm_.anon_vma_prepare(*mm_.insert_vma(*arena_, *arena_ + PageCount(1), VmFlags{}));
-    }
+    if (!arena_) arena_ = make_arena(mm_);
     return *arena_;
   }
   PageIndex of_size(PageCount pages) {

@@ -25,6 +25,12 @@ RegionPiece piece_of(const Region& region, int index) {
   return piece;
 }
 
+PageIndex make_arena(Mm& mm) {
+  const PageIndex arena = mm.get_unmapped_area(PageCount(1));
+  mm.anon_vma_prepare(*mm.insert_vma(arena, arena + PageCount(1), VmFlags{}));
+  return arena;
+}
+
 PageIndex place_to_move_to(Mm& mm, const Region& region, PageCount pages, bool aligned) {
   const PageIndex area = mm.get_unmapped_area(pages + kPagesPerTable);
   const std::int64_t table = kPagesPerTable.count();

@@ -3,7 +3,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -102,9 +101,9 @@ void measure_calls(const Settings& settings, Readings& readings) {
 // of its kind in between keep its code warm.
 void measure_after_sleep(const Settings& settings, Readings& readings) {
   const int rounds = settings.quick ? 15 : 40;
-  const timespec millisecond{0, 1'000'000};
+  constexpr std::int64_t kMillisecond = 1'000'000;
   const auto after_sleep = [&](const char* quantity, auto call) {
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &millisecond, nullptr);
+    sleep_for(kMillisecond);
     readings.add(quantity, time_of(call));
   };
   for (int i = 0; i < rounds; ++i) {

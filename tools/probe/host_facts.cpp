@@ -214,8 +214,8 @@ nlohmann::ordered_json host_facts(const std::vector<int>& cpus) {
 nlohmann::ordered_json load_of_machine() {
   const std::string load = text_of("/proc/loadavg");
   const std::vector<double> before = cpu_times();
-  const timespec half_a_second{0, 500'000'000};
-  nanosleep(&half_a_second, nullptr);
+  constexpr std::int64_t kHalfASecond = 500'000'000;
+  sleep_for(kHalfASecond);
   const std::vector<double> after = cpu_times();
   double all = 0;
   for (std::size_t i = 0; i < after.size(); ++i) all += after[i] - before[i];

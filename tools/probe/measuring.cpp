@@ -63,6 +63,12 @@ std::int64_t now() { return read_clock(CLOCK_MONOTONIC); }
 
 std::int64_t cpu_time() { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
+void sleep_for(std::int64_t nanoseconds) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const timespec time{nanoseconds / kSecond, nanoseconds % kSecond};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
+}
+
 double clock_cost() {
   static const double cost = measured_clock_cost();
   return cost;
@@ -70,18 +76,21 @@ double clock_cost() {
 
 // --- memory -------------------------------------------------------------------------------------------------
 
-Region::Region(std::size_t size, int protection) : size_(size) {
-  // On either side a page that nobody may use, so that it does not merge with what is beside it.
+char* reserve_range(std::size_t size) {
   const std::size_t all = kPage + kHugePage + size + kPage;
   void* const mapping = mmap(nullptr, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) fail_with_errno("mmap");
   char* const first = static_cast<char*>(mapping);
   const std::size_t beyond = reinterpret_cast<std::uintptr_t>(first + kPage) % kHugePage;
-  start_ = first + kPage + (beyond == 0 ? 0 : kHugePage - beyond);
+  char* const start = first + kPage + (beyond == 0 ? 0 : kHugePage - beyond);
   // Addresses that it does not need would count where mlockall is limited.
-  char* const end = start_ + size + kPage;
-  if (start_ - kPage > first) munmap(first, static_cast<std::size_t>(start_ - kPage - first));
+  char* const end = start + size + kPage;
+  if (start - kPage > first) munmap(first, static_cast<std::size_t>(start - kPage - first));
   if (first + all > end) munmap(end, static_cast<std::size_t>(first + all - end));
+  return start;
+}
+
+Region::Region(std::size_t size, int protection) : start_(reserve_range(size)), size_(size) {
   reserve(0, size, protection);
 }
 

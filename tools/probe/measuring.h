@@ -52,6 +52,9 @@ inline double pages_of(std::size_t bytes, std::size_t page = kPage) {
 /// The CPU time of this thread: what it was preempted for does not count. A system call, hence for long work only.
 [[nodiscard]] std::int64_t cpu_time();
 
+/// May be woken earlier by a signal.
+void sleep_for(std::int64_t nanoseconds);
+
 /// The CPU time that work took.
 template <typename Work>
 double cpu_time_of(Work work) {
@@ -69,6 +72,10 @@ double time_of(Work work) {
 }
 
 // --- memory -------------------------------------------------------------------------------------------------
+
+/// Addresses that nobody is given, and nobody may use, from a huge page on; with a page more on either side, so that
+/// what is mapped there does not merge with what is beside it.
+[[nodiscard]] char* reserve_range(std::size_t size);
 
 /// A range of addresses, private and anonymous, that begins at a huge page. Unmapped at the end, whatever became of it.
 class Region {

@@ -23,8 +23,6 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <stdexcept>
@@ -240,9 +238,8 @@ nlohmann::ordered_json probe_of(const Options& options) {
 // --- running workloads --------------------------------------------------------------------------------------
 
 std::string run_for_real(const std::filesystem::path& file, const Options& options) {
-  std::ifstream stream(file);
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (!stream.is_open() || text.empty()) throw BadInput(file.string() + ": cannot be read");
+  const std::string text = text_of(file);
+  if (text.empty()) throw BadInput(file.string() + ": cannot be read");
   utsname kernel{};
   check(uname(&kernel), "uname");
   const std::vector<int> cpus = allowed_cpus();

@@ -22,11 +22,6 @@ long futex(std::atomic<int>& word, int operation, int value) {
   return syscall(SYS_futex, reinterpret_cast<int*>(&word), operation, value, nullptr, nullptr, 0);
 }
 
-void sleep_for(std::int64_t nanoseconds) {
-  const timespec time{nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
-  clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
-}
-
 // A thread sleeps on another CPU, long enough for that to be idle if nobody else is there. From before the waker's call
 // to the woken thread's first look at the clock; the waker's call; and a call that finds nobody.
 void measure_wake_ups(const Settings& settings, Readings& readings) {

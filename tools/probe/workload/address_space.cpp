@@ -125,17 +125,12 @@ bool is_mapped(PageIndex page) {
 }
 
 PageIndex reserve(PageCount pages, int protection) {
-  // From a huge page on, as the kernel gives it to large mappings.
-  const std::size_t all = kPage + kHugePage + size_of(pages) + kPage;
-  void* const range = mmap(nullptr, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (range == MAP_FAILED) fail_with_errno("mmap");
-  const PageIndex first = page_of(range) + PageCount(1);
-  const PageIndex start = models::Folio{models::kPmdOrder, true}.first_from(first);
+  char* const start = reserve_range(size_of(pages));
   if (protection != PROT_NONE) {
-    check(mprotect(address_of(start), size_of(pages), protection), "mprotect");
-    (void)madvise(address_of(start), size_of(pages), MADV_NOHUGEPAGE);
+    check(mprotect(start, size_of(pages), protection), "mprotect");
+    (void)madvise(start, size_of(pages), MADV_NOHUGEPAGE);
   }
-  return start;
+  return page_of(start);
 }
 
 }  // namespace probe

@@ -306,9 +306,7 @@ Body body(Worker& worker, const models::ForkerSpec& spec) {
       const std::int64_t lives = spec.child ? spec.child->sample(worker.demand()).count() : 0;
       const pid_t child = spec.vfork ? vfork() : fork();
       if (child != 0) return;
-      constexpr std::int64_t kSecond = 1'000'000'000;
-      const timespec time{lives / kSecond, lives % kSecond};
-      if (lives > 0) clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
+      if (lives > 0) sleep_for(lives);
       _exit(0);
     });
   };

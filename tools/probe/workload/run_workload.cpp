@@ -31,12 +31,6 @@ using experiments::Workload;
 
 constexpr std::int64_t kMillisecond = 1'000'000;
 
-/// Less than a second.
-void nap(std::int64_t nanoseconds) {
-  const timespec time{0, nanoseconds};
-  clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
-}
-
 // --- what must be there ------------------------------------------------------------------------------------------
 
 int threads_of(const models::ProcessSpec& process) {
@@ -156,7 +150,7 @@ void* run_thread(void* argument) {
   };
   attempt([&] { thread.worker->get_ready(); });
   ++shared.ready;
-  while (shared.start == 0) nap(kMillisecond);
+  while (shared.start == 0) sleep_for(kMillisecond);
   thread.worker->sleep_until(shared.start);
   if (!shared.failed) attempt([&] { thread.worker->run(); });
   thread.ended = true;
@@ -169,9 +163,10 @@ void wait_for_end(SharedState& shared, const Workload& workload, std::vector<Thr
     return std::any_of(threads.begin(), threads.end(), [](const Thread& each) { return !each.ended; });
   };
   while (alive() && now() <= shared.end) {
-    nap(workload.duration ? std::clamp<std::int64_t>(shared.end - now(), 1, 100 * kMillisecond) : 5 * kMillisecond);
+    sleep_for(workload.duration ? std::clamp<std::int64_t>(shared.end - now(), 1, 100 * kMillisecond)
+                                : 5 * kMillisecond);
   }
-  for (; alive(); nap(kMillisecond)) {
+  for (; alive(); sleep_for(kMillisecond)) {
     for (Thread& each : threads) {
       if (!each.ended && each.worker->asleep()) pthread_kill(each.thread, SIGUSR1);
     }
@@ -208,8 +203,8 @@ std::vector<RealClass> run_process(const Workload& workload, std::size_t number,
                                    models::PageCount arena, SharedState& shared) {
   const models::ProcessSpec& spec = workload.processes[number];
   let_sleepers_be_woken();
-  RealProcess process{shared,           shared.processes.at(number), {},           {}, mutexes_of(spec), arena, cpus,
-                      workload.warm_up, !workload.duration,          workload.seed};
+  RealProcess process{shared, shared.processes.at(number), {},           {}, mutexes_of(spec), arena,
+                      cpus,   !workload.duration,          workload.seed};
   for (std::size_t i = 0; i < workload.processes.size(); ++i) {
     process.numbers.emplace(workload.processes[i].name, static_cast<int>(i));
   }
@@ -352,7 +347,7 @@ class Children {
 // Waits until all threads of all processes are ready, or something has gone wrong.
 void wait_until_ready(const Workload& workload, const SharedState& shared, const Children& children) {
   const int all = count_threads(workload, [](const auto&) { return true; });
-  while (shared.ready < all && !children.one_has_ended()) nap(kMillisecond);
+  while (shared.ready < all && !children.one_has_ended()) sleep_for(kMillisecond);
 }
 
 // All begin at one moment, for which they wait.

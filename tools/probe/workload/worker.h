@@ -38,7 +38,6 @@ struct RealProcess {
   std::map<std::string, pthread_mutex_t> mutexes;
   models::PageCount arena;  ///< of each faulter
   std::vector<int> cpus;    ///< those that are there: a scenario's CPU 0 is the first of them
-  bool warm_up = true;
   bool ends_with_lockers = false;
   std::uint64_t seed = 1;
 };
