@@ -19,7 +19,7 @@ namespace experiments {
 
 namespace {
 
-using Row = std::vector<std::string>;
+using Cells = std::vector<std::string>;
 
 // So many rows decide how wide columns are. What comes after them is printed as it comes, however much it is.
 constexpr std::size_t kMostKept = 10'000;
@@ -69,9 +69,9 @@ void check_query(SQLite::Database& database, const std::string& sql) {
 
 class Table {
  public:
-  explicit Table(Row head) : widths_(head.size(), 0) { add(std::move(head)); }
+  explicit Table(Cells head) : widths_(head.size(), 0) { add(std::move(head)); }
 
-  void add(Row row) {
+  void add(Cells row) {
     if (streams_) return print(row);
     for (std::size_t column = 0; column < row.size(); ++column) {
       widths_[column] = std::max(widths_[column], row[column].size());
@@ -82,12 +82,12 @@ class Table {
 
   void flush() {
     streams_ = true;
-    for (const Row& row : kept_) print(row);
+    for (const Cells& row : kept_) print(row);
     kept_.clear();
   }
 
  private:
-  void print(const Row& row) const {
+  void print(const Cells& row) const {
     std::string text;
     for (std::size_t column = 0; column < row.size(); ++column) {
       text += fmt::format("{:<{}}  ", row[column], widths_[column]);
@@ -97,7 +97,7 @@ class Table {
   }
 
   std::vector<std::size_t> widths_;
-  std::vector<Row> kept_;
+  std::vector<Cells> kept_;
   bool streams_ = false;
 };
 
@@ -106,11 +106,11 @@ void answer(SQLite::Database& database, const std::string& sql) {
   sqlite3_set_authorizer(database.getHandle(), allow_reading, nullptr);
   check_query(database, sql);
   SQLite::Statement statement(database, sql);
-  Row head;
+  Cells head;
   for (int column = 0; column < statement.getColumnCount(); ++column) head.push_back(statement.getColumnName(column));
   Table table(std::move(head));
   while (statement.executeStep()) {
-    Row row;
+    Cells row;
     for (int column = 0; column < statement.getColumnCount(); ++column) {
       row.push_back(column_text(statement.getColumn(column)));
     }

@@ -119,10 +119,10 @@ FigureSample sample_of(const models::Result& result, const Measure& measure) {
 
 std::string amount(const MeasuredFigure& figure) {
   if (figure.measure.statistic == "count") return fmt::format("{:.0f}", *figure.value);
-  using Time = std::chrono::duration<double, std::nano>;
-  std::string text = human(Time(*figure.value));
+  using Fraction = std::chrono::duration<double, std::nano>;
+  std::string text = human(Fraction(*figure.value));
   if (figure.interval)
-    text += fmt::format(" [{}, {}]", human(Time(figure.interval->low)), human(Time(figure.interval->high)));
+    text += fmt::format(" [{}, {}]", human(Fraction(figure.interval->low)), human(Fraction(figure.interval->high)));
   return text;
 }
 

@@ -61,8 +61,8 @@ std::string mistake_in(const RecordedRequest& request) {
                           request.call != Call::kernel_fault && request.call != Call::mmap &&
                           request.call != Call::munmap;
   if (on_mapping && request.region < 0) return fmt::format("expected a region for {}", to_string(request.call));
-  constexpr int kMostThreads = 10'000;
-  return request.thread < 0 || request.thread >= kMostThreads ? "expected a thread of 0 to 9999" : "";
+  constexpr int kMostReplayed = 10'000;
+  return request.thread < 0 || request.thread >= kMostReplayed ? "expected a thread of 0 to 9999" : "";
 }
 
 /// Adds the request of a line. Returns what is wrong with it; empty: nothing.

@@ -8,7 +8,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::fork_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -206,4 +206,4 @@ TEST(ForkWithPerVmaLocks, WaitsForTheFaultsOfEachVma) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::fork_test

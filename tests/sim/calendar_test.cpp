@@ -12,7 +12,7 @@
 
 #include "sim/random.h"
 
-namespace sim {
+namespace sim::calendar_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -231,4 +231,4 @@ TEST_P(CalendarProperty, RandomStepsAgreeWithASortedMap) {
 INSTANTIATE_TEST_SUITE_P(Seeds, CalendarProperty, testing::Range(std::uint64_t{1}, std::uint64_t{6}));
 
 }  // namespace
-}  // namespace sim
+}  // namespace sim::calendar_test

@@ -10,7 +10,7 @@
 
 #include "sim/random.h"
 
-namespace sim {
+namespace sim::distribution_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -173,4 +173,4 @@ TEST(Distribution, KindsWithEqualParametersAreEqual) {
 }
 
 }  // namespace
-}  // namespace sim
+}  // namespace sim::distribution_test

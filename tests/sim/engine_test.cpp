@@ -15,7 +15,7 @@
 #include "sim/random.h"
 #include "tests/support/in_child.h"
 
-namespace sim {
+namespace sim::engine_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -368,4 +368,4 @@ TEST(EngineTest, TurnsThatGoByWayOfSimGridMakeTheSameHistory) {
 }
 
 }  // namespace
-}  // namespace sim
+}  // namespace sim::engine_test

@@ -14,7 +14,7 @@
 #include "sim/distribution.h"
 #include "sim/random.h"
 
-namespace sim {
+namespace sim::histogram_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -349,4 +349,4 @@ TEST(Histogram, AnEmptyHistogramHasNoPercentiles) {
 }
 
 }  // namespace
-}  // namespace sim
+}  // namespace sim::histogram_test

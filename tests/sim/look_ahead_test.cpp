@@ -14,7 +14,7 @@
 #include "sim/random.h"
 #include "tests/support/in_child.h"
 
-namespace sim {
+namespace sim::look_ahead_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -159,4 +159,4 @@ TEST(LookAhead, NobodyCanTellItFromStepByStep) {
 }
 
 }  // namespace
-}  // namespace sim
+}  // namespace sim::look_ahead_test

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace sim {
+namespace sim::random_test {
 namespace {
 
 using Words = std::array<std::uint64_t, 4>;
@@ -124,4 +124,4 @@ TEST(Random, NeighbouringStreamsAgreeInHalfOfTheirBits) {
 }
 
 }  // namespace
-}  // namespace sim
+}  // namespace sim::random_test

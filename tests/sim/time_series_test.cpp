@@ -10,7 +10,7 @@
 
 #include "sim/random.h"
 
-namespace sim {
+namespace sim::time_series_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -242,4 +242,4 @@ TEST(TimeSeries, PartsThatNoSeriesHasAreRefused) {
 }
 
 }  // namespace
-}  // namespace sim
+}  // namespace sim::time_series_test

@@ -33,7 +33,7 @@ class Failures : public testing::EmptyTestEventListener {
 
 inline void write_all(int file, const std::string& text) {
   for (std::size_t done = 0; done < text.size();) {
-    const ssize_t written = write(file, text.data() + done, text.size() - done);
+    const ssize_t written = ::write(file, text.data() + done, text.size() - done);
     if (written <= 0) _exit(3);
     done += static_cast<std::size_t>(written);
   }
@@ -78,7 +78,7 @@ inline std::string in_child(const std::function<std::string()>& body) {
   close(ends[1]);
   std::string text;
   std::array<char, 65536> buffer{};
-  for (ssize_t got = 0; (got = read(ends[0], buffer.data(), buffer.size())) > 0;) {
+  for (ssize_t got = 0; (got = ::read(ends[0], buffer.data(), buffer.size())) > 0;) {
     text.append(buffer.data(), static_cast<std::size_t>(got));
   }
   close(ends[0]);

@@ -13,7 +13,7 @@
 #include "tests/support/places.h"
 #include "tests/support/small_machine.h"
 
-namespace experiments {
+namespace experiments::beside_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -130,4 +130,4 @@ TEST(Beside, WhatIsLockedFromTheStartIsCountedAndMlocked) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::beside_test

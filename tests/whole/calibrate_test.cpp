@@ -17,6 +17,7 @@
 #include "tests/support/probe_json.h"
 #include "tests/support/tiny_scenario.h"
 
+namespace experiments::calibrate_test {
 namespace {
 
 using nlohmann::ordered_json;
@@ -210,3 +211,4 @@ TEST_F(Calibrate, CopiesAProbeThatRunsByItself) {
 }
 
 }  // namespace
+}  // namespace experiments::calibrate_test

@@ -18,6 +18,7 @@
 #include "tests/support/run_commands.h"
 #include "tests/support/tiny_scenario.h"
 
+namespace experiments::commands_test {
 namespace {
 
 using nlohmann::json;
@@ -563,3 +564,4 @@ TEST_F(SameInput, GivesTheSameBytesWithoutAddressSpaceRandomisation) {
 }
 
 }  // namespace
+}  // namespace experiments::commands_test

@@ -15,7 +15,7 @@
 #include "tests/support/result_text.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::competitors_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -577,4 +577,4 @@ TEST_P(Everybody, StepwiseAndDefaultRunsEndWithTheSameResultAndNoPageIsLost) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::competitors_test

@@ -12,7 +12,7 @@
 #include "tests/support/command_line.h"
 #include "tests/support/places.h"
 
-namespace experiments {
+namespace experiments::eras_test {
 namespace {
 
 using models::Phase;
@@ -154,4 +154,4 @@ TEST(WillItScale, WhoHasToMapNowAndThenStarvesUnder4_9AndNotSince5_3) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::eras_test

@@ -29,7 +29,7 @@
 #include "tests/support/result_text.h"
 #include "tests/support/tiny_scenario.h"
 
-namespace experiments {
+namespace experiments::golden_test {
 namespace {
 
 using Path = std::filesystem::path;
@@ -165,4 +165,4 @@ TEST_P(GoldenText, IsWhatItWasBefore) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::golden_test

@@ -14,7 +14,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/places.h"
 
-namespace experiments {
+namespace experiments::hung_storage_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -137,4 +137,4 @@ TEST(HungStorage, WithoutAFlusherNothingIsWritten) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::hung_storage_test

@@ -9,6 +9,7 @@
 #include "tests/support/command_line.h"
 #include "tests/support/places.h"
 
+namespace experiments::import_test {
 namespace {
 
 using nlohmann::json;
@@ -94,3 +95,4 @@ TEST(Record, PrintsTheCommandThatItWouldRun) {
 }
 
 }  // namespace
+}  // namespace experiments::import_test

@@ -18,7 +18,7 @@
 #include "tests/support/config_files.h"
 #include "tests/support/places.h"
 
-namespace experiments {
+namespace experiments::incidents_test {
 namespace {
 
 using testing::ElementsAre;
@@ -250,4 +250,4 @@ INSTANTIATE_TEST_SUITE_P(Shipped, Incidents, testing::ValuesIn(shipped_incidents
                          [](const auto& each) { return each.param; });
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::incidents_test

@@ -21,7 +21,7 @@
 #include "tests/support/random_scheduler.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::memory_pressure_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -470,4 +470,4 @@ TEST(MemoryPressure, RandomRunsKeepTheirAccountsAndDoNotDependOnTheModeOfTheRun)
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::memory_pressure_test

@@ -8,7 +8,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/places.h"
 
-namespace experiments {
+namespace experiments::monitoring_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -67,4 +67,4 @@ TEST(Monitoring, TheBlameNamesTheReaderAndWhoHasItsCpu) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::monitoring_test

@@ -24,7 +24,7 @@
 #include "tests/support/result_text.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::simulation_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -924,4 +924,4 @@ TEST(Simulations, AThrownErrorLeavesSimulate) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::simulation_test

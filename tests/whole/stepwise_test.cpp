@@ -20,7 +20,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/places.h"
 
-namespace experiments {
+namespace experiments::stepwise_test {
 namespace {
 
 using models::Bytes;
@@ -135,4 +135,4 @@ TEST_P(ShippedScenarios, GiveTheSameBytesStepwiseUnderEveryPolicy) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::stepwise_test

@@ -27,7 +27,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::syscall_sequence_test {
 namespace {
 
 using tests::check_in_child;
@@ -432,4 +432,4 @@ TEST_P(SyscallSequence, IsTheKernels) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::syscall_sequence_test

@@ -14,6 +14,7 @@
 #include "tests/support/command_line.h"
 #include "tests/support/places.h"
 
+namespace experiments::validate_test {
 namespace {
 
 using nlohmann::ordered_json;
@@ -189,3 +190,4 @@ TEST_F(Validate, MoreMemoryThanThereIsIsRefused) {
 }
 
 }  // namespace
+}  // namespace experiments::validate_test

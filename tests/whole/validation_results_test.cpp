@@ -15,6 +15,7 @@
 #include "tests/support/command_line.h"
 #include "tests/support/places.h"
 
+namespace experiments::validation_results_test {
 namespace {
 
 using nlohmann::json;
@@ -81,3 +82,4 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 }  // namespace
+}  // namespace experiments::validation_results_test

@@ -26,7 +26,7 @@
 #include "tests/support/places.h"
 #include "tests/support/small_machine.h"
 
-namespace experiments {
+namespace experiments::who_waits_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -226,4 +226,4 @@ TEST(WhoWaits, ForDontneedWithinOneVmaNobodySince617) {
 TEST(WhoWaits, ForMunmapOnlyWriters) { expect({{"munmap", unmap_all, true, false}, kOnlyWriters}); }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::who_waits_test

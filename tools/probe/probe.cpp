@@ -68,7 +68,7 @@ struct Options {
   std::uint64_t seed = std::random_device{}();
 };
 
-std::size_t size_of(const std::string& text) {
+std::size_t memory_of(const std::string& text) {
   char* unit = nullptr;
   const unsigned long long number = std::strtoull(text.c_str(), &unit, 10);
   const bool digits = !text.empty() && text.find_first_of("0123456789") == 0 && number < (1ULL << 30U);
@@ -94,7 +94,7 @@ Options options_of(int argc, char** argv) {
       return argv[++i];
     };
     if (word == "--memory") {
-      options.memory = size_of(value());
+      options.memory = memory_of(value());
     } else if (word == "--run") {
       options.run = value();
     } else if (word == "--all") {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace experiments {
+namespace experiments::change_test {
 namespace {
 
 TEST(Change, WithoutAnIntervalOnlyAPlainFactorCounts) {
@@ -30,4 +30,4 @@ TEST(Change, IsSaidInWords) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::change_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace experiments {
+namespace experiments::csv_test {
 namespace {
 
 TEST(Csv, AFieldIsQuotedWhereItMustBe) {
@@ -16,4 +16,4 @@ TEST(Csv, AFieldIsQuotedWhereItMustBe) {
 TEST(Csv, ALineEndsWithALineFeed) { EXPECT_EQ(csv_line({"a", "b,c", ""}), "a,\"b,c\",\n"); }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::csv_test

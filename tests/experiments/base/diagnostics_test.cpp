@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace experiments {
+namespace experiments::diagnostics_test {
 namespace {
 
 using testing::Eq;
@@ -66,4 +66,4 @@ TEST(Nearest, BecomesAQuestionOrNothing) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::diagnostics_test

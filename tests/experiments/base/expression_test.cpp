@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace experiments {
+namespace experiments::expression_test {
 namespace {
 
 using testing::ElementsAre;
@@ -164,4 +164,4 @@ TEST(ExpressionTest, RefusesWhatOnlyAProgramWouldWrite) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::expression_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace experiments {
+namespace experiments::html_test {
 namespace {
 
 TEST(Html, TextStaysText) {
@@ -27,4 +27,4 @@ TEST(Html, ANumberSaysHowToGetItAgain) {
 TEST(Html, ANumberWithoutASourceIsText) { EXPECT_EQ(html_number({"1 < 2", 1, "mean", ""}), "1 &lt; 2"); }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::html_test

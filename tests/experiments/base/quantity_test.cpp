@@ -7,7 +7,7 @@
 #include <fstream>
 #include <string>
 
-namespace experiments {
+namespace experiments::quantity_test {
 namespace {
 
 using models::Bytes;
@@ -266,4 +266,4 @@ TEST(Human, ShowsThreeDigitsOfASizeWithoutZeros) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::quantity_test

@@ -14,7 +14,7 @@
 
 #include "sim/random.h"
 
-namespace experiments {
+namespace experiments::statistics_test {
 namespace {
 
 std::vector<double> normal_draws(sim::Stream& stream, std::size_t count, double mean, double deviation) {
@@ -156,4 +156,4 @@ TEST(ShowsDifference, MeansThatTheIntervalExcludesZero) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::statistics_test

@@ -5,7 +5,7 @@
 
 #include "tests/support/synthetic_result.h"
 
-namespace experiments {
+namespace experiments::autopsy_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -89,4 +89,4 @@ TEST(Autopsy, HasWordsForEveryCause) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::autopsy_test

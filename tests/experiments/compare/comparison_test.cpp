@@ -10,7 +10,7 @@
 
 #include "tests/support/synthetic_result.h"
 
-namespace experiments {
+namespace experiments::comparison_test {
 namespace {
 
 using models::Phase;
@@ -291,4 +291,4 @@ TEST(BlameLines, AreSilentAboutThoseWhoWork) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::comparison_test

@@ -9,7 +9,7 @@
 #include "tests/support/expectations.h"
 #include "tests/support/synthetic_result.h"
 
-namespace experiments {
+namespace experiments::expectation_check_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -283,4 +283,4 @@ TEST_F(ExpectationCommands, ExpectationsChangeNoResultAndSoNoRunOfAStudy) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::expectation_check_test

@@ -17,7 +17,7 @@
 #include "tests/support/synthetic_result.h"
 #include "tests/support/tiny_scenario.h"
 
-namespace experiments {
+namespace experiments::hgrm_file_test {
 namespace {
 
 using models::Phase;
@@ -331,4 +331,4 @@ TEST_F(HgrmOption, LeavesNothingWhenTheInputIsBadOrTheRunFails) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::hgrm_file_test

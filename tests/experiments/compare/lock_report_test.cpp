@@ -7,7 +7,7 @@
 
 #include "tests/support/synthetic_result.h"
 
-namespace experiments {
+namespace experiments::lock_report_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -80,4 +80,4 @@ TEST(Watchdog, MayMissWhatLastsForLessThanTwoOfItsRounds) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::lock_report_test

@@ -8,7 +8,7 @@
 
 #include "tests/support/synthetic_result.h"
 
-namespace experiments {
+namespace experiments::out_of_memory_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -36,4 +36,4 @@ TEST(OutOfMemoryTest, SaysWhoAndWhenAndInHowManyRuns) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::out_of_memory_test

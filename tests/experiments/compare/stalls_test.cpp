@@ -5,7 +5,7 @@
 
 #include "tests/support/synthetic_result.h"
 
-namespace experiments {
+namespace experiments::stalls_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -73,4 +73,4 @@ TEST(HiddenStalls, OfALockerThatWaitsStillAreToldWithTheLock) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::stalls_test

@@ -13,7 +13,7 @@
 #include "tests/support/synthetic_result.h"
 #include "tests/support/tiny_scenario.h"
 
-namespace experiments {
+namespace experiments::text_figure_test {
 namespace {
 
 using models::Phase;
@@ -189,4 +189,4 @@ TEST_F(Figure, IsNoPartOfWhatRunPrintsIntoAFile) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::text_figure_test

@@ -8,7 +8,7 @@
 
 #include "tests/support/synthetic_result.h"
 
-namespace experiments {
+namespace experiments::verdict_test {
 namespace {
 
 using models::LockBlame;
@@ -414,4 +414,4 @@ TEST(ClosedLoopGaps, ArePartOfTheVerdict) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::verdict_test

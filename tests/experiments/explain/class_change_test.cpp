@@ -8,7 +8,7 @@
 #include "experiments/base/judgement.h"
 #include "tests/support/synthetic_result.h"
 
-namespace experiments {
+namespace experiments::class_change_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -164,4 +164,4 @@ TEST(Suffering, ALockerSuffersWhereItsCallIsMostlyWaiting) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::class_change_test

@@ -16,7 +16,7 @@
 #include "tests/support/synthetic_result.h"
 #include "tests/support/tiny_scenario.h"
 
-namespace experiments {
+namespace experiments::explanation_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -207,4 +207,4 @@ TEST_F(Explained, TheJsonHasACommandForEachRemedy) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::explanation_test

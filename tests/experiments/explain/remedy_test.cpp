@@ -15,7 +15,7 @@
 #include "tests/support/command_line.h"
 #include "tests/support/places.h"
 
-namespace experiments {
+namespace experiments::remedy_test {
 namespace {
 
 using models::Cause;
@@ -292,4 +292,4 @@ TEST_F(Remedies, WithoutTheLastLockerTheRunLastsAsLongAsItDid) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::remedy_test

@@ -8,7 +8,7 @@
 
 #include "tests/support/synthetic_result.h"
 
-namespace experiments {
+namespace experiments::wait_chain_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -160,4 +160,4 @@ TEST(WaitChain, OfALongestRequestIsItsOwn) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::wait_chain_test

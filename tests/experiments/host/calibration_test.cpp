@@ -18,7 +18,7 @@
 #include "tests/support/config_files.h"
 #include "tests/support/probe_json.h"
 
-namespace experiments {
+namespace experiments::calibration_test {
 namespace {
 
 using testing::AllOf;
@@ -300,4 +300,4 @@ TEST_F(CalibrationOf, NoTextOfTheProbeBreaksOutOfItsComment) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::calibration_test

@@ -9,7 +9,7 @@
 #include "experiments/base/diagnostics.h"
 #include "tests/support/probe_json.h"
 
-namespace experiments {
+namespace experiments::probe_reading_test {
 namespace {
 
 using testing::HasSubstr;
@@ -101,4 +101,4 @@ TEST(ProbeReading, RefusesAFileThatCannotBeRead) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::probe_reading_test

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-namespace experiments {
+namespace experiments::validation_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -151,4 +151,4 @@ TEST(Validation, IsJsonAsWell) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::validation_test

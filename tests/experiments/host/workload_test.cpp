@@ -7,7 +7,7 @@
 #include "experiments/scenario/scenario_file.h"
 #include "tests/support/command_line.h"
 
-namespace experiments {
+namespace experiments::workload_test {
 namespace {
 
 using testing::ElementsAre;
@@ -141,4 +141,4 @@ TEST(RealResults, OfAnotherVersionOrOfSomethingElseAreToldApart) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::workload_test

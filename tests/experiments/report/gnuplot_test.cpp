@@ -9,7 +9,7 @@
 #include "tests/support/command_line.h"
 #include "tests/support/fake_gnuplot.h"
 
-namespace experiments {
+namespace experiments::gnuplot_test {
 namespace {
 
 using testing::HasSubstr;
@@ -87,4 +87,4 @@ TEST(FileStem, IsNeitherEmptyNorAnOptionNorHidden) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::gnuplot_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace experiments {
+namespace experiments::inline_svg_test {
 namespace {
 
 using testing::HasSubstr;
@@ -56,4 +56,4 @@ TEST(InlineSvg, OfWhatIsNoSvgIsAReason) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::inline_svg_test

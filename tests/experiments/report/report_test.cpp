@@ -13,6 +13,7 @@
 #include "tests/support/fake_gnuplot.h"
 #include "tests/support/tiny_scenario.h"
 
+namespace experiments::report_test {
 namespace {
 
 using testing::HasSubstr;
@@ -206,3 +207,4 @@ TEST_F(Report, SaysWhatIsWrongAndWritesNothing) {
 }
 
 }  // namespace
+}  // namespace experiments::report_test

@@ -9,7 +9,7 @@
 
 #include "sim/random.h"
 
-namespace experiments {
+namespace experiments::coarse_histogram_test {
 namespace {
 
 std::vector<std::int64_t> some_latencies(std::uint64_t seed, std::size_t count) {
@@ -63,4 +63,4 @@ TEST(CoarseHistogram, ComesBackFromItsStoredForm) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::coarse_histogram_test

@@ -16,7 +16,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/tiny_scenario.h"
 
-namespace experiments {
+namespace experiments::execute_test {
 namespace {
 
 using testing::ElementsAre;
@@ -201,4 +201,4 @@ TEST_F(Execute, PassesTheEngineItsOptions) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::execute_test

@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-namespace experiments {
+namespace experiments::process_pool_test {
 namespace {
 
 using testing::HasSubstr;
@@ -75,4 +75,4 @@ TEST(ProcessPoolTest, WaitsNoLongerThanItIsTold) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::process_pool_test

@@ -15,7 +15,7 @@
 #include "tests/support/synthetic_result.h"
 #include "tests/support/tiny_scenario.h"
 
-namespace experiments {
+namespace experiments::result_json_test {
 namespace {
 
 using models::Phase;
@@ -328,4 +328,4 @@ TEST(ResultJson, CountsReclaimForOneselfAsCpuTime) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::result_json_test

@@ -11,7 +11,7 @@
 #include "tests/support/synthetic_result.h"
 #include "tests/support/tiny_scenario.h"
 
-namespace experiments {
+namespace experiments::result_pack_test {
 namespace {
 
 using models::Phase;
@@ -98,4 +98,4 @@ TEST(ResultPack, RefusesBytesThatItDidNotMake) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::result_pack_test

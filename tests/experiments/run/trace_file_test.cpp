@@ -22,7 +22,7 @@
 #include "tests/support/places.h"
 #include "tests/support/tiny_scenario.h"
 
-namespace experiments {
+namespace experiments::trace_file_test {
 namespace {
 
 using nlohmann::json;
@@ -652,4 +652,4 @@ TEST_F(TraceOption, LeavesAnOldFileAloneWhenTheRunFails) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::trace_file_test

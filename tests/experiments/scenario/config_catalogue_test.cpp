@@ -11,7 +11,7 @@
 #include "tests/support/config_files.h"
 #include "tests/support/places.h"
 
-namespace experiments {
+namespace experiments::config_catalogue_test {
 namespace {
 
 using testing::ElementsAre;
@@ -111,4 +111,4 @@ TEST_F(ConfigCatalogue, EveryShippedFileReadsAndIsNamedAsItsFile) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::config_catalogue_test

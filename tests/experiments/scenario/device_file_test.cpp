@@ -10,7 +10,7 @@
 #include "experiments/scenario/config_catalogue.h"
 #include "tests/support/config_files.h"
 
-namespace experiments {
+namespace experiments::device_file_test {
 namespace {
 
 using testing::ElementsAre;
@@ -162,4 +162,4 @@ TEST_F(DeviceFile, RefusesZramForFilesAndASecondBlockDeviceForSwap) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::device_file_test

@@ -6,7 +6,7 @@
 
 #include "tests/support/expectations.h"
 
-namespace experiments {
+namespace experiments::expectation_test {
 namespace {
 
 using testing::AllOf;
@@ -69,4 +69,4 @@ TEST_F(ExpectationFile, ReportsAllMistakesAtOnce) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::expectation_test

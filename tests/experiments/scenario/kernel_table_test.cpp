@@ -13,7 +13,7 @@
 #include "experiments/scenario/policy_file.h"
 #include "tests/support/config_files.h"
 
-namespace experiments {
+namespace experiments::kernel_table_test {
 namespace {
 
 using models::FaultLock;
@@ -242,4 +242,4 @@ TEST_F(KernelTable, TheListFitsItsWidthAndTellsSourcesFromMemory) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::kernel_table_test

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace experiments {
+namespace experiments::kernel_version_test {
 namespace {
 
 using models::KernelVersion;
@@ -50,4 +50,4 @@ TEST(KernelVersion, IsFoundInWhatPeopleSay) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::kernel_version_test

@@ -12,7 +12,7 @@
 #include "experiments/scenario/config_catalogue.h"
 #include "tests/support/config_files.h"
 
-namespace experiments {
+namespace experiments::machine_file_test {
 namespace {
 
 using testing::AllOf;
@@ -239,4 +239,4 @@ TEST_F(MachineFile, RefusesASchedulerThatNobodyHas) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::machine_file_test

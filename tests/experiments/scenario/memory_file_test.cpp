@@ -8,7 +8,7 @@
 
 #include "tests/support/config_files.h"
 
-namespace experiments {
+namespace experiments::memory_file_test {
 namespace {
 
 using models::Bytes;
@@ -278,4 +278,4 @@ TEST_F(MemoryFile, SaysNothingOfRegionsWhenTheMemoryIsUnknown) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::memory_file_test

@@ -9,7 +9,7 @@
 #include "experiments/scenario/config_catalogue.h"
 #include "tests/support/config_files.h"
 
-namespace experiments {
+namespace experiments::policy_file_test {
 namespace {
 
 using models::HoldMode;
@@ -202,4 +202,4 @@ TEST_F(PolicyFile, RefusesPoliciesThatAreIncompleteOrMisspelled) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::policy_file_test

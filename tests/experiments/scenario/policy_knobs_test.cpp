@@ -10,7 +10,7 @@
 #include "experiments/scenario/policy_file.h"
 #include "tests/support/config_files.h"
 
-namespace experiments {
+namespace experiments::policy_knobs_test {
 namespace {
 
 using testing::HasSubstr;
@@ -70,4 +70,4 @@ TEST_F(PolicyKnobs, TheTableShowsABatchBesideThePagesThatAreThereFirst) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::policy_knobs_test

@@ -10,7 +10,7 @@
 #include "tests/support/command_line.h"
 #include "tests/support/places.h"
 
-namespace experiments {
+namespace experiments::recording_file_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -91,4 +91,4 @@ TEST(RecordingFile, AScenarioRefusesRequestsOnWhatIsNotThere) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::recording_file_test

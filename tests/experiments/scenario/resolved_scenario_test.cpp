@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace experiments {
+namespace experiments::resolved_scenario_test {
 namespace {
 
 TEST(ResolvedScenarioTest, HashesAsEverybodyDoes) {
@@ -67,4 +67,4 @@ TEST(ResolvedScenarioTest, TheResultVersionChangesWithTheGoldenRuns) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::resolved_scenario_test

@@ -7,7 +7,7 @@
 #include "tests/support/config_files.h"
 #include "tests/support/run_commands.h"
 
-namespace experiments {
+namespace experiments::run_spec_test {
 namespace {
 
 using tests::run_of_command;
@@ -84,4 +84,4 @@ TEST_F(RunSpecTest, AShippedPolicyIsSaidByItsFileWhereTheScenarioHasAnotherOfIts
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::run_spec_test

@@ -9,7 +9,7 @@
 
 #include "tests/support/config_files.h"
 
-namespace experiments {
+namespace experiments::scenario_file_test {
 namespace {
 
 using models::Bytes;
@@ -1023,4 +1023,4 @@ TEST_F(ScenarioFile, ReadsMutexes) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::scenario_file_test

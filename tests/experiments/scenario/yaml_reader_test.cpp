@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace experiments {
+namespace experiments::yaml_reader_test {
 namespace {
 
 using testing::AllOf;
@@ -317,4 +317,4 @@ TEST_F(YamlReader, OverlayReplacesKeyByKeyAndKeepsPositions) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::yaml_reader_test

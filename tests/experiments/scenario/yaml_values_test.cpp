@@ -9,7 +9,7 @@
 
 #include "tests/support/config_files.h"
 
-namespace experiments {
+namespace experiments::yaml_values_test {
 namespace {
 
 using testing::AllOf;
@@ -85,4 +85,4 @@ TEST_F(YamlValues, RefusesADurationOfNothingOrOfMoreThanThirtyDays) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::yaml_values_test

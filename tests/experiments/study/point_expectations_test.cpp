@@ -6,7 +6,7 @@
 
 #include "tests/support/expectations.h"
 
-namespace experiments {
+namespace experiments::point_expectations_test {
 namespace {
 
 using PointExpectations = tests::ConfigFiles;
@@ -49,4 +49,4 @@ TEST_F(PointExpectations, ARunThatRanOutOfMemoryIsNotCounted) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::point_expectations_test

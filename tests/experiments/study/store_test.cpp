@@ -13,7 +13,7 @@
 #include "tests/support/synthetic_result.h"
 #include "tests/support/tiny_scenario.h"
 
-namespace experiments {
+namespace experiments::store_test {
 namespace {
 
 using testing::AllOf;
@@ -216,4 +216,4 @@ TEST_F(StoreTest, AFullDiskLosesNothing) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::store_test

@@ -2,7 +2,7 @@
 
 #include "tests/support/config_files.h"
 
-namespace experiments {
+namespace experiments::study_file_test {
 namespace {
 
 using testing::ElementsAre;
@@ -175,4 +175,4 @@ TEST_F(StudyFile, ReadsRanges) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::study_file_test

@@ -4,7 +4,7 @@
 #include "tests/support/run_commands.h"
 #include "tests/support/tiny_scenario.h"
 
-namespace experiments {
+namespace experiments::study_plan_test {
 namespace {
 
 using testing::Contains;
@@ -189,4 +189,4 @@ TEST_F(StudyPlanTest, ShippedStudiesHaveSensibleSizes) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::study_plan_test

@@ -7,7 +7,7 @@
 
 #include "experiments/study/study_progress.h"
 
-namespace experiments {
+namespace experiments::study_results_test {
 namespace {
 
 using testing::ElementsAre;
@@ -111,4 +111,4 @@ TEST(StudyResultsTest, EffectsAreElasticities) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::study_results_test

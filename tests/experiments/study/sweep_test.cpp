@@ -21,6 +21,7 @@
 #include "tests/support/places.h"
 #include "tests/support/tiny_scenario.h"
 
+namespace experiments::sweep_test {
 namespace {
 
 using testing::HasSubstr;
@@ -328,3 +329,4 @@ TEST_F(Sweeps, RefuseBadCommandLines) {
 }
 
 }  // namespace
+}  // namespace experiments::sweep_test

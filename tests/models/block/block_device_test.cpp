@@ -16,7 +16,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::block_device_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -610,4 +610,4 @@ TEST(BlockDevice, AStepwiseRunGivesTheSameHistory) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::block_device_test

@@ -11,7 +11,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::cache_line_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -94,4 +94,4 @@ TEST_P(CacheLines, OfAVmaAreSharedByThoseWhoFaultInItAndByNobodyElse) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::cache_line_test

@@ -15,7 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace models {
+namespace models::rwsem_fifo_test {
 namespace {
 
 using testing::ElementsAre;
@@ -439,4 +439,4 @@ TEST(FifoRwsemExploration, AllHistoriesOfFourTasksWithThreeSectionsAgreeWithTheS
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::rwsem_fifo_test

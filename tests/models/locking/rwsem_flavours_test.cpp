@@ -18,7 +18,7 @@
 #include "tests/support/rwsem_machine.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::rwsem_flavours_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -452,4 +452,4 @@ TEST_P(FlavourHistories, AreTheSameStepwiseAndByDefaultAndEveryWaitHasSomebodyTo
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::rwsem_flavours_test

@@ -10,7 +10,7 @@
 
 #include "tests/models/locking/rwsem_exploration.h"
 
-namespace models {
+namespace models::rwsem_reader_spin_test {
 namespace {
 
 using testing::ElementsAre;
@@ -247,4 +247,4 @@ TEST(ReaderSpinRulesInAllHistories, BeforeTheTimeoutNobodyAsksForAHandoff) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::rwsem_reader_spin_test

@@ -13,7 +13,7 @@
 #include "tests/support/rwsem_machine.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::rwsem_spin_handoff_tasks_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -46,7 +46,7 @@ struct Entry {
 
 class SpinHandoffTest : public testing::TestWithParam<bool> {
  protected:
-  static SmallMachineSpec machine() { return models::machine(GetParam()); }
+  static SmallMachineSpec machine() { return rwsem_spin_handoff_tasks_test::machine(GetParam()); }
 
   // Asks at `when` and holds it over `hold` of work.
   static Task& add(SmallMachine& world, LockMode mode, std::int64_t when, Nanoseconds hold, Entry& entry) {
@@ -453,4 +453,4 @@ TEST_P(SpinHandoffTest, IsContendedWhenSomebodyQueuesAndNotWhenSomebodySpins) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::rwsem_spin_handoff_tasks_test

@@ -19,7 +19,7 @@
 #include "models/locking/rwsem_fifo.h"
 #include "tests/models/locking/rwsem_exploration.h"
 
-namespace models {
+namespace models::rwsem_spin_handoff_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -538,4 +538,4 @@ TEST(Flavours, AgreeUntilReadersQueueOnBothSidesOfAWriter) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::rwsem_spin_handoff_test

@@ -14,7 +14,7 @@
 #include "tests/support/lock_waits.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::rwsem_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -363,4 +363,4 @@ TEST(RwsemHistories, EveryNanosecondOfWaitingHasSomebodyToBlame) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::rwsem_test

@@ -10,7 +10,7 @@
 
 #include "tests/models/locking/rwsem_exploration.h"
 
-namespace models {
+namespace models::rwsem_writer_spin_test {
 namespace {
 
 using testing::ElementsAre;
@@ -98,4 +98,4 @@ TEST(WriterSpinRulesInAllHistories, WithoutSpinningTheyAreThoseOf3_10) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::rwsem_writer_spin_test

@@ -9,7 +9,7 @@
 
 #include "tests/models/locking/rwsem_exploration.h"
 
-namespace models {
+namespace models::rwsem_writer_steal_test {
 namespace {
 
 using testing::ElementsAre;
@@ -146,4 +146,4 @@ TEST(WriterStealRulesInAllHistories, FourTasksWithThreeSectionsKeepTheRules) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::rwsem_writer_steal_test

@@ -6,7 +6,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::measurement_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -159,4 +159,4 @@ TEST(MeasurementOfRuns, NobodyWaitsForThreadsWhoseProcessHasExited) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::measurement_test

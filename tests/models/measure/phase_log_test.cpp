@@ -4,7 +4,7 @@
 
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::phase_log_test {
 namespace {
 
 using tests::at;
@@ -77,4 +77,4 @@ TEST(PhaseLog, WhenTheEarlierCallEndsTheLaterOneGoesOn) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::phase_log_test

@@ -10,7 +10,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::recorder_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -229,4 +229,4 @@ TEST(OpenArrivals, KnowsHowManyAreLeftWithoutTakingThem) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::recorder_test

@@ -12,7 +12,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::access_remote_vm_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -97,4 +97,4 @@ TEST(AccessLockedVm, AnAbsentPageOfALockedVmaComesMlocked) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::access_remote_vm_test

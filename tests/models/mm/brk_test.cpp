@@ -15,7 +15,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::brk_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -312,4 +312,4 @@ TEST_P(BrkDownwards, UnmapsAsMunmapDoesUnderThePolicysMode) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::brk_test

@@ -10,7 +10,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::exit_mmap_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -151,4 +151,4 @@ TEST(Mmput, AUserThatIsNotTheLastUnmapsNothing) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::exit_mmap_test

@@ -10,7 +10,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::fault_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -343,4 +343,4 @@ TEST(Fault, OfASwappedPageTakesMmapSemWhereTheLocksOfVmasDoNotCoverIt) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::fault_test

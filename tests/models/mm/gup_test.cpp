@@ -13,7 +13,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::gup_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -168,4 +168,4 @@ TEST_P(Populate, QueuesForTheLruvecLockWhereManyWantItAndPaysNothingForItAlone) 
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::gup_test

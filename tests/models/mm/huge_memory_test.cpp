@@ -20,7 +20,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::huge_memory_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -378,4 +378,4 @@ TEST(HugePages, AreConservedInRandomHistories) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::huge_memory_test

@@ -12,7 +12,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::khugepaged_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -93,4 +93,4 @@ TEST(MadviseCollapse, TakesOnlyWhatIsAlignedAndInOneVma) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::khugepaged_test

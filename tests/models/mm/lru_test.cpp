@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-namespace models {
+namespace models::lru_test {
 namespace {
 
 using sim::Nanoseconds;
@@ -283,4 +283,4 @@ TEST(Lru, ManyHolesAreManyRunsUntilThePagesHaveGone) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::lru_test

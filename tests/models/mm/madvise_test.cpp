@@ -18,7 +18,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::madvise_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -644,4 +644,4 @@ TEST(MadviseCold, PutsPagesWhereReclaimTakesThemFirst) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::madvise_test

@@ -18,7 +18,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::memory_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -609,4 +609,4 @@ TEST_P(PopulateSwapped, OfAFileFaultsOnceForWhatIsMappedAround) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::memory_test

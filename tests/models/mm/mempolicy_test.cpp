@@ -13,7 +13,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::mempolicy_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -145,4 +145,4 @@ TEST_P(LookupNodeOfAFile, WaitsForTheDeviceWithOrWithoutTheSemaphore) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::mempolicy_test

@@ -14,7 +14,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::mincore_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -102,4 +102,4 @@ TEST(MincoreOfALargeRange, LetsAWriterInBetweenTwoHolds) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::mincore_test

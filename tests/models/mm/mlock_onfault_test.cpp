@@ -11,7 +11,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::mlock_onfault_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -146,4 +146,4 @@ TEST_P(MlockOnFault, OfAllThereIsPopulatesNothing) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::mlock_onfault_test

@@ -17,7 +17,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::mlock_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -601,4 +601,4 @@ TEST(MunlockInChunks, LetsASpinnerInOnlyWhereItHandsOver) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::mlock_test

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace models {
+namespace models::mm_test {
 namespace {
 
 PageIndex page(std::int64_t index) { return PageIndex(index); }
@@ -271,4 +271,4 @@ TEST_F(MmTest, UnmappedAreasAreFreeAndNeverTouch) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::mm_test

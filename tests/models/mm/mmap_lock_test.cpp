@@ -11,7 +11,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::mmap_lock_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -35,7 +35,7 @@ SmallMachineSpec machine(FaultLock fault = FaultLock::per_vma) {
 // 10-20 and 30-40, both faulted in before, and faults in them.
 class TwoVmas : public SmallMachine {
  public:
-  explicit TwoVmas(const SmallMachineSpec& settings = models::machine()) : SmallMachine(settings) {
+  explicit TwoVmas(const SmallMachineSpec& settings = mmap_lock_test::machine()) : SmallMachine(settings) {
     tests::make_map(*this, "10-20 30-40");
     first = mm.find_vma(PageIndex(10));
     second = mm.find_vma(PageIndex(30));
@@ -299,4 +299,4 @@ TEST(FaultUnderMmapSem, KnowsNoVmaLocks) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::mmap_lock_test

@@ -12,7 +12,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::mmap_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -348,4 +348,4 @@ TEST(Mmap, PagesMappedAndUnmappedAtRandomLeaveAboutHalfOfThemAndNoTwoVmasThatCou
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::mmap_test

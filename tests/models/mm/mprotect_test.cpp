@@ -13,7 +13,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::mprotect_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -125,4 +125,4 @@ TEST(MprotectOfNothing, DoesNotAskForTheSemaphore) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::mprotect_test

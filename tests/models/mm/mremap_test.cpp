@@ -13,7 +13,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::mremap_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -176,4 +176,4 @@ TEST(MremapUnderVmaLocks, KeepsFaultsOutOfBothPlaces) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::mremap_test

@@ -15,7 +15,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::msync_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -115,4 +115,4 @@ TEST(MsyncAndAWriter, DoNotMeet) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::msync_test

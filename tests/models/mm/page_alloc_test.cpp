@@ -12,7 +12,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::page_alloc_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -546,4 +546,4 @@ TEST(OutOfMemoryEnd, ComesWhenTheLastPageHasBeenTaken) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::page_alloc_test

@@ -8,7 +8,7 @@
 
 #include "sim/random.h"
 
-namespace models {
+namespace models::page_runs_test {
 namespace {
 
 using Runs = PageRuns<int>;
@@ -80,4 +80,4 @@ TEST(PageRuns, AgreeWithAnArrayOfPages) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::page_runs_test

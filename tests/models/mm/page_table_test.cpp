@@ -9,7 +9,7 @@
 
 #include "sim/random.h"
 
-namespace models {
+namespace models::page_table_test {
 namespace {
 
 PageIndex page(std::int64_t index) { return PageIndex(index); }
@@ -106,4 +106,4 @@ TEST(PageTable, PresentIsWhatIsMapped) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::page_table_test

@@ -20,7 +20,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::page_writeback_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -390,4 +390,4 @@ TEST_P(PageWriteback, ReclaimThatMayWriteTakesADirtyPageAndWritesIt) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::page_writeback_test

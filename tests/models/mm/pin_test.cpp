@@ -10,7 +10,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::pin_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -134,4 +134,4 @@ TEST_P(Pin, OfAHoleOrOfADeviceFails) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::pin_test

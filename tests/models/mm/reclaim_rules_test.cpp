@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace models {
+namespace models::reclaim_rules_test {
 namespace {
 
 constexpr std::int64_t kKibibyte = 1024;
@@ -51,4 +51,4 @@ TEST(ReclaimRules, Of61AreTheOppositeInEveryOne) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::reclaim_rules_test

@@ -15,7 +15,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::remap_file_pages_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -194,4 +194,4 @@ TEST(RemapFilePagesRace, LooksAgainAfterItHasTakenWriteMode) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::remap_file_pages_test

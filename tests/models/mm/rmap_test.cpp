@@ -11,7 +11,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::rmap_test {
 namespace {
 
 using tests::check_in_child;
@@ -228,4 +228,4 @@ TEST(ListOfNewPage, OfAnonymousMemoryIsActiveIn2628AndInactiveIn61) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::rmap_test

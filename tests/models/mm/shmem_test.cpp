@@ -21,7 +21,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::shmem_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -292,4 +292,4 @@ TEST_P(Shmem, FaultsUnderThePerVmaLockFromLinux67On) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::shmem_test

@@ -11,7 +11,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::swap_test {
 namespace {
 
 using tests::check_in_child;
@@ -159,4 +159,4 @@ TEST(AccountCompressed, FollowsThePagesThatAreMappedAgain) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::swap_test

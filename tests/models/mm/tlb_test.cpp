@@ -14,7 +14,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::tlb_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -113,4 +113,4 @@ TEST(OthersRunning, AreThreadsOfTheProcessThatHaveACpuOfAnotherThanTheOneWhoAsks
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::tlb_test

@@ -9,7 +9,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::vma_modify_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -109,4 +109,4 @@ TEST(VmaModify, WriteLocksTheVmaAndTheNeighboursThatItJoins) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::vma_modify_test

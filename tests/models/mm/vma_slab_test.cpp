@@ -11,7 +11,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::vma_slab_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -106,4 +106,4 @@ TEST(VmaSlab, ReclaimsUnderWriteModeWhenMemoryIsShort) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::vma_slab_test

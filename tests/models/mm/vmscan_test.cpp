@@ -11,7 +11,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::vmscan_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -793,4 +793,4 @@ TEST_P(OutOfMemoryTest, WithEverythingTouchedAllTheTime2628TriesOnce) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::vmscan_test

@@ -12,7 +12,7 @@
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
-namespace models {
+namespace models::procfs_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -490,4 +490,4 @@ TEST(ProcPagemap, HoldsForReadForAPageTableAtATime) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::procfs_test

@@ -12,7 +12,7 @@
 #include "sim/random.h"
 #include "tests/support/in_child.h"
 
-namespace models {
+namespace models::cfs_bandwidth_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -233,4 +233,4 @@ TEST(TaskGroupTest, InNoPeriodIsMoreKeptThanTheQuotaAndAllOfItIsThere) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::cfs_bandwidth_test

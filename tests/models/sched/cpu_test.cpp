@@ -17,7 +17,7 @@
 #include "tests/support/random_scheduler.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::cpu_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -940,4 +940,4 @@ TEST(CpuHistories, AreTheSameStepwiseAndByDefaultAndLoseNoTime) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::cpu_test

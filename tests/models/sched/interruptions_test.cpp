@@ -14,7 +14,7 @@
 #include "tests/support/rwsem_machine.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::interruptions_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -459,4 +459,4 @@ TEST_P(InterruptionsTest, ACallHasOneFactorForAllItsPages) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::interruptions_test

@@ -21,7 +21,7 @@
 #include "sim/random.h"
 #include "tests/support/in_child.h"
 
-namespace models {
+namespace models::runqueue_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -802,4 +802,4 @@ TEST(RunQueueDelayedTest, RandomHistoriesWithDelayedDequeueDoSo) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::runqueue_test

@@ -18,7 +18,7 @@
 
 #include "sim/random.h"
 
-namespace models {
+namespace models::sched_fair_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -1123,4 +1123,4 @@ TEST(CfsTest, NobodyStarvesHoweverTheOthersSleepAndWake) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::sched_fair_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace models {
+namespace models::competitors_test {
 namespace {
 
 ProcessSpec process() {
@@ -27,4 +27,4 @@ TEST(Competitors, OnlyLockersAndTheBusyMakeNoRequests) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::competitors_test

@@ -10,7 +10,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::background_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -240,4 +240,4 @@ TEST_P(BackgroundTest, NoPageOfTheWorkingSetIsForgotten) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::background_test

@@ -9,7 +9,7 @@
 #include "models/simulation.h"
 #include "tests/support/in_child.h"
 
-namespace models {
+namespace models::calls_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -128,4 +128,4 @@ TEST(WarmUp, NoneCountsEverythingFromTheStart) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::calls_test

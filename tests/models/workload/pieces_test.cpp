@@ -10,7 +10,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::pieces_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -233,4 +233,4 @@ TEST(Pinner, PinsAndUnpinsInTurn) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::pieces_test

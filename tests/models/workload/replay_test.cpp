@@ -9,7 +9,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::replay_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -103,4 +103,4 @@ TEST(Replay, WhatHasAModelIsCalledAndAnMlockIsThePhaseOfOthers) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::replay_test

@@ -11,7 +11,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::workload_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -290,4 +290,4 @@ TEST(Background, AllocatesAtItsRate) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::workload_test

@@ -4,7 +4,7 @@
 
 #include <map>
 
-namespace experiments {
+namespace experiments::address_ranges_test {
 namespace {
 
 using Ends = std::map<std::uint64_t, std::uint64_t>;
@@ -32,4 +32,4 @@ TEST(AddressRanges, TellWhichHasAllOfARangeAndWhetherAnyHasSomeOfIt) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::address_ranges_test

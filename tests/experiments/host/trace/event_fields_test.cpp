@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace experiments {
+namespace experiments::event_fields_test {
 namespace {
 
 using Kind = TraceEvent::Kind;
@@ -86,4 +86,4 @@ TEST(EventFields, WhatLacksAFieldIsRefused) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::event_fields_test

@@ -9,7 +9,7 @@
 
 #include "experiments/base/diagnostics.h"
 
-namespace experiments {
+namespace experiments::perf_command_test {
 namespace {
 
 using testing::ElementsAre;
@@ -42,4 +42,4 @@ TEST(PerfCommand, AsksForNoEventThatTheKernelLacks) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::perf_command_test

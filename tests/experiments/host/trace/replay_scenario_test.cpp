@@ -10,7 +10,7 @@
 #include "experiments/host/trace/trace_reader.h"
 #include "tests/support/trace_text.h"
 
-namespace experiments {
+namespace experiments::replay_scenario_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -95,4 +95,4 @@ TEST(ReplayCheck, HoldsTheWaitsOfEachClassAgainstTheRecording) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::replay_scenario_test

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace experiments {
+namespace experiments::thread_classes_test {
 namespace {
 
 TEST(ThreadClasses, ThreadsWhoseNamesDifferInNumbersAreOneClass) {
@@ -36,4 +36,4 @@ TEST(ThreadClasses, ThereAreNotMoreThanCanBeTold) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::thread_classes_test

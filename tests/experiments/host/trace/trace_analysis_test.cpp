@@ -11,7 +11,7 @@
 #include "tests/support/places.h"
 #include "tests/support/trace_text.h"
 
-namespace experiments {
+namespace experiments::trace_analysis_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -251,4 +251,4 @@ TEST(TraceAnalysis, ThePartsOfARequestAddUpToItsLatency) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::trace_analysis_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace experiments {
+namespace experiments::trace_line_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -85,4 +85,4 @@ TEST(TraceLine, WhatIsNoEventIsNone) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::trace_line_test

@@ -10,7 +10,7 @@
 #include "tests/support/places.h"
 #include "tests/support/trace_text.h"
 
-namespace experiments {
+namespace experiments::trace_reader_test {
 namespace {
 
 using testing::AllOf;
@@ -122,4 +122,4 @@ TEST(TraceReader, RefusesWhatCannotBeUnpackedToItsEnd) {
 TEST(TraceReader, RefusesWhatIsNotThere) { EXPECT_THROW(TraceReader("/no/such/file"), UsageError); }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::trace_reader_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace experiments {
+namespace experiments::plot_builder_test {
 namespace {
 
 using testing::HasSubstr;
@@ -63,4 +63,4 @@ TEST(PlotBuilder, ARowIsChosenByTheTextOfAColumn) {
 }
 
 }  // namespace
-}  // namespace experiments
+}  // namespace experiments::plot_builder_test
