@@ -9,7 +9,7 @@ namespace models {
 
 namespace {
 
-__extension__ using Wide = __int128;
+using Wide = CfsRq::Wide;
 
 // calc_delta_fair: real time to virtual time.
 std::int64_t virtual_time(sim::Nanoseconds real, std::int64_t weight) {
@@ -53,6 +53,12 @@ sim::Nanoseconds sched_period(const FairRules& rules, std::size_t tasks) {
 // ---------------------------------------------------------------------------------------------------------------
 // What both flavours have in common
 
+bool QueueOrder::operator()(const SchedEntity* one, const SchedEntity* other) const {
+  const std::int64_t key = by_deadline ? one->deadline_ : one->vruntime_;
+  const std::int64_t of_other = by_deadline ? other->deadline_ : other->vruntime_;
+  return key != of_other ? key < of_other : one->queued_ < other->queued_;
+}
+
 sim::Nanoseconds CfsRq::update_curr(sim::Time now) {
   if (curr_ == nullptr || now <= *curr_->exec_start_) return {};  // it may be on its way to the CPU still
   const sim::Nanoseconds ran = now - *curr_->exec_start_;
@@ -66,10 +72,36 @@ sim::Nanoseconds CfsRq::update_curr(sim::Time now) {
 
 void CfsRq::add(SchedEntity& entity) {
   entity.queued_ = ++queuings_;
-  waiting_.push_back(&entity);
+  insert(entity);
 }
 
-void CfsRq::remove(SchedEntity& entity) { waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &entity)); }
+void CfsRq::insert(SchedEntity& entity) {
+  insert(by_vruntime_, entity, entity.by_vruntime_);
+  if (eevdf()) insert(by_deadline_, entity, entity.by_deadline_);
+  weighted_vruntimes_ += Wide{entity.vruntime_} * entity.weight;
+}
+
+// Its place is kept while it runs, so that a switch allocates nothing.
+void CfsRq::insert(EntityTree& tree, SchedEntity& entity, EntityTree::node_type& place) {
+  if (place.empty()) {
+    tree.insert(&entity);
+  } else {
+    tree.insert(std::move(place));
+  }
+}
+
+void CfsRq::remove(SchedEntity& entity) {
+  entity.by_vruntime_ = by_vruntime_.extract(&entity);
+  if (eevdf()) entity.by_deadline_ = by_deadline_.extract(&entity);
+  weighted_vruntimes_ -= Wide{entity.vruntime_} * entity.weight;
+}
+
+std::vector<const SchedEntity*> CfsRq::waiting() const {
+  std::vector<const SchedEntity*> entities(by_vruntime_.begin(), by_vruntime_.end());
+  std::sort(entities.begin(), entities.end(),
+            [](const SchedEntity* one, const SchedEntity* other) { return one->queued_ < other->queued_; });
+  return entities;
+}
 
 void CfsRq::enqueue(SchedEntity& entity, Enqueue why) {
   assert(!entity.on_rq && entity.weight > 0);
@@ -92,18 +124,18 @@ bool CfsRq::dequeue(SchedEntity& entity, bool sleeps) {
     if (curr_ == &entity) put_prev();
     return false;
   }
+  if (eevdf()) entity.vlag_ = lag_of(entity);
+  if (curr_ == &entity) {
+    curr_ = nullptr;
+  } else {
+    remove(entity);
+  }
   if (eevdf()) {
-    entity.vlag_ = lag_of(entity);
     if (!sleeps) entity.deadline_ -= entity.vruntime_;  // PLACE_REL_DEADLINE
     entity.relative_ = !sleeps;
   } else if (!sleeps) {  // before min_vruntime follows those that stay
     entity.vruntime_ -= min_vruntime_;
     entity.relative_ = true;
-  }
-  if (curr_ == &entity) {
-    curr_ = nullptr;
-  } else {
-    remove(entity);
   }
   entity.on_rq = false;
   load_ -= entity.weight;
@@ -143,8 +175,10 @@ void CfsRq::leave_for_another(SchedEntity& entity, const CfsRq& from) {
 
 void CfsRq::reweight(SchedEntity& entity, std::int64_t weight) {
   if (entity.weight == weight) return;
+  const bool waits = entity.on_rq && curr_ != &entity;
+  const std::int64_t average = avg_vruntime();
+  if (waits) remove(entity);
   if (entity.on_rq && eevdf()) {  // reweight_eevdf: the lag in real time stays what it was
-    const std::int64_t average = avg_vruntime();
     const std::int64_t ahead = entity.deadline_ - entity.vruntime_;
     const bool within_slice = entity.protected_until_ == entity.deadline_;
     entity.vruntime_ = average - (average - entity.vruntime_) * entity.weight / weight;
@@ -153,6 +187,7 @@ void CfsRq::reweight(SchedEntity& entity, std::int64_t weight) {
   }
   if (entity.on_rq) load_ += weight - entity.weight;
   entity.weight = weight;
+  if (waits) insert(entity);
 }
 
 void CfsRq::set_next(SchedEntity& entity, sim::Time start) {
@@ -189,7 +224,7 @@ sim::Nanoseconds CfsRq::share_of(const SchedEntity& entity, sim::Nanoseconds per
 
 bool CfsRq::check_preempt_tick(sim::Nanoseconds slice) const {
   assert(!eevdf());
-  if (waiting_.empty()) return false;
+  if (by_vruntime_.empty()) return false;
   const sim::Nanoseconds ran = curr_->sum_exec_runtime - curr_->prev_sum_exec_runtime_;
   const sim::Nanoseconds ideal = std::min(slice, rules_.latency);
   if (ran > ideal) return true;
@@ -211,13 +246,7 @@ bool CfsRq::wakeup_preempts(SchedEntity& woken) {
 // cfs
 
 // The leftmost of those that wait.
-SchedEntity* CfsRq::first() const {
-  const auto before = [](const SchedEntity* a, const SchedEntity* b) {
-    return a->vruntime_ != b->vruntime_ ? a->vruntime_ < b->vruntime_ : a->queued_ < b->queued_;
-  };
-  const auto found = std::min_element(waiting_.begin(), waiting_.end(), before);
-  return found == waiting_.end() ? nullptr : *found;
-}
+SchedEntity* CfsRq::first() const { return by_vruntime_.empty() ? nullptr : *by_vruntime_.begin(); }
 
 void CfsRq::update_min_vruntime() {
   const SchedEntity* const left = first();
@@ -243,27 +272,21 @@ void CfsRq::place_cfs(SchedEntity& entity, Enqueue why) const {
 // ---------------------------------------------------------------------------------------------------------------
 // eevdf
 
-template <class Visit>
-void CfsRq::for_each(Visit visit) const {
-  if (curr_ != nullptr) visit(*curr_);
-  for (const SchedEntity* entity : waiting_) visit(*entity);
+// Of all on the queue, each times its weight.
+Wide CfsRq::weighted_vruntimes() const {
+  return curr_ == nullptr ? weighted_vruntimes_ : weighted_vruntimes_ + Wide{curr_->vruntime_} * curr_->weight;
 }
 
 // The weighted mean: where an entity would stand that has had exactly its share. Of an empty queue: where it was.
 std::int64_t CfsRq::avg_vruntime() const {
   if (load_ == 0) return min_vruntime_;
-  if (nr_running() == 1) return curr_ != nullptr ? curr_->vruntime_ : waiting_.front()->vruntime_;
-  Wide sum = 0;
-  for_each([&](const SchedEntity& each) { sum += Wide{each.vruntime_} * each.weight; });
-  return floor_divide(sum, load_);
+  if (nr_running() == 1) return (curr_ != nullptr ? curr_ : first())->vruntime_;
+  return floor_divide(weighted_vruntimes(), load_);
 }
 
 // lag >= 0, without rounding.
 bool CfsRq::eligible(const SchedEntity& entity) const {
-  if (nr_running() == 1) return true;
-  Wide sum = 0;
-  for_each([&](const SchedEntity& each) { sum += (Wide{each.vruntime_} - entity.vruntime_) * each.weight; });
-  return sum >= 0;
+  return nr_running() == 1 || weighted_vruntimes() >= Wide{entity.vruntime_} * load_;
 }
 
 // update_entity_lag
@@ -297,15 +320,11 @@ void CfsRq::update_deadline(SchedEntity& entity) {
 // The earliest deadline of those that are eligible; the one that runs, until its slice ends (RUN_TO_PARITY).
 SchedEntity* CfsRq::pick_eevdf() const {
   if (curr_ != nullptr && eligible(*curr_) && curr_->protected_until_ == curr_->deadline_) return curr_;
-  SchedEntity* best = nullptr;
-  const auto consider = [&](SchedEntity* entity) {
-    if (best != nullptr && entity->deadline_ > best->deadline_) return;
-    if (best != nullptr && entity->deadline_ == best->deadline_ && entity->queued_ > best->queued_) return;
-    if (nr_running() == 1 || eligible(*entity)) best = entity;
-  };
-  for (SchedEntity* entity : waiting_) consider(entity);
+  const auto found =
+      std::find_if(by_deadline_.begin(), by_deadline_.end(), [this](auto* each) { return eligible(*each); });
+  SchedEntity* best = found == by_deadline_.end() ? nullptr : *found;
   const bool before = curr_ != nullptr && (best == nullptr || curr_->deadline_ < best->deadline_);
-  if (before && (nr_running() == 1 || eligible(*curr_))) best = curr_;
+  if (before && eligible(*curr_)) best = curr_;
   return best;
 }
 

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,14 @@ namespace models {
 
 class CfsRq;
 class Task;
+struct SchedEntity;
+
+/// An order of entities by virtual time or by deadline, and among equals by who came first.
+struct QueueOrder {
+  bool by_deadline = false;
+  [[nodiscard]] bool operator()(const SchedEntity* one, const SchedEntity* other) const;
+};
+using EntityTree = std::set<SchedEntity*, QueueOrder>;
 
 /// The load of a task of niceness -20 .. 19: sched_prio_to_weight (kernel/sched/core.c). About 1.25 a step, 1024 at 0.
 [[nodiscard]] std::int64_t weight_of_nice(int nice);
@@ -63,6 +72,7 @@ struct SchedEntity {
 
  private:
   friend class CfsRq;
+  friend struct QueueOrder;
 
   std::int64_t vruntime_ = 0;
   std::int64_t deadline_ = 0;  // eevdf
@@ -72,6 +82,9 @@ struct SchedEntity {
   std::optional<sim::Time> exec_start_;          // when it was charged last; none: it has never run on this queue
   sim::Nanoseconds prev_sum_exec_runtime_{};
   std::uint64_t queued_ = 0;  // number of the queuing: who came first goes first
+  // Its places in the trees of a queue, while it waits in none.
+  EntityTree::node_type by_vruntime_;
+  EntityTree::node_type by_deadline_;
 };
 
 /// Why an entity is put on a queue.
@@ -84,17 +97,19 @@ enum class Enqueue {
 /// One queue of entities of which at most one runs.
 class CfsRq {
  public:
+  __extension__ using Wide = __int128;
+
   explicit CfsRq(const FairRules& rules) : rules_(rules) {}
   CfsRq(const CfsRq&) = delete;
   CfsRq& operator=(const CfsRq&) = delete;
 
   /// Those on the queue, the one that runs included.
-  [[nodiscard]] std::size_t nr_running() const { return waiting_.size() + (curr_ != nullptr ? 1 : 0); }
+  [[nodiscard]] std::size_t nr_running() const { return by_vruntime_.size() + (curr_ != nullptr ? 1 : 0); }
   /// Their weights.
   [[nodiscard]] std::int64_t load() const { return load_; }
   [[nodiscard]] SchedEntity* curr() const { return curr_; }
-  /// Those that don't run, in no order that means anything.
-  [[nodiscard]] const std::vector<SchedEntity*>& waiting() const { return waiting_; }
+  /// Those that don't run, in the order in which they came.
+  [[nodiscard]] std::vector<const SchedEntity*> waiting() const;
 
   /// Charges the one that runs for the time until `now`, and says how long that was.
   sim::Nanoseconds update_curr(sim::Time now);
@@ -136,14 +151,15 @@ class CfsRq {
  private:
   [[nodiscard]] bool eevdf() const { return rules_.flavour == FairFlavour::eevdf; }
   void add(SchedEntity& entity);
+  void insert(SchedEntity& entity);
+  static void insert(EntityTree& tree, SchedEntity& entity, EntityTree::node_type& place);
   void remove(SchedEntity& entity);
   void update_min_vruntime();
   [[nodiscard]] SchedEntity* first() const;
 
   void place_cfs(SchedEntity& entity, Enqueue why) const;
   void place_eevdf(SchedEntity& entity, Enqueue why) const;
-  template <class Visit>
-  void for_each(Visit visit) const;
+  [[nodiscard]] Wide weighted_vruntimes() const;
   [[nodiscard]] std::int64_t avg_vruntime() const;
   [[nodiscard]] bool eligible(const SchedEntity& entity) const;
   [[nodiscard]] std::int64_t lag_of(const SchedEntity& entity) const;
@@ -151,7 +167,11 @@ class CfsRq {
   void update_deadline(SchedEntity& entity);
 
   const FairRules& rules_;
-  std::vector<SchedEntity*> waiting_;
+  // Those that wait. The kernel has one tree; with eevdf, by deadline, where each node knows the least vruntime below
+  // it.
+  EntityTree by_vruntime_{QueueOrder{.by_deadline = false}};
+  EntityTree by_deadline_{QueueOrder{.by_deadline = true}};  // eevdf
+  Wide weighted_vruntimes_ = 0;                              // of those that wait
   SchedEntity* curr_ = nullptr;
   SchedEntity* next_ = nullptr;  // cfs: woken, and ahead enough to preempt
   std::int64_t load_ = 0;
