@@ -1,10 +1,16 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <vector>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/quantity.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
+#include "experiments/scenario/config_catalogue.h"
 #include "experiments/scenario/yaml_reader.h"
 #include "experiments/study/study_estimate.h"
 #include "experiments/study/study_plan.h"
@@ -13,9 +19,23 @@ namespace experiments {
 
 namespace {
 
+/// The files that a word means: a path; or all shipped ones of that name, as a study may be called as its scenario is.
+Expected<std::vector<std::string>> files_meant(const std::string& word) {
+  const bool bare = word.find('/') == std::string::npos && !word.ends_with(".yaml");
+  std::error_code ignored;
+  if (!bare || std::filesystem::exists(word, ignored)) return std::vector{word};
+  std::vector<std::string> files;
+  for (const ConfigKind kind :
+       {ConfigKind::scenarios, ConfigKind::studies, ConfigKind::machines, ConfigKind::policies, ConfigKind::devices}) {
+    if (const auto file = find_config(kind, word, {""})) files.push_back(file->string());
+  }
+  if (files.empty()) return Refusal{find_config(ConfigKind::scenarios, word).message()};
+  return files;
+}
+
 bool is_study(const std::string& file) {
   std::vector<Diagnostic> reported_by_its_reader;
-  return kind_of(load_yaml(file, reported_by_its_reader)) == ConfigKind::studies;
+  return kind_of(load_config(file, reported_by_its_reader)) == ConfigKind::studies;
 }
 
 void check_study(const std::string& file, const std::string& store) {
@@ -23,28 +43,46 @@ void check_study(const std::string& file, const std::string& store) {
   fmt::print("{}: a valid study\n{}", file, estimate(plan, store));
 }
 
+/// Tells what it is, or what is wrong with it. Returns whether it is valid.
+bool check(const std::string& file, const std::string& store) {
+  try {
+    if (is_study(file)) {
+      check_study(file, store);
+    } else {
+      fmt::print("{}: a valid {}\n", file, singular(check_file(file)));
+    }
+    return true;
+  } catch (const InputError& error) {
+    tell(fmt::format("{}\n", error.what()));
+    return false;
+  }
+}
+
+bool check_all(const std::string& word, const std::string& store) {
+  const auto files = files_meant(word);
+  if (!files) {
+    tell(fmt::format("{}\n", files.message()));
+    return false;
+  }
+  bool valid = true;
+  for (const std::string& file : *files) valid = check(file, store) && valid;
+  return valid;
+}
+
 }  // namespace
 
 int command_check(const Arguments& arguments) {
   CommandLine line(
       "check FILE...",
-      "Reads scenarios, machines, policies, devices and studies and reports everything that is wrong. Of a\n"
+      "Reads scenarios, machines, policies, devices and studies, by their files or by the names of shipped\n"
+      "ones, and reports everything that is wrong. Of a\n"
       "study it also tells how many points and runs it has, and about how long they take.",
       "FILE", -1);
   line.text("output,o", "DIR", "the results of an earlier sweep of the study, to estimate its time from");
   if (!line.parse(arguments)) return kOk;
   int code = kOk;
-  for (const std::string& file : line.all("FILE")) {
-    try {
-      if (is_study(file)) {
-        check_study(file, line.find("output").value_or(""));
-      } else {
-        fmt::print("{}: a valid {}\n", file, singular(check_file(file)));
-      }
-    } catch (const InputError& error) {
-      tell(fmt::format("{}\n", error.what()));
-      code = kBadInput;
-    }
+  for (const std::string& word : line.all("FILE")) {
+    if (!check_all(word, line.find("output").value_or(""))) code = kBadInput;
   }
   return code;
 }

@@ -487,6 +487,15 @@ TEST_F(Commands, CheckReportsEveryFile) {
               AllOf(HasSubstr(bad + ":7:7: seed"), HasSubstr("absent.yaml: cannot be read"), HasSubstr("worse.yaml")));
 }
 
+TEST_F(Commands, CheckKnowsShippedFilesByName) {
+  const Outcome both = mlocksim({"check", "chunk_size", "unlock_question", "linux-6.1"});
+  EXPECT_EQ(both.code, kOk) << both.err;
+  EXPECT_THAT(both.out,
+              AllOf(HasSubstr("chunk_size.yaml: a valid study"), HasSubstr("unlock_question.yaml: a valid scenario"),
+                    HasSubstr("unlock_question.yaml: a valid study"), HasSubstr("a valid policy")));
+  expect_bad_input(mlocksim({"check", "unlock_questoin"}), "did you mean unlock_question?");
+}
+
 TEST_F(Commands, CheckFindsNothingWrongWithWhatIsShipped) {
   std::vector<std::string> words{"check"};
   for (const auto& entry : std::filesystem::recursive_directory_iterator(tests::source_configs())) {
