@@ -43,6 +43,21 @@ std::optional<std::string> only_continuation(const std::string& word, const std:
   return *std::find_if(candidates.begin(), candidates.end(), continues);
 }
 
+/// The one candidate that has the letters of `word` in this order, beginning with the same: rnd stands for random.
+std::optional<std::string> only_abbreviated(const std::string& word, const std::vector<std::string>& candidates) {
+  constexpr std::size_t kTellsSomething = 3;
+  if (word.size() < kTellsSomething) return std::nullopt;
+  const auto abbreviates = [&](const std::string& candidate) {
+    const std::string lower = boost::algorithm::to_lower_copy(candidate);
+    if (!lower.starts_with(word.front())) return false;
+    std::size_t found = 0;
+    for (const char letter : lower) found += found < word.size() && word[found] == letter ? 1 : 0;
+    return found == word.size();
+  };
+  if (std::count_if(candidates.begin(), candidates.end(), abbreviates) != 1) return std::nullopt;
+  return *std::find_if(candidates.begin(), candidates.end(), abbreviates);
+}
+
 }  // namespace
 
 std::string to_text(const Diagnostic& diagnostic) {
@@ -76,12 +91,21 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
     best = &candidate;
   }
   if (best != nullptr) return *best;
-  return only_continuation(lower, candidates);
+  const auto continued = only_continuation(lower, candidates);
+  return continued ? continued : only_abbreviated(lower, candidates);
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
   const auto meant = nearest(word, candidates);
   return meant ? fmt::format(" (did you mean {}?)", *meant) : std::string{};
+}
+
+std::string as_found(std::string_view text) {
+  constexpr std::size_t kLongest = 60;
+  if (text.size() <= kLongest) return fmt::format("'{}'", text);
+  std::size_t end = kLongest;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;  // not within a character
+  return fmt::format("'{}...' ({} characters)", text.substr(0, end), text.size());
 }
 
 }  // namespace experiments

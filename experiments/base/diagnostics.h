@@ -54,4 +54,7 @@ class UsageError : public std::runtime_error {
 /// ` (did you mean X?)` for the nearest candidate, nothing when none is close.
 [[nodiscard]] std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 
+/// A text as messages quote what they found: in quotes, and of a long one its beginning.
+[[nodiscard]] std::string as_found(std::string_view text);
+
 }  // namespace experiments

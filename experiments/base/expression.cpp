@@ -172,7 +172,8 @@ Refusal unknown_name(const std::string& name, const std::vector<KnownName>& name
   known.reserve(names.size());
   for (const KnownName& each : names) known.push_back(each.name);
   const std::string meant = did_you_mean(name, known);
-  if (!meant.empty() || known.empty()) return Refusal{fmt::format("there is no axis '{}'{}", name, meant)};
+  if (known.empty()) return Refusal{fmt::format("expected a number, a quantity or a measure, found '{}'", name)};
+  if (!meant.empty()) return Refusal{fmt::format("there is no axis '{}'{}", name, meant)};
   return Refusal{fmt::format("there is no axis '{}' (known: {})", name, fmt::join(known, ", "))};
 }
 

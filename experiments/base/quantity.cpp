@@ -110,7 +110,8 @@ Refusal refuse_unit(const Kind& kind, std::string_view found, const Amount& amou
     return refuse(kind, found, fmt::format(" (the unit is missing: {})", fmt::join(names_of(kind.units), ", ")));
   }
   const auto meant = kind.meant(unit);
-  return refuse(kind, found, meant ? fmt::format(" (did you mean {}{}?)", amount.number, *meant) : std::string{});
+  if (!meant) return refuse(kind, found, fmt::format(" (units: {})", fmt::join(names_of(kind.units), ", ")));
+  return refuse(kind, found, fmt::format(" (did you mean {}{}?)", amount.number, *meant));
 }
 
 Refusal refuse_text(const Kind& kind, std::string_view found) {

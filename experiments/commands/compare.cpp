@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <boost/algorithm/string/classification.hpp>
 #include <boost/algorithm/string/split.hpp>
+#include <boost/algorithm/string/trim.hpp>
 #include <nlohmann/json.hpp>
 
 #include <cassert>
@@ -34,6 +35,7 @@ namespace {
 std::vector<std::string> policies_of(const CommandLine& line) {
   std::vector<std::string> names;
   if (const auto list = line.find("policies")) boost::split(names, *list, boost::is_any_of(","));
+  for (std::string& name : names) boost::trim(name);
   return names;
 }
 
@@ -113,6 +115,7 @@ Json json_of(const Comparison& comparison, const CommandLine& line, const std::v
             {"scenario", comparison.scenario().name},
             {"about", comparison.scenario().about},
             {"command", command_of(line)},
+            {"machine", to_json(comparison.scenario().machine)},
             {"version", {{"program", program_version()}, {"result", kResultVersion}}},
             {"resolved", resolved_of(line, comparison.scenario())}};
   Json runs = Json::array();

@@ -18,7 +18,7 @@ namespace experiments {
 
 namespace {
 
-/// As they are listed: a policy that stands for several releases by its range.
+/// As they are listed: a policy that stands for several releases by its range, and those of the distributions last.
 std::vector<ConfigEntry> entries_of(ConfigKind kind) {
   std::vector<ConfigEntry> entries = list_configs(kind);
   if (kind != ConfigKind::policies) return entries;
@@ -27,6 +27,7 @@ std::vector<ConfigEntry> entries_of(ConfigKind kind) {
     const auto same = [&](const ConfigEntry& entry) { return entry.name == span.name; };
     std::find_if(entries.begin(), entries.end(), same)->name += " .. " + to_text(span.last);
   }
+  for (const Distribution& each : kernel_table().distributions) entries.push_back(kernel_entry(each.name));
   return entries;
 }
 
@@ -63,6 +64,7 @@ int command_list(const Arguments& arguments) {
         did_you_mean(kind, {"policies", "kernels", "machines", "devices", "scenarios", "incidents", "studies"})));
   }
   const std::vector<ConfigEntry> entries = entries_of(found->second);
+  if (entries.empty()) throw UsageError(fmt::format("there are no {} in {}", kind, configs_directory().string()));
   std::size_t widest = 0;
   for (const ConfigEntry& entry : entries) widest = std::max(widest, entry.name.size());
   for (const ConfigEntry& entry : entries) {

@@ -42,8 +42,15 @@ std::variant<SemaphoreTimeline, std::string> timeline_of(const ReportData& data,
   return semaphore_timeline(*scenario, result);
 }
 
+/// Only when there is something to write. That it cannot be made is said when it is written into.
+void make_folder_of(const std::filesystem::path& page) {
+  std::error_code reported_later;
+  if (page.has_parent_path()) std::filesystem::create_directories(page.parent_path(), reported_later);
+}
+
 void write_explanation(const std::filesystem::path& input, const Places& places) {
   const Json explanation = read_explanation(input);
+  make_folder_of(places.page);
   OutputFile page(places.page);
   const auto figures = draw_all({remedy_figure(explanation)}, places.figures);
   page.commit(explanation_page(explanation, figures, places.figures.filename(), input.string()));
@@ -54,16 +61,14 @@ void write_report(const std::filesystem::path& input, const std::optional<std::s
                   const Places& places) {
   if (std::filesystem::is_regular_file(input) && is_explanation(input)) return write_explanation(input, places);
   const ReportData data = read_report_data(input);
-  std::string section;
+  const std::optional<Json> json = explanation ? std::optional(read_explanation(*explanation)) : std::nullopt;
+  const std::string section = json ? explanation_section(*json) : std::string();
+  make_folder_of(places.page);
   OutputFile page(places.page);
   const Focus focus = focus_of(data);
   std::vector<FigureOrNot> figures = figures_of(
       data, focus, [&](const RunOutcome& run, const Json& result) { return timeline_of(data, run, result); });
-  if (explanation) {
-    const Json json = read_explanation(*explanation);
-    section = explanation_section(json);
-    figures.insert(figures.begin(), remedy_figure(json));
-  }
+  if (json) figures.insert(figures.begin(), remedy_figure(*json));
   const auto drawn = draw_all(figures, places.figures);
   page.commit(
       report_page(data, focus, answer_of(data, focus), drawn, places.figures.filename(), input.string(), section));
@@ -71,6 +76,7 @@ void write_report(const std::filesystem::path& input, const std::optional<std::s
 
 void write_difference(const std::filesystem::path& before, const std::filesystem::path& after, const Places& places) {
   const StudyDifference difference = difference_of(read_report_data(before), read_report_data(after));
+  make_folder_of(places.page);
   OutputFile page(places.page);
   const auto figures = draw_all({difference_figure(difference)}, places.figures);
   page.commit(difference_page(difference, figures, places.figures.filename(), before.string(), after.string()));
@@ -116,8 +122,6 @@ int command_report(const Arguments& arguments) {
   for (const std::string& input : inputs) {
     if (!std::filesystem::exists(input)) throw UsageError(fmt::format("'{}': there is no such folder or file", input));
   }
-  std::error_code error;
-  if (places.page.has_parent_path()) std::filesystem::create_directories(places.page.parent_path(), error);
   line.has("diff") ? write_difference(inputs[0], inputs[1], places) : write_report(last, line.find("explain"), places);
   fmt::print("{}\n", places.page.string());
   if (line.has("open") && !open_page(places.page)) {

@@ -70,8 +70,10 @@ models::Result simulate(const models::Scenario& scenario, const sim::Engine::Opt
   return result;
 }
 
-Json json_of(const models::Result& result, const std::vector<ExpectationCheck>& checks) {
+Json json_of(const models::Scenario& scenario, const models::Result& result,
+             const std::vector<ExpectationCheck>& checks) {
   Json json = to_json(result);
+  json["machine"] = to_json(scenario.machine);
   if (!checks.empty()) json["expectations"] = to_json(checks);
   return json;
 }
@@ -111,7 +113,7 @@ int command_run(const Arguments& arguments) {
   const std::vector<ExpectationCheck> checks =
       check_expectations(file.expectations, {scenario.policies.front().name}, {{result}});
   if (trace_file) trace_file->commit();
-  if (json) json->commit(json_of(result, checks).dump(2) + "\n");
+  if (json) json->commit(json_of(scenario, result, checks).dump(2) + "\n");
   if (hgrm) hgrm->commit(hgrm_files(Comparison(scenario, {{result}}), result.seed));
   return report_expectations(checks);
 }

@@ -96,14 +96,13 @@ class Reporter {
 };
 
 /// Checks what the scenarios of the points that have been run expect, and prints it; returns whether all of that holds.
-bool check_points(StudyPlan& plan, Store& store) {
-  std::vector<std::vector<Expectation>> expected;
-  plan.read_runs([&](PointRuns runs) { expected.push_back(std::move(runs.expectations)); });
-  if (std::all_of(expected.begin(), expected.end(), [](const auto& each) { return each.empty(); })) return true;
+bool check_points(const std::vector<PointRuns>& points, Store& store) {
+  if (std::all_of(points.begin(), points.end(), [](const auto& each) { return each.expectations.empty(); }))
+    return true;
   const StudyResults results = read_results(store);
   bool all = true;
   for (const PointOutcomes& outcomes : results.points) {
-    const std::vector<ExpectationCheck> checks = check_expectations(expected[outcomes.number], outcomes);
+    const std::vector<ExpectationCheck> checks = check_expectations(points[outcomes.number].expectations, outcomes);
     const bool none = std::all_of(checks.begin(), checks.end(),
                                   [](const ExpectationCheck& check) { return check.holds == Holds::not_checked; });
     if (none) continue;
@@ -142,10 +141,13 @@ int command_sweep(const Arguments& arguments) {
   if (!file) throw UsageError(file.message());
 
   StudyPlan plan(read_study(*file, line.has("smoke")));
+  std::vector<PointRuns> points;
+  plan.read_runs([&](PointRuns runs) { points.push_back(std::move(runs)); });
   Store store(*output, Store::Mode::write);
   Reporter reporter(options.workers);
   const auto start = std::chrono::steady_clock::now();
-  const SweepProgress progress = sweep(plan, store, options, [&](const SweepProgress& now) { reporter.show(now); });
+  const SweepProgress progress =
+      sweep(plan, points, store, options, [&](const SweepProgress& now) { reporter.show(now); });
   reporter.end();
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
   const std::int64_t short_of_memory = out_of_memory_in(store);
@@ -153,7 +155,7 @@ int command_sweep(const Arguments& arguments) {
              plan.study().name, plan.points().size(), progress.all, progress.done - progress.before, progress.failed,
              short_of_memory > 0 ? fmt::format(", {} OUT OF MEMORY", short_of_memory) : "", wall.count(),
              shell_word(*output));
-  const bool all_as_expected = check_points(plan, store);
+  const bool all_as_expected = check_points(points, store);
   if (progress.failed > 0) return kRunFailed;
   return all_as_expected ? kOk : kExpectationFailed;
 }

@@ -10,6 +10,7 @@
 
 #include "experiments/base/command_line.h"
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/json.h"
 #include "experiments/base/output_file.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
@@ -60,7 +61,7 @@ RealResult read_real(const std::string& file, const Workload& workload) {
     real = parse_real_result(text);
   } catch (const std::exception& error) {
     throw UsageError(
-        fmt::format("{}: {}: expected what validate -o or mlocksim-probe --run has written", file, error.what()));
+        fmt::format("{}: {}: expected what validate -o or mlocksim-probe --run has written", file, in_words(error)));
   }
   if (real->sittings.empty()) throw UsageError(fmt::format("{}: there is no sitting in it", file));
   if (real->workload.scenario != workload.scenario) {

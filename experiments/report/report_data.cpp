@@ -44,7 +44,7 @@ RunDetails details_in(Store& store, const std::string& run) {
     details.result["engine"].erase("wall_ns");
     details.distributions = distributions_of(result);
   } catch (const Json::exception& error) {
-    throw refusal("study.sqlite", fmt::format("the result of run {} is damaged: {}", run, error.what()));
+    throw refusal("study.sqlite", fmt::format("the result of run {} is damaged: {}", run, in_words(error)));
   }
   return details;
 }
@@ -110,6 +110,20 @@ void add_run(StudyResults& results, const std::string& policy, RunOutcome run) {
   place->replications[static_cast<int>(place->replications.size())] = std::move(run);
 }
 
+/// Said with what is wrong in words: the library's own name what it calls things.
+Json comparison_in(const std::filesystem::path& file) {
+  const auto refuse = [&](const std::string& why) {
+    return refusal(file, fmt::format("expected a file that `mlocksim compare --json` has written: {}", why));
+  };
+  Json json = Json::parse(std::ifstream(file), nullptr, false);
+  if (json.is_discarded()) throw refuse("this is no JSON, or not all of it");
+  if (!json.is_object()) throw refuse("this is no object");
+  const auto runs = json.find("runs");
+  if (runs == json.end() && json.contains("classes")) throw refuse("this is one of `mlocksim run --json`");
+  if (runs == json.end() || !runs->is_array() || runs->empty()) throw refuse("it has no `runs`");
+  return json;
+}
+
 ReportData data_of_comparison(const std::filesystem::path& file) {
   ReportData data;
   data.is_study = false;
@@ -117,7 +131,7 @@ ReportData data_of_comparison(const std::filesystem::path& file) {
   const auto runs = std::make_shared<std::map<std::string, RunDetails>>();
   const auto resolved = std::make_shared<std::map<std::string, std::string>>();  // by policy
   try {
-    const Json json = Json::parse(std::ifstream(file));
+    const Json json = comparison_in(file);
     data.results.name = json.at("scenario").get<std::string>();
     data.results.about = json.value("about", "");
     data.results.command = json.value("command", "");
@@ -141,7 +155,8 @@ ReportData data_of_comparison(const std::filesystem::path& file) {
     }
     if (json.contains("resolved")) *resolved = json["resolved"].get<std::map<std::string, std::string>>();
   } catch (const Json::exception& error) {
-    throw refusal(file, fmt::format("this is no file of `mlocksim compare --json`: {}", error.what()));
+    throw refusal(file,
+                  "this is no file of `mlocksim compare --json`, or it has been changed since: " + in_words(error));
   }
   data.details = [runs](const std::string& run) { return runs->at(run); };
   data.resolved = [resolved](const RunOutcome& run) {

@@ -315,6 +315,11 @@ Json to_json(const models::Result& result) {
   return json;
 }
 
+Json to_json(const models::Machine& machine) {
+  const std::string& of = machine.scheduler.of;
+  return {{"name", machine.name}, {"cpus", machine.cpus}, {"scheduler", of.empty() ? Json() : Json(of)}};
+}
+
 std::string result_text(const models::Result& result) {
   Json json = to_json(result);
   json["engine"].erase("wall_ns");

@@ -34,11 +34,15 @@
 
 #include "experiments/base/json.h"
 #include "models/measure/result.h"
+#include "models/spec/machine.h"
 
 namespace experiments {
 
 /// The documented form.
 [[nodiscard]] Json to_json(const models::Result& result);
+
+/// What it was run on, which a result does not know: name, cpus, scheduler (the kernel that it is of, or null).
+[[nodiscard]] Json to_json(const models::Machine& machine);
 
 /// As a store keeps it: in one line, without wall time, so that the same run gives the same bytes.
 [[nodiscard]] std::string result_text(const models::Result& result);

@@ -95,6 +95,11 @@ void read_schema(YamlMap& map) {
   if (schema) (void)choice_of<bool>(*schema, {{std::string(kSchema), true}});
 }
 
+/// The file that a policy was written in, which is the table of kernels for those that it makes.
+std::filesystem::path written_in(const std::filesystem::path& file) {
+  return kernel_policy(file) ? file.parent_path() : file;
+}
+
 /// `{from: NAME, ...}`: the named file with keys replaced. It is read on its own first, so that its own mistakes are
 /// reported once and under its own keys.
 void read_derived(const YamlField& field, const YamlField& from, ConfigKind kind, const std::filesystem::path& scenario,
@@ -107,7 +112,8 @@ void read_derived(const YamlField& field, const YamlField& from, ConfigKind kind
   std::vector<Diagnostic> found;
   YamlMap map = YamlField(derived, field.path(), found).map();
   read(map);
-  std::erase_if(found, [&](const Diagnostic& diagnostic) { return diagnostic.file == file->string(); });
+  const std::string reported = written_in(*file).string();
+  std::erase_if(found, [&](const Diagnostic& diagnostic) { return diagnostic.file == reported; });
   diagnostics.insert(diagnostics.end(), found.begin(), found.end());
 }
 
@@ -143,14 +149,16 @@ std::filesystem::path configs_directory() {
 
 Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& name,
                                             const std::vector<std::filesystem::path>& folders) {
-  for (const std::filesystem::path& folder : folders) {
-    if (const auto file = find_in(folder, kind, name)) return *file;
+  const auto kernel = kind == ConfigKind::policies ? find_kernel(name) : std::nullopt;
+  std::vector<std::filesystem::path> places = folders;
+  places.insert(places.end(), {configs_directory(), shipped_folder(kind)});
+  for (const std::filesystem::path& place : places) {
+    if (const auto file = find_in(place, kind, name)) return *file;
+    // However a kernel is spelled, a file of one's own that is called as its policy is meant.
+    const auto file = kernel && *kernel ? find_in(place, kind, (**kernel).stem().string()) : std::nullopt;
+    if (file) return *file;
   }
-  if (const auto file = find_in(configs_directory(), kind, name)) return *file;
-  if (const auto file = find_in(shipped_folder(kind), kind, name)) return *file;
-  if (kind == ConfigKind::policies) {
-    if (const auto kernel = find_kernel(name)) return *kernel;
-  }
+  if (kernel) return *kernel;
   std::vector<std::string> names;
   for (const ConfigEntry& shipped : list_files(kind)) names.push_back(shipped.name);
   if (kind == ConfigKind::policies && name.starts_with("linux")) {
@@ -194,13 +202,15 @@ std::vector<ConfigEntry> list_files(ConfigKind kind) {
   return entries;
 }
 
+ConfigEntry kernel_entry(const std::string& name) {
+  const std::filesystem::path path = *find_kernel(name).value();
+  return {name, about_of(path), path};
+}
+
 std::vector<ConfigEntry> list_configs(ConfigKind kind) {
   std::vector<ConfigEntry> entries = list_files(kind);
   if (kind != ConfigKind::policies) return entries;
-  for (const KernelSpan& span : kernel_spans()) {
-    const std::filesystem::path path = *find_kernel(span.name).value();
-    entries.push_back({span.name, about_of(path), path});
-  }
+  for (const KernelSpan& span : kernel_spans()) entries.push_back(kernel_entry(span.name));
   return entries;
 }
 
@@ -230,6 +240,7 @@ bool read_config(const std::filesystem::path& file, ConfigKind kind, std::vector
   YamlMap map = open_config(root, kind, diagnostics);
   if (!map) return false;
   read(map);
+  name_as_in_table(diagnostics);
   return true;
 }
 

@@ -59,6 +59,8 @@ struct ConfigEntry {
 
 /// The shipped files of a kind, sorted by name.
 [[nodiscard]] std::vector<ConfigEntry> list_files(ConfigKind kind);
+/// The policy that the table of kernels makes of one of kernel_names().
+[[nodiscard]] ConfigEntry kernel_entry(const std::string& name);
 /// The same, and of policies, behind them, each kernel that differs from the one before.
 [[nodiscard]] std::vector<ConfigEntry> list_configs(ConfigKind kind);
 

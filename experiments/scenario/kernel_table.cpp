@@ -367,6 +367,11 @@ Expected<YamlNode> kernel_scheduler(const std::string& name) {
   return scheduler;
 }
 
+std::optional<models::KernelVersion> kernel_release(const std::string& name) {
+  const auto kernel = known(name);
+  return kernel && *kernel ? std::optional((**kernel).release) : std::nullopt;
+}
+
 std::optional<YamlNode> kernel_thp(const std::string& name) {
   const auto kernel = known(name);
   if (!kernel || !*kernel || (**kernel).distribution == nullptr) return std::nullopt;
@@ -374,6 +379,40 @@ std::optional<YamlNode> kernel_thp(const std::string& name) {
     if (key == "thp") return text_node(value);
   }
   return std::nullopt;
+}
+
+namespace {
+
+std::string last_step(const std::string& key) { return key.substr(key.find_last_of('.') + 1); }
+
+/// The keys of all that begins where a mistake is.
+void collect_keys_at(const Diagnostic& mistake, const YamlNode& node, const std::string& path,
+                     std::vector<std::string>& keys) {
+  const auto is_there = [&](const Position& at) { return at.line == mistake.line && at.column == mistake.column; };
+  for (std::size_t index = 0; index < node.entries.size(); ++index) {
+    const YamlEntry& entry = node.entries[index];
+    std::string key = fmt::format("{}{}{}", path, path.empty() ? "" : ".", entry.key);
+    if (node.kind == YamlNode::Kind::sequence) key = fmt::format("{}[{}]", path, index);
+    const bool keyed = node.kind == YamlNode::Kind::map && is_there(entry.key_at);
+    if (keyed || is_there(entry.value.at)) keys.push_back(key);
+    collect_keys_at(mistake, entry.value, key, keys);
+  }
+}
+
+}  // namespace
+
+void name_as_in_table(std::vector<Diagnostic>& diagnostics) {
+  const std::string file = table_file().string();
+  for (Diagnostic& mistake : diagnostics) {
+    if (mistake.file != file || mistake.line == 0) continue;
+    std::vector<Diagnostic> reported_already;
+    std::vector<std::string> keys;
+    collect_keys_at(mistake, load_yaml(file, reported_already), "", keys);
+    // A map begins where its first key does.
+    const auto same = std::find_if(keys.begin(), keys.end(),
+                                   [&](const std::string& key) { return last_step(key) == last_step(mistake.key); });
+    if (same != keys.end()) mistake.key = *same;
+  }
 }
 
 }  // namespace experiments

@@ -88,6 +88,13 @@ struct KernelTable {
 /// A refusal where there is no such kernel.
 [[nodiscard]] Expected<YamlNode> kernel_scheduler(const std::string& name);
 
+/// The release that a name means, or that its distribution is made of; nothing where it names no kernel.
+[[nodiscard]] std::optional<models::KernelVersion> kernel_release(const std::string& name);
+
+/// Mistakes in what the table says of policies and schedulers are found when these are read: gives each the key that it
+/// has in the table, such as `changes[8].policy.rwsem`.
+void name_as_in_table(std::vector<Diagnostic>& diagnostics);
+
 /// Whether that kernel's distribution turns transparent huge pages on, in the word of its configuration; nothing where
 /// the kernel is not a distribution's.
 [[nodiscard]] std::optional<YamlNode> kernel_thp(const std::string& name);

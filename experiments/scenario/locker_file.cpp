@@ -22,10 +22,11 @@ namespace {
 
 using Call = models::ScriptStep::Call;
 
-constexpr std::string_view kStepExpected =
-    "mlock, mlock onfault, munlock, munmap, msync (each also in pieces, as munmap 64MiB), mlockall, mlockall onfault, "
-    "mlockall future, munlockall, mmap locked, remap_file_pages, mremap, mremap aligned, exit, brk SIZE, stack SIZE or "
-    "hold DURATION";
+constexpr std::string_view kStepExpected = "a step such as mlock, munmap 64MiB, brk 1MiB or hold 100ms";
+// Of all steps, where none is near: what they begin with.
+constexpr std::string_view kFirstWords =
+    "brk, exit, hold, mlock, mlockall, mmap locked, mremap, msync, munlock, munlockall, munmap, remap_file_pages, "
+    "stack";
 
 const Choices<Call>& plain_steps() {
   static const Choices<Call> steps = {{"mlock", Call::mlock},
@@ -112,6 +113,18 @@ std::optional<Expected<models::ScriptStep>> parse_in_pieces(const std::string& t
   return std::nullopt;
 }
 
+/// A step that is none: the nearest one, or the one with more behind it than it takes, or what there is.
+Refusal refuse_step(const std::string& text) {
+  std::vector<std::string> words{"hold 100ms", "brk 1MiB", "brk -1MiB", "stack 64KiB"};
+  for (const auto& [word, call] : plain_steps()) words.push_back(word);
+  std::string hint = did_you_mean(text, words);
+  for (const auto& [word, call] : plain_steps()) {
+    if (hint.empty() && text.starts_with(word + " ")) hint = fmt::format(" (did you mean {}?)", word);
+  }
+  if (hint.empty()) hint = fmt::format(" (all begin with one of {})", kFirstWords);
+  return {fmt::format("expected {}, found {}{}", kStepExpected, as_found(text), hint)};
+}
+
 Expected<models::ScriptStep> parse_step(const std::string& text) {
   for (const auto& [word, call] : plain_steps()) {
     if (text == word) return models::ScriptStep{call};
@@ -124,9 +137,7 @@ Expected<models::ScriptStep> parse_step(const std::string& text) {
   if (const auto in_pieces = parse_in_pieces(text)) return *in_pieces;
   if (const auto argument = argument_of(text, "brk")) return parse_brk(text, *argument);
   if (const auto argument = argument_of(text, "stack")) return parse_growth(text, Call::stack, *argument);
-  std::vector<std::string> words{"hold 100ms", "brk 1MiB", "brk -1MiB", "stack 64KiB"};
-  for (const auto& [word, call] : plain_steps()) words.push_back(word);
-  return Refusal{fmt::format("expected {}, found '{}'{}", kStepExpected, text, did_you_mean(text, words))};
+  return refuse_step(text);
 }
 
 }  // namespace

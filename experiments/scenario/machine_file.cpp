@@ -72,6 +72,20 @@ std::optional<models::Thp> thp_of(const YamlField& field) {
   return choice_of<Thp>(field, {{"always", Thp::always}, {"madvise", Thp::madvise}, {"never", Thp::never}});
 }
 
+/// Preemption that the scheduler's kernel does not have, as far as that is known.
+void refuse_preemption_of_others(const YamlField& field, const models::SchedulerSpec& scheduler, SchedulerEra era) {
+  using models::Preemption;
+  constexpr models::KernelVersion kLazy{6, 13};
+  constexpr models::KernelVersion kNothingElse{7, 0};  // on the architectures that have it: 7dadeaa6e851
+  const auto release = kernel_release(scheduler.of);
+  const bool lazy = scheduler.preempt == Preemption::lazy;
+  if (lazy && (era < SchedulerEra::linux_6_12 || (release && *release < kLazy))) {
+    field.refuse_expecting("none, voluntary or full: preemption is lazy since Linux 6.13 only");
+  } else if (!lazy && scheduler.preempt != Preemption::full && release && *release >= kNothingElse) {
+    field.refuse_expecting("lazy or full: since Linux 7.0 there is no other preemption");
+  }
+}
+
 void read_scheduler(const std::optional<YamlField>& field, models::SchedulerSpec& scheduler) {
   if (!field) return;
   YamlMap map = field->map("a map with era, preempt, context_switch and wake_up_latency");
@@ -79,7 +93,9 @@ void read_scheduler(const std::optional<YamlField>& field, models::SchedulerSpec
   auto era = SchedulerEra::linux_6_1;
   assign(era, map.require("era"), era_of);
   use_era(scheduler, era);
-  assign(scheduler.preempt, map.require("preempt"), preemption_of);
+  const auto preempt = map.require("preempt");
+  assign(scheduler.preempt, preempt, preemption_of);
+  if (preempt) refuse_preemption_of_others(*preempt, scheduler, era);
   assign(scheduler.tick, map.find("tick"), positive_duration_of);
   assign(scheduler.context_switch, map.require("context_switch"), duration_of);
   assign(scheduler.wake_up_latency, map.require("wake_up_latency"), duration_of);
@@ -202,6 +218,7 @@ std::optional<models::Machine> read_machine_value(const YamlField& written, cons
   const YamlField field(node, written.path(), diagnostics);
   read_config_value(field, ConfigKind::machines, scenario, diagnostics,
                     [&](YamlMap& map) { machine = read_machine_keys(map); });
+  name_as_in_table(diagnostics);
   return machine;
 }
 

@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/scenario/call_releases.h"
 #include "experiments/scenario/device_file.h"
 #include "experiments/scenario/kernel_table.h"
+#include "experiments/scenario/kernel_version.h"
 #include "experiments/scenario/memory_file.h"
 #include "experiments/scenario/process_file.h"
 #include "experiments/scenario/sched_file.h"
@@ -47,6 +49,7 @@ class ScenarioReader {
     if (const auto field = map.require("memory")) memory.read(*field, folder_, diagnostics_);
     const bool replaced = policies_instead.kind == YamlNode::Kind::sequence;
     scenario.policies = read_policies(map, !replaced);
+    if (replaced) policy_fields_.clear();
     if (replaced) scenario.policies = read_policy_list(YamlField(policies_instead, "policies", diagnostics_));
     assign(scenario.seed, map.find("seed"),
            [](const YamlField& field) { return field.whole_number(0, std::numeric_limits<std::uint64_t>::max()); });
@@ -57,6 +60,7 @@ class ScenarioReader {
     }
     scenario.processes = std::move(processes.specs);
     refuse_free_huge_pages(map, scenario);
+    refuse_calls_before_their_time(scenario);
     scenario.memory = memory.memory();
     scenario.duration = read_duration(map, processes.lockers);
     assign(scenario.warm_up, map.find("warm_up"), [](const YamlField& field) {
@@ -91,6 +95,23 @@ class ScenarioReader {
                       "and the others of huge pages",
                       huge->name));
       return;
+    }
+  }
+
+  /// The kernel would return an error at once, and whoever calls would look fast.
+  void refuse_calls_before_their_time(const models::Scenario& scenario) const {
+    for (std::size_t policy = 0; policy < policy_fields_.size(); ++policy) {
+      const models::Policy& kernel = scenario.policies[policy];
+      if (!kernel.kernel) continue;
+      for (const models::ProcessSpec& process : scenario.processes) {
+        for (const models::ThreadSpec& thread : process.threads) {
+          const auto call = thread.count > 0 ? call_after(*kernel.kernel, thread) : std::nullopt;
+          if (!call) continue;
+          policy_fields_[policy].refuse(
+              fmt::format("Linux {} does not have {} yet, which '{}' uses: expected Linux {} or later",
+                          to_text(*kernel.kernel), call->name, thread.name, to_text(call->since)));
+        }
+      }
     }
   }
 
@@ -139,6 +160,7 @@ class ScenarioReader {
     });
     if (duplicate) field.refuse(fmt::format("the policy '{}' is there already", policy->name));
     policies.push_back(std::move(*policy));
+    policy_fields_.push_back(field);
   }
 
   static std::optional<sim::Nanoseconds> read_duration(YamlMap& map, const Lockers& lockers) {
@@ -150,6 +172,7 @@ class ScenarioReader {
 
   const std::filesystem::path& folder_;
   Diagnostics& diagnostics_;
+  std::vector<YamlField> policy_fields_;  // of those that are run
 };
 
 // --- the command line ---------------------------------------------------------------------------------------
@@ -331,6 +354,7 @@ void check_kernel_table(const std::filesystem::path& file) {
   for (const std::string& name : kernel_names()) {
     (void)read_policy(**find_kernel(name));
     check_scheduler(*kernel_scheduler(name), "scheduler", diagnostics);
+    name_as_in_table(diagnostics);
     throw_if_any(diagnostics);
   }
 }

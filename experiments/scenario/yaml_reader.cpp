@@ -173,7 +173,7 @@ std::string kind_name(const YamlNode& node) {
     case YamlNode::Kind::null:
       return "nothing";
     case YamlNode::Kind::scalar:
-      return fmt::format("'{}'", node.scalar);
+      return as_found(node.scalar);
     case YamlNode::Kind::sequence:
       return "a list";
     case YamlNode::Kind::map:

@@ -9,10 +9,12 @@ namespace experiments {
 
 namespace {
 
-constexpr std::string_view kNameExpected = "a name of letters, digits, '_', '-' and '.'";
+constexpr std::string_view kNameExpected = "a name of at most 100 letters, digits, '_', '-' and '.'";
+// Names become names of files, columns of tables and lines of figures.
+constexpr std::size_t kLongestName = 100;
 
 bool is_name(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+  return !text.empty() && text.size() <= kLongestName && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
            c == '.';
   });

@@ -11,6 +11,7 @@
 #include "experiments/base/judgement.h"
 #include "experiments/base/statistics.h"
 #include "experiments/scenario/config_catalogue.h"
+#include "experiments/scenario/kernel_version.h"
 #include "experiments/scenario/yaml_text.h"
 #include "experiments/scenario/yaml_values.h"
 
@@ -78,6 +79,18 @@ std::optional<std::string> why_not_set(const std::string& path, bool varies) {
   if (varies && note) return fmt::format("nothing of a run hangs on `{}`: all points would be the same", key);
   return std::nullopt;
 }
+
+// --- keys whose values are versions of kernels ------------------------------------------------------------------
+
+/// Whether a path is that of a kernel or of a policy, which may be one's version: 6.10 is not 6.1 there.
+bool takes_versions(const std::string& path) {
+  std::string key = path.substr(path.find_last_of('.') + 1);
+  key = key.substr(0, key.find('['));
+  return key == "kernel" || key == "policy" || key == "policies" || key == "from";
+}
+
+/// A version as the word that names its kernel; other texts as they are.
+std::string named_kernel(const std::string& text) { return parse_kernel(text) ? "linux-" + text : text; }
 
 // --- the study ----------------------------------------------------------------------------------------------
 
@@ -220,7 +233,12 @@ class StudyReader {
     std::vector<AxisValue> values;
     const YamlMap map = field.map();
     for (const YamlMap::Item& item : map.items()) {
-      values.push_back({item.key, value_of(item.key), read_settings(item.value, true), item.key_at});
+      std::vector<Setting> settings = read_settings(item.value, true);
+      const bool versions = std::any_of(settings.begin(), settings.end(), [](const Setting& setting) {
+        return takes_versions(setting.set.substr(0, setting.set.find('=')));
+      });
+      const std::string label = versions ? named_kernel(item.key) : item.key;
+      values.push_back({label, value_of(label), std::move(settings), item.key_at});
     }
     if (values.empty()) field.refuse("expected at least one value, found none");
     return values;
@@ -228,11 +246,12 @@ class StudyReader {
 
   static std::vector<AxisValue> listed_values(const YamlField& field, const std::vector<std::string>& paths) {
     std::vector<AxisValue> values;
+    const bool versions = std::any_of(paths.begin(), paths.end(), takes_versions);
     for (const YamlField& item : field.items("a list of at least one value")) {
       const std::string text = to_flow(item.node());
-      const bool scalar = item.node().kind == YamlNode::Kind::scalar;
-      AxisValue value{
-          scalar ? item.node().scalar : text, value_of(scalar ? item.node().scalar : text), {}, item.node().at};
+      std::string label = item.node().kind == YamlNode::Kind::scalar ? item.node().scalar : text;
+      if (versions) label = named_kernel(label);
+      AxisValue value{label, value_of(label), {}, item.node().at};
       for (const std::string& path : paths) value.settings.push_back({fmt::format("{}={}", path, text), value.at});
       const bool twice = std::any_of(values.begin(), values.end(), [&](const AxisValue& other) {
         return other.label == value.label || (other.value.type != ValueType::word && other.value == value.value);
@@ -245,6 +264,10 @@ class StudyReader {
 
   static std::vector<AxisValue> values_of_range(const YamlField& field, const std::vector<std::string>& paths) {
     std::vector<AxisValue> values;
+    if (std::any_of(paths.begin(), paths.end(), takes_versions)) {
+      field.refuse_expecting("a list such as [6.1, 6.10]: versions are no numbers");
+      return values;
+    }
     const auto range = field.parsed(parse_range, kRangeExpected);
     if (!range) return values;
     for (const Value& each : *range) {

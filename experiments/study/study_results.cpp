@@ -440,7 +440,7 @@ StudyResults read_results(Store& store) {
       read_points(database, results);
       read_runs(database, results);
     } catch (const Json::exception& error) {
-      throw InputError({{database.getFilename(), 0, 0, "", fmt::format("damaged in itself: {}", error.what())}});
+      throw InputError({{database.getFilename(), 0, 0, "", fmt::format("damaged in itself: {}", in_words(error))}});
     }
     transaction.commit();
     return results;

@@ -35,11 +35,16 @@ ProcessPool::Bytes result_of(const PendingRun& pending) {
 
 class Sweep {
  public:
-  Sweep(StudyPlan& plan, Store& store, const SweepOptions& options, const Watch& watch)
-      : plan_(plan), store_(store), options_(options), watch_(watch), pool_(options.workers, options.timeout) {}
+  Sweep(const StudyPlan& plan, const std::vector<PointRuns>& points, Store& store, const SweepOptions& options,
+        const Watch& watch)
+      : plan_(plan),
+        points_(points),
+        store_(store),
+        options_(options),
+        watch_(watch),
+        pool_(options.workers, options.timeout) {}
 
   SweepProgress run() {
-    read_points();
     store_.write_plan(plan_, {});
     for (bool first = true;; first = false) {
       const std::deque<PendingRun> pending = plan_round(first);
@@ -49,11 +54,6 @@ class Sweep {
   }
 
  private:
-  /// All of them first: a study with a mistake in its last point fails at once, not after a night.
-  void read_points() {
-    plan_.read_runs([this](PointRuns runs) { points_.push_back(std::move(runs)); });
-  }
-
   /// Adds what is wanted by now to the plan; returns those runs that have not ended.
   std::deque<PendingRun> plan_round(bool first) {
     const StudyResults results = is_adaptive(plan_.study()) ? read_results(store_) : StudyResults{};
@@ -194,12 +194,12 @@ class Sweep {
     watch_(progress_);
   }
 
-  StudyPlan& plan_;
+  const StudyPlan& plan_;
+  const std::vector<PointRuns>& points_;
   Store& store_;
   const SweepOptions& options_;
   const Watch& watch_;
   ProcessPool pool_;
-  std::vector<PointRuns> points_;
   std::set<std::string> keys_;      ///< wanted so far
   std::deque<PendingRun> claimed_;  ///< and not started yet
   std::map<std::size_t, PendingRun> running_;
@@ -211,8 +211,9 @@ class Sweep {
 
 }  // namespace
 
-SweepProgress sweep(StudyPlan& plan, Store& store, const SweepOptions& options, const Watch& watch) {
-  return Sweep(plan, store, options, watch).run();
+SweepProgress sweep(const StudyPlan& plan, const std::vector<PointRuns>& points, Store& store,
+                    const SweepOptions& options, const Watch& watch) {
+  return Sweep(plan, points, store, options, watch).run();
 }
 
 }  // namespace experiments

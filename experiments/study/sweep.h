@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "experiments/study/store.h"
 #include "experiments/study/study_plan.h"
@@ -35,7 +36,9 @@ struct SweepProgress {
 /// Told after each run.
 using Watch = std::function<void(const SweepProgress&)>;
 
-/// Runs until nothing is wanted any more. Throws InputError if a point's scenario is bad, before anything is run.
-SweepProgress sweep(StudyPlan& plan, Store& store, const SweepOptions& options, const Watch& watch);
+/// Runs until nothing is wanted any more. `points`: what the plan's points run, all of them read beforehand, so that a
+/// mistake in the last one costs neither a night nor a store.
+SweepProgress sweep(const StudyPlan& plan, const std::vector<PointRuns>& points, Store& store,
+                    const SweepOptions& options, const Watch& watch);
 
 }  // namespace experiments

@@ -1,5 +1,6 @@
 #include "experiments/base/diagnostics.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -51,6 +52,22 @@ TEST(Nearest, DoesNotMindTheCaseOfLetters) { EXPECT_THAT(nearest("CPUs", kKeys),
 TEST(Nearest, FindsTheOneThatContinuesTheWord) {
   EXPECT_THAT(nearest("epyc", {"xeon", "epyc-zen4-linux-6.18"}), Optional(Eq("epyc-zen4-linux-6.18")));
   EXPECT_EQ(nearest("epyc", {"epyc-zen4-linux-6.18", "epyc-zen5-linux-7.0"}), std::nullopt);
+}
+
+TEST(Nearest, FindsTheOneThatTheWordAbbreviates) {
+  EXPECT_THAT(nearest("rnd", {"in_turn", "random", "start"}), Optional(Eq("random")));
+  EXPECT_THAT(nearest("dgrd", {"write_held", "downgrade"}), Optional(Eq("downgrade")));
+  EXPECT_EQ(nearest("mlk", {"mlockall", "mlock onfault"}), std::nullopt) << "two";
+  EXPECT_EQ(nearest("ndm", {"random"}), std::nullopt) << "nobody leaves the first letter out";
+}
+
+TEST(Diagnostic, QuotesOfALongTextItsBeginning) {
+  const std::string longest(60, 'x');
+  const std::string shorter(59, 'x');
+  EXPECT_EQ(as_found("short"), "'short'");
+  EXPECT_EQ(as_found(longest), fmt::format("'{}'", longest));
+  EXPECT_EQ(as_found(longest + "x"), fmt::format("'{}...' (61 characters)", longest));
+  EXPECT_EQ(as_found(shorter + "\u00b5s"), fmt::format("'{}...' (62 characters)", shorter));
 }
 
 TEST(Nearest, FindsNothingWhenNothingIsClose) {

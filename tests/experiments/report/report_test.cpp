@@ -206,5 +206,24 @@ TEST_F(Report, SaysWhatIsWrongAndWritesNothing) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "empty/report.html"));
 }
 
+TEST_F(Report, OfAForeignJsonSaysWhatItIsAndLeavesNothing) {
+  const tests::TemporaryFolder folder;
+  const std::string page = folder / "page";
+  const auto refused = [&](const std::string& text) {
+    const Outcome outcome = mlocksim({"report", folder.write("x.json", text), "-o", page});
+    EXPECT_EQ(outcome.code, 2) << text;
+    EXPECT_THAT(outcome.err, Not(HasSubstr("json.exception"))) << text;
+    EXPECT_FALSE(std::filesystem::exists(page)) << text;
+    return outcome.err;
+  };
+  EXPECT_THAT(refused("not json"), HasSubstr("expected a file that `mlocksim compare --json` has written"));
+  EXPECT_THAT(refused("[1, 2]"), HasSubstr("this is no object"));
+  EXPECT_THAT(refused(R"({"classes": {}})"), HasSubstr("this is one of `mlocksim run --json`"));
+  EXPECT_THAT(refused(R"({"runs": []})"), HasSubstr("it has no `runs`"));
+  EXPECT_THAT(refused(R"({"runs": [{}], "scenario": 7})"), HasSubstr("x.json: this is no file of"));
+  EXPECT_THAT(refused(R"({"runs": [{"policy": "a", "seed": 1}], "scenario": "s"})"), HasSubstr("x.json: "));
+  EXPECT_THAT(refused(R"({"explains": 1})"), HasSubstr("this is no file of `mlocksim explain --json`"));
+}
+
 }  // namespace
 }  // namespace experiments::report_test

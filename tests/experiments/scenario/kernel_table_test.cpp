@@ -178,6 +178,57 @@ distributions:
   EXPECT_THAT(mistakes("some-2", "linux-6.2"), ElementsAre(HasSubstr("a name that is not a version")));
 }
 
+TEST_F(KernelTable, AFileOfOnesOwnIsMeantHoweverTheKernelIsSpelled) {
+  const auto own = tests::write("linux-5.4.yaml", with("name: mine", "name: mine_of_5.4", tests::kPolicy));
+  for (const char* const name : {"linux-5.4", "5.4", "v5.4.17", "5.4.0-150-other"}) {
+    EXPECT_EQ(tests::read(with("policy: downgrade", std::string("policy: ") + name)).policies.front().name,
+              "mine_of_5.4")
+        << name;
+  }
+  EXPECT_EQ(tests::read(with("policy: downgrade", "policy: 5.5")).policies.front().name, "linux-5.5");
+  // A distribution's kernel is not that of its version.
+  EXPECT_EQ(tests::read(with("policy: downgrade", "policy: 5.4.0-150-generic")).policies.front().name, "ubuntu-20.04");
+  std::filesystem::remove(own);
+}
+
+// A table of one's own, with a mistake in each place from which rules are made.
+TEST_F(KernelTable, MistakesAreNamedByTheirKeysInTheTable) {
+  const std::string table = R"(schema: mlocksim/1
+name: linux
+releases: {6: 0 .. 9}
+oldest:
+  rwsem: fifo
+  populate: {mode: write_held}
+  munlock: {mode: write_held}
+  munmap: {mode: write_held}
+changes:
+  - {release: 6.1, what: a, source: b, scheduler: {era: linux-6.1}}
+  - {release: 6.4, what: a, source: b, policy: {munlock: {mode: downgrade}}}
+distributions:
+  some-1: {kernel: 6.2, source: b, policy: {rwsem: writer_spin}}
+)";
+  const auto configs = tests::folder() / "configs";
+  int number = 0;
+  const auto mistakes = [&](const std::string& what, const std::string& by) {
+    const auto own = configs / std::to_string(++number);  // a table is read once
+    const auto file = tests::write("configs/" + std::to_string(number) + "/kernels/linux.yaml", with(what, by, table));
+    EXPECT_EQ(setenv("MLOCKSIM_CONFIGS", own.c_str(), 1), 0);
+    tests::Lines lines = tests::mistakes_of([&] { (void)check_file(file); });
+    tests::use_source_configs();
+    return lines;
+  };
+  EXPECT_THAT(mistakes("fifo", "fifo"), IsEmpty());
+  EXPECT_THAT(mistakes("fifo", "fito"), ElementsAre(HasSubstr(":5:10: oldest.rwsem: expected")));
+  EXPECT_THAT(mistakes("munlock: {mode: downgrade}", "munlock: {mode: down}"),
+              ElementsAre(HasSubstr(":11:65: changes[1].policy.munlock.mode: expected")));
+  EXPECT_THAT(mistakes("policy: {munlock", "policy: {nulock"),
+              ElementsAre(HasSubstr("changes[1].policy.nulock: unknown key (did you mean munlock?)")));
+  EXPECT_THAT(mistakes("rwsem: writer_spin", "rwsem: spin"),
+              ElementsAre(HasSubstr("distributions.some-1.policy.rwsem: ")));
+  EXPECT_THAT(mistakes("era: linux-6.1", "era: linux-6.2"),
+              ElementsAre(HasSubstr("changes[0].scheduler.era: expected")));
+}
+
 TEST_F(KernelTable, WithoutATableThatIsWhatIsSaid) {
   const auto empty = tests::folder() / "configs";
   std::filesystem::create_directories(empty);

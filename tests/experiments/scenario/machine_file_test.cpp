@@ -19,6 +19,7 @@ using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
 using tests::machine_mistakes;
@@ -218,6 +219,20 @@ TEST_F(MachineFile, ASchedulerCanBeLazyAndHaveAutogroupsAndDearMigrations) {
   EXPECT_EQ(scheduler("migration_cost: 0ns").migration_cost, 0ns);
   EXPECT_THAT(mistakes(with("cpus: 4", "cpus: 4, scheduler: {autogroup: 1}")),
               ElementsAre(HasSubstr("machine.scheduler.autogroup: expected true or false, found '1'")));
+}
+
+TEST_F(MachineFile, PreemptionIsOneThatTheSchedulersKernelHas) {
+  const auto mistake = [&](const std::string& keys) { return mistakes(with("cpus: 4", "cpus: 4, " + keys)); };
+  EXPECT_THAT(mistake("scheduler: {era: linux-6.1, preempt: lazy}"),
+              ElementsAre(HasSubstr("machine.scheduler.preempt: expected none, voluntary or full: preemption is lazy "
+                                    "since Linux 6.13 only, found 'lazy'")));
+  EXPECT_THAT(mistake("scheduler: {era: linux-6.6, preempt: lazy}"), ElementsAre(HasSubstr("6.13")));
+  EXPECT_THAT(mistake("scheduler: {era: linux-6.12, preempt: lazy}"), IsEmpty()) << "that of 6.17, too";
+  EXPECT_THAT(mistake("kernel: 6.12, scheduler: {preempt: lazy}"), ElementsAre(HasSubstr("6.13")));
+  EXPECT_THAT(mistake("kernel: debian-13, scheduler: {preempt: lazy}"), ElementsAre(HasSubstr("6.13")));
+  EXPECT_THAT(mistake("kernel: 6.13, scheduler: {preempt: lazy}"), IsEmpty());
+  EXPECT_THAT(mistake("kernel: 7.0, scheduler: {preempt: voluntary}"), ElementsAre(HasSubstr("expected lazy or full")));
+  EXPECT_THAT(mistake("kernel: 7.0, scheduler: {preempt: full}"), IsEmpty());
 }
 
 TEST_F(MachineFile, AMachineSaysHowManyCpusShareACache) {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <string>
+#include <tuple>
 #include <variant>
 
 #include "tests/support/config_files.h"
@@ -126,7 +127,7 @@ TEST_F(ScenarioFile, SaysEverythingThatIsWrongAtOnce) {
   EXPECT_THAT(
       mistakes(text),
       ElementsAre(
-          "s.yaml:2:7: name: expected a name of letters, digits, '_', '-' and '.', found 'so small'",
+          "s.yaml:2:7: name: expected a name of at most 100 letters, digits, '_', '-' and '.', found 'so small'",
           "s.yaml:4:16: memory.size: expected a size such as 4GiB or 512MiB, found '1GB' (did you mean 1GiB?)",
           "s.yaml:5:9: policy: there is no policy 'downgrad' (did you mean downgrade?)",
           "s.yaml:8:21: processes[0].regions.heap.size: missing",
@@ -282,25 +283,83 @@ TEST_F(ScenarioFile, RefusesALockerOfAnUnknownRegion) {
 }
 
 TEST_F(ScenarioFile, RefusesAnEmptyScriptAndUnknownSteps) {
-  const std::string steps =
-      "mlock, mlock onfault, munlock, munmap, msync (each also in pieces, as munmap 64MiB), mlockall, mlockall "
-      "onfault, "
-      "mlockall future, munlockall, mmap locked, remap_file_pages, mremap, mremap aligned, exit, brk SIZE, stack SIZE "
-      "or "
-      "hold DURATION";
+  const std::string steps = "a step such as mlock, munmap 64MiB, brk 1MiB or hold 100ms";
   EXPECT_THAT(mistakes(with("[mlock, hold 100ms, munlock]", "[]")),
               ElementsAre("s.yaml:10:51: processes[0].threads.locker.script: expected a list of steps such as [mlock, "
                           "hold 100ms, munlock], found an empty list"));
   EXPECT_THAT(
       mistakes(with("[mlock, hold 100ms, munlock]", "[mlok, hold, hold 5, {a: 1}, sleep 5s]")),
-      ElementsAre("s.yaml:10:52: processes[0].threads.locker.script[0]: expected " + steps +
-                      ", found 'mlok' (did you mean mlock?)",
-                  "s.yaml:10:58: processes[0].threads.locker.script[1]: in 'hold': expected a duration such as "
-                  "250ns, 1.5us, 10ms or 3s, found ''",
-                  "s.yaml:10:64: processes[0].threads.locker.script[2]: in 'hold 5': expected a duration such "
-                  "as 250ns, 1.5us, 10ms or 3s, found '5' (the unit is missing: ns, us, ms, s)",
-                  "s.yaml:10:72: processes[0].threads.locker.script[3]: expected " + steps + ", found a map",
-                  "s.yaml:10:80: processes[0].threads.locker.script[4]: expected " + steps + ", found 'sleep 5s'"));
+      ElementsAre(
+          "s.yaml:10:52: processes[0].threads.locker.script[0]: expected " + steps +
+              ", found 'mlok' (did you mean mlock?)",
+          "s.yaml:10:58: processes[0].threads.locker.script[1]: in 'hold': expected a duration such as "
+          "250ns, 1.5us, 10ms or 3s, found ''",
+          "s.yaml:10:64: processes[0].threads.locker.script[2]: in 'hold 5': expected a duration such "
+          "as 250ns, 1.5us, 10ms or 3s, found '5' (the unit is missing: ns, us, ms, s)",
+          "s.yaml:10:72: processes[0].threads.locker.script[3]: expected " + steps + ", found a map",
+          "s.yaml:10:80: processes[0].threads.locker.script[4]: expected " + steps +
+              ", found 'sleep 5s' (all begin with one of brk, exit, hold, mlock, mlockall, mmap locked, mremap, "
+              "msync, munlock, munlockall, munmap, remap_file_pages, stack)"));
+}
+
+TEST_F(ScenarioFile, AStepThatTakesNothingBehindItIsNamedAlone) {
+  const auto refused = [](const std::string& step) { return mistakes(with("hold 100ms", step)); };
+  EXPECT_THAT(refused("mremap 4KiB"), ElementsAre(HasSubstr("found 'mremap 4KiB' (did you mean mremap?)")));
+  EXPECT_THAT(refused("exit now, please"), Contains(HasSubstr("found 'exit now' (did you mean exit?)")));
+  EXPECT_THAT(refused(std::string(2000, 'x')), ElementsAre(HasSubstr("x...' (2000 characters)")));
+  for (const std::string& step : {std::string("mremap 4KiB"), std::string("sleep 5s"), std::string(2000, 'x')}) {
+    EXPECT_LT(refused(step).front().size(), 400U);
+  }
+}
+
+TEST_F(ScenarioFile, RefusesCallsThatAPolicysKernelDoesNotHaveYet) {
+  const auto mistake = [](const std::string& thread, const std::string& policy) {
+    const std::string text = with("faulter: {run: faulter, count: 2, closed: {think: 50us}}", thread);
+    return mistakes(with("policy: downgrade", "policy: " + policy, text));
+  };
+  const auto advises = [](const std::string& advice) {
+    return "giver: {run: madviser, region: heap, advice: " + advice + ", closed: {think: 50us}}";
+  };
+  const auto with_locker = [](const std::string& step, const std::string& policy) {
+    return mistakes(with("policy: downgrade", "policy: " + policy, with("hold 100ms", step)));
+  };
+  EXPECT_THAT(mistake(advises("dontneed_locked"), "5.17"),
+              ElementsAre("s.yaml:5:9: policy: Linux 5.17 does not have madvise(MADV_DONTNEED_LOCKED) yet, which "
+                          "'giver' uses: expected Linux 5.18 or later"));
+  EXPECT_THAT(mistake(advises("dontneed_locked"), "5.18"), IsEmpty());
+  EXPECT_THAT(mistake(advises("dontneed_locked"), "downgrade"), IsEmpty()) << "it says of no kernel that it is it";
+  const std::vector<std::tuple<std::string, std::string, std::string>> dated{{"hugepage", "2.6.37", "2.6.38"},
+                                                                             {"nohugepage", "2.6.37", "2.6.38"},
+                                                                             {"free", "4.4", "4.5"},
+                                                                             {"cold", "5.3", "5.4"},
+                                                                             {"pageout", "5.3", "5.4"},
+                                                                             {"populate_read", "5.13", "5.14"},
+                                                                             {"populate_write", "5.13", "5.14"},
+                                                                             {"collapse", "6.0", "6.1"}};
+  for (const auto& [advice, before, since] : dated) {
+    EXPECT_THAT(mistake(advises(advice), before), ElementsAre(HasSubstr("expected Linux " + since + " or later")));
+    EXPECT_THAT(mistake(advises(advice), since), IsEmpty()) << advice;
+  }
+  EXPECT_THAT(with_locker("mlock onfault", "4.3"), ElementsAre(HasSubstr("mlock2(MLOCK_ONFAULT)")));
+  EXPECT_THAT(with_locker("mlock onfault", "4.4"), IsEmpty());
+  EXPECT_THAT(with_locker("mlockall onfault", "4.3"), ElementsAre(HasSubstr("mlockall(MCL_ONFAULT)")));
+  const std::string pins = "pins: {run: pinner, region: heap, size: 4KiB, closed: {think: 50us}, by: ";
+  EXPECT_THAT(mistake(pins + "io_uring}", "5.0"), ElementsAre(HasSubstr("io_uring")));
+  EXPECT_THAT(mistake(pins + "io_uring}", "5.1"), IsEmpty());
+  EXPECT_THAT(mistake(pins + "vfio}", "3.5"), ElementsAre(HasSubstr("VFIO")));
+  EXPECT_THAT(mistake(pins + "rdma}", "2.6.27"), IsEmpty());
+  EXPECT_THAT(mistakes(with("policy: downgrade", "policy: 4.13", with("file: cmdline", "file: smaps_rollup"))),
+              ElementsAre(HasSubstr("/proc/PID/smaps_rollup")));
+}
+
+// What the command line puts in the policies' place is what is looked at.
+TEST_F(ScenarioFile, CallsAreHeldAgainstThePoliciesThatAreRun) {
+  const std::string text = with("policy: downgrade", "policy: 5.4", with("hold 100ms", "mlock onfault"));
+  EXPECT_THAT(mistakes(text), IsEmpty());
+  EXPECT_THAT(mistakes(text, {{}, {}, {"5.4", "3.10", "6.1"}}),
+              ElementsAre(HasSubstr("policies[1]: Linux 3.10 does not")));
+  const std::string old = with("policy: downgrade", "policy: 3.10", with("hold 100ms", "mlock onfault"));
+  EXPECT_THAT(mistakes(old, {{}, {}, {"6.1"}}), IsEmpty());
 }
 
 TEST_F(ScenarioFile, RefusesALockerThatNeverRepeats) {

@@ -16,6 +16,7 @@ using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::StartsWith;
 using tests::mistakes;
 using tests::read;
@@ -40,10 +41,25 @@ TEST_F(YamlValues, AListOfDurationsIsADistributionOfThem) {
               ElementsAre(HasSubstr("closed.think[1]: expected a duration")));
 }
 
+// Of files, columns and figures: of whatever has one.
+TEST_F(YamlValues, RefusesNamesThatAreTooLong) {
+  const std::string longest(100, 'n');
+  EXPECT_THAT(mistakes(with("run: faulter", "run: faulter, mutex: " + longest)), IsEmpty());
+  for (const auto& [what, before] :
+       {std::pair{"faulter:", ""}, std::pair{"name: small", "name: "}, std::pair{"name: db", "name: "},
+        std::pair{"heap: {size", "{size"}, std::pair{"run: faulter", "run: faulter, mutex: "}}) {
+    std::string name = before + longest + "n";
+    if (std::string(what) == "faulter:") name += ":";
+    if (std::string(what) == "heap: {size") name = longest + "n: {size";
+    EXPECT_THAT(mistakes(with(what, name)), Contains(HasSubstr("expected a name of at most 100 letters"))) << what;
+  }
+}
+
 TEST_F(YamlValues, RefusesNamesWithOtherCharacters) {
-  EXPECT_THAT(mistakes(with("faulter:", "\"a b\":")),
-              ElementsAre("s.yaml:11:7: processes[0].threads.a b: expected a name of letters, digits, '_', '-' and "
-                          "'.', found 'a b'"));
+  EXPECT_THAT(
+      mistakes(with("faulter:", "\"a b\":")),
+      ElementsAre("s.yaml:11:7: processes[0].threads.a b: expected a name of at most 100 letters, digits, '_', '-' and "
+                  "'.', found 'a b'"));
   EXPECT_THAT(mistakes(with("{heap: {size: 512MiB, kind: anon}}", "{heap: {size: 4KiB}, h/p: {size: 4KiB}}")),
               ElementsAre(StartsWith("s.yaml:8:35: processes[0].regions.h/p: expected a name")));
   EXPECT_THAT(mistakes(with("name: db", "name:")),

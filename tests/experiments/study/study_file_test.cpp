@@ -51,6 +51,27 @@ TEST_F(StudyFile, ReadsAxes) {
   EXPECT_EQ(study.replications, 1);
 }
 
+TEST_F(StudyFile, VersionsOfKernelsAreNoNumbers) {
+  const auto axis = [](const std::string& what) {
+    return read_text(tests::with("{set: memory.pressure, values: [none, heavy]}", what,
+                                 tests::with(" or pressure == none", "", kStudy)))
+        .axes[2];
+  };
+  const Axis kernels = axis("{set: machine.kernel, values: [6.1, 6.10, debian-12]}");
+  EXPECT_EQ(kernels.type, ValueType::word);
+  EXPECT_THAT(labels(kernels), ElementsAre("linux-6.1", "linux-6.10", "debian-12"));
+  EXPECT_EQ(kernels.values[1].settings[0].set, "machine.kernel=6.10");
+  EXPECT_THAT(labels(axis("{set: policy, values: [6.1, 6.10]}")), ElementsAre("linux-6.1", "linux-6.10"));
+  EXPECT_THAT(labels(axis("{set: \"policies[0]\", values: [6.1, 6.10]}")), ElementsAre("linux-6.1", "linux-6.10"));
+  EXPECT_THAT(labels(axis("{values: {6.1: {machine.kernel: 6.1}, 6.10: {machine.kernel: 6.10}}}")),
+              ElementsAre("linux-6.1", "linux-6.10"));
+  const std::string pressure = "{set: memory.pressure, values: [none, heavy]}";
+  EXPECT_THAT(mistakes_with(pressure, "{set: machine.kernel, values: [6.1, 6.1]}"),
+              testing::Contains(HasSubstr("the value linux-6.1 is there already")));
+  EXPECT_THAT(mistakes_with(pressure, "{set: machine.kernel, values: 6.1..6.12 +0.1}"),
+              testing::Contains(HasSubstr("axes.pressure.values: expected a list such as [6.1, 6.10]")));
+}
+
 TEST_F(StudyFile, SmokeReplacesValues) {
   EXPECT_THAT(labels(read_text(kStudy, true).axes[0]), ElementsAre("64MiB"));
   EXPECT_THAT(mistakes_with("axes: {region: [64MiB]}", "axes: {regoin: [64MiB]}"),

@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <random>
 #include <string>
 #include <thread>
@@ -91,6 +92,22 @@ class Sweeps : public testing::Test {
 
 std::size_t lines(const std::string& text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+TEST_F(Sweeps, AMistakeInAnyPointLeavesNoStoreBehind) {
+  const auto refused = [&](const std::string& what, const std::string& by) {
+    edit(what, by);
+    const Outcome outcome = sweep("bad");
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr("study.yaml:"));
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "bad")) << outcome.err;
+    edit(by, what);
+  };
+  refused("[downgrade, unlock_downgrade]", "[downgrade, unlock_downgrad]");
+  refused("[1MiB, 2MiB]", "[1MiB, none]");
+  refused("faulter.count\", values: 1..5", "faulter.count\", values: [1, 2, 3, 4, -5]");
+  refused("processes[0].threads", "processes[7].threads");
+  EXPECT_EQ(sweep("bad").code, 0);
 }
 
 TEST_F(Sweeps, RunEverythingOnce) {
