@@ -210,7 +210,7 @@ class Chooser {
   void add_less_often(const Member& member) {
     if (!in_the_way(member.thread->name)) return;
     std::vector<std::string> rarely;
-    for (const char* const key : {"closed.think", "closed.compute", "open.every"}) {
+    for (const char* const key : {"closed.think", "closed.compute", "open.every", "every"}) {
       const auto often = text_at(member, key);
       const auto scaled_up = often ? std::optional(scaled(*often, judgement::kLessOften)) : std::nullopt;
       if (scaled_up && *scaled_up && **scaled_up != *often) rarely.push_back(member.set(key, **scaled_up));

@@ -90,6 +90,9 @@ Reason why_not(const ProcessSpec&, const models::ForkerSpec&) { return std::null
 Reason why_not(const ProcessSpec&, const models::RemoteReaderSpec&) { return std::nullopt; }
 Reason why_not(const ProcessSpec&, const models::MoverSpec&) { return std::nullopt; }
 Reason why_not(const ProcessSpec&, const models::MsyncSpec&) { return std::nullopt; }
+Reason why_not(const ProcessSpec&, const models::HolderSpec&) {
+  return "it stands for what is not modelled, and has no real counterpart";
+}
 Reason why_not(const ProcessSpec&, const models::ReplaySpec&) { return "what it replays was another program's"; }
 Reason why_not(const ProcessSpec&, const models::BusySpec&) { return std::nullopt; }
 

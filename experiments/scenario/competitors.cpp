@@ -366,6 +366,35 @@ models::RemoteReaderSpec read_remote_reader(YamlMap& map, const Regions&, Target
   return reader;
 }
 
+models::HolderSpec read_holder(YamlMap& map, const Regions&, Targets& targets) {
+  using Mode = models::HolderSpec::Mode;
+  using Yields = models::HolderSpec::Yields;
+  models::HolderSpec holder;
+  const auto target = map.find("target");
+  assign(holder.target, target, name_of);
+  if (!holder.target.empty()) targets.add(*target);
+  assign(holder.mode, map.find("mode"), [](const YamlField& field) {
+    return choice_of<Mode>(field, {{"read", Mode::read}, {"write", Mode::write}});
+  });
+  assign(holder.hold, map.require("hold", ": how long it has mmap_sem each time"), distribution_of);
+  assign(holder.yields, map.find("yields"), [](const YamlField& field) {
+    return choice_of<Yields>(field, {{"never", Yields::never}, {"cpu", Yields::cpu}, {"lock", Yields::lock}});
+  });
+  const auto every = map.find("every");
+  if (!every) {
+    holder.arrival = read_arrival(map);
+    return holder;
+  }
+  for (const char* other : {"closed", "open"}) {
+    if (const auto twice = map.find(other))
+      twice->refuse(fmt::format("expected either `every` or `{}`, found both", other));
+  }
+  models::OpenLoop open;
+  assign(open.every, every, inter_arrival_of);
+  holder.arrival = open;
+  return holder;
+}
+
 /// As one that any kind of thread can come from.
 template <auto kRead>
 models::Competitor read_as(YamlMap& thread, const Regions& regions, Targets& targets) {
@@ -389,6 +418,7 @@ const Choices<CompetitorReader>& kinds() {
       {"mover", read_as<read_mover>},
       {"pinner", read_as<read_pinner>},
       {"msync", read_as<read_region_caller<models::MsyncSpec>>},
+      {"holder", read_as<read_holder>},
       {"replay", read_as<read_replay>},
       {"busy", read_as<read_busy>},
   };

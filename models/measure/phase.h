@@ -37,6 +37,7 @@ enum class Phase {
   remote_read,  ///< access_process_vm of another process
   msync,        ///< results are stored by number: what is new stands behind what there was
   other,        ///< a path that has no model, or that a recording does not tell
+  hold,         ///< a path that a scenario has a thread stand for (`run: holder`)
   user,         ///< outside the kernel; always the last one: a new phase comes before it
 };
 
@@ -74,6 +75,7 @@ inline constexpr auto kPhases = std::to_array<PhaseRow>({
     {Phase::remote_read, "remote_read", Phase::remote_read},
     {Phase::msync, "msync", Phase::msync},
     {Phase::other, "other", Phase::other},
+    {Phase::hold, "hold", Phase::hold},
     {Phase::user, "user", Phase::user},
 });
 

@@ -18,7 +18,7 @@ template <typename Spec>
 struct CompetitorRow {
   /// Makes requests, which have latencies and a class of samples. Otherwise it makes the calls of a script, or none.
   bool makes_requests;
-  /// Where it names the process whose address space it works on; null: it works on that of its own process.
+  /// Where it names the process whose address space it works on; null, or no name: that of its own process.
   std::string Spec::*target = nullptr;
 };
 
@@ -39,6 +39,9 @@ constexpr CompetitorRow<RemoteReaderSpec> competitor_row(const RemoteReaderSpec&
 constexpr CompetitorRow<MoverSpec> competitor_row(const MoverSpec&) { return {.makes_requests = true}; }
 constexpr CompetitorRow<PinnerSpec> competitor_row(const PinnerSpec&) { return {.makes_requests = true}; }
 constexpr CompetitorRow<MsyncSpec> competitor_row(const MsyncSpec&) { return {.makes_requests = true}; }
+constexpr CompetitorRow<HolderSpec> competitor_row(const HolderSpec&) {
+  return {.makes_requests = true, .target = &HolderSpec::target};
+}
 constexpr CompetitorRow<ReplaySpec> competitor_row(const ReplaySpec&) { return {.makes_requests = true}; }
 constexpr CompetitorRow<BusySpec> competitor_row(const BusySpec&) { return {.makes_requests = false}; }
 
@@ -66,7 +69,7 @@ inline bool comes_to_an_end(const ThreadSpec& thread) {
 inline const std::string& target_of(const ProcessSpec& process, const ThreadSpec& thread) {
   const auto named = [&](const auto& spec) -> const std::string& {
     const auto target = competitor_row(spec).target;
-    return target == nullptr ? process.name : spec.*target;
+    return target == nullptr || (spec.*target).empty() ? process.name : spec.*target;
   };
   return std::visit(named, thread.run);
 }

@@ -224,6 +224,28 @@ struct PinnerSpec {
   bool operator==(const PinnerSpec&) const = default;
 };
 
+/// Takes mmap_sem of the process `target` and has it for `hold` of CPU time: for a path that has no model of its own,
+/// of which it is known how often it comes and for how long (KSM, a driver, userfaultfd, a collector of another
+/// process).
+struct HolderSpec {
+  enum class Mode { read, write };
+  /// What it gives up on its way, each time that it has worked for kHolderStep.
+  enum class Yields {
+    never,  ///< nothing: no cond_resched(), as in a walk under a spinlock
+    cpu,    ///< its CPU, and keeps the lock (cond_resched)
+    lock,  ///< the lock too, where somebody queues for it, and takes it again (smaps_rollup, __munlock_vma_pages_range)
+  };
+  std::string target{};  ///< empty: its own process
+  Mode mode = Mode::write;
+  sim::Distribution hold;  ///< CPU time with the lock held, of all turns of one request together
+  Yields yields = Yields::cpu;
+  Arrival arrival;
+  bool operator==(const HolderSpec&) const = default;
+};
+
+/// How far a walk of the kernel comes between two cond_resched(): about a page table of 512 entries.
+inline constexpr sim::Nanoseconds kHolderStep{50'000};
+
 /// Repeats what threads of a real machine have asked for, each request as long after the end of the one before as it
 /// was, and ends with the last one.
 struct ReplaySpec {
@@ -245,7 +267,8 @@ struct ThreadSpec {
   std::string name;  ///< also the name of the class that the results speak of
   int count = 1;
   std::variant<LockerSpec, FaulterSpec, ProcReaderSpec, MapperSpec, MadviserSpec, MincoreSpec, GetMempolicySpec,
-               ProtectorSpec, ForkerSpec, RemoteReaderSpec, MoverSpec, PinnerSpec, MsyncSpec, ReplaySpec, BusySpec>
+               ProtectorSpec, ForkerSpec, RemoteReaderSpec, MoverSpec, PinnerSpec, MsyncSpec, HolderSpec, ReplaySpec,
+               BusySpec>
       run;
   SchedSpec sched{};
   bool pinned = false;  ///< each thread to one of sched.cpus, in turn, instead of to all of them

@@ -12,7 +12,9 @@
 #include "models/mm/madvise.h"
 #include "models/mm/mempolicy.h"
 #include "models/mm/mincore.h"
+#include "models/mm/mm.h"
 #include "models/mm/mmap.h"
+#include "models/mm/mmap_lock.h"
 #include "models/mm/mprotect.h"
 #include "models/mm/mremap.h"
 #include "models/mm/msync.h"
@@ -235,6 +237,42 @@ void run(Task& current, const Workplace& at, const RemoteReaderSpec& spec) {
     (void)access_process_vm(current, target, start, pages);
     current.enter(Phase::user);
   });
+}
+
+// mmap_sem, in the mode that a holder asks for.
+void take(Task& current, Mm& mm, HolderSpec::Mode mode) {
+  if (mode == HolderSpec::Mode::write) return mmap_write_lock(current, mm);
+  mm.mmap_sem.down_read(current);
+}
+
+void give_up(Task& current, Mm& mm, HolderSpec::Mode mode) {
+  if (mode == HolderSpec::Mode::write) return mmap_write_unlock(current, mm);
+  mm.mmap_sem.up_read(current);
+}
+
+// A walk of the kernel, of which only its time is known.
+void hold(Task& current, Mm& mm, const HolderSpec& spec) {
+  const bool in_one = spec.yields == HolderSpec::Yields::never;
+  current.enter(Phase::hold);
+  take(current, mm, spec.mode);
+  for (sim::Nanoseconds left = spec.hold.sample(current.stream(Purpose::demand)); left > sim::Nanoseconds{0};) {
+    const sim::Nanoseconds step = in_one ? left : std::min(left, kHolderStep);
+    current.work(step);
+    left -= step;
+    if (in_one) continue;
+    current.cond_resched();
+    if (spec.yields != HolderSpec::Yields::lock || left == sim::Nanoseconds{0}) continue;
+    current.settle();
+    if (!mm.mmap_sem.is_contended()) continue;
+    give_up(current, mm, spec.mode);
+    take(current, mm, spec.mode);
+  }
+  give_up(current, mm, spec.mode);
+  current.enter(Phase::user);
+}
+
+void run(Task& current, const Workplace& at, const HolderSpec& spec) {
+  make_requests(current, at.mm, spec.arrival, at.record, [&] { hold(current, at.mm, spec); });
 }
 
 }  // namespace

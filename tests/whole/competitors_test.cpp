@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <ostream>
@@ -411,6 +412,122 @@ TEST(RemoteReader, ReadsTheTargetsFirstRegion) {
     EXPECT_EQ(result.memory.at_end.unevictable, PageCount(100));
   });
 }
+
+// ---------------------------------------------------------------------------------------------------------------
+// Holders.
+
+ThreadSpec holder(HolderSpec::Mode mode, sim::Distribution hold, Arrival arrival,
+                  HolderSpec::Yields yields = HolderSpec::Yields::never) {
+  return {"holder", 1, HolderSpec{"db", mode, std::move(hold), yields, std::move(arrival)}};
+}
+
+TEST(Holder, HoldsMmapSemOfItsTargetInItsModeAndIsBlamedForIt) {
+  for (const auto mode : {HolderSpec::Mode::read, HolderSpec::Mode::write}) {
+    check_in_child([mode] {
+      Scenario scenario = machine();
+      scenario.duration = 960us;
+      add(scenario, faulter(OpenLoop{Constant{10us}}));
+      add_monitor(scenario, holder(mode, Constant{50us}, OpenLoop{Constant{100us}}));
+      const Result result = run(scenario);
+      const LockMode held = mode == HolderSpec::Mode::read ? LockMode::read : LockMode::write;
+      const sim::Histogram& holds = result.locks.at(0).statistics.hold.at({1, Phase::hold, held});
+      EXPECT_EQ(holds.count(), 9U);
+      EXPECT_EQ(holds.max(), 50us);
+      const Samples faults = result.classes.at(0).total();
+      if (mode == HolderSpec::Mode::read) {
+        EXPECT_EQ(faults.latency().max(), 500ns);
+        return;
+      }
+      // Due as the hold begins, or just before it: until its end.
+      EXPECT_GE(faults.latency().max(), 40us);
+      EXPECT_LE(faults.latency().max(), 50us + 500ns);
+      for (const auto& [lock, wait] : faults.blame().lock_waits) {
+        EXPECT_EQ(lock.holder, 1);
+        EXPECT_EQ(lock.phase, Phase::hold);
+        EXPECT_EQ(lock.mode, LockMode::write);
+      }
+    });
+  }
+}
+
+TEST(Holder, WithoutATargetHoldsThatOfItsOwnProcess) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 960us;
+    ThreadSpec own = holder(HolderSpec::Mode::write, Constant{50us}, OpenLoop{Constant{100us}});
+    std::get<HolderSpec>(own.run).target.clear();
+    add(scenario, own);
+    EXPECT_EQ(run(scenario).locks.at(0).statistics.hold.at({0, Phase::hold, LockMode::write}).count(), 9U);
+  });
+}
+
+// The lock, where somebody queues for it, after each step; its CPU alone; or nothing.
+TEST(Holder, GivesWayAsItYields) {
+  using Yields = HolderSpec::Yields;
+  const auto longest_wait = [](Yields yields) {
+    Scenario scenario = machine();
+    scenario.duration = 20ms;
+    add(scenario, faulter(OpenLoop{Constant{70us}}));
+    add_monitor(scenario, holder(HolderSpec::Mode::write, Constant{1ms}, OpenLoop{Constant{3ms}}, yields));
+    return run(scenario).classes.at(0).total().latency().max();
+  };
+  const auto longest_hold = [](Yields yields) {
+    Scenario scenario = machine();
+    scenario.machine.cpus = 1;
+    scenario.duration = 100ms;
+    add(scenario, {"busy", 1, BusySpec{}});
+    add_monitor(scenario, holder(HolderSpec::Mode::write, Constant{10ms}, ClosedLoop{Constant{1ms}}, yields));
+    return run(scenario).locks.at(0).statistics.hold.at({1, Phase::hold, LockMode::write}).max();
+  };
+  check_in_child([&] { EXPECT_GT(longest_wait(Yields::cpu), 900us); });
+  check_in_child([&] { EXPECT_LE(longest_wait(Yields::lock), kHolderStep + 500ns); });
+  check_in_child([&] { EXPECT_EQ(longest_hold(Yields::never), 10ms); });
+  check_in_child([&] { EXPECT_GT(longest_hold(Yields::cpu), 10ms); });
+}
+
+// Pollaczek and Khinchine: who comes at any time finds as much work as W = rate x E[S^2] / (2 (1 - rate x E[S])), and
+// waits for it. Holders of
+// 200 threads that come as one Poisson stream, at half of what they can do: so many that hardly one has another one
+// waiting for itself, which the lock would not know of; and rare readers.
+TEST(Holder, WritersThatComeByPoissonAreWaitedForAsPollaczekAndKhinchineHaveIt) {
+  constexpr double kWork = 100'000;  // ns, of one hold
+  struct Case {
+    sim::Distribution hold;
+    double mean_square;
+  };
+  for (const Case& each : {Case{Constant{100us}, kWork * kWork}, Case{Exponential{100us}, 2 * kWork * kWork}}) {
+    check_in_child([&each] {
+      constexpr double kRate = 0.5 / kWork;
+      const double expected = kRate * each.mean_square / (2 * (1 - kRate * kWork));
+      double sum = 0;
+      double squares = 0;
+      constexpr int kRuns = 12;
+      for (int seed = 1; seed <= kRuns; ++seed) {
+        Scenario scenario = machine();
+        scenario.machine.cpus = 64;
+        scenario.seed = static_cast<std::uint64_t>(seed);
+        scenario.duration = 2s;
+        ThreadSpec writers = holder(HolderSpec::Mode::write, each.hold, OpenLoop{Exponential{40ms}});
+        writers.count = 200;
+        add_monitor(scenario, writers);
+        ThreadSpec readers = holder(HolderSpec::Mode::read, Constant{0ns}, OpenLoop{Exponential{20ms}});
+        readers.name = "reader";
+        readers.count = 40;
+        add_monitor(scenario, readers);
+        const double mean = run(scenario).classes.at(1).total().latency().mean();
+        sum += mean;
+        squares += mean * mean;
+      }
+      const double mean = sum / kRuns;
+      const double error = std::sqrt((squares / kRuns - mean * mean) / (kRuns - 1));
+      constexpr double kStudent = 4.4;  // 11 degrees of freedom, 99.9 %
+      EXPECT_NEAR(mean, expected, kStudent * error);
+      EXPECT_NEAR(mean, expected, 0.06 * expected);
+    });
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
 
 TEST(ProcReader, ReadsMapsAndSmapsBufferByBuffer) {
   check_in_child([] {

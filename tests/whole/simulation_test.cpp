@@ -506,6 +506,17 @@ void add_files(sim::Stream& chance, RandomScenario& random) {
   random.policy.retry_on_io = chance() % 2 == 0;
 }
 
+void add_holder(sim::Stream& chance, Scenario& scenario) {
+  HolderSpec holder;
+  holder.target = chance() % 2 == 0 ? "db" : "";
+  holder.mode = chance() % 2 == 0 ? HolderSpec::Mode::read : HolderSpec::Mode::write;
+  holder.yields =
+      std::array{HolderSpec::Yields::never, HolderSpec::Yields::cpu, HolderSpec::Yields::lock}[chance() % 3];
+  holder.hold = random_cost(chance, 200'000);
+  holder.arrival = OpenLoop{Exponential{Nanoseconds{100'000 + tests::up_to(chance, 500'000)}}};
+  scenario.processes.back().threads.push_back({"holder", 1 + static_cast<int>(tests::up_to(chance, 1)), holder});
+}
+
 RandomScenario random_scenario(std::uint64_t seed) {
   sim::Stream chance(seed, "test", "scenario");
   const auto up_to = [&](std::int64_t most) {
@@ -627,6 +638,8 @@ RandomScenario random_scenario(std::uint64_t seed) {
   if (tests::up_to(noise, 1) == 0) random.scenario.machine.noise = random_noise(noise);
   sim::Stream files(seed, "test", "files");
   if (files() % 2 == 0) add_files(files, random);
+  sim::Stream holders(seed, "test", "holders");
+  if (holders() % 2 == 0) add_holder(holders, random.scenario);
   return random;
 }
 

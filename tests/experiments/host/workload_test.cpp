@@ -82,6 +82,7 @@ TEST(Workload, NamesWhatCannotBeRunForReal) {
     threads:
       locker: {run: locker, region: heap, script: [mlock, exit]}
       reader: {run: faulter, region: file, closed: {think: 1ms}}
+      ksm: {run: holder, hold: 1ms, every: 1s}
       nic: {run: pinner, region: heap, closed: {think: 1ms}}
       limited: {run: mapper, group: jail, closed: {think: 1ms}}
       mapper: {run: mapper, group: free, closed: {think: 1ms}}
@@ -92,7 +93,8 @@ groups:
 )",
                                              left_out);
   EXPECT_THAT(left_out, ElementsAre(Pair("cat", HasSubstr("new process")), Pair("limited", HasSubstr("group 'jail'")),
-                                    Pair("locker", HasSubstr("results")), Pair("nic", HasSubstr("device")),
+                                    Pair("ksm", HasSubstr("no real counterpart")), Pair("locker", HasSubstr("results")),
+                                    Pair("nic", HasSubstr("device")),
                                     Pair("reader", HasSubstr("'file' is neither anon nor shmem"))));
   ASSERT_EQ(workload.processes[0].threads.size(), 1U);
   EXPECT_EQ(workload.processes[0].threads[0].name, "mapper");

@@ -523,6 +523,32 @@ TEST_F(ScenarioFile, ReadsRecyclersProtectorsForkersAndRemoteReaders) {
   EXPECT_EQ(std::get<models::ProcReaderSpec>(ps[1].run).file, models::ProcReaderSpec::File::smaps);
 }
 
+TEST_F(ScenarioFile, ReadsHolders) {
+  using models::HolderSpec;
+  const auto with_holder = [](const std::string& keys) {
+    return with("      ps:", "      h: {run: holder, " + keys + "}\n      ps:");
+  };
+  const auto holder = [&](const std::string& keys) {
+    return std::get<HolderSpec>(read(with_holder(keys)).processes[1].threads[0].run);
+  };
+  EXPECT_EQ(holder("target: db, mode: read, hold: 2ms, every: exponential 1s, yields: lock"),
+            (HolderSpec{"db", HolderSpec::Mode::read, sim::Constant{2ms}, HolderSpec::Yields::lock,
+                        models::OpenLoop{sim::Exponential{1s}}}));
+  EXPECT_EQ(holder("hold: exponential 1ms, closed: {think: 1ms}"),
+            (HolderSpec{"", HolderSpec::Mode::write, sim::Exponential{1ms}, HolderSpec::Yields::cpu,
+                        models::ClosedLoop{sim::Constant{1ms}}}));
+  EXPECT_THAT(mistakes(with_holder("every: 1s")),
+              ElementsAre(HasSubstr("h: expected the key 'hold': how long it has mmap_sem each time")));
+  EXPECT_THAT(mistakes(with_holder("hold: 1ms, every: 1s, closed: {think: 1ms}")),
+              ElementsAre(HasSubstr("h.closed: expected either `every` or `closed`, found both")));
+  EXPECT_THAT(mistakes(with_holder("hold: 1ms, every: 1s, mode: wirte")),
+              ElementsAre(HasSubstr("h.mode: expected read or write, found 'wirte' (did you mean write?)")));
+  EXPECT_THAT(mistakes(with_holder("hold: 1ms, every: 1s, yields: always")),
+              ElementsAre(HasSubstr("h.yields: expected never, cpu or lock")));
+  EXPECT_THAT(mistakes(with_holder("target: bd, hold: 1ms, every: 1s")),
+              ElementsAre(HasSubstr("h.target: expected the name of a process, found 'bd' (did you mean db?)")));
+}
+
 TEST_F(ScenarioFile, ReadsWhatBecomesOfTheChildrenOfAForker) {
   const auto forker = [](const std::string& keys) {
     return with("      faulter:", "      f: {run: forker, closed: {think: 1ms}, " + keys + "}\n      faulter:");

@@ -16,6 +16,8 @@ ThreadSpec thread(Competitor run) { return {.name = "thread", .count = 1, .run =
 TEST(Competitors, WhoNamesATargetWorksOnItAndTheOthersOnTheirOwnProcess) {
   EXPECT_EQ(target_of(process(), thread(ProcReaderSpec{.target = "db", .arrival = {}})), "db");
   EXPECT_EQ(target_of(process(), thread(RemoteReaderSpec{.target = "db", .arrival = {}})), "db");
+  EXPECT_EQ(target_of(process(), thread(HolderSpec{.target = "db", .hold = {}, .arrival = {}})), "db");
+  EXPECT_EQ(target_of(process(), thread(HolderSpec{})), "own");
   EXPECT_EQ(target_of(process(), thread(ForkerSpec{})), "own");
   EXPECT_EQ(target_of(process(), thread(LockerSpec{})), "own");
 }

@@ -362,6 +362,8 @@ Body body(Worker& worker, const models::BusySpec& spec) {
 
 Body body(Worker&, const models::ReplaySpec&) { fail("a recording is of another program"); }
 
+Body body(Worker&, const models::HolderSpec&) { fail("it stands for what is not modelled"); }
+
 Body body(Worker&, const models::PinnerSpec&) { fail("there is no device to pin memory for"); }
 
 // --- lockers ----------------------------------------------------------------------------------------------------
