@@ -69,6 +69,8 @@ void reclaim_a_page(Task& current) {
     if (reclaimed > PageCount(0)) {
       if (drain_and_take_page(current)) return;
       futile_rounds = 0;
+      // The others were faster: __alloc_pages_internal of 2.6.28 waits for HZ / 50.
+      if (kernel.reclaim_rules.waits_for_congestion) congestion_wait(current, std::chrono::milliseconds{20});
     } else if (!should_retry(kernel, ++futile_rounds)) {
       kernel.reclaim.statistics.futile_rounds = futile_rounds;
       kernel.out_of_memory(current);
@@ -250,6 +252,13 @@ void lock_lruvec(Task& current, PageCount pages) {
 void alloc_page(Task& current) {
   current.settle();
   if (!take_page(current, &Zone::above_low)) alloc_slowly(current);
+}
+
+void lock_zone_to_free(Task& current, PageCount pages) {
+  // costs.zone_lock is that of a batch of a zone of 1 GiB and more, whatever this one's is.
+  constexpr std::int64_t kBatch = 63;
+  Kernel& kernel = current.kernel();
+  lock_for(current, kernel.zone.lock_free_at, kernel.costs.zone_lock * pages.count() / kBatch);
 }
 
 bool alloc_folio(Task& current, PageCount pages, FolioReclaim reclaim) {

@@ -101,6 +101,8 @@ class Walk {
   void change(const Stretch& taken) {
     current_.settle();
     lock_lruvec(current_, PageCount(folios_in(taken.folio, taken.start, taken.end)));
+    // free_pcppages_bulk; a huge page goes back as one.
+    if (step_.to == PageState::absent && taken.folio.order == 0) lock_zone_to_free(current_, taken.end - taken.start);
     const Stretch all = widened(taken);
     if (all.start < all.end)
       changed_ += change_pages(current_.kernel(), mm_, all.start, all.end, taken.state, step_.to);

@@ -27,6 +27,8 @@ struct ReclaimRules {
   bool one_touch_activates;      ///< shrink_page_list, page_referenced; otherwise page_check_references asks for two
   bool direct_writes_files;      ///< pageout in direct reclaim; since 3.2 only kswapd writes pages of files
   bool waits_for_congestion;     ///< congestion_wait between rounds; otherwise reclaim_throttle
+  bool stops_when_enough;        ///< shrink_zone, shrink_lruvec: scans no further with what it came for (since 2.6.29)
+  bool refaults_deactivate;      ///< prepare_scan_count: active lists make room when pages come back (since 4.12)
   bool saves_up_scans;           ///< shrink_zone, nr_scan: a list has its turn when it comes to 32 pages
   bool kswapd_stops_at_cluster;  ///< balance_pgdat: begins anew when it has freed SWAP_CLUSTER_MAX pages
   bool kswapd_always_deepens;    ///< balance_pgdat: priority goes down after every round; otherwise if one fell short

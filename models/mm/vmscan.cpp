@@ -19,9 +19,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// reclaim_throttle: HZ / 10 for write-back (2.6.28: congestion_wait likewise), a tick of HZ = 250 for no progress.
+// reclaim_throttle: HZ / 10 for write-back (2.6.28: congestion_wait likewise).
 constexpr sim::Nanoseconds kWritebackTimeout = milliseconds{100};
-constexpr sim::Nanoseconds kNoProgressTimeout = milliseconds{4};
 
 struct ScanControl {
   bool by_kswapd = false;
@@ -29,6 +28,10 @@ struct ScanControl {
   int priority = kDefPriority;
   PageCount scanned{};
   PageCount reclaimed{};
+  PageCount to_be_written{};          // of them, what went to the device
+  std::array<bool, 2> deactivates{};  // may_deactivate, by whether it is the files' list
+  bool forced = false;                // force_deactivate
+  bool skipped = false;               // skipped_deactivate: an active list was left alone
 };
 
 ReclaimStatistics& statistics_of(Kernel& kernel) { return kernel.reclaim.statistics; }
@@ -51,22 +54,48 @@ void sleep_among(Task& current, std::deque<Task*>& waiters, Cause cause, sim::Na
 }
 
 // reclaim_throttle(VMSCAN_THROTTLE_WRITEBACK). 2.6.28: congestion_wait(WRITE, HZ / 10).
-void wait_for_writeback(Task& current) {
-  sleep_among(current, current.kernel().reclaim.writeback_waiters, Cause::device_io, kWritebackTimeout);
+void wait_for_writeback(Task& current) { congestion_wait(current, kWritebackTimeout); }
+
+// NR_ZONE_WRITE_PENDING: pages of files that are dirty, and all that are on their way.
+std::int64_t pending_writes(const Kernel& kernel) {
+  const ZoneCounts& counts = kernel.zone.counts();
+  std::int64_t pending = counts.writeback.count();
+  for (const auto& mapping : kernel.mappings) pending += (mapping->dirty() + mapping->writeback()).count();
+  const auto files = static_cast<double>((counts.inactive_file + counts.active_file).count());
+  return pending + std::llround(kernel.memory.dirty * files);
 }
 
-// skip_throttle_noprogress.
+// skip_throttle_noprogress: what the code does; its comment has it the other way round.
 bool skips_throttle(const Kernel& kernel) {
   if (kernel.reclaim.kswapd_failures >= kMaxReclaimRetries) return true;
-  return 2 * kernel.zone.counts().writeback.count() > reclaimable_pages(kernel).count();
+  return 2 * pending_writes(kernel) <= reclaimable_pages(kernel).count();
+}
+
+// reclaim_throttle(VMSCAN_THROTTLE_NOPROGRESS or VMSCAN_THROTTLE_CONGESTED): a tick, if at all.
+void throttle_for_a_tick(Task& current, std::deque<Task*>& waiters) {
+  if (skips_throttle(current.kernel())) return current.cond_resched();
+  sleep_among(current, waiters, Cause::reclaim_throttle, current.kernel().cpus.spec().tick);
 }
 
 // consider_reclaim_throttle.
 void consider_throttle(Task& current, const ScanControl& sc) {
   Reclaim& reclaim = current.kernel().reclaim;
   if (sc.reclaimed.count() > sc.scanned.count() / 8) return wake_all(reclaim.progress_waiters);
-  if (sc.by_kswapd || sc.priority != 1 || sc.reclaimed > PageCount(0) || skips_throttle(current.kernel())) return;
-  sleep_among(current, reclaim.progress_waiters, Cause::reclaim_throttle, kNoProgressTimeout);
+  if (sc.by_kswapd || sc.priority != 1 || sc.reclaimed > PageCount(0)) return;
+  throttle_for_a_tick(current, reclaim.progress_waiters);
+}
+
+// The end of shrink_node: what the pages under write-back that it met mean. They have left the lists here, so that
+// kswapd is known to have met nothing else where it freed none and found none that had yet to be written.
+void throttle_for_writeback(Task& current, const ScanControl& sc) {
+  Reclaim& reclaim = current.kernel().reclaim;
+  if (!sc.by_kswapd) {
+    if (reclaim.congested) throttle_for_a_tick(current, reclaim.congested_waiters);
+    return;
+  }
+  if (sc.reclaimed > PageCount(0) || current.kernel().zone.counts().writeback == PageCount(0)) return;
+  if (sc.to_be_written == PageCount(0)) reclaim.congested = true;
+  wait_for_writeback(current);
 }
 
 // Between two priorities.
@@ -77,7 +106,6 @@ void wait_between_rounds(Task& current, const ScanControl& sc) {
     return;
   }
   consider_throttle(current, sc);
-  if (sc.reclaimed == PageCount(0) && kernel.zone.counts().writeback > PageCount(0)) wait_for_writeback(current);
 }
 
 // __acct_reclaim_writeback: those who wait for write-back go on when 32 pages for each of them have been written. In
@@ -375,6 +403,7 @@ void shrink_inactive_list(Task& current, ScanControl& sc, LruList list, PageCoun
   note_cost(kernel, file, shrunk.written());
   sc.scanned += taken;
   sc.reclaimed += freed_at_once(kernel, shrunk);
+  sc.to_be_written += shrunk.written();
   pay_for(current, shrunk);
 }
 
@@ -408,6 +437,19 @@ bool inactive_is_low(const Kernel& kernel, bool file) {
   return inactive * ratio < active;
 }
 
+// The start of prepare_scan_count: refaults that were activated since the last scan ended tell of a new working set,
+// for which what is active has to make room.
+void decide_on_active_lists(const Kernel& kernel, ScanControl& sc) {
+  const Reclaim& reclaim = kernel.reclaim;
+  for (const bool file : {false, true}) {
+    const bool refaults = kernel.reclaim_rules.refaults_deactivate && reclaim.refaults[file] != reclaim.snapshot[file];
+    sc.deactivates[file] = sc.forced || refaults || inactive_is_low(kernel, file);
+  }
+}
+
+// snapshot_refaults.
+void snapshot_refaults(Reclaim& reclaim) { reclaim.snapshot = reclaim.refaults; }
+
 // What get_scan_count decides: in which proportion anonymous and file pages are looked at.
 struct Balance {
   std::int64_t anon;
@@ -420,21 +462,23 @@ Balance scan_balance(const Kernel& kernel, const ScanControl& sc) {
   constexpr Balance kEqual{-1, -1};
   const ZoneCounts& counts = kernel.zone.counts();
   const std::int64_t swappiness = kernel.memory.swappiness;
-  if (!can_reclaim_anon(kernel) || swappiness == 0) return kFileOnly;
-  if (sc.priority == 0) return kEqual;
-  const bool ages_anon = inactive_is_low(kernel, false);
+  if (!can_reclaim_anon(kernel)) return kFileOnly;
+  if (sc.priority == 0 && swappiness > 0) return kEqual;
+  // Whatever the swappiness: only the reclaim of a group never swaps at 0.
   const bool file_is_tiny = counts.inactive_file + counts.active_file + counts.free <= kernel.zone.marks().high;
-  if (file_is_tiny && !ages_anon && counts.inactive_anon.count() >> sc.priority > 0) return kAnonOnly;
-  if (counts.inactive_file.count() >> sc.priority > 0 && !inactive_is_low(kernel, true)) return kFileOnly;
+  if (file_is_tiny && !sc.deactivates[false] && counts.inactive_anon.count() >> sc.priority > 0) return kAnonOnly;
+  if (counts.inactive_file.count() >> sc.priority > 0 && !sc.deactivates[true] && !sc.skipped) return kFileOnly;
   const std::int64_t total = kernel.reclaim.anon_cost + kernel.reclaim.file_cost;
   const std::int64_t anon = total + kernel.reclaim.anon_cost;
   const std::int64_t file = total + kernel.reclaim.file_cost;
   return {swappiness * (anon + file + 1) / (anon + 1), (200 - swappiness) * (anon + file + 1) / (file + 1)};
 }
 
-std::array<PageCount, kLruLists> get_scan_count(const Kernel& kernel, const ScanControl& sc) {
+using ScanCounts = std::array<PageCount, kLruLists>;
+
+ScanCounts get_scan_count(const Kernel& kernel, const ScanControl& sc) {
   const Balance balance = scan_balance(kernel, sc);
-  std::array<PageCount, kLruLists> scan{};
+  ScanCounts scan{};
   for (std::size_t index = 0; index < kLruLists; ++index) {
     const auto list = static_cast<LruList>(index);
     const std::int64_t part = kernel.zone.lru().size(list).count() >> sc.priority;
@@ -445,15 +489,16 @@ std::array<PageCount, kLruLists> get_scan_count(const Kernel& kernel, const Scan
 }
 
 void shrink_list(Task& current, ScanControl& sc, LruList list, PageCount pages) {
-  if (!is_active(list)) {
-    shrink_inactive_list(current, sc, list, pages);
-  } else if (inactive_is_low(current.kernel(), is_file(list))) {
-    shrink_active_list(current, list, pages);
+  if (!is_active(list)) return shrink_inactive_list(current, sc, list, pages);
+  if (!sc.deactivates[is_file(list)]) {
+    sc.skipped = true;
+    return;
   }
+  shrink_active_list(current, list, pages);
 }
 
 // shrink_zone of 2.6.28: a list of which fewer than 32 pages are to be looked at has its turn when it comes to 32.
-void save_up(Kernel& kernel, std::array<PageCount, kLruLists>& scan) {
+void save_up(Kernel& kernel, ScanCounts& scan) {
   if (!kernel.reclaim_rules.saves_up_scans) return;
   for (std::size_t index = 0; index < kLruLists; ++index) {
     PageCount& saved = kernel.reclaim.nr_scan[index];
@@ -462,19 +507,47 @@ void save_up(Kernel& kernel, std::array<PageCount, kLruLists>& scan) {
   }
 }
 
+PageCount& of(ScanCounts& scan, LruList list) { return scan[static_cast<std::size_t>(list)]; }
+PageCount of(const ScanCounts& scan, LruList list) { return scan[static_cast<std::size_t>(list)]; }
+PageCount both(const ScanCounts& scan, bool file) { return of(scan, inactive_of(file)) + of(scan, active_of(file)); }
+
+// Once there is enough: of the two types the one with less left is done with, and the other one is scanned as far as
+// that one was. Returns false where one of them is at its end.
+bool keep_proportion(const ScanCounts& targets, ScanCounts& left) {
+  if (both(left, false) == PageCount(0) || both(left, true) == PageCount(0)) return false;
+  const bool smaller_is_file = both(left, true) <= both(left, false);
+  const std::int64_t percent = both(left, smaller_is_file).count() * 100 / (both(targets, smaller_is_file).count() + 1);
+  for (const LruList list : {inactive_of(smaller_is_file), active_of(smaller_is_file)}) of(left, list) = PageCount(0);
+  for (const LruList list : {inactive_of(!smaller_is_file), active_of(!smaller_is_file)}) {
+    const PageCount scanned = of(targets, list) - of(left, list);
+    const PageCount share(of(targets, list).count() * (100 - percent) / 100);
+    of(left, list) = share - std::min(share, scanned);
+  }
+  return true;
+}
+
+// Whether it goes on though it has what it came for: 2.6.28 always does (what stops it came with 2.6.29); later, a
+// direct reclaimer at the default priority, whose call means that kswapd does not keep up (proportional_reclaim).
+bool scans_all_of_its_share(const Kernel& kernel, const ScanControl& sc) {
+  return !kernel.reclaim_rules.stops_when_enough || (!sc.by_kswapd && sc.priority == kDefPriority);
+}
+
 void shrink_lruvec(Task& current, ScanControl& sc) {
   Kernel& kernel = current.kernel();
-  auto scan = get_scan_count(kernel, sc);
-  save_up(kernel, scan);
-  const auto left = [&](LruList list) { return scan[static_cast<std::size_t>(list)] > PageCount(0); };
-  while (left(LruList::inactive_anon) || left(LruList::active_file) || left(LruList::inactive_file)) {
+  ScanCounts left = get_scan_count(kernel, sc);
+  save_up(kernel, left);
+  const ScanCounts targets = left;
+  const PageCount before = sc.reclaimed;
+  const bool all = scans_all_of_its_share(kernel, sc);
+  while (of(left, LruList::inactive_anon) > PageCount(0) || both(left, true) > PageCount(0)) {
     for (std::size_t index = 0; index < kLruLists; ++index) {
-      const PageCount batch = std::min(scan[index], kSwapClusterMax);
+      const PageCount batch = std::min(left[index], kSwapClusterMax);
       if (batch == PageCount(0)) continue;
-      scan[index] -= batch;
+      left[index] -= batch;
       shrink_list(current, sc, static_cast<LruList>(index), batch);
     }
-    if (sc.reclaimed >= sc.to_reclaim) break;
+    if (all || sc.reclaimed - before < sc.to_reclaim) continue;
+    if (!keep_proportion(targets, left)) break;
   }
   if (can_reclaim_anon(kernel) && inactive_is_low(kernel, false)) {
     shrink_active_list(current, LruList::active_anon, kSwapClusterMax);
@@ -484,11 +557,13 @@ void shrink_lruvec(Task& current, ScanControl& sc) {
 void shrink_node(Task& current, ScanControl& sc) {
   ReclaimStatistics& statistics = statistics_of(current.kernel());
   const ScanControl before = sc;
+  decide_on_active_lists(current.kernel(), sc);
   shrink_lruvec(current, sc);
   const PageCount scanned = sc.scanned - before.scanned;
   const PageCount reclaimed = sc.reclaimed - before.reclaimed;
   (sc.by_kswapd ? statistics.kswapd_scanned : statistics.direct_scanned) += number(scanned);
   (sc.by_kswapd ? statistics.kswapd_reclaimed : statistics.direct_reclaimed) += number(reclaimed);
+  if (!current.kernel().reclaim_rules.waits_for_congestion) throttle_for_writeback(current, sc);
   if (reclaimed > PageCount(0)) current.kernel().reclaim.kswapd_failures = 0;
 }
 
@@ -497,14 +572,19 @@ void shrink_node(Task& current, ScanControl& sc) {
 
 bool kswapd_has_given_up(const Kernel& kernel) { return kernel.reclaim.kswapd_failures >= kMaxReclaimRetries; }
 
+// allow_direct_reclaim: zones that have nothing to be reclaimed do not count.
+bool allow_direct_reclaim(const Kernel& kernel) {
+  return kernel.zone.reserve_is_sound() || kswapd_has_given_up(kernel) || reclaimable_pages(kernel) == PageCount(0);
+}
+
 // throttle_direct_reclaim (since 3.6): while half of the reserve is gone only kswapd works.
 void throttle_direct_reclaim(Task& current) {
   Kernel& kernel = current.kernel();
   if (!kernel.reclaim_rules.guards_reserve) return;
-  while (!kernel.zone.reserve_is_sound() && !kswapd_has_given_up(kernel) && kernel.reclaim.kswapd != nullptr) {
+  while (!allow_direct_reclaim(kernel) && kernel.reclaim.kswapd != nullptr) {
     wakeup_kswapd(current);
     current.settle();
-    if (kernel.zone.reserve_is_sound() || kswapd_has_given_up(kernel)) return;
+    if (allow_direct_reclaim(kernel)) return;
     kernel.reclaim.reserve_waiters.push_back(&current);
     ++statistics_of(kernel).throttled;
     current.block(Cause::reclaim_throttle);
@@ -512,7 +592,7 @@ void throttle_direct_reclaim(Task& current) {
 }
 
 void let_reserve_waiters_go(Kernel& kernel) {
-  if (kernel.zone.reserve_is_sound() || kswapd_has_given_up(kernel)) wake_all(kernel.reclaim.reserve_waiters);
+  if (allow_direct_reclaim(kernel)) wake_all(kernel.reclaim.reserve_waiters);
 }
 
 void balance_pgdat(Task& current) {
@@ -523,6 +603,7 @@ void balance_pgdat(Task& current) {
   while (sc.priority >= 1 && !kernel.zone.above_high()) {
     sc.scanned = PageCount(0);
     sc.reclaimed = PageCount(0);
+    sc.to_be_written = PageCount(0);
     shrink_node(current, sc);
     freed += sc.reclaimed;
     current.settle();
@@ -534,11 +615,39 @@ void balance_pgdat(Task& current) {
       --sc.priority;
     }
   }
+  snapshot_refaults(kernel.reclaim);
+  if (kernel.zone.above_high()) kernel.reclaim.congested = false;  // clear_pgdat_congested
   if (freed == PageCount(0) && !kernel.zone.above_high()) ++kernel.reclaim.kswapd_failures;
   let_reserve_waiters_go(kernel);
 }
 
+void scan_deeper_and_deeper(Task& current, ScanControl& sc) {
+  for (sc.priority = kDefPriority;; --sc.priority) {
+    sc.scanned = PageCount(0);
+    shrink_node(current, sc);
+    if (sc.reclaimed >= sc.to_reclaim) break;
+    wait_between_rounds(current, sc);
+    if (sc.priority == 0) break;
+  }
+  snapshot_refaults(current.kernel().reclaim);
+}
+
+// Once more where nothing was found but active lists that had been left alone.
+void do_try_to_free_pages(Task& current, ScanControl& sc) {
+  scan_deeper_and_deeper(current, sc);
+  if (sc.reclaimed == PageCount(0) && sc.skipped && current.kernel().reclaim_rules.refaults_deactivate) {
+    sc.forced = true;
+    sc.skipped = false;
+    scan_deeper_and_deeper(current, sc);
+  }
+  current.settle();
+}
+
 }  // namespace
+
+void congestion_wait(Task& current, sim::Nanoseconds timeout) {
+  sleep_among(current, current.kernel().reclaim.writeback_waiters, Cause::device_io, timeout);
+}
 
 PageCount reclaimable_pages(const Kernel& kernel) {
   const ZoneCounts& counts = kernel.zone.counts();
@@ -595,14 +704,7 @@ void reclaim_pages(Task& current, Mm& mm, PageIndex start, PageIndex end) {
 PageCount try_to_free_pages(Task& current) {
   throttle_direct_reclaim(current);
   ScanControl sc{.to_reclaim = kSwapClusterMax};
-  for (;; --sc.priority) {
-    sc.scanned = PageCount(0);
-    shrink_node(current, sc);
-    if (sc.reclaimed >= sc.to_reclaim) break;
-    wait_between_rounds(current, sc);
-    if (sc.priority == 0) break;
-  }
-  current.settle();
+  do_try_to_free_pages(current, sc);
   return sc.reclaimed;
 }
 
@@ -620,6 +722,7 @@ void kswapd(Task& current) {
 
 void note_refault(Kernel& kernel, bool file, PageCount pages) {
   kernel.reclaim.statistics.refaults += number(pages);
+  kernel.reclaim.refaults[file] += number(pages);
   note_cost(kernel, file, pages);
 }
 

@@ -2,17 +2,20 @@
 //
 // Kernel. mm/vmscan.c of 6.1, to be read beside it: balance_pgdat, do_try_to_free_pages, shrink_lruvec, get_scan_count,
 // shrink_inactive_list, shrink_active_list, reclaim_throttle, throttle_direct_reclaim. ReclaimEra::linux_2_6_28 waits
-// as 2.6.28 does: congestion_wait between rounds, no guard of the reserve; it shares the balance of the scan.
+// as 2.6.28 does: congestion_wait between rounds, no guard of the reserve; it shares the balance of the scan. How long
+// a direct reclaimer's stall is, is the length of its scan: at DEF_PRIORITY 6.1 looks at size >> 12 of each list that
+// has a turn, whatever it has got (shrink_lruvec, proportional_reclaim; since 3.16, 1a501907bbea); 2.6.28 always does.
 // Simplified.
 // - Whether a page of the working set was touched is drawn when reclaim looks at it: with one touch in T on average,
 //   1 - exp(-age / T).
 // - Pages under write-back leave their list and come back to its old end when they are written; the kernel leaves them
-//   and passes over them. A round that frees nothing while there are such pages waits for them (reclaim_throttle with
-//   VMSCAN_THROTTLE_WRITEBACK), as the kernel does on finding them at the end of the list.
+//   and passes over them. A round of kswapd that frees nothing while there are such pages waits for them
+//   (reclaim_throttle with VMSCAN_THROTTLE_WRITEBACK), as the kernel's does on finding them at the end of the list; if
+//   it found nothing to write either, direct reclaimers sleep for a tick (LRUVEC_CONGESTED).
+// - Every refault of the working set is one that the kernel would activate (workingset_refault compares distances), and
+//   those of a scenario's regions are none. What is dirty of the page cache is the memory's share `dirty` of all of it.
 // - What is looked at is decided upon at once, so that pages are never isolated for others to see, and there are never
 //   too many of them isolated (VMSCAN_THROTTLE_ISOLATED).
-// - A direct reclaimer stops when it has its 32 pages. At DEF_PRIORITY 6.1 goes on to the end of its share of the
-//   lists ("proportional reclaim").
 // - Pages of a file that is written (models/mm/page_writeback.h): dirty ones as above, and are gone from the file's
 // page
 //   cache at once; those that the flusher is writing are left alone, and activated.
@@ -46,22 +49,33 @@ inline constexpr int kMaxReclaimRetries = 16;
 /// DEF_PRIORITY (include/linux/mmzone.h): a round looks at size >> priority of each list.
 inline constexpr int kDefPriority = 12;
 
-/// What reclaim remembers between rounds: the parts of pglist_data and lruvec that it works with.
-struct Reclaim {
+/// What decides which lists are scanned: the parts of struct lruvec of who is reclaimed from as a whole.
+struct ReclaimBalance {
+  std::int64_t anon_cost = 0;  ///< pages written or read back, decaying
+  std::int64_t file_cost = 0;
+  std::array<std::uint64_t, 2> refaults{};  ///< WORKINGSET_ACTIVATE_ANON and _FILE
+  std::array<std::uint64_t, 2> snapshot{};  ///< of `refaults`, when a scan last ended
+  bool congested = false;                   ///< LRUVEC_CONGESTED: all that was met is on its way to the device
+};
+
+/// What reclaim remembers between rounds: the parts of pglist_data and the root's lruvec that it works with.
+struct Reclaim : ReclaimBalance {
   Task* kswapd = nullptr;
   bool kswapd_sleeps = false;
-  int kswapd_failures = 0;     ///< runs in a row that freed nothing; it gives up at kMaxReclaimRetries
-  std::int64_t anon_cost = 0;  ///< lruvec->anon_cost: pages written or read back, decaying
-  std::int64_t file_cost = 0;
+  int kswapd_failures = 0;                     ///< runs in a row that freed nothing; it gives up at kMaxReclaimRetries
   std::array<PageCount, kLruLists> nr_scan{};  ///< 2.6.28: too few to look at yet
   std::deque<Task*> reserve_waiters;           ///< pfmemalloc_wait
   std::deque<Task*> progress_waiters;          ///< reclaim_wait[VMSCAN_THROTTLE_NOPROGRESS]
+  std::deque<Task*> congested_waiters;         ///< reclaim_wait[VMSCAN_THROTTLE_CONGESTED]: nobody wakes them
   std::deque<Task*> writeback_waiters;         ///< reclaim_wait[VMSCAN_THROTTLE_WRITEBACK]; 2.6.28: congestion_wait
   std::int64_t written_while_throttled = 0;
   bool device_congested = false;  ///< when it was last looked at
   ReclaimStatistics statistics;
   sim::TimeSeries kswapd_runs;  ///< 1 while it is awake
 };
+
+/// 2.6.28: sleeps until the device is no longer congested, or for `timeout`.
+void congestion_wait(Task& current, sim::Nanoseconds timeout);
 
 /// Wakes kswapd if it sleeps and has not given up; `current` pays for the wake-up.
 void wakeup_kswapd(Task& current);

@@ -143,29 +143,62 @@ TEST_P(DirectReclaimTest, BeginsWhenFreePagesHaveFallenToMinAndLooksDeeperUntilI
   });
 }
 
-// With 32 << 12 pages on the list the first look is enough. The list of a CPU holds 31 pages in 600 MiB: a refill takes
-// the zone down to min, and the next page, though there is one, is not to be had.
-TEST_P(DirectReclaimTest, Takes32PagesOfALongListAtATime) {
+// The first look, at the default priority, goes on to the end of its share: 153,169 >> 12 = 37 pages, and then
+// 153,162 >> 12 = 37. The list of a CPU holds 31 pages in 600 MiB: a refill takes the zone down to min, and the next
+// page, though there is one, is not to be had.
+TEST_P(DirectReclaimTest, TakesAllOfItsShareOfALongListAtATime) {
   run_alone(machine(153'600, kMin + 31), [](SmallMachine& world, Task& task) {
-    constexpr Nanoseconds kStall = 32 * (kScan + kReclaim);
+    constexpr std::int64_t kShare = (153'600 - kMin - 31) >> kDefPriority;
+    constexpr Nanoseconds kStall = kShare * (kScan + kReclaim);
     take_page(task);
     EXPECT_EQ(free_pages(world), kMin);
     EXPECT_EQ(counts(world).per_cpu, PageCount(30));
     EXPECT_EQ(task.now(), at(0));
     take_page(task);
     EXPECT_EQ(task.now(), at(0) + kStall);
-    EXPECT_EQ(free_pages(world), kMin + 32);
+    EXPECT_EQ(free_pages(world), kMin + kShare);
     EXPECT_EQ(counts(world).per_cpu, PageCount(29));
-    // What its list has left, a refill to min + 1, and that refill.
+    // What its list has left, a refill to min + 6, and that refill.
     for (int page = 0; page < 29 + 31; ++page) take_page(task);
-    EXPECT_EQ(free_pages(world), kMin + 1);
+    EXPECT_EQ(free_pages(world), kMin + kShare - 31);
     EXPECT_EQ(task.now(), at(0) + kStall);
-    take_page(task);  // refills to min - 30
+    take_page(task);  // refills to min - 25
     take_page(task);
     EXPECT_EQ(task.now(), at(0) + 2 * kStall);
-    EXPECT_EQ(free_pages(world), kMin - 30 + 32);
-    EXPECT_EQ(statistics(world).direct_reclaimed, 64U);
+    EXPECT_EQ(free_pages(world), kMin + kShare - 2 * 31 + kShare);
+    EXPECT_EQ(statistics(world).direct_reclaimed, static_cast<std::uint64_t>(2 * kShare));
   });
+}
+
+// A 64 GiB machine that is full of clean page cache: the stall is its size >> 12 pages, whatever it takes them for.
+TEST_P(DirectReclaimTest, AScansLengthAtTheDefaultPriorityIsItsShareOfTheLists) {
+  for (const std::int64_t gibibytes : {4, 16, 60}) {
+    const std::int64_t cached = gibibytes << 18;
+    SmallMachineSpec spec = machine(cached + kMin, cached + kMin);
+    run_alone(spec, [&](SmallMachine& world, Task& task) {
+      put(world, LruList::inactive_file, world.kernel.streamed, cached);
+      const Nanoseconds stall = (cached >> kDefPriority) * (kScan + kReclaim);
+      EXPECT_EQ(try_to_free_pages(task), PageCount(cached >> kDefPriority));
+      EXPECT_EQ(task.now(), at(0) + stall);
+    });
+  }
+}
+
+// Deeper than that it has enough with its 32: of 40,000 touched pages at the old end of 200,000, 48 are looked at
+// first, then 97 and so on; the priority that comes to the others takes one batch.
+TEST_P(DirectReclaimTest, StopsDeeperDownWhenItHas32AndIn2628Never) {
+  for (const ReclaimEra era : {ReclaimEra::linux_6_1, ReclaimEra::linux_2_6_28}) {
+    SmallMachineSpec spec = empty(1 << 20);
+    spec.memory.era = era;
+    run_alone(spec, [&](SmallMachine& world, Task& task) {
+      put(world, LruList::inactive_file, add_owner(world, true, 1ns), 100);
+      put(world, LruList::inactive_file, world.kernel.streamed, 199'900);
+      task.sleep_until(at(1000'000));
+      // 200,000 >> 12 = 48, all touched; then 97 (or, less what was activated, as many), 52 touched and 45 not.
+      const std::int64_t freed = try_to_free_pages(task).count();
+      EXPECT_EQ(freed, era == ReclaimEra::linux_6_1 ? 44 : 45);
+    });
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -268,7 +301,7 @@ TEST_P(ScanBalanceTest, WithoutSwapOnlyFilesAreTaken) {
   });
 }
 
-TEST_P(ScanBalanceTest, WithSwappiness0OnlyFilesAreTaken) {
+TEST_P(ScanBalanceTest, WithSwappiness0OnlyFilesAreTakenAsLongAsThereAreEnough) {
   SmallMachineSpec spec = empty(8192);
   spec.memory.swap = zram_of(8192);
   spec.memory.swappiness = 0;
@@ -276,6 +309,47 @@ TEST_P(ScanBalanceTest, WithSwappiness0OnlyFilesAreTaken) {
     reclaim_from_both(world, task);
     EXPECT_EQ(counts(world).inactive_anon, PageCount(4000));
     EXPECT_EQ(counts(world).inactive_file, PageCount(0));
+  });
+}
+
+// file_is_tiny: files and free pages together do not come to the high watermark.
+TEST_P(ScanBalanceTest, WithSwappiness0ItSwapsWhereFilesAreNearlyGone) {
+  SmallMachineSpec spec = empty(8192);
+  spec.memory.swap = zram_of(8192);
+  spec.memory.swappiness = 0;
+  run_alone(spec, [](SmallMachine& world, Task& task) {
+    put(world, LruList::inactive_anon, add_owner(world, false), 8192 - kMin);
+    EXPECT_GE(try_to_free_pages(task), PageCount(32));
+    EXPECT_GE(statistics(world).swapped_out, 32U);
+  });
+}
+
+// A page that came back tells of a new working set: the next scan shrinks the active list, however much is inactive,
+// and the scan after that leaves it alone again.
+TEST_P(ScanBalanceTest, RefaultsShrinkTheActiveListUntilTheNextScan) {
+  run_alone(empty(1 << 20), [](SmallMachine& world, Task& task) {
+    put(world, LruList::active_file, world.kernel.streamed, 200'000);
+    put(world, LruList::inactive_file, world.kernel.streamed, 300'000);
+    (void)try_to_free_pages(task);
+    EXPECT_EQ(statistics(world).deactivated, 0U);
+    note_refault(world.kernel, true, PageCount(1));
+    (void)try_to_free_pages(task);
+    EXPECT_EQ(statistics(world).deactivated, 200'000U >> kDefPriority);
+    (void)try_to_free_pages(task);
+    EXPECT_EQ(statistics(world).deactivated, 200'000U >> kDefPriority);
+  });
+}
+
+// Where nothing else is found: the second time through all priorities what is active goes as well.
+TEST_P(ScanBalanceTest, ActiveListsThatWereLeftAloneAreTriedBeforeItGivesUp) {
+  SmallMachineSpec spec = empty(8192);
+  spec.costs.scan_page = Constant{1us};  // so that all are touched again until they are looked at again
+  run_alone(spec, [](SmallMachine& world, Task& task) {
+    put(world, LruList::active_file, world.kernel.streamed, 3000);
+    put(world, LruList::inactive_file, add_owner(world, true, 1ns), 4000);
+    task.sleep_until(at(1000'000));
+    EXPECT_GE(try_to_free_pages(task), PageCount(32));
+    EXPECT_GT(statistics(world).deactivated, 0U);
   });
 }
 
@@ -287,7 +361,7 @@ TEST_P(ScanBalanceTest, WithPlentyOfInactiveFilesOnlyTheseAreTaken) {
     put(world, LruList::inactive_file, world.kernel.streamed, 200'000);
     for (int round = 0; round < 20; ++round) (void)try_to_free_pages(task);
     EXPECT_EQ(statistics(world).swapped_out, 0U);
-    EXPECT_EQ(statistics(world).direct_reclaimed, 20 * 32U);
+    EXPECT_EQ(statistics(world).direct_reclaimed, 20 * 48U);
   });
 }
 
@@ -303,11 +377,11 @@ class ScanRatioTest : public testing::TestWithParam<Share> {};
 INSTANTIATE_TEST_SUITE_P(
     , ScanRatioTest,
     testing::Values(Share{60, 0, 0, 30, 14},   // 60 : 140, that is 100 x 60 / 200 and 20 x 140 / 200
-                    Share{100, 0, 0, 32, 10},  // 100 : 100; 50 of 100, the first 32 of them
+                    Share{100, 0, 0, 50, 10},  // 100 : 100
                     // A = 300 + 400, F = 100 + 400, T = 1200: 60 x 1201 / 701 = 102, 140 x 1201 / 501 = 335.
                     Share{60, 300, 100, 23, 15},
                     // A = 100 + 400, F = 300 + 400: 100 x 1201 / 501 = 239, 100 x 1201 / 701 = 171: 58 and 8.
-                    Share{100, 100, 300, 32, 8}),
+                    Share{100, 100, 300, 58, 8}),
     [](const auto& each) { return "Case" + std::to_string(each.index); });
 
 TEST_P(ScanRatioTest, FollowsSwappinessAndWhatEachHasCost) {
@@ -622,25 +696,56 @@ SmallMachineSpec all_to_be_written(Nanoseconds service) {
   return spec;
 }
 
-TEST_P(ThrottleTest, WaitingForWriteBackEndsWhenThePagesAreWritten) {
-  run_alone(all_to_be_written(30ms), [](SmallMachine& world, Task& task) {
-    put(world, LruList::inactive_anon, add_owner(world, false), 32 << 12);
-    EXPECT_EQ(try_to_free_pages(task), PageCount(32));
-    EXPECT_EQ(task.now(), at(0) + 30ms);
-    EXPECT_EQ(world.spent(task, Cause::device_io), 30ms);
+// kswapd sends 32 pages to the device, and waits for these.
+TEST_P(ThrottleTest, KswapdWaitsForWriteBackUntilThePagesAreWritten) {
+  SmallMachineSpec spec = all_to_be_written(30ms);
+  spec.with_kswapd = true;
+  run_alone(spec, [](SmallMachine& world, Task& task) {
+    put(world, LruList::inactive_anon, add_owner(world, false), 153'600 - kLow);
+    wakeup_kswapd(task);
+    task.sleep_until(at(0) + 29ms);
+    EXPECT_EQ(statistics(world).kswapd_scanned, (153'600U - kLow) >> kDefPriority);
     EXPECT_EQ(statistics(world).throttled, 1U);
-    EXPECT_EQ(statistics(world).swapped_out, 32U);
+    task.sleep_until(at(0) + 99ms);  // well before it would have looked again
+    EXPECT_GT(statistics(world).kswapd_scanned, (153'600U - kLow) >> kDefPriority);
   });
 }
 
-// At 100, 200 and 300 ms it looks again. The first 32 pages are back since 250 ms; 32 are not enough to be woken for.
-TEST_P(ThrottleTest, WaitingForWriteBackEndsAfter100Milliseconds) {
-  run_alone(all_to_be_written(250ms), [](SmallMachine& world, Task& task) {
+TEST_P(ThrottleTest, KswapdWaitsForWriteBackForAtMost100Milliseconds) {
+  SmallMachineSpec spec = all_to_be_written(1s);
+  spec.with_kswapd = true;
+  run_alone(spec, [](SmallMachine& world, Task& task) {
+    put(world, LruList::inactive_anon, add_owner(world, false), 153'600 - kLow);
+    wakeup_kswapd(task);
+    task.sleep_until(at(0) + 99ms);
+    EXPECT_EQ(statistics(world).throttled, 1U);
+    task.sleep_until(at(0) + 101ms);
+    EXPECT_EQ(statistics(world).throttled, 2U);
+  });
+}
+
+// Priority by priority it sends more to the device, and has nothing at the end; it sleeps for none of it.
+TEST_P(ThrottleTest, ADirectReclaimerDoesNotWaitForWriteBack) {
+  SmallMachineSpec spec = all_to_be_written(30ms);
+  spec.memory.device.queue_depth = 1 << 20;
+  run_alone(spec, [](SmallMachine& world, Task& task) {
     put(world, LruList::inactive_anon, add_owner(world, false), 32 << 12);
-    EXPECT_EQ(try_to_free_pages(task), PageCount(32));
-    EXPECT_EQ(task.now(), at(0) + 300ms);
-    EXPECT_EQ(statistics(world).throttled, 3U);
-    EXPECT_EQ(statistics(world).swapped_out, 32U + 63U + 127U);
+    (void)try_to_free_pages(task);
+    EXPECT_EQ(world.spent(task, Cause::reclaim_throttle), 0ns);
+    EXPECT_GT(statistics(world).swapped_out, 32U);
+  });
+}
+
+// LRUVEC_CONGESTED: kswapd has met nothing but what is on its way. A tick for each look, where more than half of what
+// could be reclaimed waits to be written.
+TEST_P(ThrottleTest, ADirectReclaimerSleepsATickAtEachPriorityWhileKswapdSeesNothingButWrites) {
+  SmallMachineSpec spec = empty(8192);
+  run_alone(spec, [](SmallMachine& world, Task& task) {
+    world.kernel.zone.move(&ZoneCounts::free, &ZoneCounts::writeback, PageCount(1000), task.now());
+    world.kernel.reclaim.congested = true;
+    EXPECT_EQ(try_to_free_pages(task), PageCount(0));
+    EXPECT_EQ(world.spent(task, Cause::reclaim_throttle), (13 + 1) * 1ms);  // one more without progress, at priority 1
+    world.kernel.zone.move(&ZoneCounts::writeback, &ZoneCounts::free, PageCount(1000), task.now());
   });
 }
 
@@ -659,14 +764,32 @@ TEST_P(ThrottleTest, CongestionWaitOf2628Takes100MillisecondsAtEachPriorityThoug
   });
 }
 
-TEST_P(ThrottleTest, ARoundWithoutProgressWaitsOneTickAtPriority1) {
-  run_alone(empty(8192), [](SmallMachine& world, Task& task) {
-    put(world, LruList::inactive_file, add_owner(world, true, 1ns), 8000);
-    task.sleep_until(at(1000'000));
-    const PageCount freed = try_to_free_pages(task);
-    EXPECT_EQ(world.spent(task, Cause::reclaim_throttle), 4ms);
-    EXPECT_EQ(freed, PageCount(0));
-    EXPECT_EQ(statistics(world).throttled, 1U);
+// 4000 touched pages, and so many that are being written: half of what could be reclaimed, or one more.
+TEST_P(ThrottleTest, ARoundWithoutProgressWaitsOneTickAtPriority1IfMostIsWaitingToBeWritten) {
+  for (const std::int64_t written : {4000, 4001}) {
+    SmallMachineSpec spec = empty(16'384);
+    spec.costs.scan_page = Constant{1us};
+    run_alone(spec, [&](SmallMachine& world, Task& task) {
+      put(world, LruList::inactive_file, add_owner(world, true, 1ns), 4000);
+      world.kernel.zone.move(&ZoneCounts::free, &ZoneCounts::writeback, PageCount(written), task.now());
+      task.sleep_until(at(1000'000));
+      const PageCount freed = try_to_free_pages(task);
+      EXPECT_EQ(world.spent(task, Cause::reclaim_throttle), written > 4000 ? 1ms : 0ms);
+      EXPECT_EQ(freed, PageCount(0));
+      EXPECT_EQ(statistics(world).throttled, written > 4000 ? 1U : 0U);
+      world.kernel.zone.move(&ZoneCounts::writeback, &ZoneCounts::free, PageCount(written), task.now());
+    });
+  }
+}
+
+// allow_direct_reclaim: what has nothing to be reclaimed does not count.
+TEST_P(ThrottleTest, NobodyWaitsForKswapdWhereThereIsNothingToBeReclaimed) {
+  SmallMachineSpec spec = empty(8192);
+  spec.with_kswapd = true;
+  run_alone(spec, [](SmallMachine& world, Task& task) {
+    lock_away(world, 8192 - kMin / 2);
+    EXPECT_EQ(try_to_free_pages(task), PageCount(0));
+    EXPECT_EQ(world.spent(task, Cause::reclaim_throttle), 0ns);
   });
 }
 
@@ -740,7 +863,7 @@ TEST_P(OutOfMemoryTest, WithEverythingLockedItComesAtOnce) {
       spec, [](SmallMachine& world) { lock_away(world, 8192 - kMin); },
       [](const SmallMachine& world, const End& end) {
         EXPECT_EQ(end.taken, 0);
-        EXPECT_EQ(end.when, at(1000'000) + 4ms);  // one tick at priority 1
+        EXPECT_EQ(end.when, at(1000'000));
         EXPECT_EQ(statistics(world).futile_rounds, 1);
         EXPECT_EQ(free_pages(world), kMin);
       });
@@ -771,8 +894,7 @@ TEST_P(OutOfMemoryTest, WithEverythingTouchedAllTheTime61Tries17Times) {
       [](const SmallMachine& world, const End& end) {
         EXPECT_EQ(end.taken, 0);
         EXPECT_EQ(statistics(world).futile_rounds, 17);
-        EXPECT_EQ(statistics(world).throttled, 17U);
-        EXPECT_GE(end.when, at(1000'000) + 17 * 4ms);
+        EXPECT_EQ(statistics(world).throttled, 0U);  // nothing waits to be written
         EXPECT_EQ(counts(world).evictable(), PageCount(8192 - kMin));
       });
 }
