@@ -1,6 +1,7 @@
 // The kernel that the tasks of a run share: what every path needs besides its own arguments.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "models/measure/observer.h"
 #include "models/measure/result.h"
 #include "models/mm/clear_page.h"
+#include "models/mm/memcontrol.h"
 #include "models/mm/page_alloc.h"
 #include "models/mm/reclaim_rules.h"
 #include "models/mm/swap.h"
@@ -57,6 +59,8 @@ struct Kernel {
   OwnerId streamed;      ///< what nobody will touch again: page cache read once, memory that its owner has done with
   OwnerId written_anon;  ///< swapped out, written, and not freed yet
   OwnerId written_file;
+
+  std::deque<MemCgroup> memcgs;  ///< the groups with a memory limit, by their lists from 1 on
 
   /// Ends the run with Outcome::out_of_memory; does not return.
   [[noreturn]] void out_of_memory(Task& current);

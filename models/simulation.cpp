@@ -28,7 +28,8 @@ namespace {
 struct Process {
   Process(const ProcessSpec& spec, Kernel& kernel, Thp thp, std::uint64_t seed)
       : mm(spec.name, kernel.costs, kernel.policy.rwsem, kernel.cpus.spec().tick, seed) {
-    mm.anon_owner = kernel.zone.add_owner({.mm = &mm});
+    mm.memcg = memcg_of(kernel, spec.group);
+    mm.anon_owner = kernel.zone.add_owner({.mm = &mm, .group = mm.memcg});
     mm.cap_ipc_lock = spec.cap_ipc_lock;
     mm.rlimit_memlock = spec.rlimit_memlock;
     for (const RegionSpec& region : spec.regions) {
@@ -39,6 +40,12 @@ struct Process {
       set_up_anon_vma(region, mapped);
       if (!region.beside.empty()) merge(mapped);
     }
+  }
+
+  static Lruvec memcg_of(const Kernel& kernel, int group) {
+    const auto found = std::find_if(kernel.memcgs.begin(), kernel.memcgs.end(),
+                                    [&](const MemCgroup& each) { return each.group == group; });
+    return found == kernel.memcgs.end() ? 0 : found->lruvec;
   }
 
   // A region and those behind it have their place together.
@@ -81,7 +88,12 @@ struct Process {
     const bool shmem = spec.kind == RegionSpec::Kind::shmem;
     const bool hugetlb = spec.kind == RegionSpec::Kind::hugetlb;
     if (!file && !shmem && !hugetlb && !spec.touched_every) return;
-    PageOwner owner{.mm = &mm, .file = file, .shmem = shmem, .hugetlb = hugetlb, .touched_every = spec.touched_every};
+    PageOwner owner{.mm = &mm,
+                    .file = file,
+                    .shmem = shmem,
+                    .group = mm.memcg,
+                    .hugetlb = hugetlb,
+                    .touched_every = spec.touched_every};
     if (spec.written) {
       owner.mapping = std::make_shared<AddressSpace>(kernel, region.start, region.start + region.pages);
       kernel.mappings.push_back(owner.mapping);
@@ -102,14 +114,18 @@ struct Process {
         return;
       case RegionSpec::Pages::cached:
       case RegionSpec::Pages::resident:
-        if (spec.kind != RegionSpec::Kind::hugetlb)
-          kernel.zone.move(&ZoneCounts::free, &ZoneCounts::in_flight, region.pages, sim::Time{});
+        if (spec.kind != RegionSpec::Kind::hugetlb) take_pages(kernel, region.pages);
         const PageState mapped = spec.locked ? PageState::mlocked : PageState::resident;
         change_pages(kernel, mm, region.start, end, PageState::absent,
                      spec.pages == RegionSpec::Pages::resident ? mapped : PageState::cached);
         if (spec.pages == RegionSpec::Pages::resident) set_up_folios(region);
         return;
     }
+  }
+
+  void take_pages(Kernel& kernel, PageCount pages) {
+    kernel.zone.move(&ZoneCounts::free, &ZoneCounts::in_flight, pages, sim::Time{});
+    if (MemCgroup* const group = mem_cgroup_of(kernel, mm.memcg)) group->charge(pages);
   }
 
   // Each VMA has been faulted in by itself.
@@ -382,11 +398,16 @@ class Simulation {
                         kernel_.reclaim.statistics,
                         kernel_.device.statistics(),
                         zone.series(),
-                        kernel_.reclaim.kswapd_runs};
+                        kernel_.reclaim.kswapd_runs,
+                        {}};
     const sim::Time end = engine_.now();
     for (sim::TimeSeries* series : {&memory.series.free, &memory.series.anon, &memory.series.file,
                                     &memory.series.unevictable, &memory.kswapd_runs, &memory.device.queue}) {
       *series = series->until(end);
+    }
+    for (const MemCgroup& group : kernel_.memcgs) {
+      memory.groups.push_back(group.statistics);
+      memory.groups.back().at_end = group.usage;
     }
     return memory;
   }

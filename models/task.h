@@ -53,6 +53,8 @@ class Task {
   /// thread.
   [[nodiscard]] const Mm* mm() const { return mm_; }
   void set_mm(const Mm& mm) { mm_ = &mm; }
+  /// memcg_nr_pages_over_high: taken while its group was beyond memory.high, since it was last in user mode.
+  PageCount pages_over_high{};
 
   /// Charges one step of `duration` (>= 0) of CPU time.
   void work(sim::Nanoseconds duration);

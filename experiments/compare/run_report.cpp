@@ -19,6 +19,16 @@ namespace experiments {
 
 namespace {
 
+std::string group(const models::GroupMemory& group) {
+  const auto size = [](models::PageCount pages) { return human(bytes_of(pages)); };
+  return fmt::format(
+      "    group {}: {} at the end, {} at most; reclaimed {} in {} stalls, mean {}, longest {}; slept {} beyond "
+      "memory.high\n",
+      group.name, size(group.at_end), size(group.peak),
+      size(models::PageCount(static_cast<std::int64_t>(group.reclaimed))), group.stalls.count(),
+      mean_text(group.stalls), max_text(group.stalls), human(group.high_sleep));
+}
+
 std::string memory(const models::MemoryResult& memory) {
   const models::ReclaimStatistics& reclaim = memory.reclaim;
   const auto size = [](models::PageCount pages) { return human(bytes_of(pages)); };
@@ -32,6 +42,7 @@ std::string memory(const models::MemoryResult& memory) {
       size(memory.at_end.free), amount(memory.allocated), amount(reclaim.kswapd_reclaimed), reclaim.kswapd_wakeups,
       amount(reclaim.direct_reclaimed), reclaim.direct_stalls.count(), mean_text(reclaim.direct_stalls),
       max_text(reclaim.direct_stalls));
+  for (const models::GroupMemory& each : memory.groups) text += group(each);
   const models::DeviceStatistics& device = memory.device;
   if (device.read.requests() + device.write.requests() == 0) return text;
   return text + fmt::format(

@@ -422,6 +422,13 @@ std::string closed_loop_gaps(const Comparison& comparison) {
 std::string out_of_memory_reason(const models::MemoryResult& memory) {
   const models::ZoneCounts& pages = memory.at_end;
   const auto size = [](models::PageCount count) { return human(bytes_of(count)); };
+  for (const models::GroupMemory& group : memory.groups) {
+    if (!group.out_of_memory) continue;
+    return fmt::format(
+        "a charge to the group {} found nothing to reclaim among its {}: the OOM killer would have ended a process in "
+        "it",
+        group.name, size(group.at_end));
+  }
   return fmt::format(
       "an allocation found nothing to reclaim in {} round{}, with {} locked, {} anonymous ({} in swap), "
       "{} page cache",

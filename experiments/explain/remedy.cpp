@@ -170,6 +170,7 @@ class Chooser {
   std::vector<Remedy> choose() {
     for (const Member& member : members_) add_without(member);
     add_without_noise();
+    for (const models::GroupSpec& group : scenario_.groups) add_memory_high(group);
     for (const Member& member : members_) add_less_often(member);
     for (const WaitChain& chain : diagnosis_.chains) add_other_calls(chain);
     for (const WaitChain& chain : diagnosis_.chains) add_for_scheduling(chain.root);
@@ -197,6 +198,18 @@ class Chooser {
 
   void add_without_noise() {
     if (scenario_.machine.noise != models::NoiseSpec{}) add({"without noise", {"machine.noise=none"}, {}, {}});
+  }
+
+  /// What a group takes beyond memory.high is reclaimed with no lock held, so that it comes less often to memory.max.
+  void add_memory_high(const models::GroupSpec& group) {
+    if (!group.memory_max || (group.memory_high && *group.memory_high < *group.memory_max)) return;
+    const models::PageCount tenth(models::pages_of(*group.memory_max).count() / 10);
+    const models::PageCount high = models::pages_of(*group.memory_max) - std::max(tenth, models::PageCount(1));
+    if (high <= models::PageCount(0)) return;
+    add({.label = fmt::format("memory.high of {} below its memory.max", group.name),
+         .sets = {fmt::format("groups.{}.memory_high={}", group.name, spell(models::bytes_of(high)))},
+         .price = fmt::format("{} has {} less for what it keeps in memory", group.name,
+                              human(models::bytes_of(models::pages_of(*group.memory_max) - high)))});
   }
 
   /// Those that somebody waits for.

@@ -99,7 +99,7 @@ Reason why_not(const ProcessSpec&, const models::BusySpec&) { return std::nullop
 Reason why_not(const models::Scenario& scenario, const ProcessSpec& process, const ThreadSpec& thread) {
   if (thread.sched.group >= 0) {
     const models::GroupSpec& group = scenario.groups.at(static_cast<std::size_t>(thread.sched.group));
-    if (group.cpu_max || group.cpu_weight != models::GroupSpec{}.cpu_weight) {
+    if (limits_memory(group) || group.cpu_max || group.cpu_weight != models::GroupSpec{}.cpu_weight) {
       return "control group '" + group.name + "' would have to be made, as root";
     }
   }
@@ -127,6 +127,7 @@ Workload workload_of(const models::Scenario& scenario, LeftOut& left_out) {
       if (reason) left_out.emplace(thread.name, *reason);
       return reason.has_value();
     });
+    real.group = -1;
     for (ThreadSpec& thread : real.threads) thread.sched.group = -1;
     std::erase_if(real.regions, [](const RegionSpec& region) { return why_not(region).has_value(); });
     workload.processes.push_back(std::move(real));

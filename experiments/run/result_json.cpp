@@ -258,6 +258,14 @@ Json to_json(const models::DeviceStatistics& device) {
           {"longest_queue", device.longest_queue}};
 }
 
+Json to_json(const models::GroupMemory& group) {
+  return {{"at_end_pages", group.at_end.count()}, {"peak_pages", group.peak.count()},
+          {"scanned_pages", group.scanned},       {"reclaimed_pages", group.reclaimed},
+          {"max_events", group.max_events},       {"high_events", group.high_events},
+          {"stalls", to_json(group.stalls)},      {"high_sleep_ns", group.high_sleep.count()},
+          {"out_of_memory", group.out_of_memory}};
+}
+
 Json to_json(const models::MemoryResult& memory) {
   Json json{
       {"watermarks_pages",
@@ -272,6 +280,7 @@ Json to_json(const models::MemoryResult& memory) {
       {"free_pages", to_json(memory.series.free)},  {"anon_pages", to_json(memory.series.anon)},
       {"file_pages", to_json(memory.series.file)},  {"unevictable_pages", to_json(memory.series.unevictable)},
       {"kswapd_runs", to_json(memory.kswapd_runs)}, {"device_queue", to_json(memory.device.queue)}};
+  for (const models::GroupMemory& group : memory.groups) json["groups"][group.name] = to_json(group);
   return json;
 }
 

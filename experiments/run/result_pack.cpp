@@ -74,8 +74,35 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ReclaimStatistics, kswapd_wakeups, kswapd_sca
                                    files_written, files_read, refaults, throttled, futile_rounds, direct_stalls)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeviceStatistics::Direction, pages, latency)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeviceStatistics, read, write, room_waits, busy, congestions, longest_queue, queue)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryResult, marks, at_end, allocated, lowest_free, swap_used, reclaim, device,
-                                   series, kswapd_runs)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(GroupMemory, name, at_end, peak, scanned, reclaimed, max_events, high_events, stalls,
+                                   high_sleep, out_of_memory)
+
+// The groups are behind the rest, where there are any.
+void to_json(nlohmann::json& to, const MemoryResult& from) {
+  to = {{"marks", from.marks},
+        {"at_end", from.at_end},
+        {"allocated", from.allocated},
+        {"lowest_free", from.lowest_free},
+        {"swap_used", from.swap_used},
+        {"reclaim", from.reclaim},
+        {"device", from.device},
+        {"series", from.series},
+        {"kswapd_runs", from.kswapd_runs}};
+  if (!from.groups.empty()) to["groups"] = from.groups;
+}
+
+void from_json(const nlohmann::json& from, MemoryResult& to) {
+  from.at("marks").get_to(to.marks);
+  from.at("at_end").get_to(to.at_end);
+  from.at("allocated").get_to(to.allocated);
+  from.at("lowest_free").get_to(to.lowest_free);
+  from.at("swap_used").get_to(to.swap_used);
+  from.at("reclaim").get_to(to.reclaim);
+  from.at("device").get_to(to.device);
+  from.at("series").get_to(to.series);
+  from.at("kswapd_runs").get_to(to.kswapd_runs);
+  to.groups = from.value("groups", std::vector<GroupMemory>{});
+}
 
 void to_json(nlohmann::json& to, const Samples& from) { to = {from.latency(), from.blame_by_size()}; }
 

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <variant>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/quantity.h"
 #include "experiments/scenario/competitors.h"
 #include "experiments/scenario/region_file.h"
 #include "experiments/scenario/sched_file.h"
@@ -33,6 +35,17 @@ std::optional<models::Bytes> read_limit(const YamlField& field) {
 std::string duplicate_thread(const Position& earlier) {
   const std::string where = earlier.line > 0 ? fmt::format(" (line {})", earlier.line) : "";
   return fmt::format("another process has a thread of this name{}: it names a class of the results", where);
+}
+
+/// What a group is charged for at the start.
+std::int64_t resident_of(const models::ProcessSpec& process) {
+  using Pages = models::RegionSpec::Pages;
+  std::int64_t bytes = 0;
+  for (const models::RegionSpec& region : process.regions) {
+    const bool in_memory = region.pages == Pages::resident || region.pages == Pages::cached;
+    if (in_memory && region.kind != models::RegionSpec::Kind::hugetlb) bytes += region.size.count();
+  }
+  return bytes;
 }
 
 /// Reads one process after another, and keeps what is said of them together.
@@ -63,9 +76,12 @@ class ProcessReader {
     if (duplicate) name->refuse(fmt::format("there is a process '{}' already", process.name));
     assign(process.cap_ipc_lock, map.find("cap_ipc_lock"), truth_of);
     if (const auto limit = map.find("rlimit_memlock")) process.rlimit_memlock = read_limit(*limit);
+    const auto group = map.find("group");
+    if (group) process.group = read_group(*group, context_.groups);
     if (const auto regions = map.find("regions")) process.regions = read_regions(*regions, context_.memory);
+    if (group && process.group >= 0) refuse_more_than_its_group_may_have(*group, process, others);
     if (const auto threads = map.require("threads")) {
-      process.threads = read_threads(*threads, process.regions);
+      process.threads = read_threads(*threads, process);
     } else {
       lockers_.possible = true;
     }
@@ -73,7 +89,18 @@ class ProcessReader {
     return process;
   }
 
-  std::vector<models::ThreadSpec> read_threads(const YamlField& field, const Regions& regions) {
+  // What is in memory from the start is charged, and nobody reclaims for it.
+  void refuse_more_than_its_group_may_have(const YamlField& field, const models::ProcessSpec& process,
+                                           const std::vector<models::ProcessSpec>& others) const {
+    const models::GroupSpec& group = context_.groups[static_cast<std::size_t>(process.group)];
+    std::int64_t all = resident_of(process);
+    for (const models::ProcessSpec& other : others) all += other.group == process.group ? resident_of(other) : 0;
+    if (!group.memory_max || all <= group.memory_max->count()) return;
+    field.refuse(fmt::format("expected regions of at most the group's {} in memory at the start, found {}",
+                             spell(*group.memory_max), spell(models::Bytes(all))));
+  }
+
+  std::vector<models::ThreadSpec> read_threads(const YamlField& field, const models::ProcessSpec& process) {
     std::vector<models::ThreadSpec> threads;
     const YamlMap map = field.map("a map of threads, such as {reader: {run: faulter, ...}}");
     if (map && map.items().empty()) map.refuse("expected at least one thread, found none");
@@ -82,19 +109,19 @@ class ProcessReader {
       check_name(map, item);
       const auto [earlier, fresh] = names_.emplace(item.key, item.key_at);
       if (!fresh) map.refuse_key(item, duplicate_thread(earlier->second));
-      threads.push_back(read_thread(item, regions));
+      threads.push_back(read_thread(item, process));
     }
     return threads;
   }
 
-  models::ThreadSpec read_thread(const YamlMap::Item& item, const Regions& regions) {
+  models::ThreadSpec read_thread(const YamlMap::Item& item, const models::ProcessSpec& process) {
     models::ThreadSpec thread;
     thread.name = item.key;
     YamlMap map = item.value.map("a map such as {run: faulter, closed: {think: 50us}}");
     const auto run = map.require("run");
     const auto read = run ? competitor_reader(*run) : std::nullopt;
     assign(thread.count, map.find("count"), number_up_to(kMostThreads));
-    thread.sched = read_sched(map, context_.cpus, context_.groups);
+    thread.sched = read_sched(map, context_.cpus, context_.groups, process.group);
     const auto pinned = map.find("pinned");
     assign(thread.pinned, pinned, truth_of);
     if (thread.pinned && thread.sched.cpus.empty()) {
@@ -103,7 +130,7 @@ class ProcessReader {
     const auto mutex = map.find("mutex");
     assign(thread.mutex, mutex, name_of);
     if (read) {
-      thread.run = (*read)(map, regions, targets_);
+      thread.run = (*read)(map, process.regions, targets_);
       map.refuse_unknown();
     }
     if (mutex && std::holds_alternative<models::BusySpec>(thread.run)) {

@@ -53,7 +53,7 @@ class ScenarioReader {
     if (replaced) scenario.policies = read_policy_list(YamlField(policies_instead, "policies", diagnostics_));
     assign(scenario.seed, map.find("seed"),
            [](const YamlField& field) { return field.whole_number(0, std::numeric_limits<std::uint64_t>::max()); });
-    if (const auto groups = map.find("groups")) scenario.groups = read_groups(*groups);
+    if (const auto groups = map.find("groups")) scenario.groups = read_groups(*groups, memory.memory().era);
     Processes processes;
     if (const auto field = map.require("processes")) {
       processes = read_processes(*field, {scenario.machine.cpus, scenario.groups, memory});

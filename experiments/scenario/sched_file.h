@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "models/spec/memory.h"
 #include "models/spec/sched.h"
 
 namespace experiments {
@@ -10,10 +11,15 @@ namespace experiments {
 class YamlField;
 class YamlMap;
 
-/// A map of control groups by name.
-[[nodiscard]] std::vector<models::GroupSpec> read_groups(const YamlField& field);
+/// A map of control groups by name. `era`: whose rules memory is managed by; limits of memory need today's.
+[[nodiscard]] std::vector<models::GroupSpec> read_groups(const YamlField& field, models::ReclaimEra era);
 
-/// The keys `nice`, `cpus` and `group` of a thread on a machine with so many CPUs, in one of `groups`.
-[[nodiscard]] models::SchedSpec read_sched(YamlMap& map, int cpus, const std::vector<models::GroupSpec>& groups);
+/// One of `groups` by its name: its number; -1 if there is none of that name, which is a mistake.
+[[nodiscard]] int read_group(const YamlField& field, const std::vector<models::GroupSpec>& groups);
+
+/// The keys `nice`, `cpus` and `group` of a thread on a machine with so many CPUs, in one of `groups`: without the key
+/// `group` in `group_of_process`.
+[[nodiscard]] models::SchedSpec read_sched(YamlMap& map, int cpus, const std::vector<models::GroupSpec>& groups,
+                                           int group_of_process);
 
 }  // namespace experiments

@@ -24,7 +24,7 @@ enum class Cause {
   wake_up,           ///< chosen to run: waiting for the waker to get to it and for an idle CPU to come alive
   lock_wait,         ///< waiting for a semaphore
   direct_reclaim,    ///< reclaiming pages for its own allocation, on a CPU
-  reclaim_throttle,  ///< asleep in direct reclaim until others have made progress
+  reclaim_throttle,  ///< asleep in direct reclaim until others have made progress, or for exceeding memory.high
   device_io,         ///< waiting for the device: a major fault, or room in its queue
   sleep,             ///< thinking or holding: never part of a request
   interrupted,       ///< on a CPU, or about to be, that stands still; results are stored by number: hence the last

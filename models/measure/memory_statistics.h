@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "models/spec/page.h"
 #include "sim/histogram.h"
@@ -75,6 +76,23 @@ struct ReclaimStatistics {
   sim::Histogram direct_stalls;  ///< allocations that had to reclaim: how long it took them
 
   bool operator==(const ReclaimStatistics&) const = default;
+};
+
+/// What a control group with a memory limit took, and what that cost (models/mm/memcontrol.h). Pages, unless it says
+/// otherwise.
+struct GroupMemory {
+  std::string name;
+  PageCount at_end{};  ///< memory.current
+  PageCount peak{};    ///< memory.peak
+  std::uint64_t scanned = 0;
+  std::uint64_t reclaimed = 0;
+  std::uint64_t max_events = 0;   ///< charges that memory.max was in the way of
+  std::uint64_t high_events = 0;  ///< returns to user mode, or long charges, with memory.high exceeded
+  sim::Histogram stalls;          ///< charges that had to reclaim: how long it took them
+  sim::Nanoseconds high_sleep{};  ///< slept for having exceeded memory.high
+  bool out_of_memory = false;     ///< a charge found nothing that could be reclaimed: the run ended with it
+
+  bool operator==(const GroupMemory&) const = default;
 };
 
 /// What a block device did.

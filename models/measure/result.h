@@ -100,6 +100,7 @@ struct MemoryResult {
   DeviceStatistics device;
   ZoneSeries series;
   sim::TimeSeries kswapd_runs;
+  std::vector<GroupMemory> groups;  ///< those with a limit, in the order of the scenario
 
   bool operator==(const MemoryResult&) const = default;
 };

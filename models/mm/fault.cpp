@@ -14,18 +14,21 @@ namespace models {
 
 namespace {
 
-void fault_in_stream(Task& current) {
+void fault_in_stream(Task& current, const Mm& mm) {
   Kernel& kernel = current.kernel();
   alloc_page(current);
+  mem_cgroup_charge(current, mm, PageCount(1));
   current.work(kernel.costs.fault, Purpose::fault);
   const sim::Time now = current.settle();
-  const LruRun run{.owner = kernel.streamed, .clean = true, .pages = PageCount(1), .since = now};
+  const MemCgroup* const group = mem_cgroup_of(kernel, mm.memcg);
+  const OwnerId owner = group == nullptr ? kernel.streamed : group->streamed;
+  const LruRun run{.owner = owner, .clean = true, .pages = PageCount(1), .since = now};
   kernel.zone.add_to_lru(LruList::inactive_file, run, now);
 }
 
 FaultOutcome handle_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Backing backing, IoWait io) {
   if (backing == Backing::region) return handle_mm_fault(current, mm, vma, page, io, current.kernel().costs.fault);
-  fault_in_stream(current);
+  fault_in_stream(current, mm);
   return FaultOutcome::done;
 }
 

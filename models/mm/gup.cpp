@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 
 #include "models/kernel.h"
 #include "models/mm/clear_page.h"
@@ -44,8 +45,18 @@ Next next_pages(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex pa
   return {{next.run.state, alike.end}, alike.tags.dirty};
 }
 
+// A page before each of these steps; where a group is charged for them, one after another.
+void alloc_pages_for(Task& current, const Mm& mm, std::span<const sim::Nanoseconds> steps) {
+  if (mm.memcg == 0) return alloc_pages(current, steps);
+  for (const sim::Nanoseconds step : steps) {
+    alloc_page(current);
+    mem_cgroup_charge(current, mm, PageCount(1));
+    current.work(step);
+  }
+}
+
 // Pages are cleared at the rate that is left when the clearing of so many begins. `more`: what each takes besides.
-void clear_pages(Task& current, PageCount pages, sim::Nanoseconds more) {
+void clear_pages(Task& current, const Mm& mm, PageCount pages, sim::Nanoseconds more) {
   Kernel& kernel = current.kernel();
   constexpr std::size_t kAtOnce = 64;
   for (std::int64_t left = pages.count(); left > 0;) {
@@ -56,7 +67,7 @@ void clear_pages(Task& current, PageCount pages, sim::Nanoseconds more) {
       const sim::Nanoseconds page = kernel.costs.populate_page.sample(current.stream(Purpose::pages));
       costs.push_back(current.page_cost(more) + std::max(least, current.page_cost(page)));
     }
-    alloc_pages(current, {costs.data(), costs.size()});
+    alloc_pages_for(current, mm, {costs.data(), costs.size()});
   }
 }
 
@@ -65,11 +76,12 @@ void populate_batch(Task& current, Mm& mm, PageIndex start, PageIndex end, PageS
   Kernel& kernel = current.kernel();
   const PageCount pages = end - start;
   begin_clearing(current, mm, start, end);
-  clear_pages(current, pages, is_shmem(kernel, mm, start) ? kernel.costs.shmem_page : sim::Nanoseconds{0});
+  clear_pages(current, mm, pages, is_shmem(kernel, mm, start) ? kernel.costs.shmem_page : sim::Nanoseconds{0});
   end_clearing(current, mm, pages);
   // Where a fault of another thread was faster, do_anonymous_page finds the entry present and frees its page.
   const PageCount mapped = change_pages(kernel, mm, start, end, PageState::absent, to);
   kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages - mapped, current.now());
+  mem_cgroup_uncharge(kernel, mm.memcg, pages - mapped);
 }
 
 // The absent pages from `start` on, a batch of them. Returns up to where they have been populated; nothing if another

@@ -57,6 +57,13 @@ PageIndex end_of_order(const Vma& vma, PageIndex page, int order, PageIndex end)
   return larger == 0 ? end : std::min(end, folio_of(larger).end(page));
 }
 
+bool alloc_charge_folio(Task& current, const Mm& mm, PageCount pages, FolioReclaim reclaim) {
+  if (!alloc_folio(current, pages, reclaim)) return false;
+  if (mem_cgroup_charge_folio(current, mm, pages)) return true;
+  current.kernel().zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages, current.now());
+  return false;
+}
+
 bool map_folio(Task& current, Mm& mm, const Vma& vma, PageIndex page, int order, PageState to) {
   Kernel& kernel = current.kernel();
   const Folio folio = folio_of(order);
@@ -70,13 +77,14 @@ bool map_folio(Task& current, Mm& mm, const Vma& vma, PageIndex page, int order,
   }
   const FolioReclaim reclaim = vma.flags.hugepage ? FolioReclaim::direct : FolioReclaim::none;
   const bool from_pool = kernel.zone.owner(mm.owner_of(start)).hugetlb;
-  if (!from_pool && !alloc_folio(current, folio.pages(), reclaim)) return false;
+  if (!from_pool && !alloc_charge_folio(current, mm, folio.pages(), reclaim)) return false;
   clear(current, mm, folio, start);
   if (is_absent(mm, start, end)) {
     change_pages(kernel, mm, start, end, PageState::absent, to);
     mm.page_table.put_in_folios(start, end, folio);
   } else if (!from_pool) {
     kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, folio.pages(), current.now());
+    mem_cgroup_uncharge(kernel, mm.memcg, folio.pages());
   }
   return true;
 }

@@ -20,6 +20,7 @@ namespace models {
 
 class Mm;
 class Task;
+enum class FolioReclaim;
 struct Vma;
 
 /// The order of the folio that a fault at `page`, which is absent, maps. Precondition: `vma` covers it.
@@ -27,6 +28,9 @@ struct Vma;
 
 /// The first page from `page` on, at most `end`, at which a fault may take another order than at `page`.
 [[nodiscard]] PageIndex end_of_order(const Vma& vma, PageIndex page, int order, PageIndex end);
+
+/// alloc_folio, charged to the group of `mm`. Returns false if there is none, or no room in the group.
+[[nodiscard]] bool alloc_charge_folio(Task& current, const Mm& mm, PageCount pages, FolioReclaim reclaim);
 
 /// Allocates, clears and maps the folio of 2^order pages around `page` as `to`. Returns false, without doing anything,
 /// if memory has none. Where a fault of another thread was faster, or is about to be, the folio has been

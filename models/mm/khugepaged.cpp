@@ -61,7 +61,7 @@ void replace_pages(Kernel& kernel, Mm& mm, const HugeRange& range, PageState sta
 // collapse_huge_page. mmap_sem must not be held.
 int collapse_huge_page(Task& current, Mm& mm, const HugeRange& range) {
   Kernel& kernel = current.kernel();
-  if (!alloc_folio(current, kHugePage.pages(), FolioReclaim::direct)) return -ENOMEM;
+  if (!alloc_charge_folio(current, mm, kHugePage.pages(), FolioReclaim::direct)) return -ENOMEM;
   mmap_write_lock(current, mm);
   current.settle();
   const VmaPointer vma = vma_around(kernel, mm, range);
@@ -77,6 +77,7 @@ int collapse_huge_page(Task& current, Mm& mm, const HugeRange& range) {
     replace_pages(kernel, mm, range, vma->flags.locked ? PageState::mlocked : PageState::resident);
   } else {
     kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, kHugePage.pages(), current.now());
+    mem_cgroup_uncharge(kernel, mm.memcg, kHugePage.pages());
   }
   mmap_write_unlock(current, mm);
   return collapses ? 0 : -EINVAL;

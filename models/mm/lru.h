@@ -30,6 +30,9 @@ constexpr LruList active_of(bool file) { return file ? LruList::active_file : Lr
 /// Whose pages they are: a number that the zone gives out (Zone::add_owner).
 using OwnerId = std::int32_t;
 
+/// Which lists a page is on: 0 for those of no group, else its group's (models/mm/memcontrol.h).
+using Lruvec = int;
+
 /// Neighbours on a list that are alike.
 struct LruRun {
   OwnerId owner = 0;

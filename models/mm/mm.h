@@ -127,6 +127,7 @@ class Mm {
   bool has_lazy_free = false;  ///< madvise(MADV_FREE) has marked pages of it
   std::vector<Populating> populating;
   std::shared_ptr<CowPages> cow;  ///< what its children share with it; null: it never had one that lived
+  Lruvec memcg = 0;               ///< the group that its pages are charged to; 0: none
   OwnerId anon_owner = 0;         ///< of the pages that belong to no region with an owner of its own
 
   // What the window between up_read and down_write did (counted by models/mm/mlock.cpp).

@@ -156,6 +156,11 @@ OwnerId Zone::add_owner(const PageOwner& owner) {
   return static_cast<OwnerId>(owners_.size() - 1);
 }
 
+Lruvec Zone::add_lruvec() {
+  lrus_.emplace_back();
+  return lruvecs() - 1;
+}
+
 void Zone::changed(sim::Time now) {
   assert(counts_.total() == size_);
   lowest_free_ = std::min(lowest_free_, counts_.free);
@@ -174,25 +179,25 @@ void Zone::move(PageList from, PageList to, PageCount pages, sim::Time now) {
 }
 
 void Zone::add_to_lru(LruList list, const LruRun& run, sim::Time now) {
-  lru_.add(list, run);
+  lru_of(run).add(list, run);
   move(&ZoneCounts::in_flight, counted_on(list), run.pages, now);
-  assert(counts_.*counted_on(list) == lru_.size(list));
+  assert(lruvecs() > 1 || counts_.*counted_on(list) == lru().size(list));
 }
 
 void Zone::add_to_lru_tail(LruList list, const LruRun& run, sim::Time now) {
-  lru_.add_tail(list, run);
+  lru_of(run).add_tail(list, run);
   move(&ZoneCounts::in_flight, counted_on(list), run.pages, now);
 }
 
-LruRun Zone::isolate(LruList list, PageCount most, sim::Time now) {
-  const LruRun run = lru_.isolate(list, most);
+LruRun Zone::isolate(LruList list, PageCount most, sim::Time now, Lruvec lruvec) {
+  const LruRun run = lrus_[static_cast<std::size_t>(lruvec)].isolate(list, most);
   move(counted_on(list), &ZoneCounts::in_flight, run.pages, now);
-  assert(counts_.*counted_on(list) == lru_.size(list));
+  assert(lruvecs() > 1 || counts_.*counted_on(list) == lru().size(list));
   return run;
 }
 
 PageCount Zone::remove_from_lru(OwnerId owner, PageIndex start, PageIndex end, sim::Time now) {
-  const auto removed = lru_.remove(owner, start, end);
+  const auto removed = lrus_[static_cast<std::size_t>(this->owner(owner).group)].remove(owner, start, end);
   PageCount all;
   for (std::size_t list = 0; list < kLruLists; ++list) {
     if (removed[list] == PageCount(0)) continue;
@@ -249,16 +254,16 @@ void lock_lruvec(Task& current, PageCount pages) {
   lock_for(current, kernel.zone.lru_lock_free_at, kernel.costs.lruvec_lock * pages.count());
 }
 
-void alloc_page(Task& current) {
-  current.settle();
-  if (!take_page(current, &Zone::above_low)) alloc_slowly(current);
-}
-
 void lock_zone_to_free(Task& current, PageCount pages) {
   // costs.zone_lock is that of a batch of a zone of 1 GiB and more, whatever this one's is.
   constexpr std::int64_t kBatch = 63;
   Kernel& kernel = current.kernel();
   lock_for(current, kernel.zone.lock_free_at, kernel.costs.zone_lock * pages.count() / kBatch);
+}
+
+void alloc_page(Task& current) {
+  current.settle();
+  if (!take_page(current, &Zone::above_low)) alloc_slowly(current);
 }
 
 bool alloc_folio(Task& current, PageCount pages, FolioReclaim reclaim) {

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -54,6 +55,7 @@ struct PageOwner {
   Mm* mm = nullptr;  ///< whose page table maps them, by address; null: nobody's, their addresses do not matter
   bool file = false;
   bool shmem = false;    ///< a file's that is backed by swap: page cache on the anonymous lists
+  Lruvec group = 0;      ///< whose lists they are on, and who is charged for them
   bool hugetlb = false;  ///< they come from the pool that is set aside for them and go back to it: no list has them
   std::optional<sim::Nanoseconds> touched_every{};  ///< mean time between two touches of one of them; none: never again
   double dirty = 0;                                 ///< file pages: share that must be written before it can be freed
@@ -92,7 +94,7 @@ class Zone {
   void add_to_lru(LruList list, const LruRun& run, sim::Time now);
   void add_to_lru_tail(LruList list, const LruRun& run, sim::Time now);
   /// Pages of a list are in flight (models/mm/lru.h).
-  LruRun isolate(LruList list, PageCount most, sim::Time now);
+  LruRun isolate(LruList list, PageCount most, sim::Time now, Lruvec lruvec = 0);
   PageCount remove_from_lru(OwnerId owner, PageIndex start, PageIndex end, sim::Time now);
 
   /// Whether the list of `cpu` has a page.
@@ -117,11 +119,15 @@ class Zone {
   /// Until when somebody holds lruvec->lru_lock.
   sim::Time lru_lock_free_at{};
 
-  /// The number of runs on the lists: what the simulator itself takes memory for.
-  [[nodiscard]] const Lru& lru() const { return lru_; }
+  /// The lists of one group more (mem_cgroup_alloc).
+  Lruvec add_lruvec();
+  /// How many there are: 1 if no group has any.
+  [[nodiscard]] Lruvec lruvecs() const { return static_cast<Lruvec>(lrus_.size()); }
+  [[nodiscard]] const Lru& lru(Lruvec lruvec = 0) const { return lrus_[static_cast<std::size_t>(lruvec)]; }
 
  private:
   void changed(sim::Time now);
+  Lru& lru_of(const LruRun& run) { return lrus_[static_cast<std::size_t>(owner(run.owner).group)]; }
 
   Watermarks marks_;
   PageCount batch_;
@@ -131,7 +137,7 @@ class Zone {
   std::uint64_t allocated_ = 0;
   std::vector<PageCount> per_cpu_;
   std::vector<PageOwner> owners_;
-  Lru lru_;
+  std::deque<Lru> lrus_{1};
   ZoneSeries series_;
   std::vector<sim::LookAhead*> ahead_;
 };
@@ -140,15 +146,15 @@ class Zone {
 /// that do so at one time queue. What a page takes alone is part of its cost. Precondition: `current` has settled.
 void lock_lruvec(Task& current, PageCount pages);
 
+/// Has zone->lock while so many pages go back to the zone together (free_pcppages_bulk), and waits for it before that.
+/// It takes as long for a batch of a CPU's list as a refill with one. Precondition: `current` has settled.
+void lock_zone_to_free(Task& current, PageCount pages);
+
 /// Takes one free page for `current`, reclaiming for it where the watermarks say so. The page is then in flight.
 /// When nothing can be reclaimed the run ends with the outcome `out of memory`, and this does not return.
 void alloc_page(Task& current);
 /// The same, a page before each of these steps of CPU time.
 void alloc_pages(Task& current, std::span<const sim::Nanoseconds> steps);
-
-/// Has zone->lock while so many pages go back to the zone together (free_pcppages_bulk), and waits for it before that.
-/// It takes as long for a batch of a CPU's list as a refill with one. Precondition: `current` has settled.
-void lock_zone_to_free(Task& current, PageCount pages);
 
 /// Whether an allocation that may fail reclaims for itself before it does.
 enum class FolioReclaim {

@@ -49,6 +49,7 @@ void put_to(Kernel& kernel, const Pages& pages, PageState state, bool was_in_mem
     kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::unevictable, pages.count(), now);
   } else if (was_in_memory) {
     kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages.count(), now);
+    mem_cgroup_uncharge(kernel, kernel.zone.owner(pages.owner).group, pages.count());
   }
 }
 

@@ -24,6 +24,8 @@ constexpr sim::Nanoseconds kWritebackTimeout = milliseconds{100};
 
 struct ScanControl {
   bool by_kswapd = false;
+  MemCgroup* group = nullptr;  // target_mem_cgroup; null: of the whole machine
+  Lruvec lruvec = 0;           // whose lists are being scanned
   PageCount to_reclaim;
   int priority = kDefPriority;
   PageCount scanned{};
@@ -33,6 +35,15 @@ struct ScanControl {
   bool forced = false;                // force_deactivate
   bool skipped = false;               // skipped_deactivate: an active list was left alone
 };
+
+// Of who is reclaimed from as a whole.
+ReclaimBalance& balance_of(Kernel& kernel, const ScanControl& sc) {
+  return sc.group == nullptr ? kernel.reclaim : sc.group->balance;
+}
+
+PageCount size_of(const Kernel& kernel, const ScanControl& sc, LruList list) {
+  return sc.group == nullptr ? kernel.zone.counts().*counted_on(list) : kernel.zone.lru(sc.group->lruvec).size(list);
+}
 
 ReclaimStatistics& statistics_of(Kernel& kernel) { return kernel.reclaim.statistics; }
 
@@ -81,21 +92,24 @@ void throttle_for_a_tick(Task& current, std::deque<Task*>& waiters) {
 void consider_throttle(Task& current, const ScanControl& sc) {
   Reclaim& reclaim = current.kernel().reclaim;
   if (sc.reclaimed.count() > sc.scanned.count() / 8) return wake_all(reclaim.progress_waiters);
-  if (sc.by_kswapd || sc.priority != 1 || sc.reclaimed > PageCount(0)) return;
+  if (sc.by_kswapd || sc.group != nullptr || sc.priority != 1 || sc.reclaimed > PageCount(0)) return;
   throttle_for_a_tick(current, reclaim.progress_waiters);
 }
 
-// The end of shrink_node: what the pages under write-back that it met mean. They have left the lists here, so that
-// kswapd is known to have met nothing else where it freed none and found none that had yet to be written.
-void throttle_for_writeback(Task& current, const ScanControl& sc) {
-  Reclaim& reclaim = current.kernel().reclaim;
+// The end of shrink_node: what the pages under write-back that it met mean. They have left the lists here, so that it
+// is known to have met nothing else where it freed none and found none that had yet to be written. `round`: what it
+// came to.
+void throttle_for_writeback(Task& current, const ScanControl& sc, const ScanControl& round) {
+  Kernel& kernel = current.kernel();
+  ReclaimBalance& balance = balance_of(kernel, sc);
+  const bool met_writes = round.reclaimed == PageCount(0) && kernel.zone.counts().writeback > PageCount(0);
+  const bool by_who_may = sc.by_kswapd || sc.group != nullptr;
+  if (by_who_may && met_writes && round.to_be_written == PageCount(0)) balance.congested = true;
   if (!sc.by_kswapd) {
-    if (reclaim.congested) throttle_for_a_tick(current, reclaim.congested_waiters);
-    return;
+    if (balance.congested) throttle_for_a_tick(current, kernel.reclaim.congested_waiters);
+  } else if (met_writes) {
+    wait_for_writeback(current);
   }
-  if (sc.reclaimed > PageCount(0) || current.kernel().zone.counts().writeback == PageCount(0)) return;
-  if (sc.to_be_written == PageCount(0)) reclaim.congested = true;
-  wait_for_writeback(current);
 }
 
 // Between two priorities.
@@ -132,28 +146,32 @@ void wake_after_writes(Kernel& kernel, PageCount written) {
 // Write-back.
 
 // The pages are clean now, and the next to be looked at (rotate_reclaimable_page).
-void end_writeback(Kernel& kernel, bool file, PageCount pages) {
+void end_writeback(Kernel& kernel, Lruvec lruvec, bool file, PageCount pages) {
   const sim::Time now = kernel.engine.now();
   kernel.zone.move(&ZoneCounts::writeback, &ZoneCounts::in_flight, pages, now);
-  LruRun run{.owner = file ? kernel.written_file : kernel.written_anon, .clean = true, .pages = pages, .since = now};
+  const MemCgroup* const group = mem_cgroup_of(kernel, lruvec);
+  const OwnerId anon_owner = group == nullptr ? kernel.written_anon : group->written_anon;
+  const OwnerId file_owner = group == nullptr ? kernel.written_file : group->written_file;
+  LruRun run{.owner = file ? file_owner : anon_owner, .clean = true, .pages = pages, .since = now};
   kernel.zone.add_to_lru_tail(inactive_of(file), run, now);
   wake_after_writes(kernel, pages);
 }
 
-void write_back(Task& current, bool file, PageCount pages) {
+void write_back(Task& current, Lruvec lruvec, bool file, PageCount pages) {
   Kernel& kernel = current.kernel();
   current.work_for_each(pages, kernel.costs.pageout, Purpose::reclaim);
   current.settle();
   kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::writeback, pages, current.now());
-  kernel.device.write(current, pages, [&kernel, file, pages] { end_writeback(kernel, file, pages); });
+  kernel.device.write(current, pages, [&kernel, lruvec, file, pages] { end_writeback(kernel, lruvec, file, pages); });
   kernel.reclaim.device_congested = kernel.device.congested();
 }
 
-void swap_out_to_zram(Task& current, const ZramSpec& zram, PageCount pages) {
+void swap_out_to_zram(Task& current, const ZramSpec& zram, Lruvec lruvec, PageCount pages) {
   Kernel& kernel = current.kernel();
   current.work(zram.compress * pages.count());
   current.settle();
   kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages, current.now());
+  mem_cgroup_uncharge(kernel, lruvec, pages);
   account_compressed(kernel);
 }
 
@@ -353,31 +371,42 @@ void look_at_all(const Kernel& kernel, InactivePages& pages, LruRun run) {
   }
 }
 
-// lru_note_cost: the older half of what it has cost counts half.
-void note_cost(Kernel& kernel, bool file, PageCount pages) {
-  Reclaim& reclaim = kernel.reclaim;
-  (file ? reclaim.file_cost : reclaim.anon_cost) += pages.count();
-  if (reclaim.file_cost + reclaim.anon_cost <= kernel.zone.counts().evictable().count() / 4) return;
-  reclaim.file_cost /= 2;
-  reclaim.anon_cost /= 2;
+void note_cost(ReclaimBalance& balance, PageCount evictable, bool file, PageCount pages) {
+  (file ? balance.file_cost : balance.anon_cost) += pages.count();
+  if (balance.file_cost + balance.anon_cost <= evictable.count() / 4) return;
+  balance.file_cost /= 2;
+  balance.anon_cost /= 2;
+}
+
+// lru_note_cost, of the group and of all: the older half of what it has cost counts half.
+void note_cost(Kernel& kernel, Lruvec lruvec, bool file, PageCount pages) {
+  note_cost(kernel.reclaim, kernel.zone.counts().evictable(), file, pages);
+  MemCgroup* const group = mem_cgroup_of(kernel, lruvec);
+  if (group == nullptr) return;
+  PageCount evictable;
+  for (std::size_t list = 0; list < kLruLists; ++list) {
+    evictable += kernel.zone.lru(lruvec).size(static_cast<LruList>(list));
+  }
+  note_cost(group->balance, evictable, file, pages);
 }
 
 // What taking the pages costs, and where they go.
-void pay_for(Task& current, const Shrunk& shrunk) {
+void pay_for(Task& current, Lruvec lruvec, const Shrunk& shrunk) {
   Kernel& kernel = current.kernel();
   current.work_for_each(shrunk.freed + shrunk.written(), kernel.costs.reclaim_page, Purpose::reclaim);
   current.settle();
   if (shrunk.freed > PageCount(0)) {
     kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, shrunk.freed, current.now());
+    mem_cgroup_uncharge(kernel, lruvec, shrunk.freed);
   }
   statistics_of(kernel).swapped_out += number(shrunk.to_swap);
   statistics_of(kernel).files_written += number(shrunk.to_write);
   if (shrunk.to_swap > PageCount(0) && kernel.swap.zram()) {
-    swap_out_to_zram(current, *kernel.swap.zram(), shrunk.to_swap);
+    swap_out_to_zram(current, *kernel.swap.zram(), lruvec, shrunk.to_swap);
   } else if (shrunk.to_swap > PageCount(0)) {
-    write_back(current, false, shrunk.to_swap);
+    write_back(current, lruvec, false, shrunk.to_swap);
   }
-  if (shrunk.to_write > PageCount(0)) write_back(current, true, shrunk.to_write);
+  if (shrunk.to_write > PageCount(0)) write_back(current, lruvec, true, shrunk.to_write);
 }
 
 // The pages of zram are free at once.
@@ -387,33 +416,35 @@ PageCount freed_at_once(const Kernel& kernel, const Shrunk& shrunk) {
 
 void shrink_inactive_list(Task& current, ScanControl& sc, LruList list, PageCount pages) {
   Kernel& kernel = current.kernel();
-  current.work_for_each(std::min(pages, kernel.zone.lru().size(list)), kernel.costs.scan_page, Purpose::reclaim);
+  current.work_for_each(std::min(pages, kernel.zone.lru(sc.lruvec).size(list)), kernel.costs.scan_page,
+                        Purpose::reclaim);
   current.cond_resched();
   const bool file = is_file(list);
   // Since 3.2 only kswapd writes pages of files (mm: vmscan: do not writeback filesystem pages in direct reclaim).
   InactivePages inactive(current, file, sc.by_kswapd || kernel.reclaim_rules.direct_writes_files);
   std::vector<LruRun> isolated;
   PageCount taken;
-  while (taken < pages && kernel.zone.lru().size(list) > PageCount(0)) {
-    isolated.push_back(kernel.zone.isolate(list, pages - taken, current.now()));
+  while (taken < pages && kernel.zone.lru(sc.lruvec).size(list) > PageCount(0)) {
+    isolated.push_back(kernel.zone.isolate(list, pages - taken, current.now(), sc.lruvec));
     taken += isolated.back().pages;
   }
   for (const LruRun& run : isolated) look_at_all(kernel, inactive, run);
   const Shrunk& shrunk = inactive.result();
-  note_cost(kernel, file, shrunk.written());
+  note_cost(kernel, sc.lruvec, file, shrunk.written());
   sc.scanned += taken;
   sc.reclaimed += freed_at_once(kernel, shrunk);
   sc.to_be_written += shrunk.written();
-  pay_for(current, shrunk);
+  pay_for(current, sc.lruvec, shrunk);
 }
 
 // shrink_active_list: all go to the inactive list, touched or not; the accessed bits are cleared.
-void shrink_active_list(Task& current, LruList list, PageCount pages) {
+void shrink_active_list(Task& current, const ScanControl& sc, LruList list, PageCount pages) {
   Kernel& kernel = current.kernel();
-  current.work_for_each(std::min(pages, kernel.zone.lru().size(list)), kernel.costs.scan_page, Purpose::reclaim);
+  current.work_for_each(std::min(pages, kernel.zone.lru(sc.lruvec).size(list)), kernel.costs.scan_page,
+                        Purpose::reclaim);
   current.cond_resched();
-  for (PageCount taken; taken < pages && kernel.zone.lru().size(list) > PageCount(0);) {
-    LruRun run = kernel.zone.isolate(list, pages - taken, current.now());
+  for (PageCount taken; taken < pages && kernel.zone.lru(sc.lruvec).size(list) > PageCount(0);) {
+    LruRun run = kernel.zone.isolate(list, pages - taken, current.now(), sc.lruvec);
     run.young = false;
     run.referenced = false;
     run.since = current.now();
@@ -429,26 +460,26 @@ void shrink_active_list(Task& current, LruList list, PageCount pages) {
 bool can_reclaim_anon(const Kernel& kernel) { return kernel.swap.left() > PageCount(0); }
 
 // inactive_is_low: the larger the memory, the smaller the share of it that is inactive.
-bool inactive_is_low(const Kernel& kernel, bool file) {
-  const std::int64_t inactive = kernel.zone.lru().size(inactive_of(file)).count();
-  const std::int64_t active = kernel.zone.lru().size(active_of(file)).count();
-  const std::int64_t gibibytes = (inactive + active) * kPageSize >> 30;
+bool inactive_is_low(PageCount inactive, PageCount active) {
+  const std::int64_t gibibytes = (inactive + active).count() * kPageSize >> 30;
   const auto ratio = gibibytes > 0 ? static_cast<std::int64_t>(std::sqrt(10.0 * static_cast<double>(gibibytes))) : 1;
-  return inactive * ratio < active;
+  return inactive.count() * ratio < active.count();
 }
 
 // The start of prepare_scan_count: refaults that were activated since the last scan ended tell of a new working set,
 // for which what is active has to make room.
-void decide_on_active_lists(const Kernel& kernel, ScanControl& sc) {
-  const Reclaim& reclaim = kernel.reclaim;
+void decide_on_active_lists(Kernel& kernel, ScanControl& sc) {
+  const ReclaimBalance& balance = balance_of(kernel, sc);
   for (const bool file : {false, true}) {
-    const bool refaults = kernel.reclaim_rules.refaults_deactivate && reclaim.refaults[file] != reclaim.snapshot[file];
-    sc.deactivates[file] = sc.forced || refaults || inactive_is_low(kernel, file);
+    const bool refaults = kernel.reclaim_rules.refaults_deactivate && balance.refaults[file] != balance.snapshot[file];
+    sc.deactivates[file] =
+        sc.forced || refaults ||
+        inactive_is_low(size_of(kernel, sc, inactive_of(file)), size_of(kernel, sc, active_of(file)));
   }
 }
 
 // snapshot_refaults.
-void snapshot_refaults(Reclaim& reclaim) { reclaim.snapshot = reclaim.refaults; }
+void snapshot_refaults(ReclaimBalance& balance) { balance.snapshot = balance.refaults; }
 
 // What get_scan_count decides: in which proportion anonymous and file pages are looked at.
 struct Balance {
@@ -456,32 +487,35 @@ struct Balance {
   std::int64_t file;
 };
 
-Balance scan_balance(const Kernel& kernel, const ScanControl& sc) {
+Balance scan_balance(Kernel& kernel, const ScanControl& sc) {
   constexpr Balance kFileOnly{0, 1};
   constexpr Balance kAnonOnly{1, 0};
   constexpr Balance kEqual{-1, -1};
   const ZoneCounts& counts = kernel.zone.counts();
   const std::int64_t swappiness = kernel.memory.swappiness;
-  if (!can_reclaim_anon(kernel)) return kFileOnly;
+  if (!can_reclaim_anon(kernel) || (sc.group != nullptr && swappiness == 0)) return kFileOnly;
   if (sc.priority == 0 && swappiness > 0) return kEqual;
   // Whatever the swappiness: only the reclaim of a group never swaps at 0.
-  const bool file_is_tiny = counts.inactive_file + counts.active_file + counts.free <= kernel.zone.marks().high;
+  const bool file_is_tiny =
+      sc.group == nullptr && counts.inactive_file + counts.active_file + counts.free <= kernel.zone.marks().high;
   if (file_is_tiny && !sc.deactivates[false] && counts.inactive_anon.count() >> sc.priority > 0) return kAnonOnly;
-  if (counts.inactive_file.count() >> sc.priority > 0 && !sc.deactivates[true] && !sc.skipped) return kFileOnly;
-  const std::int64_t total = kernel.reclaim.anon_cost + kernel.reclaim.file_cost;
-  const std::int64_t anon = total + kernel.reclaim.anon_cost;
-  const std::int64_t file = total + kernel.reclaim.file_cost;
+  if (size_of(kernel, sc, LruList::inactive_file).count() >> sc.priority > 0 && !sc.deactivates[true] && !sc.skipped)
+    return kFileOnly;
+  const ReclaimBalance& balance = balance_of(kernel, sc);
+  const std::int64_t total = balance.anon_cost + balance.file_cost;
+  const std::int64_t anon = total + balance.anon_cost;
+  const std::int64_t file = total + balance.file_cost;
   return {swappiness * (anon + file + 1) / (anon + 1), (200 - swappiness) * (anon + file + 1) / (file + 1)};
 }
 
 using ScanCounts = std::array<PageCount, kLruLists>;
 
-ScanCounts get_scan_count(const Kernel& kernel, const ScanControl& sc) {
+ScanCounts get_scan_count(Kernel& kernel, const ScanControl& sc) {
   const Balance balance = scan_balance(kernel, sc);
   ScanCounts scan{};
   for (std::size_t index = 0; index < kLruLists; ++index) {
     const auto list = static_cast<LruList>(index);
-    const std::int64_t part = kernel.zone.lru().size(list).count() >> sc.priority;
+    const std::int64_t part = kernel.zone.lru(sc.lruvec).size(list).count() >> sc.priority;
     const std::int64_t share = is_file(list) ? balance.file : balance.anon;
     scan[index] = PageCount(share < 0 ? part : part * share / (balance.anon + balance.file));
   }
@@ -494,7 +528,7 @@ void shrink_list(Task& current, ScanControl& sc, LruList list, PageCount pages) 
     sc.skipped = true;
     return;
   }
-  shrink_active_list(current, list, pages);
+  shrink_active_list(current, sc, list, pages);
 }
 
 // shrink_zone of 2.6.28: a list of which fewer than 32 pages are to be looked at has its turn when it comes to 32.
@@ -529,7 +563,8 @@ bool keep_proportion(const ScanCounts& targets, ScanCounts& left) {
 // Whether it goes on though it has what it came for: 2.6.28 always does (what stops it came with 2.6.29); later, a
 // direct reclaimer at the default priority, whose call means that kswapd does not keep up (proportional_reclaim).
 bool scans_all_of_its_share(const Kernel& kernel, const ScanControl& sc) {
-  return !kernel.reclaim_rules.stops_when_enough || (!sc.by_kswapd && sc.priority == kDefPriority);
+  const bool global_direct = !sc.by_kswapd && sc.group == nullptr;
+  return !kernel.reclaim_rules.stops_when_enough || (global_direct && sc.priority == kDefPriority);
 }
 
 void shrink_lruvec(Task& current, ScanControl& sc) {
@@ -549,22 +584,41 @@ void shrink_lruvec(Task& current, ScanControl& sc) {
     if (all || sc.reclaimed - before < sc.to_reclaim) continue;
     if (!keep_proportion(targets, left)) break;
   }
-  if (can_reclaim_anon(kernel) && inactive_is_low(kernel, false)) {
-    shrink_active_list(current, LruList::active_anon, kSwapClusterMax);
+  const Lru& lru = kernel.zone.lru(sc.lruvec);
+  if (can_reclaim_anon(kernel) && inactive_is_low(lru.size(LruList::inactive_anon), lru.size(LruList::active_anon))) {
+    shrink_active_list(current, sc, LruList::active_anon, kSwapClusterMax);
   }
 }
 
+// shrink_node_memcgs: one group's lists, or everybody's one after another.
+void shrink_node_memcgs(Task& current, ScanControl& sc) {
+  const Lruvec all = current.kernel().zone.lruvecs();
+  for (sc.lruvec = sc.group == nullptr ? 0 : sc.group->lruvec; sc.lruvec < all; ++sc.lruvec) {
+    shrink_lruvec(current, sc);
+    if (sc.group != nullptr) break;
+  }
+}
+
+void count_scan(Kernel& kernel, const ScanControl& sc, const ScanControl& round) {
+  ReclaimStatistics& statistics = statistics_of(kernel);
+  (sc.by_kswapd ? statistics.kswapd_scanned : statistics.direct_scanned) += number(round.scanned);
+  (sc.by_kswapd ? statistics.kswapd_reclaimed : statistics.direct_reclaimed) += number(round.reclaimed);
+  if (sc.group == nullptr) return;
+  sc.group->statistics.scanned += number(round.scanned);
+  sc.group->statistics.reclaimed += number(round.reclaimed);
+}
+
 void shrink_node(Task& current, ScanControl& sc) {
-  ReclaimStatistics& statistics = statistics_of(current.kernel());
-  const ScanControl before = sc;
-  decide_on_active_lists(current.kernel(), sc);
-  shrink_lruvec(current, sc);
-  const PageCount scanned = sc.scanned - before.scanned;
-  const PageCount reclaimed = sc.reclaimed - before.reclaimed;
-  (sc.by_kswapd ? statistics.kswapd_scanned : statistics.direct_scanned) += number(scanned);
-  (sc.by_kswapd ? statistics.kswapd_reclaimed : statistics.direct_reclaimed) += number(reclaimed);
-  if (!current.kernel().reclaim_rules.waits_for_congestion) throttle_for_writeback(current, sc);
-  if (reclaimed > PageCount(0)) current.kernel().reclaim.kswapd_failures = 0;
+  Kernel& kernel = current.kernel();
+  ScanControl round = sc;
+  decide_on_active_lists(kernel, sc);
+  shrink_node_memcgs(current, sc);
+  round.scanned = sc.scanned - round.scanned;
+  round.reclaimed = sc.reclaimed - round.reclaimed;
+  round.to_be_written = sc.to_be_written - round.to_be_written;
+  count_scan(kernel, sc, round);
+  if (!kernel.reclaim_rules.waits_for_congestion) throttle_for_writeback(current, sc, round);
+  if (round.reclaimed > PageCount(0)) kernel.reclaim.kswapd_failures = 0;
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -629,7 +683,9 @@ void scan_deeper_and_deeper(Task& current, ScanControl& sc) {
     wait_between_rounds(current, sc);
     if (sc.priority == 0) break;
   }
-  snapshot_refaults(current.kernel().reclaim);
+  ReclaimBalance& balance = balance_of(current.kernel(), sc);
+  snapshot_refaults(balance);
+  if (sc.group != nullptr) balance.congested = false;
 }
 
 // Once more where nothing was found but active lists that had been left alone.
@@ -697,13 +753,20 @@ void reclaim_pages(Task& current, Mm& mm, PageIndex start, PageIndex end) {
     }
     page = stop;
   }
-  note_cost(kernel, file, pages.result().written());
-  pay_for(current, pages.result());
+  const Lruvec lruvec = kernel.zone.owner(owner).group;
+  note_cost(kernel, lruvec, file, pages.result().written());
+  pay_for(current, lruvec, pages.result());
 }
 
 PageCount try_to_free_pages(Task& current) {
   throttle_direct_reclaim(current);
   ScanControl sc{.to_reclaim = kSwapClusterMax};
+  do_try_to_free_pages(current, sc);
+  return sc.reclaimed;
+}
+
+PageCount try_to_free_mem_cgroup_pages(Task& current, MemCgroup& group, PageCount pages) {
+  ScanControl sc{.group = &group, .to_reclaim = std::max(pages, kSwapClusterMax)};
   do_try_to_free_pages(current, sc);
   return sc.reclaimed;
 }
@@ -723,7 +786,7 @@ void kswapd(Task& current) {
 void note_refault(Kernel& kernel, bool file, PageCount pages) {
   kernel.reclaim.statistics.refaults += number(pages);
   kernel.reclaim.refaults[file] += number(pages);
-  note_cost(kernel, file, pages);
+  note_cost(kernel, 0, file, pages);
 }
 
 }  // namespace models

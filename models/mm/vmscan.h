@@ -38,6 +38,7 @@ namespace models {
 
 class Mm;
 class Task;
+struct MemCgroup;
 struct Kernel;
 
 /// SWAP_CLUSTER_MAX (include/linux/swap.h).
@@ -95,6 +96,10 @@ void end_direct_reclaim(Task& current, const DirectReclaim& stall);
 /// are free for anybody to take.
 PageCount try_to_free_pages(Task& current);
 
+/// The same among the pages of `group`, for a charge of `pages` (nr_to_reclaim: SWAP_CLUSTER_MAX at least). It ends
+/// where it has them, and swaps nothing with swappiness 0.
+PageCount try_to_free_mem_cgroup_pages(Task& current, MemCgroup& group, PageCount pages);
+
 /// The body of the kswapd task: sleeps until woken, then reclaims up to the high watermark.
 void kswapd(Task& current);
 
@@ -102,7 +107,7 @@ void kswapd(Task& current);
 /// touched or not; of files only what need not be written. They have one owner.
 void reclaim_pages(Task& current, Mm& mm, PageIndex start, PageIndex end);
 
-/// workingset_refault: a page that reclaim had taken is read again.
+/// workingset_refault: a page of no group, which reclaim had taken, is read again.
 void note_refault(Kernel& kernel, bool file, PageCount pages);
 
 }  // namespace models

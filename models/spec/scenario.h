@@ -69,6 +69,7 @@ struct ProcessSpec {
   std::optional<Bytes> rlimit_memlock;  ///< none: unlimited
   std::vector<RegionSpec> regions;
   std::vector<ThreadSpec> threads;
+  int group = -1;  ///< the control group that its memory is charged to, by number; -1: none
 
   bool operator==(const ProcessSpec&) const = default;
 };

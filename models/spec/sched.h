@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/spec/page.h"
 #include "sim/time.h"
 
 namespace models {
@@ -64,11 +65,16 @@ struct CpuMax {
 /// A control group, directly below the root.
 struct GroupSpec {
   std::string name;
-  int cpu_weight = 100;           ///< cpu.weight, 1 .. 10000; a task of nice 0 outside weighs 100
-  std::optional<CpuMax> cpu_max;  ///< none: no limit
+  int cpu_weight = 100;               ///< cpu.weight, 1 .. 10000; a task of nice 0 outside weighs 100
+  std::optional<CpuMax> cpu_max;      ///< none: no limit
+  std::optional<Bytes> memory_max{};  ///< memory.max of the processes in it: who goes beyond reclaims among their pages
+  std::optional<Bytes> memory_high{};  ///< memory.high: who goes beyond reclaims, and waits, on his way to user mode
 
   bool operator==(const GroupSpec&) const = default;
 };
+
+/// Whether what its processes take is counted.
+constexpr bool limits_memory(const GroupSpec& group) { return group.memory_max || group.memory_high; }
 
 /// How a thread is scheduled.
 struct SchedSpec {

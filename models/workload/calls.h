@@ -11,18 +11,21 @@
 
 #include "models/locking/rwsem.h"
 #include "models/measure/result.h"
+#include "models/mm/memcontrol.h"
 #include "models/spec/page.h"
 #include "models/task.h"
 
 namespace models {
 
-/// Calls `call` with the task's mutex held, if it has one. No guard with a destructor: a run that ends unwinds those
-/// who are under way, and nothing may happen to the model any more.
+/// Calls `call` with the task's mutex held, if it has one, and goes back to user mode: where it has taken its group
+/// beyond memory.high it waits before it can give up the mutex. No guard with a destructor: a run that ends unwinds
+/// those who are under way, and nothing may happen to the model any more.
 template <class Call>
 void with_mutex(Task& current, Call call) {
   Rwsem* const mutex = current.mutex();
   if (mutex != nullptr) mutex->down_write(current);
   call();
+  mem_cgroup_handle_over_high(current);
   if (mutex != nullptr) mutex->up_write(current);
 }
 

@@ -119,6 +119,20 @@ TEST_F(Remedies, AMachinesNoiseIsTakenAway) {
   EXPECT_EQ(scenario(sets).machine.noise, models::NoiseSpec{});
 }
 
+TEST_F(Remedies, AGroupAtItsLimitCanReclaimBeforeItComesToIt) {
+  const std::string label = "memory.high of tenant below its memory.max";
+  EXPECT_THAT(labels(remedies(kSmaps)), Not(Contains(label)));
+  EXPECT_THAT(labels(remedies(kSmaps, {}, {"mapper"}, {"groups.tenant={memory_max: 100MiB, memory_high: 90MiB}"})),
+              Not(Contains(label)));
+  const std::string limit = "groups.tenant={memory_max: 100MiB}";
+  const std::vector<Remedy> all = remedies(kSmaps, {}, {"mapper"}, {limit});
+  const auto high = std::find_if(all.begin(), all.end(), [&](const Remedy& each) { return each.label == label; });
+  ASSERT_NE(high, all.end());
+  std::vector<std::string> sets{limit};
+  sets.insert(sets.end(), high->sets.begin(), high->sets.end());
+  EXPECT_EQ(scenario(sets).groups.back().memory_high, models::Bytes(90 << 20));
+}
+
 TEST_F(Remedies, WhatTheHolderDoesChoosesThePolicy) {
   EXPECT_THAT(labels(remedies(kSmaps)), Contains("smaps under per-VMA locks"));
   EXPECT_THAT(labels(remedies(kSmaps)), Not(Contains("munlock downgrades for its walk")));

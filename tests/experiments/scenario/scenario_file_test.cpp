@@ -523,6 +523,36 @@ TEST_F(ScenarioFile, ReadsRecyclersProtectorsForkersAndRemoteReaders) {
   EXPECT_EQ(std::get<models::ProcReaderSpec>(ps[1].run).file, models::ProcReaderSpec::File::smaps);
 }
 
+TEST_F(ScenarioFile, ReadsMemoryLimitsOfTheGroupsOfProcesses) {
+  const auto with_group = [](const std::string& limits, const std::string& of_process, const std::string& of_thread) {
+    std::string text = with("policy:", "groups: {tenant: {" + limits + "}}\npolicy:");
+    text = with("  - name: db", "  - name: db" + of_process, text);
+    return with("run: faulter, count: 2", "run: faulter, count: 2" + of_thread, text);
+  };
+  const std::string in_tenant = "\n    group: tenant";
+  const auto scenario = read(with_group("memory_max: 64MiB, memory_high: 60MiB", in_tenant, ""));
+  EXPECT_EQ(scenario.groups[0].memory_max, Bytes{64 << 20});
+  EXPECT_EQ(scenario.groups[0].memory_high, Bytes{60 << 20});
+  EXPECT_EQ(scenario.processes[0].group, 0);
+  EXPECT_EQ(scenario.processes[1].group, -1);
+  // Its threads are in it, too.
+  EXPECT_EQ(scenario.processes[0].threads[1].sched.group, 0);
+  EXPECT_EQ(scenario.processes[1].threads[0].sched.group, -1);
+  EXPECT_THAT(mistakes(with_group("memory_max: 64MiB", "", ", group: tenant")),
+              ElementsAre(HasSubstr("faulter.group: memory is limited by process: expected `group` beside the name of "
+                                    "the process, not of a thread")));
+  EXPECT_THAT(mistakes(with_group("memory_max: 64MiB", "\n    group: tennant", "")),
+              ElementsAre(HasSubstr("processes[0].group: expected one of the scenario's `groups`, found 'tennant' (did "
+                                    "you mean tenant?)")));
+  EXPECT_THAT(mistakes(with_group("memory_max: 1000B", in_tenant, "")), ElementsAre(HasSubstr("tenant.memory_max: ")));
+  EXPECT_THAT(mistakes(with_group("memory_mx: 64MiB", in_tenant, "")),
+              ElementsAre(HasSubstr("groups.tenant.memory_mx: unknown key (did you mean memory_max?)")));
+  const std::string resident =
+      with("kind: anon", "kind: anon, pages: resident", with_group("memory_max: 64MiB", in_tenant, ""));
+  EXPECT_THAT(mistakes(resident), ElementsAre(HasSubstr("processes[0].group: expected regions of at most the group's "
+                                                        "64MiB in memory at the start, found 512MiB")));
+}
+
 TEST_F(ScenarioFile, ReadsHolders) {
   using models::HolderSpec;
   const auto with_holder = [](const std::string& keys) {
