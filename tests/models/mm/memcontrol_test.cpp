@@ -12,7 +12,7 @@
 #include "tests/support/result_text.h"
 #include "tests/support/small_machine.h"
 
-namespace models {
+namespace models::memcontrol_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -297,4 +297,4 @@ TEST(GroupAccounts, KswapdReclaimsFromGroupsAsWell) {
 }
 
 }  // namespace
-}  // namespace models
+}  // namespace models::memcontrol_test
