@@ -92,10 +92,11 @@ groups:
   free: {}
 )",
                                              left_out);
-  EXPECT_THAT(left_out, ElementsAre(Pair("cat", HasSubstr("new process")), Pair("limited", HasSubstr("group 'jail'")),
-                                    Pair("ksm", HasSubstr("no real counterpart")), Pair("locker", HasSubstr("results")),
-                                    Pair("nic", HasSubstr("device")),
-                                    Pair("reader", HasSubstr("'file' is neither anon nor shmem"))));
+  EXPECT_THAT(
+      left_out,
+      ElementsAre(Pair("cat", HasSubstr("new process")), Pair("ksm", HasSubstr("no real counterpart")),
+                  Pair("limited", HasSubstr("group 'jail'")), Pair("locker", HasSubstr("results")),
+                  Pair("nic", HasSubstr("device")), Pair("reader", HasSubstr("'file' is neither anon nor shmem"))));
   ASSERT_EQ(workload.processes[0].threads.size(), 1U);
   EXPECT_EQ(workload.processes[0].threads[0].name, "mapper");
   EXPECT_EQ(workload.processes[0].regions.size(), 1U);

@@ -271,7 +271,7 @@ TEST_F(ScenarioFile, RefusesAThreadThatRunsNothingKnown) {
       mistakes(with("run: faulter", "run: fualter")),
       ElementsAre("s.yaml:11:22: processes[0].threads.faulter.run: expected locker, faulter, proc_reader, "
                   "mapper, recycler, madviser, mincore, get_mempolicy, protector, forker, remote_reader, mover, "
-                  "pinner, msync, replay, busy, found 'fualter' (did you mean faulter?)"));
+                  "pinner, msync, holder, replay, busy, found 'fualter' (did you mean faulter?)"));
   EXPECT_THAT(mistakes(with("run: faulter, ", "")),
               ElementsAre("s.yaml:11:16: processes[0].threads.faulter.run: missing"));
 }
@@ -568,13 +568,13 @@ TEST_F(ScenarioFile, ReadsHolders) {
             (HolderSpec{"", HolderSpec::Mode::write, sim::Exponential{1ms}, HolderSpec::Yields::cpu,
                         models::ClosedLoop{sim::Constant{1ms}}}));
   EXPECT_THAT(mistakes(with_holder("every: 1s")),
-              ElementsAre(HasSubstr("h: expected the key 'hold': how long it has mmap_sem each time")));
+              ElementsAre(HasSubstr("h.hold: missing: how long it has mmap_sem each time")));
   EXPECT_THAT(mistakes(with_holder("hold: 1ms, every: 1s, closed: {think: 1ms}")),
               ElementsAre(HasSubstr("h.closed: expected either `every` or `closed`, found both")));
   EXPECT_THAT(mistakes(with_holder("hold: 1ms, every: 1s, mode: wirte")),
-              ElementsAre(HasSubstr("h.mode: expected read or write, found 'wirte' (did you mean write?)")));
+              ElementsAre(HasSubstr("h.mode: expected read, write, found 'wirte' (did you mean write?)")));
   EXPECT_THAT(mistakes(with_holder("hold: 1ms, every: 1s, yields: always")),
-              ElementsAre(HasSubstr("h.yields: expected never, cpu or lock")));
+              ElementsAre(HasSubstr("h.yields: expected never, cpu, lock")));
   EXPECT_THAT(mistakes(with_holder("target: bd, hold: 1ms, every: 1s")),
               ElementsAre(HasSubstr("h.target: expected the name of a process, found 'bd' (did you mean db?)")));
 }
