@@ -68,6 +68,11 @@ RealResult read_real(const std::string& file, const Workload& workload) {
     throw UsageError(
         fmt::format("{}: is of the scenario '{}', expected '{}'", file, real->workload.scenario, workload.scenario));
   }
+  if (real->workload.lock_paths != workload.lock_paths) {
+    throw UsageError(fmt::format("{}: is of a kernel that was told otherwise how mlock and munlock hold mmap_lock than "
+                                 "the scenario's policy asks",
+                                 file));
+  }
   if (!(real->workload == workload)) {
     throw UsageError(fmt::format("{}: is of a scenario '{}' with other threads, regions, length or seed than this one",
                                  file, workload.scenario));
