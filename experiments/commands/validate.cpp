@@ -69,9 +69,10 @@ RealResult read_real(const std::string& file, const Workload& workload) {
         fmt::format("{}: is of the scenario '{}', expected '{}'", file, real->workload.scenario, workload.scenario));
   }
   if (real->workload.lock_paths != workload.lock_paths) {
-    throw UsageError(fmt::format("{}: is of a kernel that was told otherwise how mlock and munlock hold mmap_lock than "
-                                 "the scenario's policy asks",
-                                 file));
+    throw UsageError(
+        fmt::format("{}: is of a kernel that was told otherwise how mlock and munlock hold mmap_lock than "
+                    "the scenario's policy asks",
+                    file));
   }
   if (!(real->workload == workload)) {
     throw UsageError(fmt::format("{}: is of a scenario '{}' with other threads, regions, length or seed than this one",
@@ -104,8 +105,8 @@ void check_machine(const models::Machine& machine, const RealResult& real, bool 
                   to_text(of->release), to_text(release_of(real)), real.kernel));
 }
 
-/// What the scenario's own policy asks of a kernel that can be told how to hold mmap_lock: nothing, if mlock and munlock
-/// hold it as in the kernel that the policy is derived from.
+/// What the scenario's own policy asks of a kernel that can be told how to hold mmap_lock: nothing, if mlock and
+/// munlock hold it as in the kernel that the policy is derived from.
 std::optional<LockPaths> asked_of_kernel(RunSpec run) {
   run.policy.reset();
   const models::Policy own = read_run(run).scenario.policies.front();

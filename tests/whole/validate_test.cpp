@@ -162,9 +162,8 @@ TEST_F(Validate, APolicyThatHoldsMmapLockOtherwiseThanItsKernelIsForAKernelThatC
   const std::string workload = folder_ / "workload.json";
   ASSERT_EQ(validate({"--set", kTold, "--workload", workload}).code, kOk);
   EXPECT_THAT(tests::text_of(workload), HasSubstr(R"("mode":"downgrade")"));
-  expect_bad_input(
-      validate({"--set", "policies=[{from: linux-6.12, name: told, munlock: {mode: drop_and_read}}]"}),
-      "no kernel can be told to munlock with drop_and_read");
+  expect_bad_input(validate({"--set", "policies=[{from: linux-6.12, name: told, munlock: {mode: drop_and_read}}]"}),
+                   "no kernel can be told to munlock with drop_and_read");
 }
 
 TEST_F(Validate, ATellingIsSimulatedUnderTheRulesOfTheRealKernelOtherwise) {

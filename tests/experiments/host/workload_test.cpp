@@ -80,9 +80,11 @@ TEST(Workload, SaysHowMmapLockIsToBeHeldOnlyWhereThatIsAsked) {
   LeftOut left_out;
   Workload workload = workload_of_text(kAll, left_out);
   EXPECT_THAT(to_json_text(workload), Not(HasSubstr("lock_paths")));
-  workload.lock_paths = LockPaths{
-      {.mode = models::HoldMode::chunked_write, .batch = models::PageCount(512), .if_contended = true, .hand_over = true},
-      models::HoldMode::downgrade};
+  workload.lock_paths = LockPaths{{.mode = models::HoldMode::chunked_write,
+                                   .batch = models::PageCount(512),
+                                   .if_contended = true,
+                                   .hand_over = true},
+                                  models::HoldMode::downgrade};
   const std::string text = to_json_text(workload);
   EXPECT_THAT(text, HasSubstr(R"("mode":"chunked_write")"));
   EXPECT_EQ(parse_workload(text), workload);
