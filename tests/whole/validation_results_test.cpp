@@ -81,9 +81,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Kept{"linux-6.12.117-patched", "handed_512-all-4k-1g", 1.35},
                     Kept{"linux-6.12.117-patched", "contended_handed_512-all-4k-1g", 1.25},
                     Kept{"linux-6.12.117-patched", "populate_downgrade-all-4k", 1.4},
-                    Kept{"linux-6.1.192-patched", "held-all-4k", 1.25},
-                    Kept{"linux-6.1.192-patched", "downgraded-all-4k", 1.25},
-                    Kept{"linux-6.1.192-patched", "handed_512-mapper-4k", 1.25},
+                    Kept{"linux-6.1.192-patched", "held-all-4k", 1.4},
+                    Kept{"linux-6.1.192-patched", "downgraded-all-4k", 1.4},
+                    Kept{"linux-6.1.192-patched", "handed_512-mapper-4k", 1.4},
                     Kept{"linux-6.1.192-patched", "populate_downgrade-all-4k", 1.4}),
     [](const auto& each) {
       std::string name = each.param.kernel + "_" + each.param.name;
