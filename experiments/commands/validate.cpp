@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <optional>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "experiments/base/command_line.h"
@@ -68,6 +69,12 @@ RealResult read_real(const std::string& file, const Workload& workload) {
     throw UsageError(
         fmt::format("{}: is of the scenario '{}', expected '{}'", file, real->workload.scenario, workload.scenario));
   }
+  if (real->workload.lock_paths != workload.lock_paths) {
+    throw UsageError(
+        fmt::format("{}: is of a kernel that was told otherwise how mlock and munlock hold mmap_lock than "
+                    "the scenario's policy asks",
+                    file));
+  }
   if (!(real->workload == workload)) {
     throw UsageError(fmt::format("{}: is of a scenario '{}' with other threads, regions, length or seed than this one",
                                  file, workload.scenario));
@@ -97,6 +104,31 @@ void check_machine(const models::Machine& machine, const RealResult& real, bool 
       fmt::format("the machine is one of Linux {}, the real result of {} ({}): --machine names one that was "
                   "calibrated there, and --policy insists",
                   to_text(of->release), to_text(release_of(real)), real.kernel));
+}
+
+/// What the scenario's own policy asks of a kernel that can be told how to hold mmap_lock: nothing, if mlock and
+/// munlock hold it as in the kernel that the policy is derived from.
+std::optional<LockPaths> asked_of_kernel(RunSpec run) {
+  run.policy.reset();
+  const models::Policy own = read_run(run).scenario.policies.front();
+  if (!own.kernel) return std::nullopt;
+  run.policy = "linux-" + to_text(*own.kernel);
+  const models::Policy kernel = read_run(run).scenario.policies.front();
+  if (own.munlock == kernel.munlock && own.populate == kernel.populate) return std::nullopt;
+  if (own.munlock.mode == models::HoldMode::drop_and_read || own.munlock.max_hold > sim::Nanoseconds{0}) {
+    throw UsageError(fmt::format(
+        "policy '{}': no kernel can be told to munlock with drop_and_read, or with a max_hold: --policy simulates it",
+        own.name));
+  }
+  return LockPaths{own.munlock, own.populate.mode};
+}
+
+/// The rules of a kernel that does as it is asked.
+models::Policy told(models::Policy kernel, const LockPaths& paths) {
+  kernel.name += ", told how to hold mmap_lock";
+  kernel.munlock = paths.munlock;
+  kernel.populate.mode = paths.populate;
+  return kernel;
 }
 
 std::vector<models::Result> simulate(const models::Scenario& scenario, std::size_t replications, int jobs,
@@ -172,7 +204,8 @@ int command_validate(const Arguments& arguments) {
   const auto machine = line.find("machine");
   if (machine) run.sets.insert(run.sets.begin(), "machine=" + *machine);
   LeftOut left_out;
-  const Workload workload = workload_of(read_run(run).scenario, left_out);
+  Workload workload = workload_of(read_run(run).scenario, left_out);
+  workload.lock_paths = asked_of_kernel(run);
   if (workload_file) {
     OutputFile(*workload_file).commit(to_json_text(workload) + "\n");
     return kOk;
@@ -186,7 +219,10 @@ int command_validate(const Arguments& arguments) {
   if (output) output->commit(to_json_text(real) + "\n");
   const bool named_policy = run.policy.has_value();
   if (!named_policy) run.policy = "linux-" + to_text(release_of(real));
-  const models::Scenario scenario = read_run(run).scenario;
+  models::Scenario scenario = read_run(run).scenario;
+  if (!named_policy && workload.lock_paths) {
+    scenario.policies.front() = told(std::move(scenario.policies.front()), *workload.lock_paths);
+  }
   check_machine(scenario.machine, real, named_policy);
   const Validation validation =
       compare_with_real(real, simulate(scenario, real.sittings.size(), jobs_of(line), engine_options_of(line)));

@@ -108,6 +108,19 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RegionSpec, name, size, vmas, kind, pages, sh
                                    joins_anon_vma, touched_every, folio_order, written)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ProcessSpec, name, cap_ipc_lock, rlimit_memlock, regions, threads)
 
+constexpr std::array<std::string_view, 4> kHoldModes{"write_held", "downgrade", "drop_and_read", "chunked_write"};
+
+void to_json(nlohmann::json& to, HoldMode from) { to = kHoldModes.at(static_cast<std::size_t>(from)); }
+
+void from_json(const nlohmann::json& from, HoldMode& to) {
+  const auto name = from.get<std::string>();
+  const auto* const found = std::find(kHoldModes.begin(), kHoldModes.end(), name);
+  if (found == kHoldModes.end()) throw std::runtime_error("unknown mode '" + name + "'");
+  to = static_cast<HoldMode>(found - kHoldModes.begin());
+}
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Hold, mode, batch, max_hold, if_contended, hand_over)
+
 }  // namespace models
 
 namespace nlohmann {
@@ -129,7 +142,30 @@ void adl_serializer<models::Competitor>::from_json(const json& from, models::Com
 
 namespace experiments {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Workload, scenario, seed, duration, warm_up, processes)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockPaths, munlock, populate)
+
+constexpr const char* kLockPaths = "lock_paths";
+
+// lock_paths only where there are any: what has none is as it was before there were.
+void to_json(nlohmann::json& to, const Workload& from) {
+  to = {{"scenario", from.scenario},
+        {"seed", from.seed},
+        {"duration", from.duration},
+        {"warm_up", from.warm_up},
+        {"processes", from.processes}};
+  if (from.lock_paths) to[kLockPaths] = *from.lock_paths;
+}
+
+void from_json(const nlohmann::json& from, Workload& to) {
+  from.at("scenario").get_to(to.scenario);
+  from.at("seed").get_to(to.seed);
+  from.at("duration").get_to(to.duration);
+  from.at("warm_up").get_to(to.warm_up);
+  from.at("processes").get_to(to.processes);
+  to.lock_paths.reset();
+  if (from.contains(kLockPaths)) to.lock_paths = from.at(kLockPaths).get<LockPaths>();
+}
+
 // Phases by their names: their numbers change from version to version.
 void to_json(nlohmann::json& to, const RealClass& from) {
   nlohmann::json during = nlohmann::json::object();

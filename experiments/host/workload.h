@@ -10,10 +10,19 @@
 #include <string>
 #include <vector>
 
+#include "models/spec/policy.h"
 #include "models/spec/scenario.h"
 #include "sim/time.h"
 
 namespace experiments {
+
+/// How mlock and munlock are to hold mmap_lock, on a kernel that can be told (tools/kernel-lab --patched).
+struct LockPaths {
+  models::Hold munlock{};  ///< write_held, downgrade, or chunked_write with a batch
+  models::HoldMode populate = models::HoldMode::drop_and_read;  ///< of mlock; not chunked_write
+
+  bool operator==(const LockPaths&) const = default;
+};
 
 struct Workload {
   std::string scenario;  ///< its name
@@ -21,6 +30,7 @@ struct Workload {
   std::optional<sim::Nanoseconds> duration{};  ///< none: until every locker's script has ended
   bool warm_up = true;
   std::vector<models::ProcessSpec> processes{};
+  std::optional<LockPaths> lock_paths{};  ///< none: as the kernel does it
 
   bool operator==(const Workload&) const = default;
 };

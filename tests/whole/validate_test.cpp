@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -152,6 +153,34 @@ TEST_F(Validate, AMachineOfAnotherKernelIsRefusedUnlessThePolicyIsNamed) {
   expect_bad_input(validate({"--real", file, "--set", of_6_18}),
                    "the machine is one of Linux 6.18, the real result of 6.1");
   EXPECT_EQ(validate({"--real", file, "--set", of_6_18, "--policy", "linux-6.1"}).code, kOk);
+}
+
+constexpr const char* kTold = "policies=[{from: linux-6.12, name: told, munlock: {mode: downgrade}}]";
+
+TEST_F(Validate, APolicyThatHoldsMmapLockOtherwiseThanItsKernelIsForAKernelThatCanBeTold) {
+  if (std::filesystem::exists("/sys/module/mlock/parameters")) GTEST_SKIP() << "this is such a kernel";
+  expect_bad_input(validate({"--set", kTold}), "this kernel cannot be told");
+  const std::string workload = folder_ / "workload.json";
+  ASSERT_EQ(validate({"--set", kTold, "--workload", workload}).code, kOk);
+  EXPECT_THAT(tests::text_of(workload), HasSubstr(R"("mode":"downgrade")"));
+  expect_bad_input(validate({"--set", "policies=[{from: linux-6.12, name: told, munlock: {mode: drop_and_read}}]"}),
+                   "no kernel can be told to munlock with drop_and_read");
+}
+
+TEST_F(Validate, ATellingIsSimulatedUnderTheRulesOfTheRealKernelOtherwise) {
+  const std::string workload = folder_ / "workload.json";
+  ASSERT_EQ(validate({"--workload", workload}).code, kOk);
+  ordered_json real = ordered_json::parse(tests::run_program({tests::probe_binary(), "--run", workload}).out);
+  real["value"]["kernel"] = "6.12.1-patched";
+  const std::string as_it_is = folder_.write("as_it_is.json", real.dump());
+  ASSERT_EQ(validate({"--set", kTold, "--workload", workload}).code, kOk);
+  real["value"]["workload"] = ordered_json::parse(tests::text_of(workload)).at("value");
+  const std::string told = folder_.write("told.json", real.dump());
+  const Outcome outcome = validate({"--set", kTold, "--real", told, "--set", "machine.scheduler.of=linux-6.12"});
+  EXPECT_EQ(outcome.code, kOk) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("linux-6.12, told how to hold mmap_lock"));
+  expect_bad_input(validate({"--set", kTold, "--real", as_it_is}), "was told otherwise");
+  expect_bad_input(validate({"--real", told}), "was told otherwise");
 }
 
 TEST_F(Validate, AScenarioThatWouldNotEndOrIsNotThereIsRefused) {

@@ -73,7 +73,19 @@ INSTANTIATE_TEST_SUITE_P(
                     Kept{"linux-6.18.44", "real_neighbour", 1.25}, Kept{"linux-6.18.44", "real_populate", 1.65},
                     Kept{"linux-6.18.44", "real_twice", 1.25}, Kept{"linux-6.18.44", "real_pieces_64m", 1.45},
                     Kept{"linux-6.12.117", "real_mapper", 1.5}, Kept{"linux-6.12.117", "real_all", 1.5},
-                    Kept{"linux-6.1.0", "real_mapper", 1.35}, Kept{"linux-6.1.0", "real_all", 1.5}),
+                    Kept{"linux-6.1.0", "real_mapper", 1.35}, Kept{"linux-6.1.0", "real_all", 1.5},
+                    // Told how to hold mmap_lock: docs/validation/patched.md.
+                    Kept{"linux-6.12.117-patched", "held-all-4k", 1.25},
+                    Kept{"linux-6.12.117-patched", "downgraded-mapper-4k", 1.25},
+                    Kept{"linux-6.12.117-patched", "handed_512-mapper-4k", 1.25},
+                    Kept{"linux-6.12.117-patched", "handed_512-all-4k-64m", 1.25},
+                    Kept{"linux-6.12.117-patched", "handed_512-all-4k-1g", 1.35},
+                    Kept{"linux-6.12.117-patched", "contended_handed_512-all-4k-1g", 1.25},
+                    Kept{"linux-6.12.117-patched", "populate_downgrade-all-4k", 1.4},
+                    Kept{"linux-6.1.192-patched", "held-all-4k", 1.4},
+                    Kept{"linux-6.1.192-patched", "downgraded-all-4k", 1.4},
+                    Kept{"linux-6.1.192-patched", "handed_512-mapper-4k", 1.4},
+                    Kept{"linux-6.1.192-patched", "populate_downgrade-all-4k", 1.4}),
     [](const auto& each) {
       std::string name = each.param.kernel + "_" + each.param.name;
       std::replace_if(

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+#include <string>
+
 #include "experiments/host/real_json.h"
 #include "experiments/scenario/scenario_file.h"
 #include "tests/support/command_line.h"
@@ -13,6 +16,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::Pair;
 
 constexpr const char* kHead = R"(schema: mlocksim/1
@@ -70,6 +74,23 @@ TEST(Workload, ComesThroughItsJsonAsItWas) {
   LeftOut left_out;
   const Workload workload = workload_of_text(kAll, left_out);
   EXPECT_EQ(parse_workload(to_json_text(workload)), workload);
+}
+
+TEST(Workload, SaysHowMmapLockIsToBeHeldOnlyWhereThatIsAsked) {
+  LeftOut left_out;
+  Workload workload = workload_of_text(kAll, left_out);
+  EXPECT_THAT(to_json_text(workload), Not(HasSubstr("lock_paths")));
+  workload.lock_paths = LockPaths{{.mode = models::HoldMode::chunked_write,
+                                   .batch = models::PageCount(512),
+                                   .if_contended = true,
+                                   .hand_over = true},
+                                  models::HoldMode::downgrade};
+  const std::string text = to_json_text(workload);
+  EXPECT_THAT(text, HasSubstr(R"("mode":"chunked_write")"));
+  EXPECT_EQ(parse_workload(text), workload);
+  std::string unknown = text;
+  unknown.replace(unknown.find("chunked_write"), 7, "chopped");
+  EXPECT_THROW((void)parse_workload(unknown), std::runtime_error);
 }
 
 TEST(Workload, NamesWhatCannotBeRunForReal) {

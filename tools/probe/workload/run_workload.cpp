@@ -20,6 +20,7 @@
 #include "models/spec/competitors.h"
 #include "tools/probe/host_facts.h"
 #include "tools/probe/measuring.h"
+#include "tools/probe/workload/lock_paths.h"
 #include "tools/probe/workload/worker.h"
 
 namespace probe {
@@ -368,6 +369,7 @@ experiments::Sitting run_workload(const Workload& workload, const std::vector<in
   check_size(workload);
   check_lock_limit(workload);
   const models::PageCount arena = arena_of(workload);
+  choose_lock_paths(workload.lock_paths);
   experiments::Sitting sitting;
   if (const nlohmann::ordered_json busy = load_of_machine()["busy"]; !busy.is_null()) sitting.busy = busy.get<double>();
   const Shared shared = share(workload);
