@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MLOCKSIM = sys.argv.pop()
+MLOCKSIM = str(pathlib.Path(sys.argv.pop()).resolve())
 
 # What the script looks for and nothing else: names of functions, and of what they call.
 SOURCE = '''static int mlock_pte_range(pmd_t *pmd)
