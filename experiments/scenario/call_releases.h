@@ -17,6 +17,7 @@ struct DatedCall {
 
 /// The first of what a thread does that this kernel does not have yet; nothing where it has all. Calls that are older
 /// than the oldest kernel with a name (2.6.27) are in all of them.
-[[nodiscard]] std::optional<DatedCall> call_after(const models::KernelVersion& kernel, const models::ThreadSpec& thread);
+[[nodiscard]] std::optional<DatedCall> call_after(const models::KernelVersion& kernel,
+                                                  const models::ThreadSpec& thread);
 
 }  // namespace experiments
