@@ -21,9 +21,8 @@ namespace {
 
 /// The files that a word means: a path; or all shipped ones of that name, as a study may be called as its scenario is.
 Expected<std::vector<std::string>> files_meant(const std::string& word) {
-  const bool bare = word.find('/') == std::string::npos && !word.ends_with(".yaml");
   std::error_code ignored;
-  if (!bare || std::filesystem::exists(word, ignored)) return std::vector{word};
+  if (is_file_name(word) || std::filesystem::exists(word, ignored)) return std::vector{word};
   std::vector<std::string> files;
   for (const ConfigKind kind :
        {ConfigKind::scenarios, ConfigKind::studies, ConfigKind::machines, ConfigKind::policies, ConfigKind::devices}) {
@@ -75,8 +74,8 @@ int command_check(const Arguments& arguments) {
   CommandLine line(
       "check FILE...",
       "Reads scenarios, machines, policies, devices and studies, by their files or by the names of shipped\n"
-      "ones, and reports everything that is wrong. Of a\n"
-      "study it also tells how many points and runs it has, and about how long they take.",
+      "ones, and reports everything that is wrong. Of a study it also tells how many points and runs it has,\n"
+      "and about how long they take.",
       "FILE", -1);
   line.text("output,o", "DIR", "the results of an earlier sweep of the study, to estimate its time from");
   if (!line.parse(arguments)) return kOk;

@@ -108,8 +108,6 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RegionSpec, name, size, vmas, kind, pages, sh
                                    joins_anon_vma, touched_every, folio_order, written)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ProcessSpec, name, cap_ipc_lock, rlimit_memlock, regions, threads)
 
-constexpr std::array<std::string_view, 4> kHoldModes{"write_held", "downgrade", "drop_and_read", "chunked_write"};
-
 void to_json(nlohmann::json& to, HoldMode from) { to = kHoldModes.at(static_cast<std::size_t>(from)); }
 
 void from_json(const nlohmann::json& from, HoldMode& to) {

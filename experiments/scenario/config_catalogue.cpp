@@ -56,7 +56,7 @@ std::optional<std::filesystem::path> find_in(const std::filesystem::path& folder
     candidates = {folder / file, folder / own / file};
   }
   // A bare word is a name: a stray file that happens to be called so is not meant.
-  if (name.find('/') != std::string::npos || name.ends_with(kExtension)) {
+  if (is_file_name(name)) {
     candidates.insert(candidates.end(), {folder / name, folder / own / name});
   }
   for (const std::filesystem::path& candidate : candidates) {
@@ -146,6 +146,8 @@ std::filesystem::path configs_directory() {
   const std::filesystem::path source = source_directory() / "configs";
   return std::filesystem::is_directory(source, ignored) ? source : data_directory();
 }
+
+bool is_file_name(const std::string& name) { return name.find('/') != std::string::npos || name.ends_with(kExtension); }
 
 Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& name,
                                             const std::vector<std::filesystem::path>& folders) {

@@ -30,6 +30,9 @@ enum class ConfigKind { machines, policies, kernels, devices, scenarios, inciden
 /// /usr/share/mlocksim.
 [[nodiscard]] std::filesystem::path configs_directory();
 
+/// Whether a name is that of a file, and cannot be a shipped one's: it has a slash, or ends with `.yaml`.
+[[nodiscard]] bool is_file_name(const std::string& name);
+
 /// The file that `name` means (a scenario's may be an incident, which is one): a path or a bare name, with or without
 /// `.yaml`; looked for in each of `folders` (the folder of the file that says it; empty: the working directory), then
 /// in configs_directory(), in each also in the kind's own folder. Otherwise a refusal that knows the nearest shipped

@@ -23,10 +23,13 @@ constexpr int kLookForWaitersEvery = 512;
 using models::Hold;
 using models::HoldMode;
 
-const Choices<HoldMode> kAllModes{{"write_held", HoldMode::write_held},
-                                  {"downgrade", HoldMode::downgrade},
-                                  {"drop_and_read", HoldMode::drop_and_read},
-                                  {"chunked_write", HoldMode::chunked_write}};
+const Choices<HoldMode> kAllModes = [] {
+  Choices<HoldMode> modes;
+  for (const std::string_view name : models::kHoldModes) {
+    modes.emplace_back(name, static_cast<HoldMode>(modes.size()));
+  }
+  return modes;
+}();
 
 std::optional<models::KernelVersion> kernel_of(const YamlField& field) {
   return field.parsed(parse_kernel, "the version of a kernel such as 6.4");

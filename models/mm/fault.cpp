@@ -16,8 +16,7 @@ namespace {
 
 void fault_in_stream(Task& current, const Mm& mm) {
   Kernel& kernel = current.kernel();
-  alloc_page(current);
-  mem_cgroup_charge(current, mm, PageCount(1));
+  alloc_charge_page(current, mm);
   current.work(kernel.costs.fault, Purpose::fault);
   const sim::Time now = current.settle();
   const MemCgroup* const group = mem_cgroup_of(kernel, mm.memcg);

@@ -49,8 +49,7 @@ Next next_pages(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex pa
 void alloc_pages_for(Task& current, const Mm& mm, std::span<const sim::Nanoseconds> steps) {
   if (mm.memcg == 0) return alloc_pages(current, steps);
   for (const sim::Nanoseconds step : steps) {
-    alloc_page(current);
-    mem_cgroup_charge(current, mm, PageCount(1));
+    alloc_charge_page(current, mm);
     current.work(step);
   }
 }
@@ -80,8 +79,7 @@ void populate_batch(Task& current, Mm& mm, PageIndex start, PageIndex end, PageS
   end_clearing(current, mm, pages);
   // Where a fault of another thread was faster, do_anonymous_page finds the entry present and frees its page.
   const PageCount mapped = change_pages(kernel, mm, start, end, PageState::absent, to);
-  kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages - mapped, current.now());
-  mem_cgroup_uncharge(kernel, mm.memcg, pages - mapped);
+  free_charged_pages(kernel, mm, pages - mapped, current.now());
 }
 
 // The absent pages from `start` on, a batch of them. Returns up to where they have been populated; nothing if another

@@ -83,8 +83,7 @@ bool map_folio(Task& current, Mm& mm, const Vma& vma, PageIndex page, int order,
     change_pages(kernel, mm, start, end, PageState::absent, to);
     mm.page_table.put_in_folios(start, end, folio);
   } else if (!from_pool) {
-    kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, folio.pages(), current.now());
-    mem_cgroup_uncharge(kernel, mm.memcg, folio.pages());
+    free_charged_pages(kernel, mm, folio.pages(), current.now());
   }
   return true;
 }

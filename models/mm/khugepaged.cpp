@@ -76,8 +76,7 @@ int collapse_huge_page(Task& current, Mm& mm, const HugeRange& range) {
   if (collapses && can_collapse(mm, range)) {
     replace_pages(kernel, mm, range, vma->flags.locked ? PageState::mlocked : PageState::resident);
   } else {
-    kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, kHugePage.pages(), current.now());
-    mem_cgroup_uncharge(kernel, mm.memcg, kHugePage.pages());
+    free_charged_pages(kernel, mm, kHugePage.pages(), current.now());
   }
   mmap_write_unlock(current, mm);
   return collapses ? 0 : -EINVAL;

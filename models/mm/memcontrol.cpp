@@ -6,6 +6,7 @@
 
 #include "models/kernel.h"
 #include "models/mm/mm.h"
+#include "models/mm/page_alloc.h"
 #include "models/task.h"
 
 namespace models {
@@ -15,22 +16,15 @@ namespace {
 // PAGE_ALLOC_COSTLY_ORDER: as long as anything is reclaimed, so few are tried for again and again.
 constexpr PageCount kCostly{8};
 
-// What a charge that has to reclaim costs is one stall, of the zone's and of the group's.
-class Stall {
- public:
-  Stall(Task& current, MemCgroup& group) : current_(current), group_(group), stall_(begin_direct_reclaim(current)) {}
-
-  void end() {
-    current_.settle();
-    end_direct_reclaim(current_, stall_);
-    group_.statistics.stalls.record(current_.now() - stall_.began);
-  }
-
- private:
-  Task& current_;
-  MemCgroup& group_;
-  DirectReclaim stall_;
-};
+// A charge that has to reclaim: what that takes is one stall, of the zone's and of the group's.
+template <class Reclaim>
+void charge_in_a_stall(Task& current, MemCgroup& group, Reclaim reclaim) {
+  const DirectReclaim stall = begin_direct_reclaim(current);
+  reclaim();
+  current.settle();
+  end_direct_reclaim(current, stall);
+  group.statistics.stalls.record(current.now() - stall.began);
+}
 
 // The part of try_charge_memcg that reclaims: until there is room. Its first futile round is forgiven for draining the
 // stocks of the CPUs.
@@ -97,9 +91,7 @@ void mem_cgroup_charge(Task& current, const Mm& mm, PageCount pages) {
   if (group->has_room_for(pages)) {
     group->charge(pages);
   } else {
-    Stall stall(current, *group);
-    reclaim_until_charged(current, *group, pages);
-    stall.end();
+    charge_in_a_stall(current, *group, [&] { reclaim_until_charged(current, *group, pages); });
   }
   note_over_high(current, *group, pages);
 }
@@ -110,9 +102,7 @@ bool mem_cgroup_charge_folio(Task& current, const Mm& mm, PageCount pages) {
   current.settle();
   if (!group->has_room_for(pages)) {
     ++group->statistics.max_events;
-    Stall stall(current, *group);
-    (void)try_to_free_mem_cgroup_pages(current, *group, pages);
-    stall.end();
+    charge_in_a_stall(current, *group, [&] { (void)try_to_free_mem_cgroup_pages(current, *group, pages); });
     if (!group->has_room_for(pages)) return false;
   }
   group->charge(pages);
@@ -120,11 +110,21 @@ bool mem_cgroup_charge_folio(Task& current, const Mm& mm, PageCount pages) {
   return true;
 }
 
+void alloc_charge_page(Task& current, const Mm& mm) {
+  alloc_page(current);
+  mem_cgroup_charge(current, mm, PageCount(1));
+}
+
 void mem_cgroup_uncharge(Kernel& kernel, Lruvec lruvec, PageCount pages) {
   MemCgroup* const group = mem_cgroup_of(kernel, lruvec);
   if (group == nullptr) return;
   group->usage -= pages;
   assert(group->usage >= PageCount(0));
+}
+
+void free_charged_pages(Kernel& kernel, const Mm& mm, PageCount pages, sim::Time now) {
+  kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, pages, now);
+  mem_cgroup_uncharge(kernel, mm.memcg, pages);
 }
 
 void mem_cgroup_handle_over_high(Task& current) {

@@ -68,8 +68,14 @@ void mem_cgroup_charge(Task& current, const Mm& mm, PageCount pages);
 /// The same for a folio, which one round of reclaim is made for (__GFP_NORETRY). Returns false if there is no room.
 [[nodiscard]] bool mem_cgroup_charge_folio(Task& current, const Mm& mm, PageCount pages);
 
+/// alloc_page for `mm`, charged.
+void alloc_charge_page(Task& current, const Mm& mm);
+
 /// `pages` of the group with those lists are free; without a group it does nothing.
 void mem_cgroup_uncharge(Kernel& kernel, Lruvec lruvec, PageCount pages);
+
+/// `pages` that were taken for `mm` and turn out not to be needed are free from `now` on, and no longer charged.
+void free_charged_pages(Kernel& kernel, const Mm& mm, PageCount pages, sim::Time now);
 
 /// mem_cgroup_handle_over_high, on the way back to user mode: what `current` has taken beyond memory.high is reclaimed,
 /// and where that fails it sleeps. Precondition: no lock of the kernel is held, but where it has taken a batch.

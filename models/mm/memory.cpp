@@ -42,23 +42,15 @@ PageCount size_of(std::span<const Range> ranges) {
 PageCount fill(Kernel& kernel, Mm& mm, std::span<const Range> ranges, PageState from, PageState to) {
   PageCount used;
   for (const Range& range : ranges) used += change_pages(kernel, mm, range.start, range.end, from, to);
-  const PageCount late = size_of(ranges) - used;
-  kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::free, late, kernel.engine.now());
-  mem_cgroup_uncharge(kernel, mm.memcg, late);
+  free_charged_pages(kernel, mm, size_of(ranges) - used, kernel.engine.now());
   return used;
-}
-
-// A page that the group of `mm` is charged for.
-void alloc_page_for(Task& current, const Mm& mm) {
-  alloc_page(current);
-  mem_cgroup_charge(current, mm, PageCount(1));
 }
 
 void do_anonymous_page(Task& current, Mm& mm, Vma& vma, PageIndex page, const sim::Distribution& cost) {
   const int order = folio_order_at(mm, vma, page);
   if (order > 0 && map_folio(current, mm, vma, page, order, mapped_in(vma))) return;
   Kernel& kernel = current.kernel();
-  alloc_page_for(current, mm);
+  alloc_charge_page(current, mm);
   current.work(cost, Purpose::fault);
   if (is_shmem(kernel, mm, page)) current.work(kernel.costs.shmem_page);
   current.settle();
@@ -145,7 +137,7 @@ void read_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
   const bool file = from == PageState::absent;
   const std::vector<Range> ranges = readahead(kernel, mm, vma, page);
   const PageCount pages = size_of(ranges);
-  for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_page_for(current, mm);
+  for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_charge_page(current, mm);
   if (file) {
     kernel.device.read(current, pages);
   } else {
@@ -160,7 +152,7 @@ void read_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
 void read_ahead(Task& current, Mm& mm, const Range& range) {
   Kernel& kernel = current.kernel();
   const PageCount pages = range.end - range.start;
-  for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_page_for(current, mm);
+  for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_charge_page(current, mm);
   kernel.device.read_ahead(current, pages, [&kernel, &mm, range] {
     const PageCount read = fill(kernel, mm, {&range, 1}, PageState::absent, PageState::cached);
     kernel.reclaim.statistics.files_read += static_cast<std::uint64_t>(read.count());

@@ -176,7 +176,7 @@ void CfsRq::leave_for_another(SchedEntity& entity, const CfsRq& from) {
 void CfsRq::reweight(SchedEntity& entity, std::int64_t weight) {
   if (entity.weight == weight) return;
   const bool waits = entity.on_rq && curr_ != &entity;
-  const std::int64_t average = avg_vruntime();
+  const std::int64_t average = eevdf() ? avg_vruntime() : 0;
   if (waits) remove(entity);
   if (entity.on_rq && eevdf()) {  // reweight_eevdf: the lag in real time stays what it was
     const std::int64_t ahead = entity.deadline_ - entity.vruntime_;

@@ -4,9 +4,11 @@
 // stand behind the shipped compositions are named in configs/policies/*.yaml.
 #pragma once
 
+#include <array>
 #include <compare>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/spec/page.h"
@@ -30,6 +32,10 @@ enum class HoldMode {
   drop_and_read,  ///< flags under write for the whole call; then write is given up and the pages are walked under read
   chunked_write,  ///< for write, given up and taken again (and re-checked) every so often
 };
+
+/// The names of the modes, in their order.
+inline constexpr std::array<std::string_view, 4> kHoldModes{"write_held", "downgrade", "drop_and_read",
+                                                            "chunked_write"};
 
 /// How one path holds it.
 struct Hold {
