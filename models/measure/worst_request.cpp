@@ -2,72 +2,74 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
 #include <utility>
-#include <vector>
 
 namespace models {
 
 namespace {
 
-// The stretch [from, to) of waiting for a semaphore, by whom it was for. A request that is long overdue has thousands
-// of stretches and of waits, which are in the order of time: not each with each.
-void add_lock_waits(std::vector<WorstStep>& steps, const std::deque<LockWait>& waits, sim::Time from, sim::Time to) {
-  sim::Time known = from;
-  auto wait = std::partition_point(waits.begin(), waits.end(), [&](const LockWait& each) { return each.to <= from; });
-  for (; wait != waits.end() && wait->from < to; ++wait) {
-    const sim::Time begin = std::max(known, wait->from);
-    const sim::Time end = std::min(to, wait->to);
-    if (begin >= end) continue;
-    if (known < begin) steps.push_back({known, begin, Cause::lock_wait, std::nullopt});
-    steps.push_back({begin, end, Cause::lock_wait, wait->blame});
-    known = end;
-  }
-  if (known < to) steps.push_back({known, to, Cause::lock_wait, std::nullopt});
-}
+// Puts a request together, one stretch of its time after the other: neighbours that are alike are one step, and a step
+// is worth a line if it is at least a hundredth of the latency. A request that is long overdue has thousands of
+// stretches and of waits, so each is looked at once and few are kept.
+class Steps {
+ public:
+  explicit Steps(WorstRequest& request) : request_(request) {}
 
-// What happened between `due` and `now`, piece by piece.
-std::vector<WorstStep> steps_of(const Ledger& ledger, sim::Time due, sim::Time now) {
-  std::vector<WorstStep> steps;
-  ledger.for_each_between(due, now, [&](sim::Time from, sim::Time to, Cause cause) {
-    if (cause == Cause::lock_wait) {
-      add_lock_waits(steps, ledger.lock_waits(), from, to);
+  void add(const WorstStep& step) {
+    if (open_ && open_->cause == step.cause && open_->lock == step.lock) {
+      open_->to = step.to;
     } else {
-      steps.push_back({from, to, cause, std::nullopt});
-    }
-  });
-  return steps;
-}
-
-// Neighbours that are alike are one step.
-void join_alike(std::vector<WorstStep>& steps) {
-  std::vector<WorstStep> joined;
-  for (const WorstStep& step : steps) {
-    if (!joined.empty() && joined.back().cause == step.cause && joined.back().lock == step.lock) {
-      joined.back().to = step.to;
-    } else {
-      joined.push_back(step);
+      close();
+      open_ = step;
     }
   }
-  steps = std::move(joined);
-}
 
-// Leaves the steps that are worth a line; what the others come to by cause.
-TimeByCause take_short_ones(std::vector<WorstStep>& steps, sim::Nanoseconds latency) {
-  TimeByCause rest{};
-  std::erase_if(steps, [&](const WorstStep& step) {
-    if ((step.to - step.from) * 100 >= latency) return false;
-    rest[static_cast<std::size_t>(step.cause)] += step.to - step.from;
-    return true;
-  });
-  return rest;
-}
+  // The stretch [from, to) of waiting for a semaphore, by whom it was for.
+  void add_lock_waits(const std::deque<LockWait>& waits, sim::Time from, sim::Time to) {
+    sim::Time known = from;
+    auto wait = std::partition_point(waits.begin(), waits.end(), [&](const LockWait& each) { return each.to <= from; });
+    for (; wait != waits.end() && wait->from < to; ++wait) {
+      const sim::Time begin = std::max(known, wait->from);
+      const sim::Time end = std::min(to, wait->to);
+      if (begin >= end) continue;
+      if (known < begin) add({known, begin, Cause::lock_wait, std::nullopt});
+      add({begin, end, Cause::lock_wait, wait->blame});
+      known = end;
+    }
+    if (known < to) add({known, to, Cause::lock_wait, std::nullopt});
+  }
+
+  // No step is under way any more.
+  void close() {
+    if (!open_) return;
+    const sim::Nanoseconds length = open_->to - open_->from;
+    if (length * 100 >= request_.latency) {
+      request_.steps.push_back(*open_);
+    } else {
+      request_.rest[static_cast<std::size_t>(open_->cause)] += length;
+    }
+    open_.reset();
+  }
+
+ private:
+  WorstRequest& request_;
+  std::optional<WorstStep> open_;
+};
 
 }  // namespace
 
 WorstRequest worst_request(const Ledger& ledger, std::string task, sim::Time due, sim::Time end, Phase phase) {
-  WorstRequest worst{std::move(task), due, end - due, phase, steps_of(ledger, due, end), {}};
-  join_alike(worst.steps);
-  worst.rest = take_short_ones(worst.steps, worst.latency);
+  WorstRequest worst{std::move(task), due, end - due, phase, {}, {}};
+  Steps steps(worst);
+  ledger.for_each_between(due, end, [&](sim::Time from, sim::Time to, Cause cause) {
+    if (cause == Cause::lock_wait) {
+      steps.add_lock_waits(ledger.lock_waits(), from, to);
+    } else {
+      steps.add({from, to, cause, std::nullopt});
+    }
+  });
+  steps.close();
   return worst;
 }
 

@@ -19,13 +19,13 @@ namespace {
 
 PageState state_of(const Mm& mm, PageIndex page) { return mm.page_table.run_at(page, page + PageCount(1)).state; }
 
-struct Range {
+struct PageRange {
   PageIndex start;
   PageIndex end;
 };
 
 // The aligned window of `size` pages around `page`, as far as it lies in [start, end).
-Range window(PageIndex page, PageCount size, PageIndex start, PageIndex end) {
+PageRange window(PageIndex page, PageCount size, PageIndex start, PageIndex end) {
   const PageIndex aligned(page.index() / size.count() * size.count());
   return {std::max(start, aligned), std::min(end, aligned + size)};
 }
@@ -33,15 +33,15 @@ Range window(PageIndex page, PageCount size, PageIndex start, PageIndex end) {
 // mlock_vma_newpage: a new page of a locked VMA is mlocked from the beginning.
 PageState mapped_in(const Vma& vma) { return vma.flags.locked ? PageState::mlocked : PageState::resident; }
 
-PageCount size_of(std::span<const Range> ranges) {
+PageCount size_of(std::span<const PageRange> ranges) {
   return std::accumulate(ranges.begin(), ranges.end(), PageCount(0),
-                         [](PageCount sum, const Range& range) { return sum + (range.end - range.start); });
+                         [](PageCount sum, const PageRange& range) { return sum + (range.end - range.start); });
 }
 
 // Pages taken for `ranges` find their places there, where it is still in `from`; those that come too late are freed.
-PageCount fill(Kernel& kernel, Mm& mm, std::span<const Range> ranges, PageState from, PageState to) {
+PageCount fill(Kernel& kernel, Mm& mm, std::span<const PageRange> ranges, PageState from, PageState to) {
   PageCount used;
-  for (const Range& range : ranges) used += change_pages(kernel, mm, range.start, range.end, from, to);
+  for (const PageRange& range : ranges) used += change_pages(kernel, mm, range.start, range.end, from, to);
   free_charged_pages(kernel, mm, size_of(ranges) - used, kernel.engine.now());
   return used;
 }
@@ -54,7 +54,7 @@ void do_anonymous_page(Task& current, Mm& mm, Vma& vma, PageIndex page, const si
   current.work(cost, Purpose::fault);
   if (is_shmem(kernel, mm, page)) current.work(kernel.costs.shmem_page);
   current.settle();
-  const Range self{page, page + PageCount(1)};
+  const PageRange self{page, page + PageCount(1)};
   fill(kernel, mm, {&self, 1}, PageState::absent, mapped_in(vma));
 }
 
@@ -79,22 +79,22 @@ void map_cached(Task& current, Mm& mm, const Vma& vma, PageIndex page, const sim
   current.work(cost, Purpose::fault);
   current.settle();
   const PageCount size = maps_around(kernel, mm, vma, page, access) ? kernel.memory.fault_around : PageCount(1);
-  const Range around = window(page, size, vma.start, vma.end);
+  const PageRange around = window(page, size, vma.start, vma.end);
   change_pages(kernel, mm, around.start, around.end, PageState::cached, mapped_from_cache(kernel, vma));
 }
 
 // The pages to read together with `page`, which are where it is: in a file from there on, up to the first that is in
 // memory; in swap all around it.
-std::vector<Range> readahead(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page) {
+std::vector<PageRange> readahead(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page) {
   // Without the lock `vma` may have shrunk.
-  const Range area{std::min(page, vma.start), std::max(page + PageCount(1), vma.end)};
+  const PageRange area{std::min(page, vma.start), std::max(page + PageCount(1), vma.end)};
   if (is_file_backed(kernel, mm, page)) {
     const bool alone = vma.flags.read_ahead == ReadAhead::random;
     const PageIndex last = std::min(area.end, page + (alone ? PageCount(1) : kernel.memory.readahead));
     return {{page, mm.page_table.run_at(page, last).end}};
   }
-  const Range cluster = window(page, kernel.memory.swap->readahead, area.start, area.end);
-  std::vector<Range> swapped;
+  const PageRange cluster = window(page, kernel.memory.swap->readahead, area.start, area.end);
+  std::vector<PageRange> swapped;
   for (PageIndex next = cluster.start; next < cluster.end;) {
     const PageTable::Run run = mm.page_table.run_at(next, cluster.end);
     if (run.state == PageState::swapped) swapped.push_back({next, run.end});
@@ -135,7 +135,7 @@ void read_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
   Kernel& kernel = current.kernel();
   const PageState from = state_of(mm, page);
   const bool file = from == PageState::absent;
-  const std::vector<Range> ranges = readahead(kernel, mm, vma, page);
+  const std::vector<PageRange> ranges = readahead(kernel, mm, vma, page);
   const PageCount pages = size_of(ranges);
   for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_charge_page(current, mm);
   if (file) {
@@ -149,7 +149,7 @@ void read_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
 }
 
 // Neighbours that are absent, read in one request.
-void read_ahead(Task& current, Mm& mm, const Range& range) {
+void read_ahead(Task& current, Mm& mm, const PageRange& range) {
   Kernel& kernel = current.kernel();
   const PageCount pages = range.end - range.start;
   for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_charge_page(current, mm);

@@ -679,7 +679,7 @@ Scenario crowd(std::uint64_t seed) {
 }
 
 TEST_P(Everybody, StepwiseAndDefaultRunsEndWithTheSameResultAndNoPageIsLost) {
-  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
     const auto text = [&](bool stepwise) {
       return tests::in_child([&] {
         const Result result = simulate(crowd(seed), GetParam().policy, {stepwise, {}});

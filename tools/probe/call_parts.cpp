@@ -101,7 +101,6 @@ void measure_calls(const Settings& settings, Readings& readings) {
 // of its kind in between keep its code warm.
 void measure_after_sleep(const Settings& settings, Readings& readings) {
   const int rounds = settings.quick ? 15 : 40;
-  constexpr std::int64_t kMillisecond = 1'000'000;
   const auto after_sleep = [&](const char* quantity, auto call) {
     sleep_for(kMillisecond);
     readings.add(quantity, time_of(call));

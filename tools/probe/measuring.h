@@ -52,6 +52,8 @@ inline double pages_of(std::size_t bytes, std::size_t page = kPage) {
 /// The CPU time of this thread: what it was preempted for does not count. A system call, hence for long work only.
 [[nodiscard]] std::int64_t cpu_time();
 
+inline constexpr std::int64_t kMillisecond = 1'000'000;
+
 /// May be woken earlier by a signal.
 void sleep_for(std::int64_t nanoseconds);
 

@@ -16,8 +16,6 @@ namespace probe {
 
 namespace {
 
-constexpr std::int64_t kMillisecond = 1'000'000;
-
 long futex(std::atomic<int>& word, int operation, int value) {
   return syscall(SYS_futex, reinterpret_cast<int*>(&word), operation, value, nullptr, nullptr, 0);
 }

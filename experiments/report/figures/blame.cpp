@@ -36,7 +36,7 @@ std::string holder_of(const Json& wait) {
   return fmt::format("{}: {} {} {}", lock, text("holder"), text("mode"), text("phase"));
 }
 
-std::string in_words(std::string cause) {
+std::string cause_in_words(std::string cause) {
   std::replace(cause.begin(), cause.end(), '_', ' ');
   return cause == "cpu" ? "own work" : cause;
 }
@@ -46,7 +46,7 @@ void add(BlameSum& sum, const Json& blame, double count) {
   for (const auto& [cause, time] : blame.items()) {
     if (cause == "from_ns" || cause == "count" || !time.is_number() || time.get<double>() <= 0) continue;
     sum.all += time.get<double>();
-    if (cause != "lock_wait") sum.parts[in_words(cause)] += time.get<double>();
+    if (cause != "lock_wait") sum.parts[cause_in_words(cause)] += time.get<double>();
   }
   double known = 0;
   for (const Json& wait : blame.at("lock_wait_by")) {

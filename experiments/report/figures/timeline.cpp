@@ -30,15 +30,15 @@ const char* name_of(SemaphoreState state) {
   return found->name;
 }
 
-struct Unit {
+struct AxisUnit {
   const char* name;
   double nanoseconds;
 };
 
-Unit unit_for(double span) {
+AxisUnit unit_for(double span) {
   if (span >= 2e9) return {"s", 1e9};
   if (span >= 2e6) return {"ms", 1e6};
-  return span >= 2e3 ? Unit{"µs", 1e3} : Unit{"ns", 1};
+  return span >= 2e3 ? AxisUnit{"µs", 1e3} : AxisUnit{"ns", 1};
 }
 
 /// The tasks with most to do with the semaphore, by name, and how many there are besides.
@@ -79,13 +79,13 @@ WorstRun worst_run(const ReportData& data, std::size_t point, const std::string&
 }
 
 /// A time as the axis has it: from when the request was due.
-std::string on_axis(const SemaphoreTimeline& timeline, const Unit& unit, std::int64_t time) {
+std::string on_axis(const SemaphoreTimeline& timeline, const AxisUnit& unit, std::int64_t time) {
   return digits(static_cast<double>(time - timeline.worst_due) / unit.nanoseconds);
 }
 
 /// The bars of these tasks. Returns which states there are.
 std::set<SemaphoreState> add_bars(PlotBuilder& plot, const SemaphoreTimeline& timeline,
-                                  const std::vector<std::string>& tasks, const Unit& unit) {
+                                  const std::vector<std::string>& tasks, const AxisUnit& unit) {
   constexpr std::int64_t kPixels = 1300;
   std::set<SemaphoreState> seen;
   for (const SemaphoreBar& bar : without_slivers(timeline.bars, (timeline.to - timeline.from) / kPixels)) {
@@ -99,7 +99,7 @@ std::set<SemaphoreState> add_bars(PlotBuilder& plot, const SemaphoreTimeline& ti
 }
 
 void set_axes(PlotBuilder& plot, const SemaphoreTimeline& timeline, const std::vector<std::string>& tasks,
-              const Unit& unit) {
+              const AxisUnit& unit) {
   Tics rows;
   for (std::size_t row = 0; row < tasks.size(); ++row) rows.emplace_back(tasks[row], static_cast<double>(row));
   plot.range("x", on_axis(timeline, unit, timeline.from), on_axis(timeline, unit, timeline.to));
@@ -156,7 +156,7 @@ FigureOrNot timeline_figure(const ReportData& data, const Focus& focus, const st
   constexpr std::size_t kMostTasks = 14;
   std::size_t left_out = 0;
   const std::vector<std::string> tasks = busiest(timeline, kMostTasks, left_out);
-  const Unit unit = unit_for(static_cast<double>(timeline.to - timeline.from));
+  const AxisUnit unit = unit_for(static_cast<double>(timeline.to - timeline.from));
   const std::string column_unit = unit.name == std::string("µs") ? "us" : unit.name;
   PlotBuilder plot("semaphore_" + policy, title,
                    {"task", "row", "from_" + column_unit, "to_" + column_unit, "state", "doing"});

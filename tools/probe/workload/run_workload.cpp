@@ -30,8 +30,6 @@ namespace {
 using experiments::RealClass;
 using experiments::Workload;
 
-constexpr std::int64_t kMillisecond = 1'000'000;
-
 // --- what must be there ------------------------------------------------------------------------------------------
 
 int threads_of(const models::ProcessSpec& process) {
