@@ -78,9 +78,10 @@ struct adl_serializer<models::Competitor> {
 namespace models {
 
 constexpr std::array<std::string_view, 2> kArrivals{"closed", "open"};
-constexpr std::array<std::string_view, 16> kCompetitors{
-    "locker", "faulter",       "proc_reader", "mapper", "madviser", "mincore", "get_mempolicy", "protector",
-    "forker", "remote_reader", "mover",       "pinner", "msync",    "holder",  "replay",        "busy"};
+constexpr std::array<std::string_view, 18> kCompetitors{
+    "locker",        "faulter",   "proc_reader", "mapper",         "madviser", "mincore",
+    "get_mempolicy", "protector", "forker",      "remote_reader",  "mover",    "pinner",
+    "msync",         "holder",    "khugepaged",  "numa_balancing", "replay",   "busy"};
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ClosedLoop, think, compute)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(OpenLoop, every)
@@ -99,8 +100,10 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ForkerSpec, arrival, vfork, child)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RemoteReaderSpec, target, pages, arrival)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MoverSpec, region, size, aligned, arrival)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PinnerSpec, region, size, by, unpin, arrival, visits)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HolderSpec, arrival)  // never in a workload
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ReplaySpec, regions)  // never in a workload
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HolderSpec, arrival)         // never in a workload
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(KhugepagedSpec, arrival)     // never in a workload
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NumaBalancingSpec, arrival)  // never in a workload
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ReplaySpec, regions)         // never in a workload
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BusySpec, spin, sleep)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SchedSpec, nice, cpus, group)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ThreadSpec, name, count, run, sched, pinned, mutex)

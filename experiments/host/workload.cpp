@@ -93,6 +93,8 @@ Reason why_not(const ProcessSpec&, const models::MsyncSpec&) { return std::nullo
 Reason why_not(const ProcessSpec&, const models::HolderSpec&) {
   return "it stands for what is not modelled, and has no real counterpart";
 }
+Reason why_not(const ProcessSpec&, const models::KhugepagedSpec&) { return "khugepaged is the kernel's own thread"; }
+Reason why_not(const ProcessSpec&, const models::NumaBalancingSpec&) { return "the kernel scans when it sees fit"; }
 Reason why_not(const ProcessSpec&, const models::ReplaySpec&) { return "what it replays was another program's"; }
 Reason why_not(const ProcessSpec&, const models::BusySpec&) { return std::nullopt; }
 

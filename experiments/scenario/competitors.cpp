@@ -395,6 +395,37 @@ models::HolderSpec read_holder(YamlMap& map, const Regions&, Targets& targets) {
   return holder;
 }
 
+/// Whose address space a kernel thread works on, and how often: as the kernel does by default, or as it says.
+template <class Spec>
+Spec read_kernel_thread(YamlMap& map, Targets& targets) {
+  Spec spec;
+  const auto target = map.find("target");
+  assign(spec.target, target, name_of);
+  if (!spec.target.empty()) targets.add(*target);
+  if (map.find("closed") || map.find("open")) spec.arrival = read_arrival(map);
+  return spec;
+}
+
+models::KhugepagedSpec read_khugepaged(YamlMap& map, const Regions&, Targets& targets) {
+  auto khugepaged = read_kernel_thread<models::KhugepagedSpec>(map, targets);
+  const auto pages_up_to = [](std::int64_t least, std::int64_t most) {
+    return [=](const YamlField& field) -> std::optional<models::PageCount> {
+      const auto pages = field.signed_number(least, most);
+      return pages ? std::optional(models::PageCount(*pages)) : std::nullopt;
+    };
+  };
+  assign(khugepaged.pages_to_scan, map.find("pages_to_scan"), pages_up_to(1, std::numeric_limits<int>::max()));
+  assign(khugepaged.max_ptes_none, map.find("max_ptes_none"),
+         pages_up_to(0, models::pages_of_order(models::kPmdOrder).count() - 1));
+  return khugepaged;
+}
+
+models::NumaBalancingSpec read_numa_balancing(YamlMap& map, const Regions&, Targets& targets) {
+  auto balancing = read_kernel_thread<models::NumaBalancingSpec>(map, targets);
+  assign(balancing.scan_size, map.find("scan_size"), whole_pages_of);
+  return balancing;
+}
+
 /// As one that any kind of thread can come from.
 template <auto kRead>
 models::Competitor read_as(YamlMap& thread, const Regions& regions, Targets& targets) {
@@ -419,6 +450,8 @@ const Choices<CompetitorReader>& kinds() {
       {"pinner", read_as<read_pinner>},
       {"msync", read_as<read_region_caller<models::MsyncSpec>>},
       {"holder", read_as<read_holder>},
+      {"khugepaged", read_as<read_khugepaged>},
+      {"numa_balancing", read_as<read_numa_balancing>},
       {"replay", read_as<read_replay>},
       {"busy", read_as<read_busy>},
   };

@@ -131,6 +131,7 @@ class ProcessReader {
     assign(thread.mutex, mutex, name_of);
     if (read) {
       thread.run = (*read)(map, process.regions, targets_);
+      if (!map.find("nice")) thread.sched.nice = models::default_nice(thread);
       map.refuse_unknown();
     }
     if (mutex && std::holds_alternative<models::BusySpec>(thread.run)) {

@@ -38,7 +38,9 @@ enum class Phase {
   msync,        ///< results are stored by number: what is new stands behind what there was
   other,        ///< a path that has no model, or that a recording does not tell
   hold,         ///< a path that a scenario has a thread stand for (`run: holder`)
-  user,         ///< outside the kernel; always the last one: a new phase comes before it
+  khugepaged,
+  numa_balancing,  ///< task_numa_work
+  user,            ///< outside the kernel; always the last one: a new phase comes before it
 };
 
 /// What there is to say of a phase.
@@ -76,6 +78,8 @@ inline constexpr auto kPhases = std::to_array<PhaseRow>({
     {Phase::msync, "msync", Phase::msync},
     {Phase::other, "other", Phase::other},
     {Phase::hold, "hold", Phase::hold},
+    {Phase::khugepaged, "khugepaged", Phase::khugepaged},
+    {Phase::numa_balancing, "numa_balancing", Phase::numa_balancing},
     {Phase::user, "user", Phase::user},
 });
 

@@ -13,13 +13,12 @@
 
 namespace models {
 
-namespace {
-
-// Returns how many pages there were whose entries had to be changed.
 PageCount change_protection(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
   const sim::Nanoseconds cost = current.kernel().costs.mprotect_page;  // an entry, whatever it maps
   return look_at_page_range(current, mm, start, end, {.present = cost, .huge = cost});
 }
+
+namespace {
 
 // sys_mprotect's loop. Adds up in `changed` the entries for which TLBs have to be flushed. mmap_sem must be held for
 // write.

@@ -15,6 +15,10 @@ namespace models {
 class Mm;
 class Task;
 
+/// change_protection: visits the entries of all present pages of [start, end); returns how many pages these are. The
+/// TLBs are the caller's to flush.
+PageCount change_protection(Task& current, const Mm& mm, PageIndex start, PageIndex end);
+
 /// mprotect(2) of [start, start + pages): PROT_READ, with PROT_WRITE unless `readonly`. Returns 0 or -ENOMEM (a hole,
 /// or a split beyond the map-count limit; what lies before is changed). Takes and releases mmap_sem.
 int sys_mprotect(Task& current, Mm& mm, PageIndex start, PageCount pages, bool readonly);

@@ -20,6 +20,7 @@ struct CompetitorRow {
   bool makes_requests;
   /// Where it names the process whose address space it works on; null, or no name: that of its own process.
   std::string Spec::*target = nullptr;
+  int nice = 0;  ///< unless it says so itself
 };
 
 constexpr CompetitorRow<LockerSpec> competitor_row(const LockerSpec&) { return {.makes_requests = false}; }
@@ -42,12 +43,24 @@ constexpr CompetitorRow<MsyncSpec> competitor_row(const MsyncSpec&) { return {.m
 constexpr CompetitorRow<HolderSpec> competitor_row(const HolderSpec&) {
   return {.makes_requests = true, .target = &HolderSpec::target};
 }
+/// A kernel thread; khugepaged() sets itself to MAX_NICE.
+constexpr CompetitorRow<KhugepagedSpec> competitor_row(const KhugepagedSpec&) {
+  return {.makes_requests = true, .target = &KhugepagedSpec::target, .nice = 19};
+}
+constexpr CompetitorRow<NumaBalancingSpec> competitor_row(const NumaBalancingSpec&) {
+  return {.makes_requests = true, .target = &NumaBalancingSpec::target};
+}
 constexpr CompetitorRow<ReplaySpec> competitor_row(const ReplaySpec&) { return {.makes_requests = true}; }
 constexpr CompetitorRow<BusySpec> competitor_row(const BusySpec&) { return {.makes_requests = false}; }
 
 /// Whether the thread makes requests.
 inline bool makes_requests(const ThreadSpec& thread) {
   return std::visit([](const auto& spec) { return competitor_row(spec).makes_requests; }, thread.run);
+}
+
+/// Its nice value, where it is not said.
+inline int default_nice(const ThreadSpec& thread) {
+  return std::visit([](const auto& spec) { return competitor_row(spec).nice; }, thread.run);
 }
 
 /// Whether the thread goes through its region or its recording once, and ends.

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -246,6 +247,25 @@ struct HolderSpec {
 /// How far a walk of the kernel comes between two cond_resched(): about a page table of 512 entries.
 inline constexpr sim::Nanoseconds kHolderStep{50'000};
 
+/// khugepaged, as it goes through the address space of the process `target` (models/mm/khugepaged.h): one of its turns
+/// a request. By default with the settings of /sys/kernel/mm/transparent_hugepage/khugepaged as they come.
+struct KhugepagedSpec {
+  std::string target{};           ///< empty: its own process
+  PageCount pages_to_scan{4096};  ///< in a turn
+  PageCount max_ptes_none{511};   ///< a range with more absent pages is left as it is: 0 .. 511
+  Arrival arrival = ClosedLoop{sim::Constant{sim::Nanoseconds{10'000'000'000}}};  ///< scan_sleep_millisecs
+  bool operator==(const KhugepagedSpec&) const = default;
+};
+
+/// NUMA balancing's look through the address space of the process `target` (models/mm/numa_balancing.h), one scan a
+/// request. By default with the settings of /sys/kernel/debug/sched/numa_balancing as they come.
+struct NumaBalancingSpec {
+  std::string target{};                                                          ///< empty: its own process
+  Bytes scan_size{std::int64_t{256} << 20};                                      ///< whole pages
+  Arrival arrival = ClosedLoop{sim::Constant{sim::Nanoseconds{1'000'000'000}}};  ///< scan_period_min_ms
+  bool operator==(const NumaBalancingSpec&) const = default;
+};
+
 /// Repeats what threads of a real machine have asked for, each request as long after the end of the one before as it
 /// was, and ends with the last one.
 struct ReplaySpec {
@@ -267,8 +287,8 @@ struct ThreadSpec {
   std::string name;  ///< also the name of the class that the results speak of
   int count = 1;
   std::variant<LockerSpec, FaulterSpec, ProcReaderSpec, MapperSpec, MadviserSpec, MincoreSpec, GetMempolicySpec,
-               ProtectorSpec, ForkerSpec, RemoteReaderSpec, MoverSpec, PinnerSpec, MsyncSpec, HolderSpec, ReplaySpec,
-               BusySpec>
+               ProtectorSpec, ForkerSpec, RemoteReaderSpec, MoverSpec, PinnerSpec, MsyncSpec, HolderSpec,
+               KhugepagedSpec, NumaBalancingSpec, ReplaySpec, BusySpec>
       run;
   SchedSpec sched{};
   bool pinned = false;  ///< each thread to one of sched.cpus, in turn, instead of to all of them

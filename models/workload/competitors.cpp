@@ -9,6 +9,7 @@
 #include "models/fork.h"
 #include "models/mm/access_remote_vm.h"
 #include "models/mm/fault.h"
+#include "models/mm/khugepaged.h"
 #include "models/mm/madvise.h"
 #include "models/mm/mempolicy.h"
 #include "models/mm/mincore.h"
@@ -18,6 +19,7 @@
 #include "models/mm/mprotect.h"
 #include "models/mm/mremap.h"
 #include "models/mm/msync.h"
+#include "models/mm/numa_balancing.h"
 #include "models/mm/pin.h"
 #include "models/proc/procfs.h"
 #include "models/workload/calls.h"
@@ -273,6 +275,17 @@ void hold(Task& current, Mm& mm, const HolderSpec& spec) {
 
 void run(Task& current, const Workplace& at, const HolderSpec& spec) {
   make_requests(current, at.mm, spec.arrival, at.record, [&] { hold(current, at.mm, spec); });
+}
+
+void run(Task& current, const Workplace& at, const KhugepagedSpec& spec) {
+  KhugepagedScan scan;
+  make_requests(current, at.mm, spec.arrival, at.record, [&] { khugepaged_do_scan(current, at.mm, spec, scan); });
+}
+
+void run(Task& current, const Workplace& at, const NumaBalancingSpec& spec) {
+  PageIndex offset;
+  make_requests(current, at.mm, spec.arrival, at.record,
+                [&] { task_numa_work(current, at.mm, pages_of(spec.scan_size), offset); });
 }
 
 }  // namespace

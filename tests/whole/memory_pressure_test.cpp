@@ -49,6 +49,7 @@ class RandomScenario {
     for (const char* name : {"db", "cache"}) choose_process(name);
     add_monitor();
     if (files_() % 2 == 0) add_files();
+    add_kernel_threads(seed);
     limit_memory(seed);
     fill_memory();
     if (!one_in(4)) scenario.duration = Nanoseconds{1 + up_to(30'000'000)};
@@ -171,6 +172,21 @@ class RandomScenario {
     }
     if (one_in(4)) steps.push_back({Call::exit});
     return steps;
+  }
+
+  // By a stream of their own: what the others draw stays what it is.
+  void add_kernel_threads(std::uint64_t seed) {
+    sim::Stream chance(seed, "test", "kernel threads");
+    if (chance() % 2 == 0) return;
+    const auto often = [&] {
+      return ClosedLoop{Exponential{Nanoseconds{50'000 + static_cast<int>(chance() % 500'000)}}};
+    };
+    KhugepagedSpec khugepaged{"db", PageCount(512 * static_cast<std::int64_t>(1 + chance() % 4)),
+                              PageCount(static_cast<std::int64_t>(chance() % 512)), often()};
+    scenario.processes.back().threads.push_back({"khugepaged", 1, khugepaged});
+    scenario.processes.back().threads.back().sched.nice = 19;
+    scenario.processes.back().threads.push_back(
+        {"numa_balancing", 1, NumaBalancingSpec{"db", Bytes(4 * kMiB), often()}});
   }
 
   Advice advice() {

@@ -517,6 +517,17 @@ void add_holder(sim::Stream& chance, Scenario& scenario) {
   scenario.processes.back().threads.push_back({"holder", 1 + static_cast<int>(tests::up_to(chance, 1)), holder});
 }
 
+// khugepaged and NUMA balancing, where pages are many enough for them and where they are not.
+void add_kernel_threads(sim::Stream& chance, Scenario& scenario) {
+  const auto often = [&] { return ClosedLoop{Exponential{Nanoseconds{50'000 + tests::up_to(chance, 300'000)}}}; };
+  KhugepagedSpec khugepaged{"db", PageCount(1 + tests::up_to(chance, 3'000)), PageCount(tests::up_to(chance, 511)),
+                            often()};
+  scenario.processes.back().threads.push_back({"khugepaged", 1, khugepaged});
+  scenario.processes.back().threads.back().sched.nice = 19;
+  NumaBalancingSpec balancing{"db", Bytes(kPageSize * (1 + tests::up_to(chance, 3'000))), often()};
+  scenario.processes.back().threads.push_back({"numa_balancing", 1, balancing});
+}
+
 RandomScenario random_scenario(std::uint64_t seed) {
   sim::Stream chance(seed, "test", "scenario");
   const auto up_to = [&](std::int64_t most) {
@@ -640,6 +651,8 @@ RandomScenario random_scenario(std::uint64_t seed) {
   if (files() % 2 == 0) add_files(files, random);
   sim::Stream holders(seed, "test", "holders");
   if (holders() % 2 == 0) add_holder(holders, random.scenario);
+  sim::Stream kernel_threads(seed, "test", "kernel threads");
+  if (kernel_threads() % 2 == 0) add_kernel_threads(kernel_threads, random.scenario);
   return random;
 }
 

@@ -269,9 +269,10 @@ TEST_F(ScenarioFile, RefusesTwoThreadsOfOneNameInDifferentProcesses) {
 TEST_F(ScenarioFile, RefusesAThreadThatRunsNothingKnown) {
   EXPECT_THAT(
       mistakes(with("run: faulter", "run: fualter")),
-      ElementsAre("s.yaml:11:22: processes[0].threads.faulter.run: expected locker, faulter, proc_reader, "
-                  "mapper, recycler, madviser, mincore, get_mempolicy, protector, forker, remote_reader, mover, "
-                  "pinner, msync, holder, replay, busy, found 'fualter' (did you mean faulter?)"));
+      ElementsAre(
+          "s.yaml:11:22: processes[0].threads.faulter.run: expected locker, faulter, proc_reader, "
+          "mapper, recycler, madviser, mincore, get_mempolicy, protector, forker, remote_reader, mover, "
+          "pinner, msync, holder, khugepaged, numa_balancing, replay, busy, found 'fualter' (did you mean faulter?)"));
   EXPECT_THAT(mistakes(with("run: faulter, ", "")),
               ElementsAre("s.yaml:11:16: processes[0].threads.faulter.run: missing"));
 }
@@ -577,6 +578,34 @@ TEST_F(ScenarioFile, ReadsHolders) {
               ElementsAre(HasSubstr("h.yields: expected never, cpu, lock")));
   EXPECT_THAT(mistakes(with_holder("target: bd, hold: 1ms, every: 1s")),
               ElementsAre(HasSubstr("h.target: expected the name of a process, found 'bd' (did you mean db?)")));
+}
+
+TEST_F(ScenarioFile, ReadsKernelThreadsWithTheKernelsOwnSettings) {
+  using models::KhugepagedSpec;
+  using models::NumaBalancingSpec;
+  const auto with_thread = [](const std::string& keys) {
+    return with("      ps:", "      k: {" + keys + "}\n      ps:");
+  };
+  const auto thread = [&](const std::string& keys) { return read(with_thread(keys)).processes[1].threads[0]; };
+  EXPECT_EQ(std::get<KhugepagedSpec>(thread("run: khugepaged, target: db").run), (KhugepagedSpec{.target = "db"}));
+  EXPECT_EQ(thread("run: khugepaged, target: db").sched.nice, 19);
+  EXPECT_EQ(thread("run: khugepaged, nice: 0").sched.nice, 0);
+  EXPECT_EQ(thread("run: numa_balancing, target: db").sched.nice, 0);
+  const models::ClosedLoop often{sim::Constant{1ms}};
+  EXPECT_EQ(std::get<KhugepagedSpec>(
+                thread("run: khugepaged, pages_to_scan: 512, max_ptes_none: 64, closed: {think: 1ms}").run),
+            (KhugepagedSpec{"", models::PageCount(512), models::PageCount(64), often}));
+  EXPECT_EQ(
+      std::get<NumaBalancingSpec>(thread("run: numa_balancing, target: db, scan_size: 1MiB, open: {every: 1s}").run),
+      (NumaBalancingSpec{"db", models::Bytes(1 << 20), models::OpenLoop{sim::Constant{1s}}}));
+  EXPECT_THAT(mistakes(with_thread("run: khugepaged, max_ptes_none: 512")),
+              ElementsAre(HasSubstr("k.max_ptes_none: expected")));
+  EXPECT_THAT(mistakes(with_thread("run: khugepaged, pages_to_scan: 0")),
+              ElementsAre(HasSubstr("k.pages_to_scan: expected")));
+  EXPECT_THAT(mistakes(with_thread("run: numa_balancing, target: bd")),
+              ElementsAre(HasSubstr("k.target: expected the name of a process, found 'bd' (did you mean db?)")));
+  EXPECT_THAT(mistakes(with_thread("run: numa_balancing, scan_sise: 1MiB")),
+              ElementsAre(HasSubstr("k.scan_sise: unknown key (did you mean scan_size?)")));
 }
 
 TEST_F(ScenarioFile, ReadsWhatBecomesOfTheChildrenOfAForker) {

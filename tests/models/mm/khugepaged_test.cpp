@@ -1,10 +1,12 @@
-// MADV_COLLAPSE: what it makes of each kind of range, under which locks, and what that takes.
+// MADV_COLLAPSE and khugepaged: what they make of each kind of range, under which locks, and what that takes.
 #include "models/mm/khugepaged.h"
 
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "models/mm/madvise.h"
 #include "models/mm/mm.h"
@@ -89,6 +91,106 @@ TEST(MadviseCollapse, TakesOnlyWhatIsAlignedAndInOneVma) {
     EXPECT_FALSE(is_huge(world, 0)) << "begins before the range";
     EXPECT_FALSE(is_huge(world, kHuge)) << "in two VMAs";
     EXPECT_TRUE(is_huge(world, 2 * kHuge));
+  });
+}
+
+// --- khugepaged ------------------------------------------------------------------------------------------------
+
+constexpr VmFlags kThp{.folio_order = kPmdOrder};
+
+// A machine whose task 0 makes `turns` of khugepaged, one after another, and tells after each how many ranges of the
+// first `ranges` are huge.
+std::vector<std::int64_t> huge_after_turns(int turns, std::int64_t ranges, const KhugepagedSpec& settings,
+                                           const std::function<void(SmallMachine&)>& before,
+                                           const std::function<void(const SmallMachine&)>& after = {}) {
+  std::vector<std::int64_t> counts;
+  SmallMachineSpec spec;
+  spec.costs.collapse_page = sim::Nanoseconds{1'000};
+  spec.costs.collapse_absent = sim::Nanoseconds{100};
+  SmallMachine world(spec);
+  before(world);
+  world.add([&](Task& task) {
+    KhugepagedScan scan;
+    for (int turn = 0; turn < turns; ++turn) {
+      khugepaged_do_scan(task, world.mm, settings, scan);
+      std::int64_t huge = 0;
+      for (std::int64_t range = 0; range < ranges; ++range) huge += is_huge(world, range * kHuge) ? 1 : 0;
+      counts.push_back(huge);
+    }
+  });
+  world.run();
+  if (after) after(world);
+  return counts;
+}
+
+TEST(Khugepaged, CollapsesEightHugePagesATurnAndGoesOnWhereItWas) {
+  check_in_child([] {
+    const auto before = [](SmallMachine& world) {
+      tests::add_vma(world, 0, 20 * kHuge, kThp);
+      make_resident(world, 0, 20 * kHuge);
+    };
+    const auto after = [](const SmallMachine& world) {
+      const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+      const sim::Histogram& holds = statistics.hold.at({0, Phase::khugepaged, LockMode::write});
+      EXPECT_EQ(holds.count(), 20U);
+      EXPECT_EQ(holds.max(), 512us);
+      EXPECT_EQ(holds.min(), 512us);
+    };
+    EXPECT_EQ(huge_after_turns(4, 20, {}, before, after), (std::vector<std::int64_t>{8, 16, 20, 20}));
+  });
+}
+
+TEST(Khugepaged, HoldsTheLockForWriteByHowManyPagesAreAbsent) {
+  check_in_child([] {
+    const auto before = [](SmallMachine& world) {
+      tests::add_vma(world, 0, kHuge, kThp);
+      make_resident(world, 0, 100);
+    };
+    huge_after_turns(1, 1, {}, before, [](const SmallMachine& world) {
+      const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+      EXPECT_EQ(statistics.hold.at({0, Phase::khugepaged, LockMode::write}).max(), 100 * 1us + 412 * 100ns);
+    });
+  });
+}
+
+TEST(Khugepaged, LeavesRangesWithTooManyAbsentPagesAndVmasWithoutHugePages) {
+  check_in_child([] {
+    const auto before = [](SmallMachine& world) {
+      tests::add_vma(world, 0, 3 * kHuge, kThp);
+      make_resident(world, 0, kHuge - 64);
+      make_resident(world, kHuge, 2 * kHuge - 65);  // one too many is absent; and of the third range all
+      tests::add_vma(world, 4 * kHuge, 5 * kHuge, {});
+      make_resident(world, 4 * kHuge, 5 * kHuge);
+      tests::add_vma(world, 6 * kHuge, 7 * kHuge, {.io_pfnmap = true, .folio_order = kPmdOrder});
+    };
+    KhugepagedSpec settings;
+    settings.max_ptes_none = PageCount(64);
+    EXPECT_EQ(huge_after_turns(2, 7, settings, before), (std::vector<std::int64_t>{1, 1}));
+  });
+}
+
+TEST(Khugepaged, BeginsAnewWhereItDoesNotGetTheLockAtOnce) {
+  check_in_child([] {
+    SmallMachine world;
+    tests::add_vma(world, 0, 20 * kHuge, kThp);
+    make_resident(world, 0, 20 * kHuge);
+    world.add([&](Task& task) {
+      KhugepagedScan scan;
+      khugepaged_do_scan(task, world.mm, {}, scan);
+      EXPECT_EQ(scan.address, PageIndex(8 * kHuge));
+      task.sleep_until(tests::at(2'000));
+      khugepaged_do_scan(task, world.mm, {}, scan);
+      EXPECT_EQ(task.settle(), tests::at(2'000)) << "it waits for nobody";
+      EXPECT_FALSE(scan.under_way);
+      EXPECT_EQ(scan.address, PageIndex(0));
+      EXPECT_FALSE(is_huge(world, 8 * kHuge));
+    });
+    world.add_at(1'000, [&](Task& task) {
+      world.mm.mmap_sem.down_write(task);
+      task.work(1ms);
+      world.mm.mmap_sem.up_write(task);
+    });
+    world.run();
   });
 }
 

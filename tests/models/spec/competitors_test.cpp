@@ -18,8 +18,15 @@ TEST(Competitors, WhoNamesATargetWorksOnItAndTheOthersOnTheirOwnProcess) {
   EXPECT_EQ(target_of(process(), thread(RemoteReaderSpec{.target = "db", .arrival = {}})), "db");
   EXPECT_EQ(target_of(process(), thread(HolderSpec{.target = "db", .hold = {}, .arrival = {}})), "db");
   EXPECT_EQ(target_of(process(), thread(HolderSpec{})), "own");
+  EXPECT_EQ(target_of(process(), thread(KhugepagedSpec{.target = "db"})), "db");
+  EXPECT_EQ(target_of(process(), thread(NumaBalancingSpec{})), "own");
   EXPECT_EQ(target_of(process(), thread(ForkerSpec{})), "own");
   EXPECT_EQ(target_of(process(), thread(LockerSpec{})), "own");
+}
+
+TEST(Competitors, KhugepagedIsAsNiceAsCanBe) {
+  EXPECT_EQ(default_nice(thread(KhugepagedSpec{})), 19);
+  EXPECT_EQ(default_nice(thread(NumaBalancingSpec{})), 0);
 }
 
 TEST(Competitors, OnlyLockersAndTheBusyMakeNoRequests) {

@@ -364,6 +364,10 @@ Body body(Worker&, const models::ReplaySpec&) { fail("a recording is of another 
 
 Body body(Worker&, const models::HolderSpec&) { fail("it stands for what is not modelled"); }
 
+Body body(Worker&, const models::KhugepagedSpec&) { fail("khugepaged is the kernel's own thread"); }
+
+Body body(Worker&, const models::NumaBalancingSpec&) { fail("the kernel scans when it sees fit"); }
+
 Body body(Worker&, const models::PinnerSpec&) { fail("there is no device to pin memory for"); }
 
 // --- lockers ----------------------------------------------------------------------------------------------------
