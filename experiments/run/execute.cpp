@@ -30,10 +30,12 @@ std::vector<JobOutcome> execute(const std::vector<Job>& jobs, int workers, const
     for (; next < jobs.size() && pool.room() > 0; ++next) {
       pool.start(next, [&] { return run_packed(jobs[next], options); });
     }
-    for (const ProcessPool::Finished& each : pool.wait()) {
+    const std::vector<ProcessPool::Finished> ended = pool.wait(std::chrono::seconds(1));
+    for (const ProcessPool::Finished& each : ended) {
       outcomes[each.id] = outcome_of(each);
       finished(++done);
     }
+    if (ended.empty()) finished(done);
   }
   return outcomes;
 }
