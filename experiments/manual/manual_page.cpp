@@ -45,20 +45,21 @@ std::string with_fonts(const std::string& text) {
 }
 
 std::string example_in_roff(const std::string& text) {
-  std::string lines = ".PP\n.RS 4\n.nf\n";
+  std::string lines = ".RS 4\n.nf\n";
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);) lines += as_line(escaped(line)) + "\n";
   return lines + ".fi\n.RE\n";
 }
 
-std::string block_in_roff(const Block& block) {
+/// `first`: of its section, which begins a paragraph.
+std::string block_in_roff(const Block& block, bool first) {
   switch (block.kind) {
     case Block::Kind::paragraph:
-      return ".PP\n" + with_fonts(block.text) + "\n";
+      return (first ? "" : ".PP\n") + with_fonts(block.text) + "\n";
     case Block::Kind::item:
       return ".TP\n\\fB" + escaped(block.tag) + "\\fR\n" + with_fonts(block.text) + "\n";
     case Block::Kind::example:
-      return example_in_roff(block.text);
+      return (first ? "" : ".PP\n") + example_in_roff(block.text);
   }
   return {};
 }
@@ -102,7 +103,7 @@ std::string to_roff(const ManualPage& page) {
     for (const Block& block : section.blocks) {
       for (; depth < block.depth; ++depth) text += ".RS\n";
       for (; depth > block.depth; --depth) text += ".RE\n";
-      text += block_in_roff(block);
+      text += block_in_roff(block, &block == section.blocks.data());
     }
     for (; depth > 0; --depth) text += ".RE\n";
   }

@@ -35,6 +35,13 @@ TEST_F(FileFormats, WordsAreOfKeysThatAreRead) {
     for_each_key(file_format(kind).shape,
                  [&](const std::string& path, const YamlKey&) { used.insert(words_of_key(kind, path).data()); });
   }
+  const FileFormat scenario = file_format(ConfigKind::scenarios);
+  const YamlShape& thread = *scenario.shape.key("processes")->value->item->key("threads")->value->named;
+  for (const std::string& kind : thread.variants()) {
+    const std::string_view words = words_of_key(ConfigKind::scenarios, "processes[].threads.*(" + kind + ")");
+    EXPECT_NE(words, "") << kind;
+    used.insert(words.data());
+  }
   std::vector<std::string> unused;
   for (const KeyWords& row : all_key_words()) {
     if (!used.contains(row.words.data())) unused.emplace_back(row.path);
