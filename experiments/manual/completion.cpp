@@ -94,6 +94,7 @@ const std::map<std::string, Source>& sources() {
       {"TRACE", kFile},
       {"MACHINE.yaml", kFile},
       {"DIR", kFolder},
+      {"DIR|FILE.html", kFile},
       {"SHARD_DIR", kFolder},
       {"N", kNothing},
       {"P", kNothing},

@@ -86,7 +86,7 @@ std::string block_in_text(const Block& block, std::size_t width) {
                   ? ""
                   : std::string(column + kPageIndent, ' ') + wrapped(block.text, width, column + kPageIndent));
     case Block::Kind::example:
-      return indented(block.text, column + kPageIndent);
+      return indented(block.text, column + kPageIndent / 2);
   }
   return {};
 }

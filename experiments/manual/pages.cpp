@@ -209,8 +209,8 @@ processes:
   - name: db
     regions: {heap: {size: 16GiB, kind: anon}}
     threads:
-      locker: {run: locker, region: heap, script: [mlock, hold 100ms, munlock]}
-      faulter: {run: faulter, count: 7, closed: {think: exponential 50us}})";
+      locker: {run: locker, region: heap, script: [mlock, munlock]}
+      faulter: {run: faulter, count: 7, closed: {think: 50us}})";
     case ConfigKind::studies:
       return R"(schema: mlocksim/1
 name: region_size

@@ -21,7 +21,8 @@ JobOutcome outcome_of(const ProcessPool::Finished& finished) {
 }  // namespace
 
 std::vector<JobOutcome> execute(const std::vector<Job>& jobs, int workers, const sim::Engine::Options& options,
-                                const std::function<void(std::size_t)>& finished) {
+                                const std::function<void(std::size_t)>& finished,
+                                const std::function<void()>& meanwhile) {
   std::vector<JobOutcome> outcomes(jobs.size());
   ProcessPool pool(workers);
   std::size_t next = 0;
@@ -35,7 +36,7 @@ std::vector<JobOutcome> execute(const std::vector<Job>& jobs, int workers, const
       outcomes[each.id] = outcome_of(each);
       finished(++done);
     }
-    if (ended.empty()) finished(done);
+    if (ended.empty() && meanwhile) meanwhile();
   }
   return outcomes;
 }

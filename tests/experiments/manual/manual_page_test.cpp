@@ -43,7 +43,7 @@ TEST(ManualPage, FitsATerminal) {
   const std::string text = to_text(page(), 40);
   EXPECT_THAT(text, StartsWith("NAME\n    mlocksim-x - an x\n\nKEYS\n"));
   EXPECT_THAT(text, HasSubstr("\n    a-b\n        the outer\n        c\n            the inner\n"));
-  EXPECT_THAT(text, HasSubstr("\n        a: 1\n          .b: -1\n"));
+  EXPECT_THAT(text, HasSubstr("\n      a: 1\n        .b: -1\n"));
 }
 
 TEST(ManualPage, LinesOfATerminalAreJoined) { EXPECT_EQ(joined_lines("one\ntwo  three\n"), "one two three"); }
