@@ -57,7 +57,8 @@ constexpr std::array<Holder, 3> kHolders{{
      ""},
     {"monitor", "another process reads smaps of this one", "",
      "  - {0}\n"
-     "  - proc_per_vma    # readers of /proc under the locks of VMAs\n",
+     "  - {{from: {0}, name: smaps_per_vma, fault: {{lock: per_vma}}, proc: {{smaps: per_vma}}}}    # under the locks "
+     "of VMAs\n",
      "  - name: monitor\n"
      "    threads:\n"
      "      # Reads /proc/PID/smaps of the other process, again and again.\n"

@@ -40,6 +40,7 @@ local line candidate
 local -a open open_shown whole whole_shown
 for line in "${(@f)$(_call_program mlocksim mlocksim complete "${(@q)words[2,CURRENT]}")}"; do
   candidate=${line%%$'\t'*}
+  line=${line%$'\t'}  # nothing is said of it
   case $candidate in
     '') ;;
     :files) _files ;;
