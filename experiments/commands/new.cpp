@@ -30,7 +30,7 @@ namespace experiments {
 namespace {
 
 constexpr std::int64_t kMebibyte = std::int64_t{1} << 20U;
-constexpr const char* kMachine = "epyc-zen4-linux-6.18";
+constexpr const char* kBaseMachine = "epyc-zen4-linux-6.18";
 
 /// Who holds mmap_lock for long.
 struct Holder {
@@ -199,7 +199,7 @@ std::string scenario_text(const Answers& answers, const std::string& name) {
       "not.\n"
       "# expect: [p99(faulter) < 1ms]\n",
       fmt::arg("schema", (configs_directory() / "schema" / "scenario.json").string()), fmt::arg("about", holder.about),
-      fmt::arg("name", name), fmt::arg("machine", kMachine), fmt::arg("kernel", answers.kernel),
+      fmt::arg("name", name), fmt::arg("machine", kBaseMachine), fmt::arg("kernel", answers.kernel),
       fmt::arg("cpus", answers.cpus), fmt::arg("memory", spell(answers.memory)),
       fmt::arg("policies", fmt::format(fmt::runtime(holder.policies), answers.kernel)),
       fmt::arg("duration", script ? "" : "duration: 2s\n"), fmt::arg("region", spell(answers.region)),
