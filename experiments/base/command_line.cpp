@@ -9,17 +9,32 @@
 #include <thread>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/terminal.h"
 
 namespace experiments {
 
 namespace po = boost::program_options;
 
+namespace {
+
+/// Where a command is to say what it takes, in place of doing it.
+CommandDescription* description_wanted = nullptr;
+
+}  // namespace
+
 struct CommandLine::Options {
   po::options_description visible{"Options"};
   po::variables_map values;
+  std::vector<CommandDescription::Option> described;
 
   void add(const std::string& name, const po::value_semantic* value, const std::string& about) {
     visible.add_options()(name.c_str(), value, about.c_str());
+  }
+  /// `name`: with its letter after a comma, if it has one.
+  void describe(const std::string& name, const std::string& value, const std::string& about) {
+    const std::size_t comma = name.find(',');
+    const std::string letter = comma == std::string::npos ? "" : name.substr(comma + 1);
+    described.push_back({name.substr(0, comma), letter, value, {}, about});
   }
   [[nodiscard]] std::vector<std::string> names() const {
     std::vector<std::string> names;
@@ -35,22 +50,28 @@ CommandLine::CommandLine(std::string usage, std::string about, std::string posit
       most_(most),
       options_(std::make_unique<Options>()) {
   flag("help,h", "print this help");
+  flag("quiet,q", "no progress and no notes on standard error, only what is wrong");
+  flag("no-colour", "no colour and no bold; as the environment variable NO_COLOR");
 }
 
 CommandLine::~CommandLine() = default;
 
 CommandLine& CommandLine::flag(const std::string& name, const std::string& about) {
   options_->visible.add_options()(name.c_str(), about.c_str());
+  options_->describe(name, "", about);
   return *this;
 }
 
 CommandLine& CommandLine::text(const std::string& name, const std::string& value, const std::string& about) {
   options_->add(name, po::value<std::string>()->value_name(value), about);
+  options_->describe(name, value, about);
   return *this;
 }
 
 CommandLine& CommandLine::texts(const std::string& name, const std::string& value, const std::string& about) {
   options_->add(name, po::value<std::vector<std::string>>()->composing()->value_name(value), about);
+  options_->describe(name, value, about);
+  options_->described.back().repeated = true;
   return *this;
 }
 
@@ -58,13 +79,41 @@ CommandLine& CommandLine::number(const std::string& name, const std::string& val
                                  std::optional<std::int64_t> if_not_said) {
   auto* const number = po::value<std::int64_t>()->value_name(value);
   options_->add(name, if_not_said ? number->default_value(*if_not_said) : number, about);
+  options_->describe(name, value, about);
+  if (if_not_said) options_->described.back().standard = std::to_string(*if_not_said);
   return *this;
 }
 
+CommandLine& CommandLine::may_be_missing() {
+  required_ = false;
+  return *this;
+}
+
+CommandLine& CommandLine::depends_on_machine() {
+  options_->described.back().standard.clear();
+  return *this;
+}
+
+CommandDescription CommandLine::description() const {
+  return {usage_, about_, positional_, most_, options_->described};
+}
+
+CommandDescription describe(int (*command)(const Arguments&)) {
+  CommandDescription description;
+  description_wanted = &description;
+  (void)command({});
+  description_wanted = nullptr;
+  return description;
+}
+
 bool CommandLine::parse(const Arguments& arguments) {
+  if (description_wanted != nullptr) {
+    *description_wanted = description();
+    return false;
+  }
   po::options_description every;
   every.add(options_->visible);
-  every.add_options()(positional_.c_str(), po::value<std::vector<std::string>>());
+  every.add_options()(positional_.c_str(), po::value<std::vector<std::string>>())("no-color", "");
   po::positional_options_description positional;
   positional.add(positional_.c_str(), most_);
   const std::string usage = fmt::format("usage: mlocksim {}", usage_);
@@ -82,13 +131,15 @@ bool CommandLine::parse(const Arguments& arguments) {
   } catch (const po::error& error) {
     throw UsageError(fmt::format("{}\n{}", error.what(), usage));
   }
+  if (has("quiet")) be_quiet();
+  if (has("no-colour") || has("no-color")) refuse_colour();
   if (has("help")) {
     std::ostringstream options;
     options << options_->visible;
     fmt::print("{}\n\n{}\n\n{}", usage, about_, options.str());
     return false;
   }
-  if (most_ != 0 && !has(positional_)) throw UsageError(fmt::format("missing {}\n{}", positional_, usage));
+  if (required_ && most_ != 0 && !has(positional_)) throw UsageError(fmt::format("missing {}\n{}", positional_, usage));
   return true;
 }
 
@@ -115,7 +166,9 @@ int positive(const CommandLine& line, const std::string& option, int most) {
 }
 
 void add_jobs_option(CommandLine& line) {
-  line.number("jobs,j", "N", "runs at a time", std::max(1U, std::thread::hardware_concurrency()));
+  line.number("jobs,j", "N", "runs at a time; by default as many as there are processors",
+              std::max(1U, std::thread::hardware_concurrency()))
+      .depends_on_machine();
 }
 
 int jobs_of(const CommandLine& line) {

@@ -11,6 +11,26 @@ namespace experiments {
 
 using Arguments = std::vector<std::string>;
 
+/// What a command says of its command line: what its help is printed from.
+struct CommandDescription {
+  struct Option {
+    std::string name;      ///< without dashes
+    std::string letter;    ///< empty: it has none
+    std::string value;     ///< what stands for its value; empty: a flag
+    std::string standard;  ///< the value where it is not said; empty: none, or it depends on the machine
+    std::string about;
+    bool repeated = false;
+  };
+  std::string usage;  ///< without `mlocksim `
+  std::string about;
+  std::string positional;  ///< what stands without an option
+  int most = 0;            ///< of these; -1: any number
+  std::vector<Option> options;
+};
+
+/// What `command` says, which makes a CommandLine and parses it before it does anything else.
+[[nodiscard]] CommandDescription describe(int (*command)(const Arguments&));
+
 class CommandLine {
  public:
   /// `usage`: what follows `mlocksim `; `about`: one paragraph; `positional`: the name of what stands without an
@@ -28,8 +48,12 @@ class CommandLine {
   CommandLine& texts(const std::string& name, const std::string& value, const std::string& about);
   CommandLine& number(const std::string& name, const std::string& value, const std::string& about,
                       std::optional<std::int64_t> if_not_said = std::nullopt);
+  /// What stands without an option may be missing.
+  CommandLine& may_be_missing();
+  /// What the last option is if it is not said depends on the machine: descriptions leave it out.
+  CommandLine& depends_on_machine();
 
-  /// Parses. Returns false when help was asked for and has been printed. Throws UsageError.
+  /// Parses. Returns false when help was asked for and has been printed, or describe() has called. Throws UsageError.
   bool parse(const Arguments& arguments);
 
   // What was said.
@@ -43,11 +67,13 @@ class CommandLine {
 
  private:
   struct Options;
+  [[nodiscard]] CommandDescription description() const;
 
   std::string usage_;
   std::string about_;
   std::string positional_;
   int most_;
+  bool required_ = true;
   std::unique_ptr<Options> options_;
 };
 

@@ -21,7 +21,18 @@ namespace experiments {
 
 bool on_terminal() { return isatty(STDOUT_FILENO) != 0; }
 
-bool colour_wanted() { return on_terminal() && std::getenv("NO_COLOR") == nullptr; }
+namespace {
+
+bool colour_refused = false;
+bool quiet_wanted = false;
+
+}  // namespace
+
+void refuse_colour() { colour_refused = true; }
+
+void be_quiet() { quiet_wanted = true; }
+
+bool colour_wanted() { return on_terminal() && !colour_refused && std::getenv("NO_COLOR") == nullptr; }
 
 std::string bold(const std::string& text) {
   return colour_wanted() ? fmt::format(fmt::emphasis::bold, "{}", text) : text;
@@ -57,6 +68,10 @@ void tell(const std::string& text) noexcept {
   (void)std::fflush(stderr);
 }
 
+void tell_note(const std::string& text) noexcept {
+  if (!quiet_wanted) tell(text);
+}
+
 void flush_output() {
   errno = 0;
   const bool flushed = std::fflush(stdout) == 0;
@@ -73,13 +88,26 @@ void occupy_standard_streams() {
   }
 }
 
-bool progress_wanted() { return isatty(STDERR_FILENO) != 0; }
-
-void show_progress(std::size_t done, std::size_t all) { show_progress_of("runs", done, all); }
+bool progress_wanted() { return !quiet_wanted && isatty(STDERR_FILENO) != 0; }
 
 void show_progress_of(std::string_view things, std::size_t done, std::size_t all) {
   if (!progress_wanted()) return;
   tell(fmt::format("\r{} of {} {}{}", done, all, things, done == all ? "\r\033[K" : ""));
+}
+
+RunProgress::~RunProgress() {
+  if (shown_) tell("\r\033[K");
+}
+
+void RunProgress::show(std::size_t done, std::size_t all) {
+  constexpr std::chrono::seconds kShort{2};
+  if (!progress_wanted()) return;
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - began_;
+  if (elapsed < kShort) return;
+  shown_ = true;
+  const double left = elapsed.count() * static_cast<double>(all - done) / static_cast<double>(done);
+  tell(fmt::format("\r{} of {} runs, {:.0f} s{}\033[K", done, all, elapsed.count(),
+                   done > 0 ? fmt::format(", about {:.0f} s to go", left) : ""));
 }
 
 }  // namespace experiments

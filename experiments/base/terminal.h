@@ -1,6 +1,7 @@
 // What is printed on a terminal, and what where there is none.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -9,7 +10,11 @@ namespace experiments {
 
 /// Whether standard output is a terminal.
 [[nodiscard]] bool on_terminal();
-/// Whether standard output is a terminal that wants colour (NO_COLOR is respected).
+/// From now on colour is wanted nowhere (--no-colour).
+void refuse_colour();
+/// From now on no progress and no notes are told (--quiet).
+void be_quiet();
+/// Whether standard output is a terminal that wants colour (NO_COLOR and refuse_colour() are respected).
 [[nodiscard]] bool colour_wanted();
 /// `text` in bold on a terminal.
 [[nodiscard]] std::string bold(const std::string& text);
@@ -22,6 +27,8 @@ namespace experiments {
 
 /// Says something on standard error. Never fails: where nobody can be told, work goes on.
 void tell(const std::string& text) noexcept;
+/// The same of what nobody needs to know who wants quiet.
+void tell_note(const std::string& text) noexcept;
 /// Makes sure that what has been printed has arrived. Throws std::runtime_error where standard output cannot be
 /// written.
 void flush_output();
@@ -29,11 +36,26 @@ void flush_output();
 /// file that it opens is taken for one.
 void occupy_standard_streams();
 
-/// Whether standard error is a terminal: where progress is told.
+/// Whether standard error is a terminal and nobody wants quiet: where progress is told.
 [[nodiscard]] bool progress_wanted();
-/// How many of `all` runs are done, on a line of its own that goes away with the last one. Only on a terminal.
-void show_progress(std::size_t done, std::size_t all);
-/// The same of other things than runs.
+/// How many of `all` things are done, on a line of its own that goes away with the last one. Only on a terminal.
 void show_progress_of(std::string_view things, std::size_t done, std::size_t all);
+
+/// How far runs are, for work that takes longer than two seconds: on a terminal, on a line of its own that goes away
+/// with this.
+class RunProgress {
+ public:
+  RunProgress() : began_(std::chrono::steady_clock::now()) {}
+  ~RunProgress();
+  RunProgress(const RunProgress&) = delete;
+  RunProgress& operator=(const RunProgress&) = delete;
+
+  /// May be called as often as one likes.
+  void show(std::size_t done, std::size_t all);
+
+ private:
+  std::chrono::steady_clock::time_point began_;
+  bool shown_ = false;
+};
 
 }  // namespace experiments

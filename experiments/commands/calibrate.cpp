@@ -21,15 +21,6 @@ namespace experiments {
 
 namespace {
 
-/// A machine's name out of its file's: what a name may not have becomes a '-'.
-std::string name_after(const std::filesystem::path& file) {
-  std::string name = file.stem().string();
-  std::replace_if(
-      name.begin(), name.end(),
-      [](unsigned char c) { return std::isalnum(c) == 0 && c != '_' && c != '-' && c != '.'; }, '-');
-  return name;
-}
-
 /// `--memory`, as the probe takes it.
 std::string memory_of(const std::string& text) {
   const auto size = parse_size(text);

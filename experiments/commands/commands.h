@@ -1,18 +1,29 @@
 // The commands of the program `mlocksim`, each in a file of its own.
 #pragma once
 
+#include <cstdio>
+#include <vector>
+
 #include "experiments/base/command_line.h"
+#include "experiments/base/exit_codes.h"
 
 namespace experiments {
 
-/// Exit codes.
-inline constexpr int kOk = 0;
-inline constexpr int kRunFailed = 1;
-inline constexpr int kBadInput = 2;
-inline constexpr int kExpectationFailed = 3;
+/// A command of the program.
+struct Command {
+  const char* name;
+  int (*run)(const Arguments&);
+  const char* about;  ///< a line
+};
+
+/// All of them, in the order of the help.
+[[nodiscard]] const std::vector<Command>& all_commands();
+/// What is printed for `mlocksim --help`.
+void print_commands(std::FILE* to);
 
 // Each returns an exit code. They throw InputError and UsageError for bad input (exit code 2), anything else for a
 // run that failed.
+int command_new(const Arguments& arguments);
 int command_run(const Arguments& arguments);
 int command_compare(const Arguments& arguments);
 int command_explain(const Arguments& arguments);
@@ -27,5 +38,9 @@ int command_probe(const Arguments& arguments);
 int command_validate(const Arguments& arguments);
 int command_import(const Arguments& arguments);
 int command_record(const Arguments& arguments);
+int command_help(const Arguments& arguments);
+
+/// For the shells' completion, and not among all_commands(): what the last of the words could be.
+int command_complete(const Arguments& arguments);
 
 }  // namespace experiments

@@ -190,8 +190,17 @@ int command_compare(const Arguments& arguments) {
 
   const auto began = std::chrono::steady_clock::now();
   const std::vector<Job> jobs = plan(scenario, replications);
-  auto outcomes =
-      execute(jobs, workers, engine_options_of(line), [&](std::size_t done) { show_progress(done, jobs.size()); });
+  std::optional<RunProgress> progress(std::in_place);
+  std::size_t ended = 0;
+  const auto show = [&] { progress->show(ended, jobs.size()); };
+  auto outcomes = execute(
+      jobs, workers, engine_options_of(line),
+      [&](std::size_t done) {
+        ended = done;
+        show();
+      },
+      show);
+  progress.reset();
   const Comparison comparison(scenario, collect(jobs, std::move(outcomes), policies, line));
   print(comparison, std::chrono::steady_clock::now() - began);
   const std::vector<ExpectationCheck> checks = check(read.expectations, comparison);

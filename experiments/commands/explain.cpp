@@ -36,7 +36,10 @@ int command_explain(const Arguments& arguments) {
   const models::Scenario scenario = read_run(request.run).scenario;
   std::optional<OutputFile> json;
   if (const auto path = line.find("json")) json.emplace(*path);
-  const Explanation explanation = explain(request, show_progress);
+  std::optional<RunProgress> progress(std::in_place);
+  const Explanation explanation =
+      explain(request, [&](std::size_t done, std::size_t all) { progress->show(done, all); });
+  progress.reset();
   fmt::print("{}\n{}", heading(scenario), to_text(explanation));
   if (json) json->commit(to_json(explanation).dump(2) + "\n");
   return kOk;

@@ -129,7 +129,7 @@ int command_import(const Arguments& arguments) {
   folder->commit(files);
   const std::string scenario = (std::filesystem::path(*line.find("output")) / ReplayScenario::kScenarioFile).string();
   if (line.has("check")) print_check(scenario, result);
-  if (replay.left_out() > 0) tell(fmt::format("the last {} requests are not replayed\n", replay.left_out()));
+  if (replay.left_out() > 0) tell_note(fmt::format("the last {} requests are not replayed\n", replay.left_out()));
   fmt::print("\nNow: mlocksim explain {}\n", shell_word(scenario));
   return kOk;
 }

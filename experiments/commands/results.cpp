@@ -160,7 +160,7 @@ int command_results(const Arguments& arguments) {
   if (json) json->commit(to_json(results).dump(2) + "\n");
   if (!csv && !json) fmt::print("{}", to_text(results));
   const std::size_t missing = results.count("running") + results.count("");
-  if (missing > 0) tell(fmt::format("{} runs of the study have not ended yet\n", missing));
+  if (missing > 0) tell_note(fmt::format("{} runs of the study have not ended yet\n", missing));
   const std::size_t short_of_memory = results.count_out_of_memory();
   if ((csv || json) && short_of_memory > 0) tell(fmt::format("{} runs ran OUT OF MEMORY\n", short_of_memory));
   return kOk;

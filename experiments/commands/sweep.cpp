@@ -82,8 +82,8 @@ class Reporter {
     const std::size_t tenth = 10 * progress.done / std::max<std::size_t>(1, progress.all);
     if (tenth == tenth_) return;
     tenth_ = tenth;
-    tell(fmt::format("{} of {} runs, {} to go{}\n", progress.done, progress.all, remaining(progress),
-                     failures(progress)));
+    tell_note(fmt::format("{} of {} runs, {} to go{}\n", progress.done, progress.all, remaining(progress),
+                          failures(progress)));
   }
 
   static std::string failures(const SweepProgress& progress) {

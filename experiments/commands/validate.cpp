@@ -160,7 +160,7 @@ std::string about(const RealResult& real, const models::Scenario& scenario, bool
 }
 
 void tell_left_out(const LeftOut& left_out) {
-  for (const auto& [name, why] : left_out) tell(fmt::format("note: '{}' is not compared: {}\n", name, why));
+  for (const auto& [name, why] : left_out) tell_note(fmt::format("note: '{}' is not compared: {}\n", name, why));
 }
 
 void tell_busy(const RealResult& real) {

@@ -79,10 +79,13 @@ class Runner {
                std::vector<Outcome>& outcomes) {
     all_ += jobs.size();
     const std::size_t before = done_;
-    auto finished = execute(jobs, request_.workers, request_.options, [&](std::size_t done) {
-      done_ = before + done;
-      watch_(done_, all_);
-    });
+    auto finished = execute(
+        jobs, request_.workers, request_.options,
+        [&](std::size_t done) {
+          done_ = before + done;
+          watch_(done_, all_);
+        },
+        [&] { watch_(done_, all_); });
     for (std::size_t job = 0; job < jobs.size(); ++job) {
       Outcome& outcome = outcomes[variant_of[job]];
       if (auto* const failure = std::get_if<Failure>(&finished[job])) {

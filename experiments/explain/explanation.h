@@ -69,8 +69,9 @@ struct ExplainRequest {
   sim::Engine::Options options;
 };
 
-/// Runs what has to be run. `watch`: told how many runs are done, of how many that are known of by then. Throws
-/// InputError, and std::runtime_error if the scenario itself fails; a remedy that fails is a Trial that says so.
+/// Runs what has to be run. `watch`: told, also while none ends, how many runs are done, of how many that are known of
+/// by then. Throws InputError, and std::runtime_error if the scenario itself fails; a remedy that fails is a Trial that
+/// says so.
 [[nodiscard]] Explanation explain(const ExplainRequest& request,
                                   const std::function<void(std::size_t, std::size_t)>& watch);
 

@@ -21,7 +21,8 @@ JobOutcome outcome_of(const ProcessPool::Finished& finished) {
 }  // namespace
 
 std::vector<JobOutcome> execute(const std::vector<Job>& jobs, int workers, const sim::Engine::Options& options,
-                                const std::function<void(std::size_t)>& finished) {
+                                const std::function<void(std::size_t)>& finished,
+                                const std::function<void()>& meanwhile) {
   std::vector<JobOutcome> outcomes(jobs.size());
   ProcessPool pool(workers);
   std::size_t next = 0;
@@ -30,10 +31,12 @@ std::vector<JobOutcome> execute(const std::vector<Job>& jobs, int workers, const
     for (; next < jobs.size() && pool.room() > 0; ++next) {
       pool.start(next, [&] { return run_packed(jobs[next], options); });
     }
-    for (const ProcessPool::Finished& each : pool.wait()) {
+    const std::vector<ProcessPool::Finished> ended = pool.wait(std::chrono::seconds(1));
+    for (const ProcessPool::Finished& each : ended) {
       outcomes[each.id] = outcome_of(each);
       finished(++done);
     }
+    if (ended.empty() && meanwhile) meanwhile();
   }
   return outcomes;
 }

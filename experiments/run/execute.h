@@ -22,10 +22,11 @@ struct Job {
 using JobOutcome = std::variant<models::Result, Failure>;
 
 /// Runs all jobs, at most `workers` (>= 1) at a time; the outcomes are in the order of the jobs, whatever finished
-/// first. `finished` is told after each job how many are done. A job that crashes is a Failure and does not harm the
-/// others. Throws std::system_error if no process can be made.
+/// first. `finished` is told after each job how many are done; `meanwhile` is called once a second while none ends. A
+/// job that crashes is a Failure and does not harm the others. Throws std::system_error if no process can be made.
 [[nodiscard]] std::vector<JobOutcome> execute(const std::vector<Job>& jobs, int workers,
                                               const sim::Engine::Options& options,
-                                              const std::function<void(std::size_t)>& finished);
+                                              const std::function<void(std::size_t)>& finished,
+                                              const std::function<void()>& meanwhile = {});
 
 }  // namespace experiments

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <string_view>
 
@@ -143,8 +144,18 @@ std::filesystem::path configs_directory() {
   const char* const chosen = std::getenv("MLOCKSIM_CONFIGS");
   if (chosen != nullptr && *chosen != '\0') return chosen;
   std::error_code ignored;
+  const std::filesystem::path beside = data_beside_program();
+  if (std::filesystem::is_directory(beside, ignored)) return beside;
   const std::filesystem::path source = source_directory() / "configs";
   return std::filesystem::is_directory(source, ignored) ? source : data_directory();
+}
+
+std::string name_after(const std::filesystem::path& file) {
+  std::string name = file.stem().string();
+  std::replace_if(
+      name.begin(), name.end(),
+      [](unsigned char c) { return std::isalnum(c) == 0 && c != '_' && c != '-' && c != '.'; }, '-');
+  return name;
 }
 
 bool is_file_name(const std::string& name) { return name.find('/') != std::string::npos || name.ends_with(kExtension); }

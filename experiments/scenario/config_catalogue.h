@@ -26,9 +26,12 @@ enum class ConfigKind { machines, policies, kernels, devices, scenarios, inciden
 /// "machine", "policy", "table of kernels", "device", "scenario", "incident" or "study".
 [[nodiscard]] std::string singular(ConfigKind kind);
 
-/// Where the shipped files are: $MLOCKSIM_CONFIGS, else the source tree that this was built from, else
-/// /usr/share/mlocksim.
+/// Where the shipped files are: $MLOCKSIM_CONFIGS, else beside the program, if it has been installed, else the source
+/// tree that this was built from, else where `meson install` was to put them.
 [[nodiscard]] std::filesystem::path configs_directory();
+
+/// The name of what is in a file out of the file's: what a name may not have becomes a '-'.
+[[nodiscard]] std::string name_after(const std::filesystem::path& file);
 
 /// Whether a name is that of a file, and cannot be a shipped one's: it has a slash, or ends with `.yaml`.
 [[nodiscard]] bool is_file_name(const std::string& name);

@@ -1,7 +1,5 @@
 #include "experiments/scenario/device_file.h"
 
-#include <algorithm>
-
 #include "experiments/scenario/config_catalogue.h"
 #include "experiments/scenario/yaml_reader.h"
 #include "experiments/scenario/yaml_values.h"
@@ -14,10 +12,7 @@ constexpr int kMostRequests = 65'536;   // NVMe's longest queue
 constexpr double kHighestRatio = 4096;  // a page to a byte
 
 bool is_zram(const YamlMap& map) {
-  const auto items = map.items();
-  return std::any_of(items.begin(), items.end(), [](const YamlMap::Item& item) {
-    return item.key == "compress" || item.key == "decompress" || item.key == "ratio";
-  });
+  return map.has_sign("compress") || map.has_sign("decompress") || map.has_sign("ratio");
 }
 
 models::ZramSpec read_zram_keys(YamlMap& map) {
@@ -44,8 +39,10 @@ Device read_device_keys(YamlMap& map) {
   assign(device.name, map.require("name"), name_of);
   assign(device.about, map.find("about"), text_of);
   if (is_zram(map)) {
+    map.is_variant("zram");
     device.spec = read_zram_keys(map);
   } else {
+    map.is_variant("block device");
     models::DeviceSpec block_device = read_block_device_keys(map);
     block_device.name = device.name;
     device.spec = block_device;
@@ -55,6 +52,10 @@ Device read_device_keys(YamlMap& map) {
 }
 
 }  // namespace
+
+void check_device(const YamlNode& root, std::vector<Diagnostic>& diagnostics) {
+  if (YamlMap map = open_config(root, ConfigKind::devices, diagnostics)) (void)read_device_keys(map);
+}
 
 std::optional<Device> read_device_value(const YamlField& field, const std::filesystem::path& scenario,
                                         std::vector<Diagnostic>& diagnostics) {

@@ -17,6 +17,7 @@
 namespace experiments {
 
 class YamlField;
+struct YamlNode;
 
 struct Device {
   std::string name;
@@ -25,6 +26,9 @@ struct Device {
 
   bool operator==(const Device&) const = default;
 };
+
+/// Reports what is wrong with the tree of a device's file.
+void check_device(const YamlNode& root, std::vector<Diagnostic>& diagnostics);
 
 /// Throws InputError.
 [[nodiscard]] Device read_device(const std::filesystem::path& file);

@@ -109,9 +109,8 @@ std::vector<std::string> Expectation::policies() const {
 
 std::vector<Expectation> read_expectations(const YamlField& field, const models::Scenario& scenario,
                                            const std::vector<std::string>& policies) {
-  const YamlNode& list = field.node();
   // A study whose points are not what the scenario is about sets `expect: []`.
-  if (list.kind == YamlNode::Kind::sequence && list.entries.empty()) return {};
+  if (field.is_empty_list()) return {};
   std::vector<Expectation> expectations;
   for (const YamlField& item : field.items("a list of conditions such as [p99(faulter) > 1s]")) {
     if (auto expectation = read_expectation(item, scenario, policies)) expectations.push_back(std::move(*expectation));

@@ -142,6 +142,12 @@ Expected<models::ScriptStep> parse_step(const std::string& text) {
 
 }  // namespace
 
+TextForm step_form() {
+  std::string words = "hold|brk|stack";
+  for (const auto& [word, call] : plain_steps()) words += "|" + word;
+  return {"step", std::string(kStepExpected), fmt::format("^({})( .*)?$", words)};
+}
+
 std::optional<std::vector<models::ScriptStep>> script_of(const YamlField& field) {
   std::vector<models::ScriptStep> script;
   for (const YamlField& item : field.items("a list of steps such as [mlock, hold 100ms, munlock]")) {

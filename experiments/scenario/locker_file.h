@@ -9,6 +9,10 @@
 namespace experiments {
 
 class YamlField;
+struct TextForm;
+
+/// What a step is (yaml_values.h).
+[[nodiscard]] TextForm step_form();
 
 /// A list of steps such as [mlock, hold 100ms, munlock]; nothing comes after `exit`.
 [[nodiscard]] std::optional<std::vector<models::ScriptStep>> script_of(const YamlField& field);

@@ -160,7 +160,7 @@ std::optional<std::vector<int>> factors_of(const YamlField& field) {
 }
 
 void read_noise(const std::optional<YamlField>& field, models::NoiseSpec& noise) {
-  if (!field || (field->node().kind == YamlNode::Kind::scalar && field->node().scalar == "none")) return;
+  if (!field || field->is_word("none")) return;
   YamlMap map = field->map("none, or a map with interruptions, wake_up, timer, page_costs and after_sleep");
   if (const auto interruptions = map.find("interruptions")) read_interruptions(*interruptions, noise.interruptions);
   assign(noise.wake_up, map.find("wake_up"), distribution_of);
@@ -188,6 +188,10 @@ models::Machine read_machine_keys(YamlMap& map) {
 
 }  // namespace
 
+void check_machine(const YamlNode& root, std::vector<Diagnostic>& diagnostics) {
+  if (YamlMap map = open_config(root, ConfigKind::machines, diagnostics)) (void)read_machine_keys(map);
+}
+
 void check_scheduler(const YamlNode& keys, const std::string& path, std::vector<Diagnostic>& diagnostics) {
   std::vector<Diagnostic> none;
   const YamlNode required =
@@ -199,9 +203,10 @@ void check_scheduler(const YamlNode& keys, const std::string& path, std::vector<
 
 YamlNode with_kernel(const YamlField& machine) {
   YamlNode node = machine.node();
-  const YamlEntry* const named = node.kind == YamlNode::Kind::map ? find_entry(node, "kernel") : nullptr;
-  if (named == nullptr) return node;
-  const YamlField kernel = *machine.map().find("kernel");
+  if (node.kind != YamlNode::Kind::map) return node;
+  const auto named = machine.map().find("kernel");
+  if (!named) return node;
+  const YamlField& kernel = *named;
   const auto scheduler = kernel.parsed(kernel_scheduler, "a kernel such as 6.1 or debian-12");
   node = without_key(std::move(node), "kernel");
   if (!scheduler) return node;

@@ -16,6 +16,9 @@ namespace experiments {
 class YamlField;
 struct YamlNode;
 
+/// Reports what is wrong with the tree of a machine's file.
+void check_machine(const YamlNode& root, std::vector<Diagnostic>& diagnostics);
+
 /// Throws InputError.
 [[nodiscard]] models::Machine read_machine(const std::filesystem::path& file);
 

@@ -173,7 +173,7 @@ class KeyReader {
     if (factor && old) factor->refuse("Linux 2.6.28 knows no watermark_scale_factor (it came with 4.6): leave it out");
     const int most = old ? kHighestSwappinessOf2628 : kHighestSwappiness;
     assign(memory_.swappiness, map_.find("swappiness"), [most](const YamlField& value) -> std::optional<int> {
-      const auto number = value.whole_number(0, static_cast<std::uint64_t>(most));
+      const auto number = value.whole_number(0, static_cast<std::uint64_t>(most), Limit::by_others);
       return number ? std::optional(static_cast<int>(*number)) : std::nullopt;
     });
   }
@@ -202,12 +202,12 @@ class KeyReader {
   }
 
   void read_swap(const YamlField& field) {
-    if (field.node().kind == YamlNode::Kind::scalar && field.node().scalar == "none") {
+    if (field.is_word("none")) {
       memory_.swap.reset();
       return;
     }
     YamlMap map = field.map("none or a map such as {size: 8GiB}");
-    const auto size = memory_.swap ? map.find("size") : map.require("size");
+    const auto size = map.require_if(!memory_.swap, "size");
     if (!memory_.swap) memory_.swap.emplace();
     assign(memory_.swap->size, size, whole_pages_of);
     if (const auto device = map.find("device"))

@@ -180,6 +180,10 @@ models::Policy read_policy_keys(YamlMap& map) {
 
 }  // namespace
 
+void check_policy(const YamlNode& root, std::vector<Diagnostic>& diagnostics) {
+  if (YamlMap map = open_config(root, ConfigKind::policies, diagnostics)) (void)read_policy_keys(map);
+}
+
 std::optional<models::Policy> read_policy_value(const YamlField& field, const std::filesystem::path& scenario,
                                                 std::vector<Diagnostic>& diagnostics) {
   const YamlNode& node = field.node();

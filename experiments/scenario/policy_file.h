@@ -15,6 +15,10 @@
 namespace experiments {
 
 class YamlField;
+struct YamlNode;
+
+/// Reports what is wrong with the tree of a policy's file.
+void check_policy(const YamlNode& root, std::vector<Diagnostic>& diagnostics);
 
 /// Throws InputError.
 [[nodiscard]] models::Policy read_policy(const std::filesystem::path& file);

@@ -130,6 +130,7 @@ class ProcessReader {
     const auto mutex = map.find("mutex");
     assign(thread.mutex, mutex, name_of);
     if (read) {
+      map.is_variant(run->node().scalar);
       thread.run = (*read)(map, process.regions, targets_);
       if (!map.find("nice")) thread.sched.nice = models::default_nice(thread);
       map.refuse_unknown();

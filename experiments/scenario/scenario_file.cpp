@@ -83,14 +83,16 @@ class ScenarioReader {
 
   /// A machine file need not say what huge pages cost: then there can be none.
   static void refuse_free_huge_pages(YamlMap& map, const models::Scenario& scenario) {
-    if (scenario.machine.costs.populate_huge.mean() > 0) return;
+    const auto machine = map.find("machine");
+    // Without one it is missing, and reported already.
+    if (!machine || scenario.machine.costs.populate_huge.mean() > 0) return;
     for (const models::ProcessSpec& process : scenario.processes) {
       const bool advised = std::any_of(process.threads.begin(), process.threads.end(), asks_for_huge_pages);
       const auto huge = std::find_if(process.regions.begin(), process.regions.end(), [advised](const auto& region) {
         return advised || region.folio_order.value_or(models::kPmdOrder) > 0;
       });
       if (huge == process.regions.end()) continue;
-      map.find("machine")->refuse(
+      machine->refuse(
           fmt::format("the region '{}' may have pages of more than 4KiB: the machine's costs must have populate_huge "
                       "and the others of huge pages",
                       huge->name));
@@ -166,7 +168,7 @@ class ScenarioReader {
   static std::optional<sim::Nanoseconds> read_duration(YamlMap& map, const Lockers& lockers) {
     const char* const why = lockers.named ? ": with `count: 0` of every locker a run needs one, such as 10s"
                                           : ": without a locker a run needs one, such as 10s";
-    const auto field = lockers.possible ? map.find("duration") : map.require("duration", why);
+    const auto field = map.require_if(!lockers.possible, "duration", why);
     return field ? positive_duration_of(*field) : std::nullopt;
   }
 

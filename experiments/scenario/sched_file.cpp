@@ -26,7 +26,7 @@ models::CpuMax read_cpu_max(const YamlField& field) {
 std::vector<int> read_cpus(const YamlField& field, int count) {
   std::vector<int> cpus;
   for (const YamlField& item : field.items("a list of CPUs such as [0, 2]")) {
-    if (const auto cpu = item.whole_number(0, static_cast<std::uint64_t>(std::max(1, count)) - 1)) {
+    if (const auto cpu = item.whole_number(0, static_cast<std::uint64_t>(std::max(1, count)) - 1, Limit::by_others)) {
       cpus.push_back(static_cast<int>(*cpu));
     }
   }

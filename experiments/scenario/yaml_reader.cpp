@@ -18,6 +18,12 @@ namespace experiments {
 
 namespace {
 
+thread_local YamlListener* yaml_listener = nullptr;
+
+void ask(const YamlNode& node, const YamlQuestion& question) {
+  if (yaml_listener != nullptr) yaml_listener->asked(node, question);
+}
+
 /// `Map`: const or not.
 template <typename Map>
 auto find_in(Map& map, std::string_view key) {
@@ -285,6 +291,9 @@ std::optional<Number> number_in(const YamlNode& node, Number low, Number high) {
 
 }  // namespace
 
+YamlListener::YamlListener() : before_(std::exchange(yaml_listener, this)) {}
+YamlListener::~YamlListener() { yaml_listener = before_; }
+
 const YamlEntry* find_entry(const YamlNode& map, std::string_view key) { return find_in(map, key); }
 YamlEntry* find_entry(YamlNode& map, std::string_view key) { return find_in(map, key); }
 
@@ -356,31 +365,61 @@ void YamlField::refuse_expecting(std::string_view expected, std::string_view hin
   refuse(fmt::format("expected {}, found {}{}", expected, found(), hint));
 }
 
-std::optional<std::string> YamlField::text(std::string_view expected) const {
+std::optional<std::string> YamlField::text_or_refuse(std::string_view expected) const {
   if (node_->kind == YamlNode::Kind::scalar && !node_->scalar.empty()) return node_->scalar;
   refuse_expecting(expected);
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> YamlField::whole_number(std::uint64_t low, std::uint64_t high) const {
+std::optional<std::string> YamlField::text(std::string_view expected) const {
+  ask(*node_, {YamlQuestion::Kind::text, expected});
+  return text_or_refuse(expected);
+}
+
+std::optional<std::string> YamlField::one_of(const std::vector<std::string>& words, std::string_view expected) const {
+  for (const std::string& word : words) ask(*node_, {YamlQuestion::Kind::word, word});
+  return text_or_refuse(expected);
+}
+
+void YamlField::could_be(std::string_view expected) const { ask(*node_, {YamlQuestion::Kind::text, expected}); }
+
+bool YamlField::is_word(std::string_view word) const {
+  ask(*node_, {YamlQuestion::Kind::word, word});
+  return node_->kind == YamlNode::Kind::scalar && node_->scalar == word;
+}
+
+bool YamlField::is_empty_list() const {
+  ask(*node_, {YamlQuestion::Kind::empty_list});
+  return node_->kind == YamlNode::Kind::sequence && node_->entries.empty();
+}
+
+std::optional<std::uint64_t> YamlField::whole_number(std::uint64_t low, std::uint64_t high, Limit limit) const {
+  ask(*node_, {YamlQuestion::Kind::whole_number,
+               {},
+               static_cast<double>(low),
+               static_cast<double>(high),
+               limit == Limit::by_others});
   const auto value = number_in(*node_, low, high);
   if (!value) refuse_expecting(fmt::format("a whole number from {} to {}", low, high));
   return value;
 }
 
 std::optional<std::int64_t> YamlField::signed_number(std::int64_t low, std::int64_t high) const {
+  ask(*node_, {YamlQuestion::Kind::whole_number, {}, static_cast<double>(low), static_cast<double>(high)});
   const auto value = number_in(*node_, low, high);
   if (!value) refuse_expecting(fmt::format("a whole number from {} to {}", low, high));
   return value;
 }
 
 std::optional<double> YamlField::number(double low, double high) const {
+  ask(*node_, {YamlQuestion::Kind::number, {}, low, high});
   const auto value = number_in(*node_, low, high);
   if (!value) refuse_expecting(fmt::format("a number from {} to {}", low, high));
   return value;
 }
 
 std::optional<bool> YamlField::boolean() const {
+  ask(*node_, {YamlQuestion::Kind::truth});
   if (node_->kind == YamlNode::Kind::scalar && node_->scalar == "true") return true;
   if (node_->kind == YamlNode::Kind::scalar && node_->scalar == "false") return false;
   refuse_expecting("true or false");
@@ -388,12 +427,14 @@ std::optional<bool> YamlField::boolean() const {
 }
 
 YamlMap YamlField::map(std::string_view expected) const {
+  ask(*node_, {YamlQuestion::Kind::map, expected});
   if (node_->kind == YamlNode::Kind::map) return {node_, path_, *diagnostics_};
   refuse_expecting(expected);
   return {nullptr, path_, *diagnostics_};
 }
 
 std::vector<YamlField> YamlField::items(std::string_view expected) const {
+  ask(*node_, {YamlQuestion::Kind::list, expected});
   std::vector<YamlField> items;
   if (node_->kind != YamlNode::Kind::sequence) {
     refuse_expecting(expected);
@@ -420,22 +461,39 @@ void YamlMap::report(const Position& at, std::string path, std::string message) 
   experiments::report(*diagnostics_, at, std::move(path), std::move(message));
 }
 
-std::optional<YamlField> YamlMap::find(std::string_view key) {
+std::optional<YamlField> YamlMap::look_up(std::string_view key, bool required) {
+  const bool again = std::find(known_.begin(), known_.end(), key) != known_.end();
+  const auto kind = required ? YamlQuestion::Kind::required_key : YamlQuestion::Kind::key;
+  if (node_ != nullptr && !again) ask(*node_, {.kind = kind, .words = key, .variant = variant_});
   known_.emplace_back(key);
   const YamlEntry* const found = entry(key);
   if (found == nullptr) return std::nullopt;
   return YamlField(found->value, path_of(key), *diagnostics_);
 }
 
+std::optional<YamlField> YamlMap::find(std::string_view key) { return look_up(key, false); }
+
 std::optional<YamlField> YamlMap::require(std::string_view key, std::string_view hint) {
-  const auto field = find(key);
+  const auto field = look_up(key, true);
   if (!field && node_ != nullptr) report(node_->at, path_of(key), fmt::format("missing{}", hint));
   return field;
+}
+
+std::optional<YamlField> YamlMap::require_if(bool required, std::string_view key, std::string_view hint) {
+  const auto field = find(key);
+  if (required && !field && node_ != nullptr) report(node_->at, path_of(key), fmt::format("missing{}", hint));
+  return field;
+}
+
+bool YamlMap::has_sign(std::string_view key) const {
+  if (node_ != nullptr) ask(*node_, {YamlQuestion::Kind::sign, key});
+  return entry(key) != nullptr;
 }
 
 std::vector<YamlMap::Item> YamlMap::items() const {
   std::vector<Item> items;
   if (node_ == nullptr) return items;
+  ask(*node_, {YamlQuestion::Kind::any_key});
   for (const YamlEntry& item : node_->entries) {
     items.push_back({item.key, item.key_at, YamlField(item.value, path_of(item.key), *diagnostics_)});
   }
@@ -460,6 +518,7 @@ void YamlMap::refuse_unsupported(const std::vector<std::string>& keys) {
 
 void YamlMap::refuse_unknown() const {
   if (node_ == nullptr) return;
+  ask(*node_, {.kind = YamlQuestion::Kind::no_other_key, .variant = variant_});
   const auto is_in = [](const std::vector<std::string>& keys, const std::string& key) {
     return std::find(keys.begin(), keys.end(), key) != keys.end();
   };

@@ -65,7 +65,49 @@ void apply_set(YamlNode& root, const std::string& set, std::vector<Diagnostic>& 
 /// `base` with the keys of `over` added or replaced, map by map. Nodes keep the positions of where they come from.
 [[nodiscard]] YamlNode overlay(YamlNode base, const YamlNode& over);
 
+/// What a reader asks of a node. Noted down (YamlListener), the questions are what the readers know of their files:
+/// manual pages, schema and completion are made of them (yaml_shape.h).
+struct YamlQuestion {
+  enum class Kind {
+    text,          ///< any text; `words`: what is expected of it
+    word,          ///< this text: `words`
+    whole_number,  ///< `low` .. `high`
+    number,        ///< `low` .. `high`
+    truth,         ///< true or false
+    list,          ///< a list; `words`: of what
+    empty_list,    ///< a list of nothing
+    map,           ///< a map; `words`: of what
+    key,           ///< of a map: the key `words`, which may be absent
+    required_key,  ///< ... which may not
+    sign,          ///< of a map: whether it has the key `words`, by which it is told from others
+    any_key,       ///< of a map: all of its keys, which are names
+    no_other_key,  ///< of a map: those asked for are all that it may have
+  };
+  Kind kind;
+  std::string_view words{};
+  double low = 0;
+  double high = 0;
+  bool by_others = false;         ///< `high` follows from other keys of the file
+  std::string_view variant = {};  ///< of keys: YamlMap::is_variant
+};
+
+/// Is told each question, while it lives, of the thread that made it.
+class YamlListener {
+ public:
+  YamlListener();
+  virtual ~YamlListener();
+  YamlListener(const YamlListener&) = delete;
+  YamlListener& operator=(const YamlListener&) = delete;
+  virtual void asked(const YamlNode& node, const YamlQuestion& question) = 0;
+
+ private:
+  YamlListener* before_;
+};
+
 class YamlMap;
+
+/// Whether the highest number that is allowed is always the same, or follows from other keys of the file.
+enum class Limit { fixed, by_others };
 
 /// A node at its path: what a reader asks for values. A view: tree and diagnostics must outlive it.
 ///
@@ -86,8 +128,18 @@ class YamlField {
 
   /// Any text that is not empty; `expected` describes it.
   [[nodiscard]] std::optional<std::string> text(std::string_view expected) const;
+  /// The same, where it is to be one of `words`: that it is one is for the caller to see.
+  [[nodiscard]] std::optional<std::string> one_of(const std::vector<std::string>& words,
+                                                  std::string_view expected) const;
+  /// Notes that a text may stand here beside certain other keys. Reads and reports nothing.
+  void could_be(std::string_view expected) const;
+  /// Whether it is that word, which is read where something else could stand, too. Reports nothing.
+  [[nodiscard]] bool is_word(std::string_view word) const;
+  /// Whether it is a list of nothing, where others could stand, too. Reports nothing.
+  [[nodiscard]] bool is_empty_list() const;
   /// `low` .. `high`.
-  [[nodiscard]] std::optional<std::uint64_t> whole_number(std::uint64_t low, std::uint64_t high) const;
+  [[nodiscard]] std::optional<std::uint64_t> whole_number(std::uint64_t low, std::uint64_t high,
+                                                          Limit limit = Limit::fixed) const;
   /// The same, of numbers that may be below zero.
   [[nodiscard]] std::optional<std::int64_t> signed_number(std::int64_t low, std::int64_t high) const;
   /// `low` .. `high`.
@@ -106,6 +158,7 @@ class YamlField {
 
  private:
   [[nodiscard]] std::string found() const;
+  [[nodiscard]] std::optional<std::string> text_or_refuse(std::string_view expected) const;
 
   const YamlNode* node_;
   std::string path_;
@@ -131,6 +184,12 @@ class YamlMap {
   [[nodiscard]] std::optional<YamlField> find(std::string_view key);
   /// The value of a key that must be there: otherwise a diagnostic at the map.
   [[nodiscard]] std::optional<YamlField> require(std::string_view key, std::string_view hint = {});
+  /// The same of a key that must be there or not, as other keys of the file have it.
+  [[nodiscard]] std::optional<YamlField> require_if(bool required, std::string_view key, std::string_view hint = {});
+  /// Whether a key is there by which a map is told from others: who reads it asks for it besides.
+  [[nodiscard]] bool has_sign(std::string_view key) const;
+  /// From here on it is one of several kinds of maps, and the keys that are asked for are those of this kind.
+  void is_variant(std::string_view name) { variant_ = name; }
   /// All items, for maps whose keys are names.
   [[nodiscard]] std::vector<Item> items() const;
 
@@ -145,6 +204,7 @@ class YamlMap {
 
  private:
   [[nodiscard]] const YamlEntry* entry(std::string_view key) const;
+  [[nodiscard]] std::optional<YamlField> look_up(std::string_view key, bool required);
   [[nodiscard]] std::string path_of(std::string_view key) const;
   void report(const Position& at, std::string path, std::string message) const;
 
@@ -153,6 +213,7 @@ class YamlMap {
   std::vector<Diagnostic>* diagnostics_;
   std::vector<std::string> known_;
   std::vector<std::string> unsupported_;
+  std::string variant_;
 };
 
 template <typename Parse>

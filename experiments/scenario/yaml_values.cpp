@@ -30,7 +30,28 @@ std::optional<sim::Distribution> list_of_durations(const YamlField& field) {
   return list;
 }
 
+// As parse_amount reads it.
+constexpr std::string_view kNumberPattern = "[0-9]+(\\.[0-9]+)?";
+
+std::string amount_pattern(std::string_view units) { return fmt::format("{}({})", kNumberPattern, units); }
+
 }  // namespace
+
+const std::vector<TextForm>& text_forms() {
+  static const std::string duration = amount_pattern("ns|us|\u00b5s|\u03bcs|ms|s");
+  static const std::string size = amount_pattern("[KMGT]iB|B");
+  static const std::vector<TextForm> forms = {
+      {"name", std::string(kNameExpected), fmt::format("^[A-Za-z0-9_.-]{{1,{}}}$", kLongestName)},
+      {"duration", std::string(kDurationExpected), fmt::format("^{}$", duration)},
+      {"size", std::string(kSizeExpected), fmt::format("^{}$", size)},
+      {"rate", std::string(kByteRateExpected), fmt::format("^({})/s$", size)},
+      {"distribution", std::string(kDistributionExpected),
+       fmt::format("^\\s*((constant\\s+|exponential\\s+|uniform\\s+{0}\\s+|lognormal\\s+median\\s+{0}\\s+p99\\s+)?{0}"
+                   "|empirical\\s+\\S.*)\\s*$",
+                   duration)},
+  };
+  return forms;
+}
 
 std::optional<std::string> text_of(const YamlField& field) { return field.text("a text"); }
 

@@ -28,6 +28,16 @@ void assign(T& target, const std::optional<YamlField>& field, Read read) {
   if (auto value = read(*field)) target = std::move(*value);
 }
 
+/// A form of texts that has a name: what stands in messages for it, and a regular expression (of ECMA-262, with
+/// anchors) that each text of the form matches, and of the others hardly one.
+struct TextForm {
+  std::string name;
+  std::string expected;
+  std::string pattern;
+};
+/// Names, durations, sizes, rates and distributions.
+[[nodiscard]] const std::vector<TextForm>& text_forms();
+
 /// Any text that is not empty.
 [[nodiscard]] std::optional<std::string> text_of(const YamlField& field);
 
@@ -95,7 +105,7 @@ std::optional<T> choice_of(const YamlField& field, const Choices<T>& choices,
   std::vector<std::string> words;
   for (const auto& [word, value] : choices) words.push_back(word);
   const std::string expected = fmt::format("{}", fmt::join(words, ", "));
-  const auto written = field.text(expected);
+  const auto written = field.one_of(words, expected);
   if (!written) return std::nullopt;
   for (const auto& [word, value] : choices) {
     if (word == *written) return value;

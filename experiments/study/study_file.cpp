@@ -128,7 +128,7 @@ class StudyReader {
 
   void read_scenario_name(YamlMap& map) {
     const bool axis = study_.axis("scenario") != nullptr;
-    const auto field = axis ? map.find("scenario") : map.require("scenario", ": its base, a name or a file");
+    const auto field = map.require_if(!axis, "scenario", ": its base, a name or a file");
     if (axis && field) field->refuse("expected either `scenario` or an axis of this name, found both");
     if (!field) return;
     assign(study_.scenario, field, text_of);
@@ -136,7 +136,7 @@ class StudyReader {
   }
 
   void read_policies(const YamlField& field) {
-    if (field.node().kind == YamlNode::Kind::scalar && field.node().scalar == "all") {
+    if (field.is_word("all")) {
       study_.policies.kind = YamlNode::Kind::sequence;
       study_.policies.at = field.node().at;
       for (const ConfigEntry& shipped : list_configs(ConfigKind::policies)) {
@@ -214,6 +214,7 @@ class StudyReader {
   }
 
   std::vector<AxisValue> read_values(const YamlField& field, const std::vector<std::string>& paths, bool sets) {
+    field.could_be(kRangeExpected);
     switch (field.node().kind) {
       case YamlNode::Kind::map:
         return named_values(field);
@@ -576,6 +577,10 @@ Study read_study(const std::filesystem::path& file, bool smoke) {
   Diagnostics diagnostics;
   const YamlNode root = load_yaml(file, diagnostics);
   if (root.kind == YamlNode::Kind::null && !diagnostics.empty()) throw InputError(diagnostics);
+  return read_study(root, file, smoke, std::move(diagnostics));
+}
+
+Study read_study(const YamlNode& root, const std::filesystem::path& file, bool smoke, Diagnostics diagnostics) {
   YamlMap whole = open_config(root, ConfigKind::studies, diagnostics);
   if (!whole) throw InputError(diagnostics);
   Study study = StudyReader(diagnostics).read(whole);

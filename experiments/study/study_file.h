@@ -116,6 +116,9 @@ struct Study {
 
 /// Reads a study, or the size of it that --smoke asks for. Throws InputError.
 [[nodiscard]] Study read_study(const std::filesystem::path& file, bool smoke = false);
+/// The same of a tree that has been loaded from `file`; `diagnostics`: what was wrong with it already.
+[[nodiscard]] Study read_study(const YamlNode& root, const std::filesystem::path& file, bool smoke,
+                               std::vector<Diagnostic> diagnostics);
 
 /// The values of a range: `64MiB..64GiB x2`, `1..8 +1` or `1..8` (by one). Both ends are values, as far as the steps
 /// meet the upper one. At most 10,000 values.

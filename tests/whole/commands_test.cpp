@@ -156,8 +156,9 @@ TEST_F(Commands, ListThemselvesWhenAskedForHelp) {
     EXPECT_EQ(outcome.err, "") << word;
     EXPECT_EQ(outcome.out, mlocksim({"--help"}).out) << word;
   }
-  EXPECT_THAT(all_commands(), ElementsAre("run", "compare", "explain", "sweep", "results", "report", "merge", "check",
-                                          "calibrate", "validate", "probe", "record", "import", "list"));
+  EXPECT_THAT(all_commands(),
+              ElementsAre("new", "run", "compare", "explain", "sweep", "results", "report", "merge", "check",
+                          "calibrate", "validate", "probe", "record", "import", "list", "help"));
 }
 
 TEST_F(Commands, ExplainThemselves) {
@@ -187,7 +188,50 @@ TEST_F(Commands, TakeUpToTenThousandReplications) {
 }
 
 TEST_F(Commands, TellTheVersion) {
-  EXPECT_THAT(mlocksim({"--version"}).out, MatchesRegex("mlocksim [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  EXPECT_THAT(
+      mlocksim({"--version"}).out,
+      MatchesRegex("mlocksim [0-9]+\\.[0-9]+\\.[0-9]+( \\(commit [0-9a-f]+(-dirty)?\\))?, SimGrid [0-9]+\\.[0-9.]+\n"));
+}
+
+TEST_F(Commands, ShowTheManualOfATopic) {
+  for (const char* const topic : {"compare", "scenario", "study", "memory", "expect", "exit-codes", "environment"}) {
+    const Outcome outcome = mlocksim({"help", topic});
+    EXPECT_EQ(outcome.code, kOk) << outcome.err;
+    EXPECT_THAT(outcome.out, StartsWith("NAME\n")) << topic;
+    for (const std::string& line : lines_of(outcome.out)) {
+      EXPECT_LE(line.size(), 80U) << topic << ": " << line;
+    }
+  }
+  EXPECT_THAT(mlocksim({"help", "swap.size"}).out, HasSubstr("memory.swap.size"));
+  expect_bad_input(mlocksim({"help", "scenarrio"}),
+                   "there is no topic and no key 'scenarrio' (did you mean scenario?)");
+}
+
+TEST_F(Commands, WriteAScenarioToStartFrom) {
+  for (const char* const holder : {"locker", "allocator", "monitor"}) {
+    const std::string file = folder_ / (std::string(holder) + ".yaml");
+    const Outcome made = mlocksim({"new", "-o", file, "--holder", holder, "--kernel", "debian-12", "--memory", "1GiB",
+                                   "--cpus", "4", "--region", "64MiB", "--mapper", "yes"});
+    ASSERT_EQ(made.code, kOk) << made.err;
+    EXPECT_EQ(mlocksim({"check", file}).code, kOk);
+    EXPECT_EQ(mlocksim({"compare", file}).code, kOk);
+    expect_bad_input(mlocksim({"new", "-o", file}), "is there already");
+  }
+  EXPECT_EQ(mlocksim({"new", "-o", folder_ / "of_here.yaml"}).code, kOk) << "of this machine, without a word";
+  expect_bad_input(mlocksim({"new", "-o", folder_ / "x.yaml", "--holder", "lokcer"}), "(did you mean locker?)");
+  expect_bad_input(mlocksim({"new", "-o", folder_ / "x.yaml", "--memory", "1GiB", "--region", "2GiB"}),
+                   "memory's 1GiB");
+  EXPECT_THAT(mlocksim({"run", folder_ / "x.yaml"}).code, kBadInput) << "nothing was written";
+}
+
+TEST_F(Commands, KeepQuietIfToldTo) {
+  const std::string study = folder_.write("study.yaml", "schema: mlocksim/1\nname: s\nscenario: " + tiny_ +
+                                                            "\naxes: {cpus: {set: machine.cpus, values: [2, 4]}}\n");
+  const Outcome loud = mlocksim({"sweep", study, "-o", folder_ / "loud"});
+  EXPECT_EQ(loud.code, kOk) << loud.err;
+  EXPECT_THAT(loud.err, HasSubstr("runs, "));
+  EXPECT_EQ(mlocksim({"sweep", study, "-o", folder_ / "quiet", "--quiet"}).err, "");
+  expect_bad_input(mlocksim({"run", "nope", "-q"}), "there is no scenario 'nope'");
 }
 
 // --- what is misspelt ---------------------------------------------------------------------------------------

@@ -43,6 +43,12 @@ models::RegionSpec region(const std::string& name, Bytes size, int vmas = 1, Kin
 
 // --- what is read -------------------------------------------------------------------------------------------
 
+TEST_F(ScenarioFile, AMissingMachineIsOneMistakeAlsoWithHugePages) {
+  const std::string huge = with("size: 512MiB, kind: anon", "size: 512MiB, page_size: thp");
+  EXPECT_THAT(mistakes(with("machine: {from: machines/epyc-zen4-linux-6.18, cpus: 4}\n", "", huge)),
+              ElementsAre("s.yaml:1:1: machine: missing"));
+}
+
 TEST_F(ScenarioFile, ReadsAScenario) {
   const models::Scenario scenario = read(kScenario);
   EXPECT_EQ(scenario.name, "small");
