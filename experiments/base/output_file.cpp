@@ -25,7 +25,10 @@ OutputFile::OutputFile(const std::filesystem::path& path) : path_(target_of(path
   std::error_code ignored;
   // A device or a pipe is written to; replacing it would put a plain file in its place.
   const bool in_place = std::filesystem::exists(path_, ignored) && !std::filesystem::is_regular_file(path_, ignored);
-  if (!in_place) partial_ += fmt::format(".part{}", getpid());
+  if (!in_place) {
+    partial_ += fmt::format(".part{}", getpid());
+    remnant_.emplace(partial_);
+  }
   const bool writable = in_place ? !std::filesystem::is_directory(path_) && access(path_.c_str(), W_OK) == 0
                                  : path_.has_filename() && std::ofstream(partial_).is_open();
   if (!writable) throw UsageError(fmt::format("'{}': cannot be written", path.string()));
@@ -60,6 +63,7 @@ OutputFolder::OutputFolder(const std::filesystem::path& path) : path_(path) {
     std::string staging = (path_ / ".hgrm.XXXXXX").string();
     if (mkdtemp(staging.data()) == nullptr) throw std::runtime_error("not writable");
     staging_ = staging;
+    remnants_.emplace_back(staging_);
   } catch (const std::exception&) {
     clean_up();
     throw UsageError(
@@ -72,7 +76,9 @@ OutputFolder::~OutputFolder() { clean_up(); }
 void OutputFolder::make(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(path)) return;
   if (path.has_relative_path()) make(path.parent_path());
-  if (std::filesystem::create_directory(path)) folders_.push_back(path);
+  if (!std::filesystem::create_directory(path)) return;
+  folders_.push_back(path);
+  remnants_.emplace_back(path);
 }
 
 void OutputFolder::clean_up() noexcept {

@@ -20,6 +20,7 @@
 #include "models/task.h"
 #include "sim/random.h"
 #include "tests/support/in_child.h"
+#include "tests/support/random_rest.h"
 #include "tests/support/random_scheduler.h"
 #include "tests/support/result_text.h"
 #include "tests/support/small_machine.h"
@@ -640,6 +641,8 @@ RandomScenario random_scenario(std::uint64_t seed) {
   if (files() % 2 == 0) add_files(files, random);
   sim::Stream holders(seed, "test", "holders");
   if (holders() % 2 == 0) add_holder(holders, random.scenario);
+  sim::Stream rest(seed, "test", "rest");
+  if (rest() % 2 == 0) tests::RandomRest(rest).draw(random.scenario, random.policy);
   return random;
 }
 
