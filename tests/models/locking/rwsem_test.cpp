@@ -270,6 +270,23 @@ TEST_P(RwsemTest, AReaderBehindAQueuedWriterIsInAConvoyOfThatWriter) {
   });
 }
 
+TEST_P(RwsemTest, AConvoyEndsWithItsWriter) {
+  check_in_child([&] {
+    SmallMachine world(machine(GetParam()));
+    for (const std::int64_t begin : {1000, 50'000}) {
+      add_reader(world, begin, 1000);
+      add_writer(world, begin + 1000, 30);
+      add_reader(world, begin + 2000, 1);
+    }
+    world.run();
+    const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+    EXPECT_EQ(statistics.convoys, 2U);
+    EXPECT_EQ(statistics.convoy_lengths.count(), 2U);
+    EXPECT_EQ(statistics.convoy_lengths.min(), statistics.convoy_lengths.max());
+    EXPECT_EQ(statistics.largest_convoy, 1U);
+  });
+}
+
 TEST_P(RwsemTest, AmongSeveralReadersTheLongestHoldIsToBlame) {
   check_in_child([&] {
     SmallMachine world(machine(GetParam()));

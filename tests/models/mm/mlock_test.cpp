@@ -614,7 +614,7 @@ TEST(MlockInBatches, ABatchGoesOnInTheNextVma) {
     spec.policy.populate = {.mode = HoldMode::drop_and_read, .batch = PageCount(100)};
     spec.costs.populate_page = sim::Constant{1000ns};
     SmallMachine world(spec);
-    tests::make_map(world, "0-60A 60-160A");
+    tests::make_map(world, "0-60 60-160Q");
     world.add([&](Task& task) { EXPECT_EQ(sys_mlock(task, world.mm, PageIndex(0), PageCount(160)), 0); });
     world.run();
     const sim::Histogram& holds = world.mm.mmap_sem.statistics().hold.at({0, Phase::mlock, LockMode::read});
