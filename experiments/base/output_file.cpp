@@ -16,7 +16,10 @@ namespace {
 // What a symbolic link leads to, so that the link stays one.
 std::filesystem::path target_of(const std::filesystem::path& path) {
   std::error_code ignored;
-  return std::filesystem::is_symlink(path, ignored) ? std::filesystem::weakly_canonical(path, ignored) : path;
+  // /dev/stdout may lead to a pipe, which has no path of its own.
+  const bool to_a_file = !std::filesystem::exists(path, ignored) || std::filesystem::is_regular_file(path, ignored);
+  const bool link = std::filesystem::is_symlink(path, ignored) && to_a_file;
+  return link ? std::filesystem::weakly_canonical(path, ignored) : path;
 }
 
 }  // namespace
