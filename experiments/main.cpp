@@ -9,6 +9,7 @@
 #include "experiments/base/commit.h"
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/installation.h"
+#include "experiments/base/interruption.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "sim/simgrid_version.h"
@@ -57,6 +58,7 @@ int dispatch(const Arguments& arguments) {
 int main(int argc, char** argv) {
   using namespace experiments;
   occupy_standard_streams();
+  handle_interruptions();
   try {
     const int code = dispatch(Arguments(argv + 1, argv + argc));
     flush_output();

@@ -5,6 +5,8 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <stdexcept>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -229,6 +231,7 @@ class Simulation {
     if (scenario_.duration) end_.schedule(sim::Time{*scenario_.duration});
     const auto began = std::chrono::steady_clock::now();
     engine_.run();
+    if (!result_ && scripts_ > 0) throw std::logic_error("deadlock: " + waits());
     Result result = result_ ? std::move(*result_) : collect();
     for (std::size_t index = 0; index < classes_.size(); ++index)
       add_samples(classes_[index], sim::Time{result.sim_time}, result.classes[index]);
@@ -331,6 +334,17 @@ class Simulation {
 
   void script_ended() {
     if (--scripts_ == 0 && !scenario_.duration) end();
+  }
+
+  // Nothing is left that could happen, and not everything has been done: a mistake of the model. Who waits for whom.
+  [[nodiscard]] std::string waits() const {
+    std::string lines;
+    for (const Process& process : processes_) {
+      lines += process.mm.mmap_sem.waits();
+      for (const auto& [name, mutex] : process.mutexes) lines += mutex.waits();
+    }
+    return lines.empty() ? "nobody waits for a lock, and " + std::to_string(scripts_) + " scripts have not ended"
+                         : lines;
   }
 
   Task& add_task(std::string name, ClassId class_id, sim::Actor::Body body, const SchedSpec& sched = {},

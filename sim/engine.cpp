@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <csignal>
 #include <utility>
 
 namespace sim {
@@ -45,6 +46,12 @@ simgrid::s4u::Host* make_host() {
   return host;
 }
 
+struct sigaction at_interrupt() {
+  struct sigaction action {};
+  sigaction(SIGINT, nullptr, &action);
+  return action;
+}
+
 // Unwinds the stack of an actor that is still parked when the run has ended. No std::exception: nobody else is to catch
 // it. (SimGrid throws one of its own in an actor that it finds killed inside a simcall.)
 struct RunEnded {};
@@ -55,8 +62,12 @@ double simgrid_date(Time time) { return std::max(to_seconds(time), simgrid::s4u:
 }  // namespace
 
 struct Engine::SimGrid {
-  explicit SimGrid(const std::vector<std::string>& arguments) : engine(make_simgrid(arguments)), host(make_host()) {}
+  explicit SimGrid(const std::vector<std::string>& arguments) : engine(make_simgrid(arguments)), host(make_host()) {
+    sigaction(SIGINT, &before, nullptr);
+  }
 
+  const struct sigaction before =
+      at_interrupt();  // SimGrid takes Ctrl-C over, to print and exit in the middle of a turn
   simgrid::s4u::Engine engine;
   simgrid::s4u::Host* host;
   std::vector<simgrid::s4u::ActorPtr> actors;  // those that ours know by address

@@ -16,7 +16,10 @@ namespace {
 // What a symbolic link leads to, so that the link stays one.
 std::filesystem::path target_of(const std::filesystem::path& path) {
   std::error_code ignored;
-  return std::filesystem::is_symlink(path, ignored) ? std::filesystem::weakly_canonical(path, ignored) : path;
+  // /dev/stdout may lead to a pipe, which has no path of its own.
+  const bool to_a_file = !std::filesystem::exists(path, ignored) || std::filesystem::is_regular_file(path, ignored);
+  const bool link = std::filesystem::is_symlink(path, ignored) && to_a_file;
+  return link ? std::filesystem::weakly_canonical(path, ignored) : path;
 }
 
 }  // namespace
@@ -25,7 +28,10 @@ OutputFile::OutputFile(const std::filesystem::path& path) : path_(target_of(path
   std::error_code ignored;
   // A device or a pipe is written to; replacing it would put a plain file in its place.
   const bool in_place = std::filesystem::exists(path_, ignored) && !std::filesystem::is_regular_file(path_, ignored);
-  if (!in_place) partial_ += fmt::format(".part{}", getpid());
+  if (!in_place) {
+    partial_ += fmt::format(".part{}", getpid());
+    remnant_.emplace(partial_);
+  }
   const bool writable = in_place ? !std::filesystem::is_directory(path_) && access(path_.c_str(), W_OK) == 0
                                  : path_.has_filename() && std::ofstream(partial_).is_open();
   if (!writable) throw UsageError(fmt::format("'{}': cannot be written", path.string()));
@@ -60,6 +66,7 @@ OutputFolder::OutputFolder(const std::filesystem::path& path) : path_(path) {
     std::string staging = (path_ / ".hgrm.XXXXXX").string();
     if (mkdtemp(staging.data()) == nullptr) throw std::runtime_error("not writable");
     staging_ = staging;
+    remnants_.emplace_back(staging_);
   } catch (const std::exception&) {
     clean_up();
     throw UsageError(
@@ -72,7 +79,9 @@ OutputFolder::~OutputFolder() { clean_up(); }
 void OutputFolder::make(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(path)) return;
   if (path.has_relative_path()) make(path.parent_path());
-  if (std::filesystem::create_directory(path)) folders_.push_back(path);
+  if (!std::filesystem::create_directory(path)) return;
+  folders_.push_back(path);
+  remnants_.emplace_back(path);
 }
 
 void OutputFolder::clean_up() noexcept {

@@ -1,11 +1,15 @@
 // Files and folders of output: whole or not at all, and refused before any work is done if they cannot be written.
 #pragma once
 
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "experiments/base/interruption.h"
 
 namespace experiments {
 
@@ -29,6 +33,7 @@ class OutputFile {
  private:
   std::filesystem::path path_;
   std::filesystem::path partial_;
+  std::optional<RemovedWhenInterrupted> remnant_;
   std::ofstream out_;
 };
 
@@ -54,6 +59,7 @@ class OutputFolder {
   std::filesystem::path path_;
   std::filesystem::path staging_;               // within path_, so that putting in place is a rename
   std::vector<std::filesystem::path> folders_;  // that were made, the outermost first
+  std::deque<RemovedWhenInterrupted> remnants_;
 };
 
 }  // namespace experiments

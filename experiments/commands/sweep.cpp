@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "experiments/base/command_line.h"
+#include "experiments/base/interruption.h"
 #include "experiments/base/quantity.h"
 #include "experiments/base/shell.h"
 #include "experiments/base/terminal.h"
@@ -144,11 +145,13 @@ int command_sweep(const Arguments& arguments) {
   std::vector<PointRuns> points;
   plan.read_runs([&](PointRuns runs) { points.push_back(std::move(runs)); });
   Store store(*output, Store::Mode::write);
+  tell_when_interrupted("\nstopped; what has been run is kept, and the same command goes on\n");
   Reporter reporter(options.workers);
   const auto start = std::chrono::steady_clock::now();
   const SweepProgress progress =
       sweep(plan, points, store, options, [&](const SweepProgress& now) { reporter.show(now); });
   reporter.end();
+  tell_when_interrupted(nullptr);
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
   const std::int64_t short_of_memory = out_of_memory_in(store);
   fmt::print("{}: {} points, {} runs, {} of them new, {} failed{}; {:.1f} s. Now: mlocksim results {}\n",

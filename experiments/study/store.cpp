@@ -254,7 +254,11 @@ void check_schema(const std::filesystem::path& file, SQLite::Database& database)
                                     "form, sweep it again into another folder",
                                     kSchemaVersion, version));
   }
-  if (version != kSchemaVersion || !database.tableExists("meta") || !database.tableExists("run")) {
+  constexpr std::array kTables{"meta", "point",  "point_value", "point_run", "scenario",
+                               "run",  "figure", "fact",        "owner"};
+  const bool whole =
+      std::all_of(kTables.begin(), kTables.end(), [&](const char* const table) { return database.tableExists(table); });
+  if (version != kSchemaVersion || !whole) {
     throw refusal(file, fmt::format("expected a study of schema version {}, found {}", kSchemaVersion,
                                     version == kSchemaVersion ? "something else" : std::to_string(version)));
   }

@@ -594,6 +594,17 @@ void Rwsem::charge_waits(sim::Time now) {
   });
 }
 
+std::string Rwsem::waits() const {
+  std::string held_by;
+  for (const Holder& each : holders_) held_by += (held_by.empty() ? "" : " and ") + each.task->name();
+  held_by = holders_.empty() ? "nobody holds" : held_by + (holders_.size() == 1 ? " holds" : " hold");
+  std::string lines;
+  for (const Waiter* waiter : waiting_) {
+    lines += waiter->task->name() + " waits for " + name_ + ", which " + held_by + "\n";
+  }
+  return lines;
+}
+
 RwsemStatistics Rwsem::statistics_with_waiters(sim::Time now) {
   charge_waits(now);
   RwsemStatistics statistics = statistics_;

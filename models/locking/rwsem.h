@@ -93,6 +93,8 @@ class Rwsem {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const RwsemStatistics& statistics() const { return statistics_; }
 
+  /// Who waits at this moment, and for whom: a line for each, such as "a waits for mmap_sem, which b and c hold".
+  [[nodiscard]] std::string waits() const;
   /// The statistics with those who wait at this moment.
   [[nodiscard]] RwsemStatistics statistics_with_waiters(sim::Time now);
   /// Calls wait(task, LockWait) for what those who wait at this moment have waited until now, piece by piece.

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -91,7 +92,13 @@ class SmallMachine {
     auto self = std::make_shared<models::Task*>(nullptr);
     const auto number = next_class_++;
     *self = &tasks.emplace_back(
-        kernel, "task." + std::to_string(number), number, spec.seed, [self, body] { body(**self); }, sched);
+        kernel, "task." + std::to_string(number), number, spec.seed,
+        [this, self, body] {
+          ++begun_;
+          body(**self);
+          ++ended_;
+        },
+        sched);
     return **self;
   }
 
@@ -103,7 +110,13 @@ class SmallMachine {
     });
   }
 
-  void run() { engine.run(); }
+  /// Throws where a task waits for ever: of what its test expects of it behind that, nothing would have been looked at.
+  void run() {
+    engine.run();
+    if (begun_ == ended_ || may_wait_for_ever || kernel.outcome == models::Outcome::out_of_memory) return;
+    if (engine.calendar().take_next()) return;  // it was stopped
+    throw std::logic_error(std::to_string(begun_ - ended_) + " tasks wait for ever\n" + mm.mmap_sem.waits());
+  }
   [[nodiscard]] sim::Time now() const { return engine.now(); }
 
   /// What `task` has spent on `cause` so far.
@@ -119,9 +132,12 @@ class SmallMachine {
   models::Mm mm;
   models::Background background;
   std::deque<models::Task> tasks;
+  bool may_wait_for_ever = false;
 
  private:
   models::ClassId next_class_ = 0;
+  int begun_ = 0;
+  int ended_ = 0;
 };
 
 }  // namespace tests

@@ -271,6 +271,7 @@ TEST_F(Commands, RefuseNumbersThatAreNone) {
   expect_bad_input(mlocksim({"compare", tiny_, "--reps", "0"}), "--reps: expected a number from 1");
   expect_bad_input(mlocksim({"compare", tiny_, "--reps", "-3"}), "--reps");
   expect_bad_input(mlocksim({"compare", tiny_, "--jobs", "0"}), "--jobs: expected a number from 1");
+  expect_bad_input(mlocksim({"run", tiny_, "--worst", "-1"}), "--worst: expected a number from 1");
 }
 
 TEST_F(Commands, RefuseASeedBelowZero) { expect_bad_input(mlocksim({"run", tiny_, "--seed=-1"}), "--seed"); }
@@ -347,6 +348,19 @@ TEST_F(Commands, RunReportsARunOutOfMemory) {
   const Outcome outcome = mlocksim({"run", tiny_, "--set", "memory.size=4MiB", "--set", "memory.free=1MiB"});
   EXPECT_EQ(outcome.code, kOk) << "an outcome, not a crash: " << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("OUT OF MEMORY"));
+}
+
+// The first mlock begins after a millisecond and takes another.
+TEST_F(Commands, TakeACallThatIsUnderWayAtTheEnd) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"run", "--json", folder_ / "r.json", "--worst", "3"},
+                                             {"compare", "--json", folder_ / "c.json"},
+                                             {"explain", "--reps", "1", "--json", folder_ / "e.json"}}) {
+    std::vector<std::string> all{words.front(), tiny_, "--set", "duration=1100us"};
+    all.insert(all.end(), words.begin() + 1, words.end());
+    const Outcome outcome = mlocksim(all);
+    EXPECT_EQ(outcome.code, kOk) << words.front() << outcome.err;
+  }
 }
 
 TEST_F(Commands, FailWithCodeOneWhenARunFails) {

@@ -20,6 +20,7 @@
 #include "models/task.h"
 #include "sim/random.h"
 #include "tests/support/in_child.h"
+#include "tests/support/random_rest.h"
 #include "tests/support/random_scheduler.h"
 #include "tests/support/result_text.h"
 #include "tests/support/small_machine.h"
@@ -653,6 +654,8 @@ RandomScenario random_scenario(std::uint64_t seed) {
   if (holders() % 2 == 0) add_holder(holders, random.scenario);
   sim::Stream kernel_threads(seed, "test", "kernel threads");
   if (kernel_threads() % 2 == 0) add_kernel_threads(kernel_threads, random.scenario);
+  sim::Stream rest(seed, "test", "rest");
+  if (rest() % 2 == 0) tests::RandomRest(rest).draw(random.scenario, random.policy);
   return random;
 }
 

@@ -195,6 +195,51 @@ TEST_F(StoreTest, ADatabaseThatIsNoStudyIsRefused) {
               ElementsAre(HasSubstr("expected a study of schema version 3, found something else")));
 }
 
+// A run that failed in one shard may have been done in another; what is under way in a shard is begun anew.
+TEST_F(StoreTest, AMergeKeepsWhatIsDoneOverWhatFailedAndLeavesWhatIsUnderWay) {
+  const auto shard = [](const char* name, const RunEnd& end) {
+    Store store(tests::folder() / name, Store::Mode::write);
+    StudyPlan two = plan();
+    store.write_plan(two, {{0, 0, "downgrade", 0, "a"}, {1, 0, "downgrade", 0, "b"}});
+    (void)store.advance({}, {run_called("a"), run_called("b")}, 2);
+    (void)store.advance({end}, {}, 0);
+  };
+  shard("one", RunEnd{"a", Failure{"it broke"}});
+  shard("two", RunEnd{"a", result_with()});
+  Store whole(folder(), Store::Mode::write);
+  whole.merge(tests::folder() / "one");
+  EXPECT_EQ(whole.text("SELECT group_concat(key || ' ' || status) FROM run"), "a failed");
+  whole.merge(tests::folder() / "two");
+  EXPECT_EQ(whole.text("SELECT group_concat(key || ' ' || status) FROM run"), "a done");
+  whole.merge(tests::folder() / "one");
+  EXPECT_EQ(whole.text("SELECT group_concat(key || ' ' || status) FROM run"), "a done");
+  EXPECT_EQ(whole.integer("SELECT max_ns FROM latency WHERE point = 0 AND phase = 'total'"), 9);
+}
+
+TEST_F(StoreTest, EachStatisticIsInItsColumn) {
+  models::Samples samples;
+  for (std::int64_t latency = 1; latency <= 200'000; ++latency) {
+    models::TimeByCause parts{};
+    parts[static_cast<std::size_t>(models::Cause::cpu)] = std::chrono::nanoseconds(latency);
+    samples.record(std::chrono::nanoseconds(latency), parts, {});
+  }
+  Store store(folder(), Store::Mode::write);
+  (void)store.advance({}, {run_called("a")}, 1);
+  (void)store.advance({{"a", result_with({samples})}}, {}, 0);
+  for (const auto& [column, expected] : {std::pair{"count", 200'000.0},
+                                         {"mean_ns", 100'000.5},
+                                         {"p50_ns", 100'000.0},
+                                         {"p90_ns", 180'000.0},
+                                         {"p99_ns", 198'000.0},
+                                         {"p999_ns", 199'800.0},
+                                         {"p9999_ns", 199'980.0},
+                                         {"max_ns", 200'000.0}}) {
+    const std::int64_t found = store.integer(
+        fmt::format("SELECT {} FROM figure WHERE run = 'a' AND class = 'faulter' AND phase = 'total'", column));
+    EXPECT_NEAR(static_cast<double>(found), expected, 150) << column;  // buckets of 128 ns
+  }
+}
+
 TEST_F(StoreTest, AFullDiskLosesNothing) {
   Store store(folder(), Store::Mode::write);
   (void)store.advance({}, {run_called("a")}, 1);

@@ -94,6 +94,48 @@ TEST_P(RwsemTest, AWaitSaysWhatTheHolderDidMeanwhile) {
   });
 }
 
+TEST_P(RwsemTest, ATrylockFailsWhereAWriterHoldsOrSomebodyQueues) {
+  check_in_child([&] {
+    SmallMachine world(machine(GetParam()));
+    add_reader(world, 1000, 100);
+    add_writer(world, 1500, 100);
+    const auto try_at = [&](std::int64_t when, bool expected) {
+      world.add_at(when, [&world, expected](Task& task) {
+        const bool got = world.mm.mmap_sem.down_read_trylock(task);
+        EXPECT_EQ(got, expected) << "at " << task.now().time_since_epoch().count();
+        if (got) world.mm.mmap_sem.up_read(task);
+      });
+    };
+    try_at(1200, true);   // beside the reader
+    try_at(1700, false);  // the writer queues
+    try_at(2500, false);  // and holds
+    try_at(9000, true);
+    world.run();
+  });
+}
+
+TEST_P(RwsemTest, TellsWhoWaitsForWhom) {
+  check_in_child([&] {
+    SmallMachine world(machine(GetParam()));
+    add_reader(world, 1000, 100);
+    add_reader(world, 1000, 200);
+    add_writer(world, 1500, 100);
+    add_reader(world, 1600, 100);
+    std::vector<std::string> told;
+    for (const std::int64_t when : {1200, 1700, 2500, 9000}) {
+      world.add_at(when, [&](Task& /*task*/) { told.push_back(world.mm.mmap_sem.waits()); });
+    }
+    world.run();
+    const std::string beside =
+        "task.2 waits for mmap_sem, which task.0 and task.1 hold\n"
+        "task.3 waits for mmap_sem, which task.0 and task.1 hold\n";
+    const std::string alone =
+        "task.2 waits for mmap_sem, which task.1 holds\n"
+        "task.3 waits for mmap_sem, which task.1 holds\n";
+    EXPECT_THAT(told, testing::ElementsAre("", beside, alone, ""));
+  });
+}
+
 TEST_P(RwsemTest, AFreeSemaphoreCostsOneOperationEachWay) {
   check_in_child([&] {
     SmallMachine world(machine(GetParam()));
@@ -225,6 +267,23 @@ TEST_P(RwsemTest, AReaderBehindAQueuedWriterIsInAConvoyOfThatWriter) {
     EXPECT_EQ(statistics.convoy_lengths.max(), granted - at(3000) - kOperation);
     EXPECT_EQ(statistics.largest_convoy, 2U);
     EXPECT_EQ(statistics.writer_bypasses, 0U);
+  });
+}
+
+TEST_P(RwsemTest, AConvoyEndsWithItsWriter) {
+  check_in_child([&] {
+    SmallMachine world(machine(GetParam()));
+    for (const std::int64_t begin : {1000, 50'000}) {
+      add_reader(world, begin, 1000);
+      add_writer(world, begin + 1000, 30);
+      add_reader(world, begin + 2000, 1);
+    }
+    world.run();
+    const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+    EXPECT_EQ(statistics.convoys, 2U);
+    EXPECT_EQ(statistics.convoy_lengths.count(), 2U);
+    EXPECT_EQ(statistics.convoy_lengths.min(), statistics.convoy_lengths.max());
+    EXPECT_EQ(statistics.largest_convoy, 1U);
   });
 }
 

@@ -14,6 +14,7 @@ namespace models::fault_test {
 namespace {
 
 using namespace std::chrono_literals;
+using sim::Nanoseconds;
 using tests::at;
 using tests::check_in_child;
 using tests::SmallMachine;
@@ -318,6 +319,40 @@ TEST(Fault, OfAPageInZramKeepsItsLock) {
       EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::read).acquisitions, zram ? 0U : 1U);
     });
   }
+}
+
+// FAULT_FLAG_TRIED: the second time it waits with the lock held, or it might never get anywhere.
+TEST(Fault, GivesTheLockUpForItsPageOnce) {
+  check_in_child([] {
+    constexpr Nanoseconds kRead = 50'000ns;
+    SmallMachineSpec spec = machine();
+    spec.costs.rwsem_operation = 1000ns;
+    spec.policy.retry_on_io = true;
+    spec.memory.device.read = sim::Constant{kRead};
+    spec.memory.swap = SwapSpec{.size = Bytes(100 * kPageSize), .zram = std::nullopt, .readahead = PageCount(1)};
+    SmallMachine world(spec);
+    map_region(world);
+    const auto is = [&](PageState state) {
+      return world.mm.page_table.count(kPage, kPage + PageCount(1), state) == PageCount(1);
+    };
+    const auto swap_out = [&] { world.mm.page_table.set(kPage, kPage + PageCount(1), PageState::swapped); };
+    world.kernel.swap.get(PageCount(1));
+    swap_out();
+    world.add([&](Task& task) { do_page_fault(task, world.mm, kPage, Backing::region); });
+    world.add([&](Task& task) {  // each time before the fault has the lock again
+      for (int times = 0; times < 2;) {
+        task.sleep_until(task.now() + 100ns);
+        if (is(PageState::resident)) return;
+        if (!is(PageState::cached)) continue;
+        swap_out();
+        ++times;
+      }
+    });
+    world.run();
+    const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 2U);
+    EXPECT_GT(statistics.hold.at({0, Phase::fault, LockMode::read}).max(), kRead);
+  });
 }
 
 // Linux 6.4 and 6.5: a swap entry, and the fault begins again under mmap_sem.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "models/mm/mmap.h"
+#include "models/mm/mmap_lock.h"
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
@@ -563,6 +564,63 @@ TEST(MlockWindowPages, OthersCannotGetInDuringTheWalkItself) {
       world.mm.mmap_sem.up_read(task);
     });
     world.run();
+  });
+}
+
+SmallMachineSpec in_chunks_of(std::int64_t pages) {
+  SmallMachineSpec spec;
+  spec.policy.munlock = {.mode = HoldMode::chunked_write, .batch = PageCount(pages)};
+  spec.costs.munlock_page = sim::Constant{100ns};
+  return spec;
+}
+
+// It looks after each page table, at the latest.
+TEST(MunlockInChunks, GivesWayAfterEachBatchAndNotAfterEachTable) {
+  check_in_child([] {
+    SmallMachine world(in_chunks_of(1024));
+    add_vma(world, 0, 4096, {.locked = true});
+    world.add([&](Task& task) { EXPECT_EQ(sys_munlock(task, world.mm, PageIndex(0), PageCount(4096)), 0); });
+    world.run();
+    const sim::Histogram& holds = world.mm.mmap_sem.statistics().hold.at({0, Phase::munlock, LockMode::write});
+    EXPECT_EQ(holds.count(), 4U);
+    EXPECT_EQ(holds.max(), 1024 * 100ns);
+  });
+}
+
+// Giving mmap_sem up unlocks all VMAs.
+TEST(MunlockInChunks, KeepsFaultsOutOfItsVmaInEachChunk) {
+  check_in_child([] {
+    SmallMachineSpec spec = in_chunks_of(100);
+    spec.policy.fault = FaultLock::per_vma;
+    SmallMachine world(spec);
+    add_vma(world, 0, 400, {.locked = true});
+    world.add([&](Task& task) { EXPECT_EQ(sys_munlock(task, world.mm, PageIndex(0), PageCount(400)), 0); });
+    for (const std::int64_t when : {5'000, 15'000, 25'000, 35'000, 45'000}) {
+      world.add_at(when, [&world, when](Task& task) {
+        Vma& vma = *world.mm.find_vma(PageIndex(0));
+        const bool entered = vma_start_read(task, world.mm, vma);
+        EXPECT_EQ(entered, when > 40'000) << when;
+        if (entered) vma_end_read(task, vma);
+      });
+    }
+    world.run();
+  });
+}
+
+// populate gives mmap_sem up every so many pages, whatever VMAs they lie in.
+TEST(MlockInBatches, ABatchGoesOnInTheNextVma) {
+  check_in_child([] {
+    SmallMachineSpec spec;
+    spec.policy.populate = {.mode = HoldMode::drop_and_read, .batch = PageCount(100)};
+    spec.costs.populate_page = sim::Constant{1000ns};
+    SmallMachine world(spec);
+    tests::make_map(world, "0-60 60-160Q");
+    world.add([&](Task& task) { EXPECT_EQ(sys_mlock(task, world.mm, PageIndex(0), PageCount(160)), 0); });
+    world.run();
+    const sim::Histogram& holds = world.mm.mmap_sem.statistics().hold.at({0, Phase::mlock, LockMode::read});
+    EXPECT_EQ(holds.count(), 2U);
+    EXPECT_EQ(holds.max(), 100 * 1000ns);
+    EXPECT_EQ(holds.min(), 60 * 1000ns);
   });
 }
 

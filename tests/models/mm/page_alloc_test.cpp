@@ -521,6 +521,22 @@ TEST(OutOfMemoryOf61, ComesAtOnceWhereReclaimCouldNotReachMin) {
   }
 }
 
+// Two find the last page free, and the second has it no more when it has the zone's lock.
+TEST(OutOfMemoryEnd, WhoeverWaitsForTheZonesLockLooksAgainWhetherAPageIsLeft) {
+  check_in_child([] {
+    SmallMachineSpec spec;
+    spec.memory = all_free(pages_in_bytes(2048), Bytes(0));
+    spec.costs.zone_lock = 100ns;
+    SmallMachine machine(spec);
+    Zone& zone = machine.kernel.zone;
+    zone.move(&ZoneCounts::free, &ZoneCounts::unevictable, zone.counts().free - PageCount(1), {});
+    for (int number = 0; number < 2; ++number) machine.add([](Task& task) { alloc_page(task); });
+    machine.run();
+    EXPECT_EQ(zone.allocated(), 1U);
+    EXPECT_EQ(machine.kernel.outcome, Outcome::out_of_memory);
+  });
+}
+
 // 40 pages that nobody touches, the rest is locked: 6.1 takes them to the last. In 2.6.28 a list has its turn when 32
 // pages of it are to be looked at: 1 + 2 + 5 + 10 + 20 are, and are taken, at priority 1, and the last 2 never.
 TEST(OutOfMemoryEnd, ComesWhenTheLastPageHasBeenTaken) {

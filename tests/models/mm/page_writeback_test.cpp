@@ -154,6 +154,9 @@ TEST_P(PageWriteback, OnOtherDevicesAPageIsWrittenToWhileItIsOnItsWay) {
       EXPECT_EQ(task.now(), at(0) + kSubmitted + 1us + kFault + kMkwrite);
       EXPECT_EQ(mapping.tags_at(kPage), (PageTags{.dirty = true, .writeback = true}));
     });
+    world.add_at((kSubmitted + kWrite).count() + 1, [&](Task& /*task*/) {
+      EXPECT_EQ(mapping.tags_at(kPage), (PageTags{.dirty = true})) << "what was written to has to be written again";
+    });
   });
 }
 

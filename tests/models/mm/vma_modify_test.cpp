@@ -106,6 +106,20 @@ TEST(VmaModify, WriteLocksTheVmaAndTheNeighboursThatItJoins) {
     });
     world.run();
   });
+  check_in_child([&] {
+    SmallMachine world(spec);
+    tests::make_map(world, "10-20 20-30 30-40Q");
+    world.add([&](Task& task) {
+      mmap_write_lock(task, world.mm);
+      VmaPointer vma = world.mm.find_vma(PageIndex(20));
+      EXPECT_EQ(vma_modify(task, world.mm, vma, PageIndex(20), PageIndex(30), world.mm.find_vma(PageIndex(30))->flags),
+                0);
+      EXPECT_EQ(map_of(world.mm), "10-20 20-40Q");
+      EXPECT_FALSE(vma_start_read(task, world.mm, *world.mm.find_vma(PageIndex(35))));
+      mmap_write_unlock(task, world.mm);
+    });
+    world.run();
+  });
 }
 
 }  // namespace

@@ -809,6 +809,28 @@ TEST_P(ThrottleTest, WhileHalfOfTheReserveIsGoneOnlyKswapdWorks) {
   });
 }
 
+// To wake kswapd takes time, in which somebody may give pages back: nobody would wake whoever slept then.
+TEST_P(ThrottleTest, TheReserveIsLookedAtAgainAfterKswapdHasBeenWoken) {
+  SmallMachineSpec spec = small(kHigh + 1);
+  spec.with_kswapd = true;
+  spec.stepwise = GetParam();
+  check_in_child([&] {
+    SmallMachine world(spec);
+    const Task& reclaimer = world.add_at(1000, [&](Task& task) {
+      put(world, LruList::inactive_file, world.kernel.streamed, kHigh + 1 - kMin / 2 - 10);
+      lock_away(world, 10);
+      EXPECT_GT(try_to_free_pages(task), PageCount(0));
+    });
+    world.add_at(1000 + kWake.count() / 2, [&](Task& task) {
+      world.kernel.zone.move(&ZoneCounts::unevictable, &ZoneCounts::free, PageCount(10), task.now());
+    });
+    world.run();
+    EXPECT_EQ(world.spent(reclaimer, Cause::reclaim_throttle), 0ns);
+    EXPECT_EQ(statistics(world).throttled, 0U);
+    EXPECT_EQ(statistics(world).kswapd_wakeups, 1U);
+  });
+}
+
 TEST_P(ThrottleTest, In2628NobodyGuardsTheReserve) {
   SmallMachineSpec spec = small(kHigh + 1);
   spec.memory.era = ReclaimEra::linux_2_6_28;

@@ -252,6 +252,29 @@ TEST_P(CpuTest, WithoutPreemptionACpuIsLostAtCondResched) {
   });
 }
 
+// A request to give way is answered by sleeping, too.
+TEST_P(CpuTest, WhoHasSleptOwesNoPreemption) {
+  check_in_child([&] {
+    SmallMachineSpec spec = machine_with(1, GetParam());
+    spec.scheduler.preempt = Preemption::none;
+    SmallMachine machine(spec);
+    Time done;
+    machine.add([&](Task& task) {
+      task.enter(Phase::mlock);
+      work_in_steps(task, 2500ns);  // beyond a tick, and the second task waits
+      task.sleep_until(at(10'000));
+      work_in_steps(task, 200ns);
+      task.cond_resched();
+      work_in_steps(task, 200ns);
+      done = task.settle();
+    });
+    machine.add([&](Task& task) { work_in_steps(task, 500ns); });
+    machine.add_at(10'130, [&](Task& task) { work_in_steps(task, 500ns); });
+    machine.run();
+    EXPECT_EQ(done, at(10'000) + kLatency + 400ns);
+  });
+}
+
 TEST_P(CpuTest, VoluntaryPreemptionAlsoGivesWayWhereATaskMightSleep) {
   check_in_child([&] {
     const Time lost = lost_at(Preemption::voluntary, GetParam(), [](Task& task) {
