@@ -161,8 +161,8 @@ class RandomRest {
 
   void draw(models::ThreadSpec& thread) {
     auto& [name, count, run, sched, pinned, mutex] = thread;
-    // Sixteen kinds: who is added is to be a competitor of some random scenario.
-    static_assert(std::variant_size_v<std::decay_t<decltype(run)>> == 16);
+    // Eighteen kinds: who is added is to be a competitor of some random scenario.
+    static_assert(std::variant_size_v<std::decay_t<decltype(run)>> == 18);
     auto& [nice, cpus, group] = sched;  // drawn elsewhere
     pinned = !cpus.empty() && coin();
     std::visit(
