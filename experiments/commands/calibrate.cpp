@@ -16,6 +16,7 @@
 #include "experiments/host/probe_program.h"
 #include "experiments/host/probe_reading.h"
 #include "experiments/host/quietness.h"
+#include "experiments/scenario/config_catalogue.h"
 
 namespace experiments {
 
