@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# SimGrid 3.32 (Debian 12, libsimgrid3.32 3.32-2+b2): when actors that sleep until a date are awake.
+# SimGrid 3.32 (Debian 12, libsimgrid3.32 3.32-2+b2): when actors that sleep until a date are awake, and whose Ctrl-C is.
 #
 # Guessed: this_actor::sleep_until(date) returns when the clock is at `date`, or a rounding error behind it; of several
-# actors that sleep until one date, the one that asked first goes on first.
+# actors that sleep until one date, the one that asked first goes on first; a library leaves the signals of the program
+# alone, and what a program was started to ignore stays ignored.
 #
 # Seen:
 # - Of dates 1 ns apart the second is passed early: who asked for 1.000000002 is awake at 1.000000001, before its date, by
 #   the clock that the library itself shows. With surf/precision at 1e-12 each is awake at its own date. (The default,
 #   1e-9, is documented as the precision of updates, not as one of dates: what ends within it of the next date ends then.)
-# - Actors that asked at one moment for one date are woken in the opposite order: the last one first. Those that asked at
-#   an earlier moment come before them.
-# Either can reorder a simulation that counts in nanoseconds without a word.
+# - Actors that asked at one moment for one date are woken in the opposite order: the last one first.
+#   Either can reorder a simulation that counts in nanoseconds without a word.
+# - Making the Engine takes SIGINT over, and SIGINT only: a handler that the program had is replaced, and a simulation that
+#   was started to ignore it (by `&` in a script) can be interrupted again.
 #
 # Installs the pinned packages in a temporary folder (apt-get download, no root); needs g++ and Debian 12's archive. Fails if
 # any of it changes.
@@ -49,6 +51,29 @@ CPP
 g++ -std=c++17 -I root/usr/include sleepers.cpp -L "$libraries" -lsimgrid -Wl,-rpath-link,"$libraries" -o sleepers
 export LD_LIBRARY_PATH=$libraries
 
+cat >signals.cpp <<'CPP'
+#include <simgrid/s4u.hpp>
+
+#include <csignal>
+#include <cstdio>
+
+void mine(int) {}
+
+const char* state(int signal) {
+  struct sigaction now {};
+  sigaction(signal, nullptr, &now);
+  return now.sa_handler == mine ? "the program's" : now.sa_handler == SIG_IGN ? "ignored" : "another's";
+}
+
+// signals: what becomes of handlers; signals ignored: of signals that are ignored.
+int main(int argc, char** argv) {
+  for (int signal : {SIGINT, SIGTERM}) std::signal(signal, argc > 1 ? SIG_IGN : mine);
+  simgrid::s4u::Engine engine(&argc, argv);
+  std::printf("SIGINT: %s, SIGTERM: %s\n", state(SIGINT), state(SIGTERM));
+}
+CPP
+g++ -std=c++17 -I root/usr/include signals.cpp -L "$libraries" -lsimgrid -Wl,-rpath-link,"$libraries" -o signals
+
 expect() {  # what, the output that was seen, command...
   local what=$1 seen=$2
   shift 2
@@ -79,3 +104,7 @@ expect "one date" \
 2 asked for 1.000000000, awake at 1.000000000
 1 asked for 1.000000000, awake at 1.000000000" \
   ./sleepers 1 1 1 1
+
+expect "signals that the program handles" "SIGINT: another's, SIGTERM: the program's" ./signals
+
+expect "signals that it was started to ignore" "SIGINT: another's, SIGTERM: ignored" ./signals ignored
