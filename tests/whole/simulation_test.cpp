@@ -655,7 +655,7 @@ RandomScenario random_scenario(std::uint64_t seed) {
   sim::Stream kernel_threads(seed, "test", "kernel threads");
   if (kernel_threads() % 2 == 0) add_kernel_threads(kernel_threads, random.scenario);
   sim::Stream rest(seed, "test", "rest");
-  if (rest() % 2 == 0) tests::RandomRest(rest).draw(random.scenario, random.policy);
+  if (rest() % 4 == 0) tests::RandomRest(rest).draw(random.scenario, random.policy);
   return random;
 }
 
@@ -663,7 +663,7 @@ TEST(Simulations, StepwiseAndDefaultRunsEndWithTheSameResultInEveryField) {
   bool preempted = false;
   bool reclaimed = false;
   bool interrupted = false;
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
     const auto [scenario, policy] = random_scenario(seed);
     interrupted = interrupted || scenario.machine.noise.interruptions.size() == 3;
     const std::string by_default = run(scenario, policy, false);
@@ -702,7 +702,7 @@ Nanoseconds sum_of(const TimeByCause& time) { return std::accumulate(time.begin(
 // All its time is charged to something, all its waits for locks to somebody, and the locks themselves have counted
 // them.
 TEST(Simulations, TheTimeOfEverybodyAddsUp) {
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
     check_in_child([&] {
       const auto [scenario, policy] = random_scenario(seed);
       const Result result = simulate(scenario, policy, {});
