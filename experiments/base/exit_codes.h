@@ -22,8 +22,7 @@ inline constexpr std::array<ExitCode, 4> kExitCodes{{
     {kRunFailed, "a run failed", "A run failed, or what it came to could not be written."},
     {kBadInput, "bad input",
      "The command line or a file is wrong: what is, where, and what was perhaps meant is said on standard error. "
-     "Nothing "
-     "has been run or written."},
+     "Nothing has been run or written."},
     {kExpectationFailed, "an expectation failed",
      "A condition of the scenario's `expect` does not hold, or cannot be told, for want of samples or as it divides by "
      "zero. What was measured has been printed and written."},

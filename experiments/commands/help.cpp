@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <string>
 #include <utility>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/output_file.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/topics.h"
@@ -93,10 +93,7 @@ void show_topic(const std::string& topic) {
 
 void write_file(const std::filesystem::path& file, const std::string& text) {
   std::filesystem::create_directories(file.parent_path());
-  std::ofstream stream(file, std::ios::binary);
-  stream << text;
-  stream.close();
-  if (!stream) throw std::runtime_error(fmt::format("'{}' cannot be written", file.string()));
+  OutputFile(file).commit(text);
 }
 
 /// Below DESTDIR, if meson or a package says so.

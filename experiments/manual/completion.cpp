@@ -195,15 +195,9 @@ class PathWalk {
   void go_to_key(std::string_view name) {
     const YamlKey* const key = find(name);
     const YamlEntry* const entry = node_ == nullptr ? nullptr : find_entry(*node_, name);
-    path_ = path_of(key, name);
+    path_ = key != nullptr ? path_of_key(path_, *key) : path_ + (path_.empty() ? "*" : ".*");
     shape_ = key != nullptr ? key->value.get() : shape_->named.get();
     node_ = entry == nullptr ? nullptr : &entry->value;
-  }
-
-  [[nodiscard]] std::string path_of(const YamlKey* key, std::string_view name) const {
-    std::string of = path_;
-    if (key != nullptr && !key->variant.empty()) of += fmt::format("({})", key->variant);
-    return fmt::format("{}{}{}", of, of.empty() ? "" : ".", key == nullptr ? "*" : name);
   }
 
   /// Which kind of map it is in the tree, by `run`.
@@ -230,7 +224,7 @@ class PathWalk {
     Candidates all;
     for (const YamlKey& key : shape_->keys) {
       if (!key.variant.empty() && key.variant != variant()) continue;
-      const std::string about = beginning_of(std::string(words_of_key(format_.kind, path_of(&key, key.name))));
+      const std::string about = beginning_of(std::string(words_of_key(format_.kind, path_of_key(path_, key))));
       add_ways_on(*key.value, walked_ + key.name, about, all);
     }
     if (shape_->named == nullptr || node_ == nullptr) return all;

@@ -63,8 +63,8 @@ struct Elsewhere {
   std::string_view instead;
 };
 
-// Where a file says what another kind of file says, too.
-constexpr std::array<Elsewhere, 7> kElsewhere{{
+// Where a file says what another kind of file, or another place of it, says, too.
+constexpr std::array<Elsewhere, 8> kElsewhere{{
     {ConfigKind::scenarios, "machine.", ConfigKind::machines, ""},
     {ConfigKind::scenarios, "policy.", ConfigKind::policies, ""},
     {ConfigKind::scenarios, "policies[].", ConfigKind::policies, ""},
@@ -72,6 +72,7 @@ constexpr std::array<Elsewhere, 7> kElsewhere{{
     {ConfigKind::scenarios, "memory.swap.device.", ConfigKind::devices, ""},
     {ConfigKind::scenarios, "memory.device(", ConfigKind::devices, "("},
     {ConfigKind::scenarios, "memory.swap.device(", ConfigKind::devices, "("},
+    {ConfigKind::studies, "smoke.", ConfigKind::studies, ""},
 }};
 
 /// Without the kinds of maps in it.
@@ -96,8 +97,7 @@ std::string_view row_of(ConfigKind kind, std::string_view path) {
 void visit_keys(const YamlShape& shape, const std::string& path,
                 const std::function<void(const std::string&, const YamlKey&)>& visit) {
   for (const YamlKey& key : shape.keys) {
-    const std::string of = key.variant.empty() ? path : fmt::format("{}({})", path, key.variant);
-    const std::string own = of.empty() ? key.name : of + "." + key.name;
+    const std::string own = path_of_key(path, key);
     visit(own, key);
     visit_keys(*key.value, own, visit);
   }
@@ -124,12 +124,13 @@ std::string_view words_of_key(ConfigKind kind, std::string_view path) {
     const std::string_view own = row_of(kind, path);
     return own.empty() ? words_of_key(each.kind, there) : own;
   }
-  if (kind == ConfigKind::studies && path.starts_with("smoke.")) {
-    const std::string_view own = row_of(kind, path);
-    return own.empty() ? words_of_key(kind, path.substr(std::string_view("smoke.").size())) : own;
-  }
   const std::string_view own = row_of(kind, path);
   return own.empty() ? row_of(kind, without_variants(path)) : own;
+}
+
+std::string path_of_key(const std::string& outer, const YamlKey& key) {
+  const std::string of = key.variant.empty() ? outer : fmt::format("{}({})", outer, key.variant);
+  return of.empty() ? key.name : of + "." + key.name;
 }
 
 void for_each_key(const YamlShape& shape, const std::function<void(const std::string&, const YamlKey&)>& visit) {

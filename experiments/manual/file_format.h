@@ -32,13 +32,16 @@ struct FileFormat {
 /// scenario says of its machine, policies and devices stands with those.
 [[nodiscard]] std::string_view words_of_key(ConfigKind kind, std::string_view path);
 
-/// The rows that have not been asked for by any of these paths, for the test: such a key is gone.
+/// A row of the table that words_of_key looks into. One that no reader's key leads to fails a test: that key is gone.
 struct KeyWords {
   ConfigKind kind;
   std::string_view path;
   std::string_view words;
 };
 [[nodiscard]] const std::vector<KeyWords>& all_key_words();
+
+/// Where a key of the map at `outer` is, as words_of_key has it.
+[[nodiscard]] std::string path_of_key(const std::string& outer, const YamlKey& key);
 
 /// Calls `visit(path, key)` for each key of a shape, the outer ones first.
 void for_each_key(const YamlShape& shape, const std::function<void(const std::string&, const YamlKey&)>& visit);

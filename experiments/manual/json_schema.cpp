@@ -159,12 +159,10 @@ class SchemaWriter {
   }
 
   Json key_schema(const YamlKey& key, const std::string& path, bool relaxed, const std::string& variant) {
-    const std::string of = key.variant.empty() ? path : fmt::format("{}({})", path, key.variant);
-    const std::string own = of.empty() ? key.name : of + "." + key.name;
-    Json schema;
+    const std::string own = path_of_key(path, key);
     const std::vector<std::string>& words = key.value->words;
     const bool names_variant = !variant.empty() && std::find(words.begin(), words.end(), variant) != words.end();
-    schema = names_variant ? words_schema({variant}) : this->schema(*key.value, own, relaxed);
+    Json schema = names_variant ? words_schema({variant}) : this->schema(*key.value, own, relaxed);
     const std::string_view said = words_of_key(kind_, own);
     if (said.empty()) return schema;
     Json with_words{{"description", said}};

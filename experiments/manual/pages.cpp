@@ -85,14 +85,13 @@ class KeyWriter {
 
   /// Those of the map at `path`, of one kind of it.
   void write(const YamlShape& shape, const std::string& path, std::vector<Block>& blocks, int depth,
-             const std::string& variant = {}) const {
+             const std::string& variant = {}) {
     for (const YamlKey& key : shape.keys) {
       if (key.variant != variant) continue;
-      const std::string of = variant.empty() ? path : fmt::format("{}({})", path, variant);
-      const std::string own = of.empty() ? key.name : of + "." + key.name;
+      const std::string own = path_of_key(path, key);
       const std::string words(words_of_key(format_.kind, own));
       if (words.starts_with("Not here")) continue;  // read to be refused
-      blocks.push_back(item(key.name, sentence(key, words, own), depth));
+      blocks.push_back(item(key.name, sentence(key, words), depth));
       if (!variant.empty() && has_been_described(key)) continue;
       write_inside(*key.value, own, blocks, depth + 1);
     }
@@ -100,12 +99,12 @@ class KeyWriter {
 
  private:
   /// Of the same map in another kind of thing. A reader that many share is asked once for each.
-  [[nodiscard]] bool has_been_described(const YamlKey& key) const {
+  [[nodiscard]] bool has_been_described(const YamlKey& key) {
     if (!key.value->map || key.value->keys.empty()) return false;
     return !described_.insert(key.name).second;
   }
 
-  static std::string sentence(const YamlKey& key, const std::string& words, const std::string&) {
+  static std::string sentence(const YamlKey& key, const std::string& words) {
     const std::string what = in_words(*key.value);
     std::string text = key.required ? "Required. " : "";
     text += words;
@@ -117,7 +116,7 @@ class KeyWriter {
     return text;
   }
 
-  void write_inside(const YamlShape& shape, const std::string& path, std::vector<Block>& blocks, int depth) const {
+  void write_inside(const YamlShape& shape, const std::string& path, std::vector<Block>& blocks, int depth) {
     if (const auto page = described_in(format_.kind, path); !page.empty()) return refer(page, blocks);
     if (!sections_of(path)) write(shape, path, blocks, depth);
     if (shape.item && !sections_of(path + "[]")) write_inside(*shape.item, path + "[]", blocks, depth);
@@ -135,7 +134,7 @@ class KeyWriter {
   }
 
   const FileFormat& format_;
-  mutable std::set<std::string> described_;  // maps of kinds of things
+  std::set<std::string> described_;  // maps of kinds of things
 };
 
 const YamlShape* inside(const YamlShape& shape, std::initializer_list<std::string_view> steps) {
@@ -155,7 +154,7 @@ const YamlShape* inside(const YamlShape& shape, std::initializer_list<std::strin
 }
 
 void add_process_sections(const FileFormat& format, std::vector<Section>& sections) {
-  const KeyWriter writer(format);
+  KeyWriter writer(format);
   const YamlShape* const process = inside(format.shape, {"processes", "[]"});
   if (process == nullptr) return;
   writer.write(*process, "processes[]", sections.emplace_back(Section{"A PROCESS"}).blocks, 0);
@@ -336,7 +335,7 @@ ManualPage format_page(const FileFormat& format) {
   page.sections.push_back({"DESCRIPTION", {paragraph(format.about + "."), example(example_of(format.kind))}});
   page.sections.push_back(how_to_read());
   Section keys{"KEYS"};
-  const KeyWriter writer(format);
+  KeyWriter writer(format);
   writer.write(format.shape, "", keys.blocks, 0);
   page.sections.push_back(std::move(keys));
   for (const std::string& variant : format.shape.variants()) {

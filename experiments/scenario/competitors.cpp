@@ -366,13 +366,20 @@ models::RemoteReaderSpec read_remote_reader(YamlMap& map, const Regions&, Target
   return reader;
 }
 
+/// The process whose address space it works on; empty: its own.
+std::string read_target_if_said(YamlMap& map, Targets& targets) {
+  std::string name;
+  const auto target = map.find("target");
+  assign(name, target, name_of);
+  if (!name.empty()) targets.add(*target);
+  return name;
+}
+
 models::HolderSpec read_holder(YamlMap& map, const Regions&, Targets& targets) {
   using Mode = models::HolderSpec::Mode;
   using Yields = models::HolderSpec::Yields;
   models::HolderSpec holder;
-  const auto target = map.find("target");
-  assign(holder.target, target, name_of);
-  if (!holder.target.empty()) targets.add(*target);
+  holder.target = read_target_if_said(map, targets);
   assign(holder.mode, map.find("mode"), [](const YamlField& field) {
     return choice_of<Mode>(field, {{"read", Mode::read}, {"write", Mode::write}});
   });
@@ -395,28 +402,24 @@ models::HolderSpec read_holder(YamlMap& map, const Regions&, Targets& targets) {
   return holder;
 }
 
-/// Whose address space a kernel thread works on, and how often: as the kernel does by default, or as it says.
+/// As the kernel does it by default, or as it says.
 template <class Spec>
 Spec read_kernel_thread(YamlMap& map, Targets& targets) {
   Spec spec;
-  const auto target = map.find("target");
-  assign(spec.target, target, name_of);
-  if (!spec.target.empty()) targets.add(*target);
+  spec.target = read_target_if_said(map, targets);
   if (map.find("closed") || map.find("open")) spec.arrival = read_arrival(map);
   return spec;
 }
 
 models::KhugepagedSpec read_khugepaged(YamlMap& map, const Regions&, Targets& targets) {
   auto khugepaged = read_kernel_thread<models::KhugepagedSpec>(map, targets);
-  const auto pages_up_to = [](std::int64_t least, std::int64_t most) {
-    return [=](const YamlField& field) -> std::optional<models::PageCount> {
-      const auto pages = field.signed_number(least, most);
-      return pages ? std::optional(models::PageCount(*pages)) : std::nullopt;
-    };
-  };
-  assign(khugepaged.pages_to_scan, map.find("pages_to_scan"), pages_up_to(1, std::numeric_limits<int>::max()));
-  assign(khugepaged.max_ptes_none, map.find("max_ptes_none"),
-         pages_up_to(0, models::pages_of_order(models::kPmdOrder).count() - 1));
+  auto pages_to_scan = static_cast<int>(khugepaged.pages_to_scan.count());
+  auto max_ptes_none = static_cast<int>(khugepaged.max_ptes_none.count());
+  assign(pages_to_scan, map.find("pages_to_scan"), count_up_to(std::numeric_limits<int>::max()));
+  assign(max_ptes_none, map.find("max_ptes_none"),
+         number_up_to(static_cast<int>(models::pages_of_order(models::kPmdOrder).count()) - 1));
+  khugepaged.pages_to_scan = models::PageCount(pages_to_scan);
+  khugepaged.max_ptes_none = models::PageCount(max_ptes_none);
   return khugepaged;
 }
 

@@ -22,13 +22,15 @@ struct HugeRange {
   PageIndex end;
 };
 
+bool is_anonymous(const Kernel& kernel, const Mm& mm, const Vma& vma) {
+  return !vma.flags.is_special() && !vma.flags.io_pfnmap && !is_in_page_cache(kernel, mm, vma.start);
+}
+
 // hugepage_vma_revalidate.
 VmaPointer vma_around(const Kernel& kernel, const Mm& mm, const HugeRange& range) {
   const VmaPointer vma = mm.find_vma(range.start);
   const bool around = vma != nullptr && vma->start <= range.start && range.end <= vma->end;
-  const bool anonymous =
-      around && !vma->flags.is_special() && !vma->flags.io_pfnmap && !is_in_page_cache(kernel, mm, range.start);
-  return anonymous ? vma : nullptr;
+  return around && is_anonymous(kernel, mm, *vma) ? vma : nullptr;
 }
 
 bool is_huge(const Mm& mm, const HugeRange& range) {
@@ -126,8 +128,7 @@ namespace {
 
 // thp_vma_allowable_order.
 bool may_be_huge(const Kernel& kernel, const Mm& mm, const Vma& vma) {
-  const bool thp = vma.flags.folio_order == kPmdOrder && !vma.flags.is_special() && !vma.flags.io_pfnmap;
-  return thp && !is_in_page_cache(kernel, mm, vma.start);
+  return vma.flags.folio_order == kPmdOrder && is_anonymous(kernel, mm, vma);
 }
 
 // khugepaged's way through the address space, with mmap_sem held for read.

@@ -26,13 +26,17 @@ using tests::SmallMachineSpec;
 
 constexpr std::int64_t kHuge = 512;
 
+SmallMachineSpec where_copying_costs() {
+  SmallMachineSpec spec;
+  spec.costs.collapse_page = sim::Nanoseconds{1'000};
+  spec.costs.collapse_absent = sim::Nanoseconds{100};
+  return spec;
+}
+
 void collapse(std::int64_t start, std::int64_t pages, int expected, const std::function<void(SmallMachine&)>& before,
               const std::function<void(SmallMachine&, sim::Nanoseconds)>& after) {
   check_in_child([&] {
-    SmallMachineSpec spec;
-    spec.costs.collapse_page = sim::Nanoseconds{1'000};
-    spec.costs.collapse_absent = sim::Nanoseconds{100};
-    SmallMachine world(spec);
+    SmallMachine world(where_copying_costs());
     before(world);
     world.add([&](Task& task) {
       EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(start), PageCount(pages), Advice::collapse), expected);
@@ -104,10 +108,7 @@ std::vector<std::int64_t> huge_after_turns(int turns, std::int64_t ranges, const
                                            const std::function<void(SmallMachine&)>& before,
                                            const std::function<void(const SmallMachine&)>& after = {}) {
   std::vector<std::int64_t> counts;
-  SmallMachineSpec spec;
-  spec.costs.collapse_page = sim::Nanoseconds{1'000};
-  spec.costs.collapse_absent = sim::Nanoseconds{100};
-  SmallMachine world(spec);
+  SmallMachine world(where_copying_costs());
   before(world);
   world.add([&](Task& task) {
     KhugepagedScan scan;
