@@ -192,8 +192,8 @@ void Engine::pass_turn(Actor* next) {
 // gone through the calendar.
 bool Engine::pass_time(const Event& resumption, Time at) {
   if (stepwise_ || stopped_ || !calendar_.would_be_next(resumption, at)) return false;
+  assert(rank_ == resumption.rank() && "it is not its turn");
   now_ = at;
-  rank_ = resumption.rank();
   return true;
 }
 

@@ -9,7 +9,8 @@ namespace sim {
 std::size_t LookAhead::run(std::span<const Nanoseconds> steps, const Begun& begun) {
   assert(ends_.empty() && !steps.empty());
   Time end = engine_.now();
-  for (const Nanoseconds step : steps) ends_.push_back(end += step);
+  ends_.resize(steps.size(), boost::container::default_init);
+  std::transform(steps.begin(), steps.end(), ends_.begin(), [&end](Nanoseconds step) { return end += step; });
   begun_ = 1;
   tell_ = &begun;
   begun(1);

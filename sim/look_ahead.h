@@ -14,10 +14,11 @@
 // `--stepwise` runs one step at a time, and both give the same bytes.
 #pragma once
 
+#include <boost/container/vector.hpp>
+
 #include <cstddef>
 #include <functional>
 #include <span>
-#include <vector>
 
 #include "sim/engine.h"
 #include "sim/time.h"
@@ -46,7 +47,7 @@ class LookAhead {
 
   Engine& engine_;
   Actor& actor_;
-  std::vector<Time> ends_;  // of the steps; empty when there is no look-ahead
+  boost::container::vector<Time> ends_;  // of the steps; empty when there is no look-ahead
   std::size_t begun_ = 0;
   const Begun* tell_ = nullptr;
 };

@@ -61,11 +61,18 @@ void clear_pages(Task& current, const Mm& mm, PageCount pages, sim::Nanoseconds 
   for (std::int64_t left = pages.count(); left > 0;) {
     current.settle();
     const sim::Nanoseconds least = kernel.clear_bandwidth.least_for_page();
+    const auto cost_of = [&](sim::Nanoseconds page) {
+      return current.page_cost(more) + std::max(least, current.page_cost(page));
+    };
+    const std::size_t count = std::min<std::size_t>(kAtOnce, static_cast<std::size_t>(left));
     boost::container::static_vector<sim::Nanoseconds, kAtOnce> costs;
-    for (; left > 0 && costs.size() < kAtOnce; --left) {
-      const sim::Nanoseconds page = kernel.costs.populate_page.sample(current.stream(Purpose::pages));
-      costs.push_back(current.page_cost(more) + std::max(least, current.page_cost(page)));
+    if (const auto each = kernel.costs.populate_page.constant()) {
+      costs.assign(count, cost_of(*each));
+    } else {
+      while (costs.size() < count)
+        costs.push_back(cost_of(kernel.costs.populate_page.sample(current.stream(Purpose::pages))));
     }
+    left -= static_cast<std::int64_t>(count);
     alloc_pages_for(current, mm, {costs.data(), costs.size()});
   }
 }

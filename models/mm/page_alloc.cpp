@@ -162,7 +162,6 @@ Lruvec Zone::add_lruvec() {
 }
 
 void Zone::changed(sim::Time now) {
-  assert(counts_.total() == size_);
   lowest_free_ = std::min(lowest_free_, counts_.free);
   if (!above_low()) cut_look_ahead();
   series_.free.record(now, counts_.free.count());
@@ -210,6 +209,7 @@ PageCount Zone::remove_from_lru(OwnerId owner, PageIndex start, PageIndex end, s
 void Zone::refill(int cpu, sim::Time now) {
   const PageCount pages = std::min(batch_, counts_.free);
   assert(pages > PageCount(0));
+  assert(counts_.total() == size_);  // here, as it takes as long as what is done to a page
   per_cpu_[static_cast<std::size_t>(cpu)] += pages;
   move(&ZoneCounts::free, &ZoneCounts::per_cpu, pages, now);
 }

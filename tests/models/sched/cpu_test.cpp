@@ -616,6 +616,27 @@ TEST_P(CpuTest, ACpuThatRunsEmptyTakesOverTheOneThatHasWaitedLongest) {
   });
 }
 
+TEST_P(CpuTest, OfTwoThatItMayTakeItTakesTheOneThatHasWaitedLonger) {
+  check_in_child([&] {
+    SmallMachineSpec spec = machine_with(2, GetParam());
+    spec.scheduler.tick = 1s;
+    SmallMachine machine(spec);
+    std::vector<int> at_one;
+    machine.kernel.observer.cpu = [&](int cpu, const Task* task, Time) {
+      if (cpu == 1 && task != nullptr) at_one.push_back(task->class_id());
+    };
+    machine.add([](Task& task) {  // class 0: sleeps first, and so waits since 2000
+      task.sleep_until(at(2000));
+      work_in_steps(task, 5us);
+    });
+    machine.add([](Task& task) { work_in_steps(task, 3us); }, {-10, {1}, -1});
+    machine.add([](Task& task) { work_in_steps(task, 20us); }, {0, {0}, -1});
+    machine.add([](Task& task) { work_in_steps(task, 5us); });  // class 3: waits since 0
+    machine.run();
+    EXPECT_EQ(at_one, (std::vector<int>{1, 3, 0}));
+  });
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // Quotas
 

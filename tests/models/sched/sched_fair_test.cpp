@@ -438,6 +438,19 @@ TEST(CfsTest, SleepersThatWakeTogetherGetTheSameCreditAndNotCreditOnCredit) {
   EXPECT_EQ(vruntime(world[2]) - vruntime(world[1]), Nanoseconds{12ms}.count());
 }
 
+// Nor does it when that sleeper, with its credit, has the CPU.
+TEST(CfsTest, ASleeperThatRunsOnItsCreditLeavesTheNextOneNoMore) {
+  World world(kCfs, {kOne, kOne, kOne});
+  world.cpu.dequeue(world[0], true);
+  world.cpu.dequeue(world[1], true);
+  world.cpu.run(world[2], 1s);
+  const std::int64_t reached = vruntime(world[2]);
+  world.cpu.wake(world[0]);
+  world.cpu.run(world[0], 1ms);
+  world.cpu.wake(world[1]);
+  EXPECT_EQ(reached - vruntime(world[1]), Nanoseconds{12ms}.count());
+}
+
 TEST(CfsTest, AQueueThatWasEmptyRemembersHowFarItWas) {
   World world(kCfs, {kOne, kOne});
   world.cpu.dequeue(world[0], true);
@@ -589,6 +602,16 @@ TEST(EevdfTest, WhoHasHadMoreThanItsShareIsNotPickedAlthoughItsDeadlineIsTheEarl
   world.cpu.queue.put_prev();
   ASSERT_LT(deadline(world[1]), deadline(world[0]));
   ASSERT_LT(world.lag(world[1]), 0);
+  EXPECT_EQ(world.cpu.queue.pick(), &world[0]);
+}
+
+TEST(EevdfTest, WhoHasHadExactlyItsShareIsEligible) {
+  World world(kEevdf, {kOne, kOne});
+  world.cpu.run(world[0], 4ms);
+  world.cpu.run(world[1], 4ms);
+  world.cpu.queue.put_prev();
+  ASSERT_EQ(world.lag(world[0]), 0);
+  ASSERT_EQ(world.lag(world[1]), 0);
   EXPECT_EQ(world.cpu.queue.pick(), &world[0]);
 }
 
