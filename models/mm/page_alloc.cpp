@@ -209,9 +209,9 @@ PageCount Zone::remove_from_lru(OwnerId owner, PageIndex start, PageIndex end, s
 void Zone::refill(int cpu, sim::Time now) {
   const PageCount pages = std::min(batch_, counts_.free);
   assert(pages > PageCount(0));
-  assert(counts_.total() == size_);  // here, as it takes as long as what is done to a page
   per_cpu_[static_cast<std::size_t>(cpu)] += pages;
   move(&ZoneCounts::free, &ZoneCounts::per_cpu, pages, now);
+  assert(counts_.total() == size_);  // not for each page: it takes as long as all else that is done to one
 }
 
 void Zone::take(int cpu, PageCount pages) {
