@@ -55,7 +55,8 @@ int dispatch(const Arguments& arguments) {
 /// Where the manual tells more of a command; nothing if it is none.
 std::string see_command(const std::string& name) {
   const std::vector<Command>& commands = all_commands();
-  const bool known = std::any_of(commands.begin(), commands.end(), [&](const Command& each) { return each.name == name; });
+  const bool known =
+      std::any_of(commands.begin(), commands.end(), [&](const Command& each) { return each.name == name; });
   return known && name != "help" ? fmt::format("See: mlocksim help {}\n", name) : "";
 }
 

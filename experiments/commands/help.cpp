@@ -50,7 +50,8 @@ ManualPage section_as_page(const std::string& name, const std::string& about, Ma
 /// What is not a page of its own.
 const Topics& sections() {
   static const Topics all{
-      {"units", [] { return section_as_page("units", "how files and their quantities are written", writing_section()); }},
+      {"units",
+       [] { return section_as_page("units", "how files and their quantities are written", writing_section()); }},
       {"exit-codes", [] { return section_as_page("exit codes", "what mlocksim ends with", exit_section()); }},
       {"environment",
        [] { return section_as_page("environment", "what mlocksim is told by", environment_section()); }}};

@@ -76,10 +76,11 @@ std::vector<TimeWindow> trace_windows(const CommandLine& line, const models::Sce
 void tell_left_out(const TraceFile& trace, const models::Result& result) {
   const auto from = trace.left_out_from();
   if (!from) return;
-  tell_note(fmt::format(
-      "the timeline has reached its limit and ends at {} of {}: --trace-limit SIZE allows more, --trace-window FROM..TO "
-      "and --trace-worst N show a part\n",
-      human(from->time_since_epoch()), human(result.sim_time)));
+  tell_note(
+      fmt::format("the timeline has reached its limit and ends at {} of {}: --trace-limit SIZE allows more, "
+                  "--trace-window FROM..TO "
+                  "and --trace-worst N show a part\n",
+                  human(from->time_since_epoch()), human(result.sim_time)));
 }
 
 models::Result simulate(const models::Scenario& scenario, const sim::Engine::Options& options, TraceFile* trace) {

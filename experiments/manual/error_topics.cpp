@@ -132,7 +132,8 @@ std::string see_manual(const InputError& error) {
   constexpr std::size_t kMost = 3;
   std::vector<std::string> topics;
   const auto add = [&](const std::string& topic) {
-    if (topics.size() < kMost && std::find(topics.begin(), topics.end(), topic) == topics.end()) topics.push_back(topic);
+    if (topics.size() < kMost && std::find(topics.begin(), topics.end(), topic) == topics.end())
+      topics.push_back(topic);
   };
   for (const Diagnostic& diagnostic : error.diagnostics()) {
     if (diagnostic.key.empty()) continue;

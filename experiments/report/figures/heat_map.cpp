@@ -119,7 +119,8 @@ void set_axes(PlotBuilder& plot, const ReportData& data, const Focus& focus, con
 }
 
 /// Coloured cells with their ratio as text, and the line along which there is no difference. Both are as good as black
-/// also on a dark page, where black becomes light: cells have one colour everywhere, and none that is too dark for them.
+/// also on a dark page, where black becomes light: cells have one colour everywhere, and none that is too dark for
+/// them.
 void draw_map(PlotBuilder& plot, std::size_t columns) {
   constexpr std::size_t kManyColumns = 7;
   plot.commands(

@@ -39,16 +39,15 @@ models::Result result_with(const std::vector<WorstRequest>& faults, const std::v
 }
 
 TEST(Autopsy, TellsWhatARequestWaitedForInOrder) {
-  EXPECT_EQ(
-      autopsy(result_with({long_fault()}, {}), 1),
-      "The longest request: what it went through, and from when on\n"
-      "  1. faulter.1: 4.00 s, due at 2.00 s during mlock.populate\n"
-      "        +0 ns        1.00 s  stands behind mapper, who wants mmap_sem for write,\n"
-      "                             held for read by locker in mlock.populate\n"
-      "        +1.00 s      2.90 s  waits for mmap_sem, held for write by locker in\n"
-      "                             mlock.populate, who reclaims memory for itself\n"
-      "        +3.90 s      100 ms  is being woken\n"
-      "        and shorter ones: 2.00 us cpu\n");
+  EXPECT_EQ(autopsy(result_with({long_fault()}, {}), 1),
+            "The longest request: what it went through, and from when on\n"
+            "  1. faulter.1: 4.00 s, due at 2.00 s during mlock.populate\n"
+            "        +0 ns        1.00 s  stands behind mapper, who wants mmap_sem for write,\n"
+            "                             held for read by locker in mlock.populate\n"
+            "        +1.00 s      2.90 s  waits for mmap_sem, held for write by locker in\n"
+            "                             mlock.populate, who reclaims memory for itself\n"
+            "        +3.90 s      100 ms  is being woken\n"
+            "        and shorter ones: 2.00 us cpu\n");
 }
 
 TEST(Autopsy, SaysWhoHasTheCpuThatAHolderWaitsFor) {

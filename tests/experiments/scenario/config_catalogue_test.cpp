@@ -96,8 +96,9 @@ TEST_F(ConfigCatalogue, NamesAFewOfManyAndSaysWhereTheOthersAre) {
 }
 
 TEST_F(ConfigCatalogue, TellsAFileOfAnotherKindInOneLine) {
-  EXPECT_THAT(mistakes_of([&] { (void)read_scenario(tests::write("p.yaml", kPolicy)); }),
-              ElementsAre("p.yaml:1:1: this is a policy: expected a scenario; --policy or --policies runs one under it"));
+  EXPECT_THAT(
+      mistakes_of([&] { (void)read_scenario(tests::write("p.yaml", kPolicy)); }),
+      ElementsAre("p.yaml:1:1: this is a policy: expected a scenario; --policy or --policies runs one under it"));
   EXPECT_THAT(mistakes_of([&] { (void)read_scenario(tests::write("d.yaml", tests::kDevice)); }),
               ElementsAre("d.yaml:1:1: this is a device: expected a scenario"));
 }

@@ -32,7 +32,8 @@ std::string meaning(const std::string& text) {
 
 std::vector<std::filesystem::path> shipped_files() {
   std::vector<std::filesystem::path> files;
-  for (const std::filesystem::path& folder : {tests::source_configs(), tests::source_configs().parent_path() / "experiments/studies"}) {
+  for (const std::filesystem::path& folder :
+       {tests::source_configs(), tests::source_configs().parent_path() / "experiments/studies"}) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
       if (entry.path().extension() == ".yaml") files.push_back(entry.path());
     }
@@ -129,7 +130,8 @@ TEST(YamlFormat, RefusesWhereTheMeaningWouldChange) {
   EXPECT_THAT(formatted("a: one\n\n\n  two\n"), HasSubstr("a.yaml:1:4: cannot be formatted without changing"));
 }
 
-// Each level of a file indented by other numbers of blanks: what it says stays, and formatting it again changes nothing.
+// Each level of a file indented by other numbers of blanks: what it says stays, and formatting it again changes
+// nothing.
 TEST(YamlFormat, MeansTheSameHoweverDeepItWasIndented) {
   std::mt19937_64 random(1);
   for (const std::filesystem::path& file : shipped_files()) {
