@@ -17,7 +17,7 @@ const std::vector<Command>& all_commands() {
       {"report", command_report, "make the page of a study: answer, figures, table; or of what two studies differ in"},
       {"merge", command_merge, "put together the parts of a study that ran apart"},
       {"check", command_check, "tell what is wrong with scenarios, machines, policies and studies"},
-      {"fmt", command_fmt, "format such files; comments stay"},
+      {"fmt", command_fmt, "format scenarios, machines, policies and studies; comments stay"},
       {"calibrate", command_calibrate, "measure this machine, and write a machine file"},
       {"validate", command_validate, "run a scenario for real, beside the same simulated"},
       {"probe", command_probe, "copy the program that measures, for another machine"},

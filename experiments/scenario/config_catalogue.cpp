@@ -113,6 +113,15 @@ std::optional<ConfigKind> other_kind(const YamlNode& root, ConfigKind kind) {
   return has_any(root, own->keys) ? std::nullopt : found;
 }
 
+/// Of a name that a file here has which is taken for one by its path only; otherwise nothing.
+std::string file_called(ConfigKind kind, const std::string& name) {
+  std::error_code ignored;
+  if (is_file_name(name) || !std::filesystem::is_regular_file(name, ignored)) return {};
+  const bool perhaps_a_trace = kind == ConfigKind::scenarios;
+  return fmt::format("there is no {} '{}', but a file: ./{} if that is meant{}", singular(kind), name, name,
+                     perhaps_a_trace ? "; of a trace, mlocksim import makes one" : "");
+}
+
 /// The first few of many names, and where the others are.
 std::string some_of(const std::vector<std::string>& names, ConfigKind kind) {
   constexpr std::ptrdiff_t kFew = 12;
@@ -215,6 +224,7 @@ Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& 
     if (const auto file = find_in(shipped_folder(ConfigKind::incidents), kind, name)) return *file;
     for (const ConfigEntry& shipped : list_configs(ConfigKind::incidents)) names.push_back(shipped.name);
   }
+  if (const std::string file = file_called(kind, name); !file.empty()) return Refusal{file};
   std::string word = std::filesystem::path(name).filename().string();
   if (word.ends_with(kExtension)) word.erase(word.size() - kExtension.size());
   std::string hint = did_you_mean(word, names);

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -32,7 +32,7 @@ TEST_F(ErrorTopics, NameTheKeyOrTheMapThatItIsIn) {
   EXPECT_EQ(see("policies[2].munlock.batch"), "See: mlocksim help munlock.batch\n");
   EXPECT_EQ(see("machine.costs.fault"), "See: mlocksim help costs.fault\n");
   EXPECT_EQ(see("polices"), "See: mlocksim help scenario\n");
-  EXPECT_EQ(see("memory.size", "expected a size such as 4GiB, found 'big'"),
+  EXPECT_EQ(see("memory.size", "expected a size such as 4GiB or 512MiB, found 'big'"),
             "See: mlocksim help memory.size, mlocksim help units\n");
 }
 
@@ -55,11 +55,13 @@ TEST_F(ErrorTopics, AreFewAndNamedOnce) {
 
 // Whatever an error names, the manual has.
 TEST_F(ErrorTopics, AreAllInTheManual) {
-  std::map<ConfigKind, FileFormat> formats;
-  for (const ConfigKind kind : described_kinds()) formats.emplace(kind, file_format(kind));
+  std::vector<FileFormat> formats;
+  for (const ConfigKind kind : described_kinds()) formats.push_back(file_format(kind));
   for (const KeyWords& row : all_key_words()) {
     const std::string topic = topic_of_key(row.path);
-    EXPECT_FALSE(keys_called(formats.at(row.kind), topic).empty()) << topic << " of " << row.path;
+    EXPECT_TRUE(std::any_of(formats.begin(), formats.end(),
+                            [&](const FileFormat& format) { return !keys_called(format, topic).empty(); }))
+        << topic << " of " << row.path;
   }
 }
 

@@ -95,6 +95,17 @@ TEST_F(ConfigCatalogue, NamesAFewOfManyAndSaysWhereTheOthersAre) {
               AllOf(HasSubstr(", "), HasSubstr(" more, see mlocksim list scenarios)")));
 }
 
+TEST_F(ConfigCatalogue, TakesAFileOfSomethingElseForOneOnlyByItsPath) {
+  const std::filesystem::path before = std::filesystem::current_path();
+  tests::write("trace.txt", "");
+  std::filesystem::current_path(tests::folder());
+  const std::string said = find_config(ConfigKind::scenarios, "trace.txt").message();
+  std::filesystem::current_path(before);
+  EXPECT_EQ(said,
+            "there is no scenario 'trace.txt', but a file: ./trace.txt if that is meant; of a trace, mlocksim import "
+            "makes one");
+}
+
 TEST_F(ConfigCatalogue, TellsAFileOfAnotherKindInOneLine) {
   EXPECT_THAT(
       mistakes_of([&] { (void)read_scenario(tests::write("p.yaml", kPolicy)); }),
