@@ -1,4 +1,4 @@
-// mlocksim: what a lock policy for mlock and munlock does to everybody who competes for mmap_sem.
+// mlocksim: what a lock policy for mlock and munlock does to everybody who needs mmap_lock (mmap_sem until 5.7).
 
 #include <fmt/format.h>
 
@@ -12,6 +12,7 @@
 #include "experiments/base/interruption.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
+#include "experiments/manual/error_topics.h"
 #include "sim/simgrid_version.h"
 
 namespace experiments {
@@ -51,6 +52,14 @@ int dispatch(const Arguments& arguments) {
   return command->run({arguments.begin() + 1, arguments.end()});
 }
 
+/// Where the manual tells more of a command; nothing if it is none.
+std::string see_command(const std::string& name) {
+  const std::vector<Command>& commands = all_commands();
+  const bool known =
+      std::any_of(commands.begin(), commands.end(), [&](const Command& each) { return each.name == name; });
+  return known && name != "help" ? fmt::format("See: mlocksim help {}\n", name) : "";
+}
+
 }  // namespace
 
 }  // namespace experiments
@@ -64,10 +73,10 @@ int main(int argc, char** argv) {
     flush_output();
     return code;
   } catch (const InputError& error) {
-    tell(std::string(error.what()) + "\n");
+    tell(fmt::format("{}\n{}", error.what(), see_manual(error)));
     return kBadInput;
   } catch (const UsageError& error) {
-    tell(std::string("mlocksim: ") + error.what() + "\n");
+    tell(fmt::format("mlocksim: {}\n{}", error.what(), argc > 1 ? see_command(argv[1]) : ""));
     return kBadInput;
   } catch (const std::exception& error) {
     tell(std::string("mlocksim: ") + error.what() + "\n");

@@ -25,7 +25,7 @@ inline constexpr std::array<ExitCode, 4> kExitCodes{{
      "Nothing has been run or written."},
     {kExpectationFailed, "an expectation failed",
      "A condition of the scenario's `expect` does not hold, or cannot be told, for want of samples or as it divides by "
-     "zero. What was measured has been printed and written."},
+     "zero. What was measured has been printed and written. Of `fmt --check`: a file is not formatted."},
 }};
 
 }  // namespace experiments

@@ -55,7 +55,11 @@ std::ostream& OutputFile::stream() {
 void OutputFile::commit() {
   out_.close();
   if (!out_) throw std::runtime_error(fmt::format("{}: writing failed (disk full?)", path_.string()));
-  if (partial_ != path_) std::filesystem::rename(partial_, path_);
+  if (partial_ == path_) return;
+  std::error_code ignored;
+  const auto before = std::filesystem::status(path_, ignored);
+  if (std::filesystem::is_regular_file(before)) std::filesystem::permissions(partial_, before.permissions(), ignored);
+  std::filesystem::rename(partial_, path_);
 }
 
 OutputFolder::OutputFolder(const std::filesystem::path& path) : path_(path) {

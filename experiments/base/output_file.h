@@ -13,7 +13,7 @@
 
 namespace experiments {
 
-/// A file that appears whole or not at all.
+/// A file that appears whole or not at all. One that takes another's place has its permissions.
 class OutputFile {
  public:
   /// Makes sure, before any work is done, that the file can be written. Throws UsageError if not.

@@ -8,12 +8,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <condition_variable>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <sstream>
 #include <stdexcept>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -51,6 +56,8 @@ std::size_t page_width() {
 
 std::string wrapped(const std::string& text, std::size_t width, std::size_t column) {
   constexpr std::size_t kLeast = 20;
+  constexpr std::size_t kMost = 160;  // an eye does not find back to the beginning of longer lines
+  width = std::min(width, kMost);
   const std::size_t room = width > column + kLeast ? width - column : kLeast;
   std::istringstream words(text);
   std::string line;
@@ -109,5 +116,38 @@ void RunProgress::show(std::size_t done, std::size_t all) {
   tell(fmt::format("\r{} of {} runs, {:.0f} s{}\033[K", done, all, elapsed.count(),
                    done > 0 ? fmt::format(", about {:.0f} s to go", left) : ""));
 }
+
+namespace {
+
+void tell_elapsed(const std::stop_token& stop, const std::string& what) {
+  using std::chrono::seconds;
+  const auto began = std::chrono::steady_clock::now();
+  std::mutex nobody_elses;
+  std::condition_variable_any stopped;
+  std::unique_lock lock(nobody_elses);
+  bool shown = false;
+  for (seconds elapsed{2}; !stop.stop_requested(); ++elapsed) {
+    stopped.wait_until(lock, stop, began + elapsed, [&] { return stop.stop_requested(); });
+    if (stop.stop_requested()) break;
+    tell(fmt::format("\r{}, {} s\033[K", what, elapsed.count()));
+    shown = true;
+  }
+  if (shown) tell("\r\033[K");
+}
+
+}  // namespace
+
+ElapsedProgress::ElapsedProgress(std::string what) {
+  if (!progress_wanted()) return;
+  // Signals are for the thread that works.
+  sigset_t all{};
+  sigset_t before{};
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  teller_ = std::jthread([what = std::move(what)](const std::stop_token& stop) { tell_elapsed(stop, what); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+ElapsedProgress::~ElapsedProgress() = default;
 
 }  // namespace experiments

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <thread>
 
 namespace experiments {
 
@@ -22,7 +23,7 @@ void be_quiet();
 /// or what COLUMNS says, or 80.
 [[nodiscard]] std::size_t page_width();
 /// `text` broken between words where a line of `width` would not hold it, every line after the first behind `column`
-/// blanks. Ends with a newline.
+/// blanks. No line is longer than 160 where words are that short. Ends with a newline.
 [[nodiscard]] std::string wrapped(const std::string& text, std::size_t width, std::size_t column = 0);
 
 /// Says something on standard error. Never fails: where nobody can be told, work goes on.
@@ -56,6 +57,20 @@ class RunProgress {
  private:
   std::chrono::steady_clock::time_point began_;
   bool shown_ = false;
+};
+
+/// How long something has taken of which nobody knows how much there is of it, once that is two seconds: on a terminal,
+/// on a line of its own that goes away with this. Told by a thread, which does nothing else.
+class ElapsedProgress {
+ public:
+  /// `what`: "running".
+  explicit ElapsedProgress(std::string what);
+  ~ElapsedProgress();
+  ElapsedProgress(const ElapsedProgress&) = delete;
+  ElapsedProgress& operator=(const ElapsedProgress&) = delete;
+
+ private:
+  std::jthread teller_;  // none where nobody is to be told
 };
 
 }  // namespace experiments

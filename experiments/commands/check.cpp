@@ -10,6 +10,7 @@
 #include "experiments/base/quantity.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
+#include "experiments/manual/error_topics.h"
 #include "experiments/scenario/config_catalogue.h"
 #include "experiments/scenario/yaml_reader.h"
 #include "experiments/study/study_estimate.h"
@@ -52,7 +53,7 @@ bool check(const std::string& file, const std::string& store) {
     }
     return true;
   } catch (const InputError& error) {
-    tell(fmt::format("{}\n", error.what()));
+    tell(fmt::format("{}\n{}", error.what(), see_manual(error)));
     return false;
   }
 }

@@ -17,6 +17,7 @@ const std::vector<Command>& all_commands() {
       {"report", command_report, "make the page of a study: answer, figures, table; or of what two studies differ in"},
       {"merge", command_merge, "put together the parts of a study that ran apart"},
       {"check", command_check, "tell what is wrong with scenarios, machines, policies and studies"},
+      {"fmt", command_fmt, "format scenarios, machines, policies and studies; comments stay"},
       {"calibrate", command_calibrate, "measure this machine, and write a machine file"},
       {"validate", command_validate, "run a scenario for real, beside the same simulated"},
       {"probe", command_probe, "copy the program that measures, for another machine"},
@@ -30,7 +31,8 @@ const std::vector<Command>& all_commands() {
 
 void print_commands(std::FILE* to) {
   fmt::print(to,
-             "mlocksim: what a lock policy for mlock and munlock does to everybody who competes for mmap_sem\n\n"
+             "mlocksim: what a lock policy for mlock and munlock does to everybody who needs mmap_lock\n"
+             "(mmap_sem until 5.7)\n\n"
              "usage: mlocksim COMMAND [OPTION]...\n\n");
   for (const Command& command : all_commands()) fmt::print(to, "  {:<9} {}\n", command.name, command.about);
   std::string codes;

@@ -28,6 +28,7 @@ int command_run(const Arguments& arguments);
 int command_compare(const Arguments& arguments);
 int command_explain(const Arguments& arguments);
 int command_check(const Arguments& arguments);
+int command_fmt(const Arguments& arguments);
 int command_list(const Arguments& arguments);
 int command_sweep(const Arguments& arguments);
 int command_merge(const Arguments& arguments);

@@ -50,6 +50,8 @@ ManualPage section_as_page(const std::string& name, const std::string& about, Ma
 /// What is not a page of its own.
 const Topics& sections() {
   static const Topics all{
+      {"units",
+       [] { return section_as_page("units", "how files and their quantities are written", writing_section()); }},
       {"exit-codes", [] { return section_as_page("exit codes", "what mlocksim ends with", exit_section()); }},
       {"environment",
        [] { return section_as_page("environment", "what mlocksim is told by", environment_section()); }}};
@@ -134,8 +136,9 @@ int command_help(const Arguments& arguments) {
   CommandLine line(
       "help [TOPIC]",
       "Shows a page of the manual: of a command, of a kind of file (scenario, memory, expect, policy, machine,\n"
-      "device, study), exit-codes or environment; or what a key of a file means, by its name or the end of\n"
-      "its path, such as memory.swap. Without a topic it lists the commands.",
+      "device, study), units, exit-codes or environment; or what a key of a file means, by its name or the\n"
+      "end of its path, such as memory.swap, or a kind of thread such as locker. Without a topic it lists the\n"
+      "commands.",
       "TOPIC", 1);
   line.may_be_missing();
   line.text("install", "DIR",

@@ -102,12 +102,14 @@ int command_import(const Arguments& arguments) {
   if (const auto path = line.find("output")) folder.emplace(*path);
 
   const std::string path = line.first();
+  std::optional<ElapsedProgress> progress(std::in_place, "reading");
   TraceReader reader(path);
   ReplayScenario replay;
   replay.as_holds(line.has("holds"));
   TraceAnalysis analysis(folder ? [&](const EndedRequest& ended) { replay.add(ended); }
                                 : std::function<void(const EndedRequest&)>{});
   while (const auto event = reader.next()) analysis.add(*event);
+  progress.reset();
   const TraceContents& contents = reader.contents();
   refuse_without_locks(path, contents);
   const std::string name = std::filesystem::path(path).stem().string();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "experiments/base/quantity.h"
+#include "experiments/base/terminal.h"
 #include "experiments/run/result_json.h"
 
 namespace experiments {
@@ -77,8 +78,9 @@ std::string report(std::size_t place, const WorstRequest& request, const Names& 
   std::string text = fmt::format("{:>3}. {}: {}, due at {} during {}\n", place, request.task, human(request.latency),
                                  human(request.due.time_since_epoch()), to_string(request.phase));
   for (const WorstStep& step : request.steps) {
-    text += fmt::format("        +{:<9} {:>8}  {}\n", human(step.from - request.due), human(step.to - step.from),
-                        sentence(step, classes));
+    const std::string when =
+        fmt::format("        +{:<9} {:>8}  ", human(step.from - request.due), human(step.to - step.from));
+    text += when + wrapped(sentence(step, classes), page_width(), when.size());
   }
   return text + rest_of(request);
 }

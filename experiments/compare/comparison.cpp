@@ -9,6 +9,7 @@
 #include "experiments/base/judgement.h"
 #include "experiments/base/quantity.h"
 #include "experiments/base/statistic_list.h"
+#include "experiments/base/terminal.h"
 #include "experiments/run/result_json.h"
 
 namespace experiments {
@@ -257,8 +258,9 @@ std::string blame_lines(const Comparison& comparison) {
       add(explained, tail, explain_tail(samples, comparison.results(policy).front().class_names()));
     }
     for (std::size_t line = 0; line < explained.size(); ++line) {
-      text += fmt::format("{} {}\n{}    {}\n", line == 0 ? label(comparison, row) : label(comparison, "", ""),
-                          explained[line].tails, label(comparison, "", ""), explained[line].why);
+      const std::string indent = label(comparison, "", "") + "    ";
+      text += fmt::format("{} {}\n{}{}", line == 0 ? label(comparison, row) : label(comparison, "", ""),
+                          explained[line].tails, indent, wrapped(explained[line].why, page_width(), indent.size()));
     }
   }
   return text;

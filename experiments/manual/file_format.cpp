@@ -117,15 +117,18 @@ const std::vector<ConfigKind>& described_kinds() {
   return kinds;
 }
 
-std::string_view words_of_key(ConfigKind kind, std::string_view path) {
+KeyPlace place_of_key(ConfigKind kind, std::string_view path) {
   for (const Elsewhere& each : kElsewhere) {
     if (each.in != kind || !path.starts_with(each.prefix)) continue;
-    const std::string there = std::string(each.instead) + std::string(path.substr(each.prefix.size()));
-    const std::string_view own = row_of(kind, path);
-    return own.empty() ? words_of_key(each.kind, there) : own;
+    return {each.kind, std::string(each.instead) + std::string(path.substr(each.prefix.size()))};
   }
-  const std::string_view own = row_of(kind, path);
-  return own.empty() ? row_of(kind, without_variants(path)) : own;
+  return {kind, std::string(path)};
+}
+
+std::string_view words_of_key(ConfigKind kind, std::string_view path) {
+  if (const std::string_view own = row_of(kind, path); !own.empty()) return own;
+  const KeyPlace place = place_of_key(kind, path);
+  return place.path == path ? row_of(kind, without_variants(path)) : words_of_key(place.kind, place.path);
 }
 
 std::string path_of_key(const std::string& outer, const YamlKey& key) {

@@ -32,6 +32,14 @@ struct FileFormat {
 /// scenario says of its machine, policies and devices stands with those.
 [[nodiscard]] std::string_view words_of_key(ConfigKind kind, std::string_view path);
 
+/// With which kind of file the words for a key stand: a scenario's `policies[].munlock.mode` with policies, as
+/// `munlock.mode`.
+struct KeyPlace {
+  ConfigKind kind;
+  std::string path;
+};
+[[nodiscard]] KeyPlace place_of_key(ConfigKind kind, std::string_view path);
+
 /// A row of the table that words_of_key looks into. One that no reader's key leads to fails a test: that key is gone.
 struct KeyWords {
   ConfigKind kind;

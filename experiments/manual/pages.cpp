@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "experiments/base/exit_codes.h"
 #include "experiments/base/expression.h"
 #include "experiments/base/installation.h"
+#include "experiments/manual/error_topics.h"
 #include "experiments/scenario/yaml_values.h"
 #include "models/measure/phase.h"
 
@@ -173,17 +175,6 @@ void add_process_sections(const FileFormat& format, std::vector<Section>& sectio
   sections.push_back(std::move(kinds));
 }
 
-Section how_to_read() {
-  return {"HOW IT IS WRITTEN",
-          {paragraph(
-              "YAML, one document a file, beginning with `schema: mlocksim/1`. A key that is not known, or given "
-              "twice, is refused. A name has letters, digits, '_', '-' and '.'. Quantities have units: durations ns, "
-              "us, ms, s (`1.5us`); sizes B, KiB, MiB, GiB, TiB (`4GiB`); rates a size and /s. A distribution is a "
-              "duration, `uniform LOW HIGH`, `exponential MEAN`, "
-              "`lognormal median M p99 P`, `empirical FILE`, or a list of durations. `--set PATH=VALUE` changes "
-              "any key of a scenario; in a path a dot leads into a map and [N] to an item of a list.")}};
-}
-
 Section see_also(const std::vector<std::string>& pages) {
   return {"SEE ALSO", {paragraph(fmt::format("{}", fmt::join(pages, ", ")))}};
 }
@@ -266,6 +257,17 @@ std::string in_words(const YamlShape& shape) {
   return listed(kinds);
 }
 
+Section writing_section() {
+  return {"HOW IT IS WRITTEN",
+          {paragraph(
+              "YAML, one document a file, beginning with `schema: mlocksim/1`. A key that is not known, or given "
+              "twice, is refused. A name has letters, digits, '_', '-' and '.'. Quantities have units: durations ns, "
+              "us, ms, s (`1.5us`); sizes B, KiB, MiB, GiB, TiB (`4GiB`); rates a size and /s. A distribution is a "
+              "duration, `uniform LOW HIGH`, `exponential MEAN`, "
+              "`lognormal median M p99 P`, `empirical FILE`, or a list of durations. `--set PATH=VALUE` changes "
+              "any key of a scenario; in a path a dot leads into a map and [N] to an item of a list.")}};
+}
+
 Section exit_section() {
   Section section{"EXIT STATUS"};
   for (const ExitCode& code : kExitCodes) {
@@ -333,7 +335,7 @@ ManualPage command_page(const CommandWords& command) {
 ManualPage format_page(const FileFormat& format) {
   ManualPage page{page_name(format.name), 5, "a " + format.name + " of mlocksim"};
   page.sections.push_back({"DESCRIPTION", {paragraph(format.about + "."), example(example_of(format.kind))}});
-  page.sections.push_back(how_to_read());
+  page.sections.push_back(writing_section());
   Section keys{"KEYS"};
   KeyWriter writer(format);
   writer.write(format.shape, "", keys.blocks, 0);
@@ -408,14 +410,55 @@ ManualPage expect_page() {
   return page;
 }
 
+namespace {
+
+/// The maps that a key may hold, by their paths: itself, each item of a list, each of those with names.
+std::vector<std::pair<std::string, const YamlShape*>> maps_of(const std::string& path, const YamlKey& key) {
+  std::vector<std::pair<std::string, const YamlShape*>> maps{{path, key.value.get()}};
+  if (key.value->item) maps.emplace_back(path + "[]", key.value->item.get());
+  if (key.value->named) maps.emplace_back(path + ".*", key.value->named.get());
+  return maps;
+}
+
+/// What is said of a key where it stands alone: also which keys are in it, as each is a topic, too.
+std::string key_alone(const FileFormat& format, const std::string& path, const YamlKey& key) {
+  const std::string words(words_of_key(format.kind, path));
+  const std::string what = in_words(*key.value);
+  std::string text =
+      fmt::format("{}{}{}", key.required ? "Required. " : "", words, what.empty() ? "" : fmt::format(" [{}]", what));
+  for (const auto& [inner, map] : maps_of(path, key)) {
+    std::vector<std::string> names;
+    for (const YamlKey& each : map->keys) {
+      if (each.variant.empty()) names.push_back(each.name);
+    }
+    if (!names.empty()) text += fmt::format(" Keys: {}.", fmt::join(names, ", "));
+    if (const auto kinds = map->variants(); !kinds.empty()) text += fmt::format(" Kinds: {}.", fmt::join(kinds, ", "));
+  }
+  return text;
+}
+
+/// A kind of map with the keys that only it has.
+void add_kind(const FileFormat& format, const std::string& path, const YamlShape& shape, const std::string& kind,
+              std::vector<Block>& blocks) {
+  const std::string own = fmt::format("{}({})", path, kind);
+  blocks.push_back(item(own, std::string(words_of_key(format.kind, own))));
+  for (const YamlKey& key : shape.keys) {
+    if (key.variant == kind) blocks.push_back(item(key.name, key_alone(format, path_of_key(path, key), key), 1));
+  }
+}
+
+}  // namespace
+
 std::vector<Block> keys_called(const FileFormat& format, const std::string& name) {
   std::vector<Block> blocks;
   for_each_key(format.shape, [&](const std::string& path, const YamlKey& key) {
-    if (path != name && !path.ends_with("." + name) && !path.ends_with(")." + name)) return;
-    const std::string words(words_of_key(format.kind, path));
-    const std::string what = in_words(*key.value);
-    blocks.push_back(item(path, fmt::format("{}{}{}", key.required ? "Required. " : "", words,
-                                            what.empty() ? "" : fmt::format(" [{}]", what))));
+    if (means_key(name, path)) blocks.push_back(item(path, key_alone(format, path, key)));
+    for (const auto& [inner, map] : maps_of(path, key)) {
+      for (const std::string& kind : map->variants()) {
+        const bool meant = means_key(name, fmt::format("{}({})", inner, kind)) && !means_key(name, inner);
+        if (meant) add_kind(format, inner, *map, kind, blocks);
+      }
+    }
   });
   return blocks;
 }

@@ -33,9 +33,12 @@ struct CommandWords {
 /// What may stand in a place, in words: "a size such as 4GiB", "none, light or heavy".
 [[nodiscard]] std::string in_words(const YamlShape& shape);
 
-/// The keys of a format whose path ends with `name`, as items whose tags are paths.
+/// The keys of a format that a topic means (error_topics.h), as items whose tags are paths, and what is in them. Of
+/// kinds of maps, such as `locker`: their own keys.
 [[nodiscard]] std::vector<ManualPage::Block> keys_called(const FileFormat& format, const std::string& name);
 
+/// How files and their quantities are written.
+[[nodiscard]] ManualPage::Section writing_section();
 /// Environment variables and streams.
 [[nodiscard]] ManualPage::Section environment_section();
 /// The table of exit codes.

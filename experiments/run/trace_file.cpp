@@ -127,8 +127,9 @@ Json about(const models::Scenario& scenario) {
 
 class TraceFile::Recording {
  public:
-  Recording(std::ostream& out, const models::Scenario& scenario, std::vector<TimeWindow> windows)
-      : windows_(std::move(windows)),
+  Recording(std::ostream& out, const models::Scenario& scenario, std::vector<TimeWindow> windows, models::Bytes limit)
+      : limit_(static_cast<std::uint64_t>(limit.count())),
+        windows_(std::move(windows)),
         events_(out, about(scenario)),
         kernel_pid_(2 * static_cast<int>(scenario.processes.size()) + 1),
         cpus_pid_(kernel_pid_ + 1),
@@ -192,6 +193,8 @@ class TraceFile::Recording {
     if (sleeps && from.leave(leaves)) to.track.arrive({next_flow_++, from.place(), leaves});
   }
 
+  [[nodiscard]] std::optional<Time> left_out_from() const { return left_out_from_; }
+
   void finish(Time end) {
     for (TaskTrack& each : tasks_) {
       if (each.next && each.next->at < end) change(each, *each.next, true);
@@ -248,6 +251,7 @@ class TraceFile::Recording {
   // Its track, with what has come about by now.
   TaskTrack& up_to_date(const Task& task) {
     const Time now = task.now();
+    keep_to_limit(now);
     TaskTrack& each = track_of(task);
     if (each.next && each.next->at <= now) change(each, *std::exchange(each.next, std::nullopt), true);
     if (each.phase != task.phase()) {
@@ -323,6 +327,18 @@ class TraceFile::Recording {
     if (!too_soon) free_pages_.set(now, pages);
   }
 
+  /// Nothing more is written from the latest time on that was told of.
+  void keep_to_limit(Time now) {
+    latest_ = std::max(latest_, now);
+    if (left_out_from_ || events_.bytes() < limit_) return;
+    left_out_from_ = latest_;
+    windows_.end_at(latest_);
+    events_.mark(kernel_pid_, latest_, "the file has reached its limit: nothing is shown from here on");
+  }
+
+  std::uint64_t limit_;  // bytes
+  Time latest_{};
+  std::optional<Time> left_out_from_;
   trace::Windows windows_;
   trace::Writer events_;
   int kernel_pid_;
@@ -338,8 +354,9 @@ class TraceFile::Recording {
   std::unordered_map<const Task*, TaskTrack*> of_kernel_;
 };
 
-TraceFile::TraceFile(std::ostream& out, const models::Scenario& scenario, std::vector<TimeWindow> windows)
-    : recording_(std::make_unique<Recording>(out, scenario, std::move(windows))) {}
+TraceFile::TraceFile(std::ostream& out, const models::Scenario& scenario, std::vector<TimeWindow> windows,
+                     models::Bytes limit)
+    : recording_(std::make_unique<Recording>(out, scenario, std::move(windows), limit)) {}
 
 TraceFile::~TraceFile() = default;
 
@@ -357,5 +374,7 @@ models::Observer TraceFile::observer() {
 }
 
 void TraceFile::finish(Time end) { recording_->finish(end); }
+
+std::optional<Time> TraceFile::left_out_from() const { return recording_->left_out_from(); }
 
 }  // namespace experiments

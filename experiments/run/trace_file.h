@@ -26,11 +26,16 @@
 // it changes next. E carries args.unfinished where the run ended, not the slice.
 // Windows: what lies outside of them is not written, slices are cut to them, counters begin with them, an arrow needs
 // both its ends in them.
+// A limit: once the file has that many bytes, it ends with that moment, as a window would; a mark (i, scope g) of the
+// process `kernel` says so. What closes the slices that are open then comes on top.
 // B and E rather than X: readers compute with microseconds as doubles, and `ts` + `dur` of one slice may then come to
 // lie behind `ts` of the next.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <vector>
 
@@ -43,16 +48,21 @@ namespace experiments {
 /// Writes as the run goes; remembers no more than the slices that are open.
 class TraceFile {
  public:
-  /// Writes to `out`, under the name of the scenario's first policy. Windows may overlap, in any order.
-  TraceFile(std::ostream& out, const models::Scenario& scenario, std::vector<TimeWindow> windows = {kWholeRun});
+  /// Writes to `out`, under the name of the scenario's first policy. Windows may overlap, in any order. `limit`: bytes.
+  TraceFile(std::ostream& out, const models::Scenario& scenario, std::vector<TimeWindow> windows = {kWholeRun},
+            models::Bytes limit = kUnlimited);
   ~TraceFile();
   TraceFile(const TraceFile&) = delete;
   TraceFile& operator=(const TraceFile&) = delete;
+
+  static constexpr models::Bytes kUnlimited{std::numeric_limits<std::int64_t>::max()};
 
   /// To be passed to models::simulate for one run of the scenario; refers to this.
   [[nodiscard]] models::Observer observer();
   /// Writes the rest. The run ended at `end`.
   void finish(sim::Time end);
+  /// From when on nothing is in the file, as it had reached its limit.
+  [[nodiscard]] std::optional<sim::Time> left_out_from() const;
 
  private:
   class Recording;

@@ -90,6 +90,47 @@ bool has_any(const YamlNode& root, const std::vector<std::string>& keys) {
   });
 }
 
+/// Keys that only files of a kind have. A study may name policies, too: hence the first.
+struct KindSigns {
+  ConfigKind kind;
+  std::vector<std::string> keys;
+};
+const std::vector<KindSigns> kSigns{
+    {ConfigKind::studies, {"axes"}},
+    {ConfigKind::scenarios, {"processes", "memory", "machine", "policy", "policies"}},
+    {ConfigKind::machines, {"costs", "scheduler"}},
+    {ConfigKind::kernels, {"oldest", "changes"}},
+    {ConfigKind::policies, {"populate", "munlock", "munmap"}},
+    {ConfigKind::devices, {"queue_depth", "nr_requests", "compress", "decompress"}},
+};
+
+/// What a file is that is plainly no `kind`: it has keys of another one, and none of that.
+std::optional<ConfigKind> other_kind(const YamlNode& root, ConfigKind kind) {
+  if (kind == ConfigKind::incidents) kind = ConfigKind::scenarios;
+  const auto found = kind_of(root);
+  if (!found || *found == kind || (kind == ConfigKind::studies && *found == ConfigKind::scenarios)) return std::nullopt;
+  const auto own = std::find_if(kSigns.begin(), kSigns.end(), [&](const KindSigns& each) { return each.kind == kind; });
+  return has_any(root, own->keys) ? std::nullopt : found;
+}
+
+/// Of a name that a file here has which is taken for one by its path only; otherwise nothing.
+std::string file_called(ConfigKind kind, const std::string& name) {
+  std::error_code ignored;
+  if (is_file_name(name) || !std::filesystem::is_regular_file(name, ignored)) return {};
+  const bool perhaps_a_trace = kind == ConfigKind::scenarios;
+  return fmt::format("there is no {} '{}', but a file: ./{} if that is meant{}", singular(kind), name, name,
+                     perhaps_a_trace ? "; of a trace, mlocksim import makes one" : "");
+}
+
+/// The first few of many names, and where the others are.
+std::string some_of(const std::vector<std::string>& names, ConfigKind kind) {
+  constexpr std::ptrdiff_t kFew = 12;
+  const auto more = static_cast<std::ptrdiff_t>(names.size()) - kFew;
+  if (more <= 1) return fmt::format("{}", fmt::join(names, ", "));
+  return fmt::format("{} and {} more, see mlocksim list {}", fmt::join(names.begin(), names.begin() + kFew, ", "), more,
+                     folder_name(kind));
+}
+
 /// Every file's first key.
 void read_schema(YamlMap& map) {
   const auto schema = map.require("schema", fmt::format(": every file starts with `schema: {}`", kSchema));
@@ -183,11 +224,12 @@ Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& 
     if (const auto file = find_in(shipped_folder(ConfigKind::incidents), kind, name)) return *file;
     for (const ConfigEntry& shipped : list_configs(ConfigKind::incidents)) names.push_back(shipped.name);
   }
+  if (const std::string file = file_called(kind, name); !file.empty()) return Refusal{file};
   std::string word = std::filesystem::path(name).filename().string();
   if (word.ends_with(kExtension)) word.erase(word.size() - kExtension.size());
   std::string hint = did_you_mean(word, names);
   const char* const kernels = kind == ConfigKind::policies ? "; or a kernel such as 6.1: mlocksim list kernels" : "";
-  if (hint.empty()) hint = fmt::format(" (in {}: {}{})", configs_directory().string(), fmt::join(names, ", "), kernels);
+  if (hint.empty()) hint = fmt::format(" (in {}: {}{})", configs_directory().string(), some_of(names, kind), kernels);
   return Refusal{fmt::format("there is no {} '{}'{}", singular(kind), name, hint)};
 }
 
@@ -228,16 +270,20 @@ std::vector<ConfigEntry> list_configs(ConfigKind kind) {
 }
 
 std::optional<ConfigKind> kind_of(const YamlNode& root) {
-  if (has_any(root, {"axes"})) return ConfigKind::studies;
-  if (has_any(root, {"processes", "memory", "machine", "policy", "policies"})) return ConfigKind::scenarios;
-  if (has_any(root, {"costs", "scheduler"})) return ConfigKind::machines;
-  if (has_any(root, {"oldest", "changes"})) return ConfigKind::kernels;
-  if (has_any(root, {"populate", "munlock", "munmap"})) return ConfigKind::policies;
-  if (has_any(root, {"queue_depth", "nr_requests", "compress", "decompress"})) return ConfigKind::devices;
+  for (const KindSigns& each : kSigns) {
+    if (has_any(root, each.keys)) return each.kind;
+  }
   return std::nullopt;
 }
 
 YamlMap open_config(const YamlNode& root, ConfigKind kind, std::vector<Diagnostic>& diagnostics) {
+  if (const auto other = other_kind(root, kind)) {
+    const bool policy_to_run = kind == ConfigKind::scenarios && *other == ConfigKind::policies;
+    YamlField(root, "", diagnostics)
+        .refuse(fmt::format("this is a {}: expected a {}{}", singular(*other), singular(kind),
+                            policy_to_run ? "; --policy or --policies runs one under it" : ""));
+    return {nullptr, "", diagnostics};
+  }
   YamlMap map = YamlField(root, "", diagnostics).map(fmt::format("the keys of a {}, first `schema`", singular(kind)));
   read_schema(map);
   return map;

@@ -118,22 +118,6 @@ class Importer {
   bool refused_ = false;
 };
 
-/// Nothing after a diagnostic.
-std::optional<std::string> content_of(const std::filesystem::path& file, Diagnostics& diagnostics) {
-  std::error_code reason;
-  if (std::filesystem::is_directory(file, reason)) reason = std::make_error_code(std::errc::is_a_directory);
-  std::ostringstream content;
-  if (!reason || reason == std::errc::no_such_file_or_directory) {
-    errno = 0;
-    const std::ifstream stream(file, std::ios::binary);
-    reason = stream ? std::error_code{} : std::error_code(errno, std::generic_category());
-    if (stream) content << stream.rdbuf();
-  }
-  if (!reason) return content.str();
-  report(diagnostics, {file.string(), 0, 0}, "", fmt::format("cannot be read: {}", reason.message()));
-  return std::nullopt;
-}
-
 /// Takes what yaml-cpp's parser says and does nothing with it.
 class Ignore : public YAML::EventHandler {
  public:
@@ -302,9 +286,24 @@ YamlNode without_key(YamlNode map, std::string_view key) {
   return map;
 }
 
+std::optional<std::string> text_of_file(const std::filesystem::path& file, std::vector<Diagnostic>& diagnostics) {
+  std::error_code reason;
+  if (std::filesystem::is_directory(file, reason)) reason = std::make_error_code(std::errc::is_a_directory);
+  std::ostringstream content;
+  if (!reason || reason == std::errc::no_such_file_or_directory) {
+    errno = 0;
+    const std::ifstream stream(file, std::ios::binary);
+    reason = stream ? std::error_code{} : std::error_code(errno, std::generic_category());
+    if (stream) content << stream.rdbuf();
+  }
+  if (!reason) return content.str();
+  report(diagnostics, {file.string(), 0, 0}, "", fmt::format("cannot be read: {}", reason.message()));
+  return std::nullopt;
+}
+
 YamlNode load_yaml(const std::filesystem::path& file, std::vector<Diagnostic>& diagnostics) {
   const Position start{file.string(), 1, 1};
-  const auto content = content_of(file, diagnostics);
+  const auto content = text_of_file(file, diagnostics);
   if (content) return parse_yaml(*content, start, "", diagnostics);
   YamlNode nothing;
   nothing.at = start;
@@ -465,7 +464,7 @@ std::optional<YamlField> YamlMap::look_up(std::string_view key, bool required) {
   const bool again = std::find(known_.begin(), known_.end(), key) != known_.end();
   const auto kind = required ? YamlQuestion::Kind::required_key : YamlQuestion::Kind::key;
   if (node_ != nullptr && !again) ask(*node_, {.kind = kind, .words = key, .variant = variant_});
-  known_.emplace_back(key);
+  if (!again) known_.emplace_back(key);
   const YamlEntry* const found = entry(key);
   if (found == nullptr) return std::nullopt;
   return YamlField(found->value, path_of(key), *diagnostics_);

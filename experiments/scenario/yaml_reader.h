@@ -54,6 +54,10 @@ struct YamlEntry {
 /// keys that are not plain text are diagnostics, and of duplicates the first counts.
 [[nodiscard]] YamlNode load_yaml(const std::filesystem::path& file, std::vector<Diagnostic>& diagnostics);
 
+/// What is in a file; of one that cannot be read a diagnostic.
+[[nodiscard]] std::optional<std::string> text_of_file(const std::filesystem::path& file,
+                                                      std::vector<Diagnostic>& diagnostics);
+
 /// Applies `path=value` (what follows `--set`) to the tree, before it is read.
 ///
 /// The path is as in diagnostics: `processes[0].regions.heap.size`. Keys that are not there yet are added (whether

@@ -20,6 +20,7 @@
 #include "experiments/scenario/machine_file.h"
 #include "experiments/scenario/policy_file.h"
 #include "experiments/scenario/scenario_file.h"
+#include "experiments/scenario/yaml_format.h"
 #include "experiments/scenario/yaml_reader.h"
 #include "experiments/scenario/yaml_text.h"
 #include "experiments/study/store.h"
@@ -123,6 +124,16 @@ void read_any(const std::string& bytes) {
     (void)experiments::kind_of(root);
     (void)experiments::to_flow(root);
   });
+}
+
+/// Formatted, or refused with a word; what it says is then for the formatter to have looked at.
+void format_any(const std::string& bytes) {
+  std::vector<experiments::Diagnostic> mistakes;
+  const auto once = experiments::format_yaml(bytes, {"fuzzed.yaml", 1, 1}, mistakes);
+  if (!once && mistakes.empty()) throw std::logic_error("refused without a word");
+  if (once && experiments::format_yaml(*once, {"fuzzed.yaml", 1, 1}, mistakes) != once) {
+    throw std::logic_error("formatted anew, it is something else");
+  }
 }
 
 /// A value of --set, one a line.
@@ -254,6 +265,7 @@ const std::vector<FuzzTarget>& fuzz_targets() {
       {"device", read_device, [] { return files_in(source_configs() / "devices"); }},
       {"kernels", read_kernels, [] { return files_in(source_configs() / "kernels"); }},
       {"yaml", read_any, [] { return files_in(source_configs() / "policies"); }},
+      {"format", format_any, [] { return files_in(source_configs() / "scenarios"); }},
       {"set", read_sets, [] { return files_in(source_tests() / "fuzz/corpus/set"); }},
       {"expression", read_expression, [] { return files_in(source_tests() / "fuzz/corpus/expression"); }},
       {"quantity", read_quantity, [] { return files_in(source_tests() / "fuzz/corpus/quantity"); }},

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Studies on several machines: one swept in shards by a Slurm job array, or by GNU parallel over ssh, must come to the
-# same bytes as swept whole. All daemons are this test's own, on loopback, with ports, keys and files of their own.
+# Studies on several machines: one swept in shards by a Slurm job array, by GNU parallel over ssh, or as the pods of a
+# Kubernetes Job call the same script, must come to the same bytes as swept whole. All daemons are this test's own, on
+# loopback, with ports, keys and files of their own.
 #
-#   tests/whole/cluster_test.sh slurm|ssh MLOCKSIM        # exit code 77: skipped, and one line that says why
+#   tests/whole/cluster_test.sh slurm|ssh|shards MLOCKSIM        # exit code 77: skipped, and one line that says why
 set -euo pipefail
 
 kind=$1
@@ -187,7 +188,7 @@ no_job_is_left() {
   jobs=$(timeout 5 squeue --noheader) && [ -z "$jobs" ]
 }
 
-submit() { sbatch --parsable --array=1-3 --output=task.%a.log "$tools/sweep.slurm" study.yaml out; }
+submit() { sbatch --parsable --array=1-3 --output=task.%a.log "$tools/sweep-shard" study.yaml out; }
 
 test_slurm() {
   need Slurm slurmctld slurmd sbatch sinfo squeue
@@ -273,8 +274,36 @@ test_ssh() {
   echo "started again, no host ran anything twice"
 }
 
+# As a pod would: the index from 0, the command and the number of shards as tools/sweep-job.yaml has them.
+run_pod() {  # index, how many
+  JOB_COMPLETION_INDEX=$1 SHARDS=$2 JOBS=1 MLOCKSIM=$program limited 200 "$tools/sweep-shard" study.yaml out
+}
+
+test_shards() {
+  local completions shards index
+  completions=$(sed -n 's/^  completions: \([0-9]*\).*/\1/p' "$tools/sweep-job.yaml")
+  shards=$(sed -n 's/.*name: SHARDS, value: "\([0-9]*\)".*/\1/p' "$tools/sweep-job.yaml")
+  [ "$completions" -eq "$shards" ] || fail "sweep-job.yaml: $completions completions, $shards shards"
+  grep -q 'command: \[.*/sweep-shard, ' "$tools/sweep-job.yaml" || fail "sweep-job.yaml does not call sweep-shard"
+  write_study
+  sweep_whole
+  cd "$folder"
+  for index in 0 1 2; do run_pod "$index" 3 >"pod.$index.log" 2>&1; done
+  "$program" merge -o out out/shard.* >/dev/null
+  compare out
+  run_pod 1 3 >again.log 2>&1
+  grep -q ' 0 of them new, 0 failed' again.log || fail "a pod that comes again runs something twice"
+  rm -r out
+  for index in 1 2 3; do MLOCKSIM=$program "$tools/sweep-shard" study.yaml out "$index/3" >"plain.$index.log" 2>&1; done
+  "$program" merge -o out out/shard.* >/dev/null
+  compare out
+  ! "$tools/sweep-shard" study.yaml out 2>refused.log || fail "no shard was refused"
+  grep -q 'expected K/N' refused.log || fail "without a word"
+}
+
 case $kind in
   slurm) test_slurm ;;
   ssh) test_ssh ;;
-  *) echo "expected slurm or ssh" >&2; exit 2 ;;
+  shards) test_shards ;;
+  *) echo "expected slurm, ssh or shards" >&2; exit 2 ;;
 esac

@@ -111,22 +111,24 @@ void set_axes(PlotBuilder& plot, const ReportData& data, const Focus& focus, con
   plot.unset("grid");
   plot.set("border", "0");
   plot.set("tics", "scale 0");
-  plot.set("palette", "defined (-1 '#2166AC', -0.5 '#92C5DE', 0 '#F7F7F7', 0.5 '#F4A582', 1 '#B2182B')");
+  plot.set("palette", "defined (-1 '#4393C3', -0.5 '#92C5DE', 0 '#F7F7F7', 0.5 '#F4A582', 1 '#D6604D')");
   plot.label("x", axis_label(data, plane.x));
   plot.label("y", axis_label(data, plane.y));
   plot.label("cb", fmt::format("latency, {} / {} (ratio)", focus.after, focus.before));
   plot.unset("key");
 }
 
-/// Coloured cells with their ratio as text, and the line along which there is no difference.
+/// Coloured cells with their ratio as text, and the line along which there is no difference. Both are as good as black
+/// also on a dark page, where black becomes light: cells have one colour everywhere, and none that is too dark for
+/// them.
 void draw_map(PlotBuilder& plot, std::size_t columns) {
   constexpr std::size_t kManyColumns = 7;
   plot.commands(
       "set contour base\nset cntrparam levels discrete 0\nset cntrparam linear\nunset surface\n"
       "set table $crossover\nsplot DATA using 1:2:6\nunset table\nunset contour\n");
   plot.commands(fmt::format(
-      "plot DATA using 1:2:6 with image, $crossover using 1:2 with lines linewidth 5 linecolor rgb '#000000', "
-      "DATA using 1:2:9 with labels font 'DejaVu Sans,{}' textcolor rgb '#000000'\n",
+      "plot DATA using 1:2:6 with image, $crossover using 1:2 with lines linewidth 5 linecolor rgb '#010101', "
+      "DATA using 1:2:9 with labels font 'DejaVu Sans,{}' textcolor rgb '#010101'\n",
       columns >= kManyColumns ? 13 : 18));
 }
 

@@ -31,6 +31,11 @@ bool Windows::contain(sim::Time at) const {
   return window != nullptr && window->from <= at;
 }
 
+void Windows::end_at(sim::Time at) {
+  std::erase_if(merged_, [&](const TimeWindow& window) { return window.from >= at; });
+  for (TimeWindow& window : merged_) window.to = std::min(window.to, at);
+}
+
 }  // namespace trace
 
 Expected<TimeWindow> parse_window(std::string_view text) {

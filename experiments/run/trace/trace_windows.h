@@ -37,6 +37,8 @@ class Windows {
   /// The first one that is not over at `at`, or null.
   [[nodiscard]] const TimeWindow* not_over_at(sim::Time at) const;
   [[nodiscard]] bool contain(sim::Time at) const;
+  /// From now on nothing from `at` on is in any.
+  void end_at(sim::Time at);
 
  private:
   std::vector<TimeWindow> merged_;

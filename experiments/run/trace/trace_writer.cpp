@@ -63,6 +63,11 @@ void Writer::counter(int pid, sim::Time at, const char* name, const char* unit, 
   append(R"(,"name":"{}","args":{{"{}":{}}}}})", name, unit, value);
 }
 
+void Writer::mark(int pid, sim::Time at, const std::string& name) {
+  event('i', {pid, 0}, at);
+  append(R"(,"s":"g","name":{}}})", Json(name).dump());
+}
+
 void Writer::finish() {
   append("\n]}}\n");
   flush();
@@ -82,6 +87,7 @@ void Writer::separate() {
 
 void Writer::flush() {
   out_.write(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
+  flushed_ += buffer_.size();
   buffer_.clear();
 }
 

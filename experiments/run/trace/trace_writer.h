@@ -42,7 +42,12 @@ class Writer {
   void flow(const Flow& flow, Place woken, sim::Time at);
   void counter(int pid, sim::Time at, const char* name, const char* unit, std::int64_t value);
 
+  /// A mark across all threads.
+  void mark(int pid, sim::Time at, const std::string& name);
   void finish();
+
+  /// How much has been given so far.
+  [[nodiscard]] std::uint64_t bytes() const { return flushed_ + buffer_.size(); }
 
  private:
   void metadata(const char* what, Place place, const Json& args);
@@ -54,6 +59,7 @@ class Writer {
 
   std::ostream& out_;
   fmt::memory_buffer buffer_;
+  std::uint64_t flushed_ = 0;
   bool first_ = true;
 };
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "experiments/manual/manual_page.h"
 #include "tests/support/synthetic_result.h"
 
 namespace experiments::autopsy_test {
@@ -38,16 +39,15 @@ models::Result result_with(const std::vector<WorstRequest>& faults, const std::v
 }
 
 TEST(Autopsy, TellsWhatARequestWaitedForInOrder) {
-  EXPECT_EQ(
-      autopsy(result_with({long_fault()}, {}), 1),
-      "The longest request: what it went through, and from when on\n"
-      "  1. faulter.1: 4.00 s, due at 2.00 s during mlock.populate\n"
-      "        +0 ns        1.00 s  stands behind mapper, who wants mmap_sem for write, held for read by locker in "
-      "mlock.populate\n"
-      "        +1.00 s      2.90 s  waits for mmap_sem, held for write by locker in mlock.populate, who reclaims "
-      "memory for itself\n"
-      "        +3.90 s      100 ms  is being woken\n"
-      "        and shorter ones: 2.00 us cpu\n");
+  EXPECT_EQ(autopsy(result_with({long_fault()}, {}), 1),
+            "The longest request: what it went through, and from when on\n"
+            "  1. faulter.1: 4.00 s, due at 2.00 s during mlock.populate\n"
+            "        +0 ns        1.00 s  stands behind mapper, who wants mmap_sem for write,\n"
+            "                             held for read by locker in mlock.populate\n"
+            "        +1.00 s      2.90 s  waits for mmap_sem, held for write by locker in\n"
+            "                             mlock.populate, who reclaims memory for itself\n"
+            "        +3.90 s      100 ms  is being woken\n"
+            "        and shorter ones: 2.00 us cpu\n");
 }
 
 TEST(Autopsy, SaysWhoHasTheCpuThatAHolderWaitsFor) {
@@ -55,9 +55,9 @@ TEST(Autopsy, SaysWhoHasTheCpuThatAHolderWaitsFor) {
   const LockBlame throttled{3, Phase::idle, LockMode::read, -1, Cause::throttled};
   WorstRequest fault{"faulter.0", at(0s), 4s, Phase::idle, {}, {}};
   fault.steps = {{at(0s), at(3s), Cause::lock_wait, preempted}, {at(3s), at(4s), Cause::lock_wait, throttled}};
-  const std::string text = autopsy(result_with({fault}, {}), 1);
-  EXPECT_THAT(text, HasSubstr("held for read by ps in idle, who waits for the CPU that mapper has taken\n"));
-  EXPECT_THAT(text, HasSubstr("held for read by ps in idle, who is throttled: its group has used up its quota\n"));
+  const std::string text = joined_lines(autopsy(result_with({fault}, {}), 1));
+  EXPECT_THAT(text, HasSubstr("held for read by ps in idle, who waits for the CPU that mapper has taken"));
+  EXPECT_THAT(text, HasSubstr("held for read by ps in idle, who is throttled: its group has used up its quota"));
 }
 
 TEST(Autopsy, TakesTheLongestOfAllClassesTheLongestFirst) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/manual/manual_page.h"
 #include "tests/support/synthetic_result.h"
 
 namespace experiments::comparison_test {
@@ -274,7 +275,7 @@ TEST(BlameLines, SayWhatTheSlowestWaitFor) {
   const std::string text = blame_lines({two_policies(), {{result}, {result}}});
   EXPECT_THAT(text, HasSubstr("write_held from 2.00 ms, downgrade from 2.00 ms"))
       << "policies with one reason stand together";
-  EXPECT_THAT(text, HasSubstr("100 % waiting for mmap_sem (locker write munlock.walk)"));
+  EXPECT_THAT(joined_lines(text), HasSubstr("100 % waiting for mmap_sem (locker write munlock.walk)"));
 }
 
 TEST(BlameLines, KeepPoliciesWithDifferentReasonsApart) {

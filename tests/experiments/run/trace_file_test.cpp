@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -88,6 +90,7 @@ class Trace {
   std::vector<Slice> slices;  // in the order of their ends, for each thread
   std::vector<Arrow> arrows;
   std::map<std::pair<int, std::string>, std::vector<Sample>> counters;
+  std::vector<Time> marks;
   std::map<int, std::string> processes;
   std::map<int, std::pair<int, std::string>> threads;  // pid, name
 
@@ -122,6 +125,7 @@ class Trace {
     const int pid = event.at("pid");
     const int tid = event.at("tid");
     EXPECT_TRUE(processes.contains(pid)) << event;
+    if (kind == "i") return marks.push_back(time);
     if (kind == "C") return read_counter(event, pid, time);
     EXPECT_TRUE(threads.contains(tid) && threads[tid].first == pid) << event;
     if (kind == "B") return read_begin(event, tid, time);
@@ -240,9 +244,9 @@ struct TracedRun {
 
 // Only in a child.
 TracedRun run(const models::Scenario& scenario, const std::vector<TimeWindow>& windows = {kWholeRun},
-              bool stepwise = false) {
+              bool stepwise = false, models::Bytes limit = TraceFile::kUnlimited) {
   std::ostringstream out;
-  TraceFile trace(out, scenario, windows);
+  TraceFile trace(out, scenario, windows, limit);
   TracedRun run;
   run.result = models::simulate(scenario, scenario.policies.front(), {stepwise, {}}, trace.observer());
   trace.finish(Time{run.result.sim_time});
@@ -251,8 +255,8 @@ TracedRun run(const models::Scenario& scenario, const std::vector<TimeWindow>& w
 }
 
 std::string text_of_run(const models::Scenario& scenario, const std::vector<TimeWindow>& windows = {kWholeRun},
-                        bool stepwise = false) {
-  return in_child([&] { return run(scenario, windows, stepwise).text; });
+                        bool stepwise = false, models::Bytes limit = TraceFile::kUnlimited) {
+  return in_child([&] { return run(scenario, windows, stepwise, limit).text; });
 }
 
 const std::vector<std::string> kFaultsInTheHeap{"processes[0].threads.faulter.region=heap",
@@ -480,6 +484,21 @@ TEST_P(Traces, OfWindowsAreWhatLiesInThem) {
   }
 }
 
+// Wherever it ends: as strict as the whole, the same step by step, and what a window until then shows.
+TEST_P(Traces, EndAtTheirLimit) {
+  const models::Scenario scenario = scenarios().back();
+  const Trace whole(text_of_run(scenario));
+  for (const std::int64_t limit : {0, 20'000, 77'777}) {
+    const std::string text = text_of_run(scenario, {kWholeRun}, false, models::Bytes{limit});
+    EXPECT_LT(text.size(), static_cast<std::size_t>(limit) + 10'000);
+    EXPECT_EQ(text_of_run(scenario, {kWholeRun}, true, models::Bytes{limit}), text);
+    const Trace cut(text);
+    ASSERT_EQ(cut.marks.size(), 1U);
+    const Windows until{{Time{}, cut.marks.front()}};
+    EXPECT_EQ(slices_cut_to(until, cut), slices_cut_to(until, whole));
+  }
+}
+
 TEST(Trace, NamesProcessesAndThreadsInTheOrderOfTheScenario) {
   const Trace trace(text_of_run(tiny("downgrade")));
   std::vector<std::string> processes;
@@ -614,6 +633,14 @@ TEST_F(TraceOption, WritesWhatHappensAroundTheLongestRequests) {
   EXPECT_LE(end - begin, longest + longest / 5 + 2ns);
 }
 
+TEST_F(TraceOption, TellsWhatItsLimitLeavesOut) {
+  const tests::Outcome outcome = run_with({"--trace", file_, "--trace-limit", "30KiB"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("the timeline has reached its limit and ends at "));
+  EXPECT_LT(std::filesystem::file_size(file_), 40'000U);
+  EXPECT_EQ(run_with({"--trace", file_, "--trace-limit", "30KiB", "--quiet"}).err, "");
+}
+
 // A thread of its own beside the semaphore of the process.
 TEST_F(TraceOption, ShowsWhoHoldsALockOfUserSpace) {
   ASSERT_EQ(run_with({"--trace", file_, "--set", "processes[0].threads.mapper.mutex=heap_lock", "--set",
@@ -636,6 +663,8 @@ TEST_F(TraceOption, ShowsWhoHoldsALockOfUserSpace) {
 TEST_F(TraceOption, RefusesWhatMakesNoSense) {
   expect_refused({"--trace-window", "1ms..2ms"}, "need --trace FILE");
   expect_refused({"--trace-worst", "3"}, "need --trace FILE");
+  expect_refused({"--trace-limit", "1MiB"}, "needs --trace FILE");
+  expect_refused({"--trace", file_, "--trace-limit", "1MB"}, "--trace-limit: expected a size such as 4GiB");
   expect_refused({"--trace", file_, "--trace-window", "2ms..1ms"}, "it must end after it begins");
   expect_refused({"--trace", file_, "--trace-window", "2ms"}, "expected a window such as 1.2s..1.3s, found '2ms'");
   expect_refused({"--trace", file_, "--trace-window", "1ms..2"}, "--trace-window: expected a duration");

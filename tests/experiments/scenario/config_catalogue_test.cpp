@@ -14,6 +14,7 @@
 namespace experiments::config_catalogue_test {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -87,6 +88,30 @@ TEST_F(ConfigCatalogue, LooksForShippedFilesWhereTheEnvironmentSays) {
   EXPECT_EQ(entries[1].path, folder() / "elsewhere/policies/b.yaml");
   EXPECT_THAT(list_configs(ConfigKind::machines), IsEmpty());
   EXPECT_THAT(find_config(ConfigKind::policies, "nothing").message(), HasSubstr("(in "));
+}
+
+TEST_F(ConfigCatalogue, NamesAFewOfManyAndSaysWhereTheOthersAre) {
+  EXPECT_THAT(find_config(ConfigKind::scenarios, "nothing").message(),
+              AllOf(HasSubstr(", "), HasSubstr(" more, see mlocksim list scenarios)")));
+}
+
+TEST_F(ConfigCatalogue, TakesAFileOfSomethingElseForOneOnlyByItsPath) {
+  const std::filesystem::path before = std::filesystem::current_path();
+  tests::write("trace.txt", "");
+  std::filesystem::current_path(tests::folder());
+  const std::string said = find_config(ConfigKind::scenarios, "trace.txt").message();
+  std::filesystem::current_path(before);
+  EXPECT_EQ(said,
+            "there is no scenario 'trace.txt', but a file: ./trace.txt if that is meant; of a trace, mlocksim import "
+            "makes one");
+}
+
+TEST_F(ConfigCatalogue, TellsAFileOfAnotherKindInOneLine) {
+  EXPECT_THAT(
+      mistakes_of([&] { (void)read_scenario(tests::write("p.yaml", kPolicy)); }),
+      ElementsAre("p.yaml:1:1: this is a policy: expected a scenario; --policy or --policies runs one under it"));
+  EXPECT_THAT(mistakes_of([&] { (void)read_scenario(tests::write("d.yaml", tests::kDevice)); }),
+              ElementsAre("d.yaml:1:1: this is a device: expected a scenario"));
 }
 
 TEST_F(ConfigCatalogue, FallsBackToTheSourceTree) {
