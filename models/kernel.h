@@ -26,6 +26,7 @@
 namespace models {
 
 class AddressSpace;
+class Mm;
 class Task;
 
 struct Kernel {
@@ -42,6 +43,7 @@ struct Kernel {
   const Bytes llc;
   const NoiseSpec& noise;
   const ReclaimRules& reclaim_rules;  ///< of the memory's era
+  const bool lru_gen_enabled;         ///< MGLRU (models/mm/mglru.h)
   Cpus cpus;
   Zone zone;
   ClearBandwidth clear_bandwidth;
@@ -59,6 +61,8 @@ struct Kernel {
   OwnerId streamed;      ///< what nobody will touch again: page cache read once, memory that its owner has done with
   OwnerId written_anon;  ///< swapped out, written, and not freed yet
   OwnerId written_file;
+
+  std::vector<Mm*> mm_list;  ///< whose page tables ageing walks (lru_gen_mm_list)
 
   std::deque<MemCgroup> memcgs;  ///< the groups with a memory limit, by their lists from 1 on
 

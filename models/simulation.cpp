@@ -213,8 +213,10 @@ class Simulation {
         kernel_(engine_, scenario.machine, policy, scenario.memory, task_groups(scenario)),
         interruptions_(engine_, kernel_.cpus, scenario.machine.noise, scenario.seed),
         end_(engine_.calendar(), [this] { end(); }) {
-    for (const ProcessSpec& spec : scenario.processes)
-      processes_.emplace_back(spec, kernel_, scenario.machine.thp, scenario.seed);
+    for (const ProcessSpec& spec : scenario.processes) {
+      Process& process = processes_.emplace_back(spec, kernel_, scenario.machine.thp, scenario.seed);
+      kernel_.mm_list.push_back(&process.mm);
+    }
     background_.emplace(kernel_);
     begin_warm_up();
     kernel_.at_out_of_memory = [this] {

@@ -181,6 +181,13 @@ void Task::enter(Phase phase) {
   if (in_user_mode()) cpus_.return_to_user(*this);
 }
 
+void Task::note_phase(Phase phase) {
+  const sim::Time now = settle();
+  for_each_held([&](Rwsem& held) { held.charge_waits(now); });
+  phase_ = phase;
+  if (kernel_.observer.phase) kernel_.observer.phase(*this);
+}
+
 void Task::draw_page_cost() {
   const std::vector<int>& thousandths = kernel_.noise.page_costs;
   if (!thousandths.empty()) page_cost_thousandths_ = thousandths[stream(Purpose::page_costs)() % thousandths.size()];

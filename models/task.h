@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/measure/ledger.h"
@@ -79,6 +80,8 @@ class Task {
   [[nodiscard]] bool may_look_ahead() const { return !engine_.stepwise() && !sched_.need_resched; }
   [[nodiscard]] sim::LookAhead& look_ahead() { return look_ahead_; }
 
+  /// Whether somebody else should have its CPU.
+  [[nodiscard]] bool need_resched() const { return sched_.need_resched; }
   /// Settles, and gives the CPU away if somebody else should have it and the kernel is built for that. Stands where the
   /// kernel has cond_resched().
   void cond_resched();
@@ -125,12 +128,19 @@ class Task {
 
   /// Says what the task does from now on.
   void enter(Phase phase);
+  /// The same for a part of a call that is not the locker's own doing: the log is not told.
+  void note_phase(Phase phase);
   /// A log that is told of every enter(): for the locker, whose phases the others are measured by.
   void report_phases_to(PhaseLog& log);
 
   /// The semaphore of that kind it holds, if any: told when the task's phase changes, so that waits are charged to the
   /// right one, and when it loses its CPU, so that nobody spins on it.
   void set_holding(LockKind kind, Rwsem* rwsem) { holding_[kind == LockKind::mutex ? 1 : 0] = rwsem; }
+  /// Puts the mmap_sem that it holds aside, to hold another one besides; then back again.
+  void set_outer_hold(bool aside) {
+    Rwsem*& from = holding_[aside ? 0 : 2];
+    holding_[aside ? 2 : 0] = std::exchange(from, nullptr);
+  }
   /// The mutex of user space that it takes around its system calls; null: none.
   [[nodiscard]] Rwsem* mutex() const { return mutex_; }
   void set_mutex(Rwsem& mutex) { mutex_ = &mutex; }
@@ -206,7 +216,7 @@ class Task {
   PhaseLog* phase_log_ = nullptr;
   bool asleep_ = false;
   int phase_reporter_ = 0;           // its number in the log
-  std::array<Rwsem*, 2> holding_{};  // mmap_sem, a mutex
+  std::array<Rwsem*, 3> holding_{};  // mmap_sem, a mutex, a second mmap_sem
   Rwsem* mutex_ = nullptr;
   sim::Nanoseconds spin_time_{};  // but for the spin that it is in
   std::optional<sim::Time> spins_since_;

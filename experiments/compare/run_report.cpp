@@ -29,6 +29,12 @@ std::string group(const models::GroupMemory& group) {
       mean_text(group.stalls), max_text(group.stalls), human(group.high_sleep));
 }
 
+std::string aging(const models::ReclaimStatistics& reclaim) {
+  return fmt::format(
+      "    aged by {} generations, {} walks of a process's page tables, {} of them without its mmap_sem\n",
+      reclaim.generations, reclaim.mms_walked, reclaim.mms_passed_over);
+}
+
 std::string memory(const models::MemoryResult& memory) {
   const models::ReclaimStatistics& reclaim = memory.reclaim;
   const auto size = [](models::PageCount pages) { return human(bytes_of(pages)); };
@@ -42,6 +48,7 @@ std::string memory(const models::MemoryResult& memory) {
       size(memory.at_end.free), amount(memory.allocated), amount(reclaim.kswapd_reclaimed), reclaim.kswapd_wakeups,
       amount(reclaim.direct_reclaimed), reclaim.direct_stalls.count(), mean_text(reclaim.direct_stalls),
       max_text(reclaim.direct_stalls));
+  if (reclaim.generations + reclaim.mms_walked > 0) text += aging(reclaim);
   for (const models::GroupMemory& each : memory.groups) text += group(each);
   const models::DeviceStatistics& device = memory.device;
   if (device.read.requests() + device.write.requests() == 0) return text;

@@ -170,6 +170,8 @@ class Chooser {
   std::vector<Remedy> choose() {
     for (const Member& member : members_) add_without(member);
     add_without_noise();
+    add_without_huge_pages();
+    add_other_reclaim();
     for (const models::GroupSpec& group : scenario_.groups) add_memory_high(group);
     for (const Member& member : members_) add_less_often(member);
     for (const WaitChain& chain : diagnosis_.chains) add_other_calls(chain);
@@ -193,11 +195,45 @@ class Chooser {
     const std::string& name = member.thread->name;
     const bool only_victim = diagnosis_.victims.size() == 1 && diagnosis_.victims.front() == name;
     if (only_victim) return;
-    add({fmt::format("without {}", name), without(scenario_, name, diagnosis_.sim_time), std::nullopt, name});
+    add({without_text(*member.thread), without(scenario_, name, diagnosis_.sim_time), std::nullopt, name});
+  }
+
+  /// The kernel's own threads under the name of what they can be switched off by, whatever they are called here.
+  [[nodiscard]] static std::string without_text(const models::ThreadSpec& thread) {
+    if (std::holds_alternative<models::NumaBalancingSpec>(thread.run)) return "without NUMA balancing";
+    if (std::holds_alternative<models::KhugepagedSpec>(thread.run)) return "without khugepaged";
+    return fmt::format("without {}", thread.name);
   }
 
   void add_without_noise() {
     if (scenario_.machine.noise != models::NoiseSpec{}) add({"without noise", {"machine.noise=none"}, {}, {}});
+  }
+
+  void add_without_huge_pages() {
+    const auto left_to_thp = [](const models::RegionSpec& region) { return !region.folio_order; };
+    const bool any = std::any_of(scenario_.processes.begin(), scenario_.processes.end(), [&](const auto& process) {
+      return std::any_of(process.regions.begin(), process.regions.end(), left_to_thp);
+    });
+    if (scenario_.machine.thp != models::Thp::always || !any) return;
+    add({.label = "THP: madvise",
+         .sets = {"machine.thp=madvise"},
+         .price = "every walk of those regions takes a step for each 4 KiB"});
+  }
+
+  /// Where memory runs short, of the machine or of a group.
+  void add_other_reclaim() {
+    const bool limited = std::any_of(scenario_.groups.begin(), scenario_.groups.end(),
+                                     [](const models::GroupSpec& group) { return models::limits_memory(group); });
+    const bool reclaims = std::any_of(diagnosis_.chains.begin(), diagnosis_.chains.end(), [](const WaitChain& chain) {
+      return chain.root.doing == Cause::direct_reclaim || chain.root.phase == Phase::aging;
+    });
+    const bool short_of_it = limited || reclaims || scenario_.memory.background > models::Bytes(0);
+    if (!short_of_it || scenario_.memory.era != models::ReclaimEra::linux_6_1) return;
+    if (scenario_.machine.reclaim == models::ReclaimKind::classic) {
+      add({"MGLRU", {"machine.reclaim=mglru"}, {}, {}});
+    } else {
+      add({"classic LRU lists", {"machine.reclaim=classic"}, {}, {}});
+    }
   }
 
   /// What a group takes beyond memory.high is reclaimed with no lock held, so that it comes less often to memory.max.

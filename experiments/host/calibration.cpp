@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -233,6 +234,7 @@ class Writer {
     say(line_of("cpus", fmt::format("{}", reading_.cpus), "measured: those that the probe was allowed to use", 0));
     write_cache();
     write_thp();
+    write_reclaim();
     write_clear_bandwidth();
   }
 
@@ -257,6 +259,12 @@ class Writer {
     const bool known = reading_.thp == "always" || reading_.thp == "madvise" || reading_.thp == "never";
     say(known ? line_of("thp", reading_.thp, "measured: as this kernel has it now", 0)
               : line_of("thp", "never", "assumed: this kernel does not say that it has huge pages", 0));
+  }
+
+  // /sys/kernel/mm/lru_gen/enabled: its bits, the lowest of which is MGLRU itself.
+  void write_reclaim() {
+    const bool mglru = std::strtoul(reading_.mglru.c_str(), nullptr, 0) % 2 == 1;
+    say(line_of("reclaim", mglru ? "mglru" : "classic", "measured: as this kernel has it now", 0));
   }
 
   // Only where more CPUs clear less each does the memory limit them.

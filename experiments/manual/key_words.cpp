@@ -194,6 +194,8 @@ const std::vector<KeyWords> kRows = {
     {kMachine, "cpus", "How many."},
     {kMachine, "llc_cpus", "How many share a last-level cache, counted from 0: all if not given."},
     {kMachine, "llc", "The size of the last-level cache: everything fits if not given."},
+    {kMachine, "reclaim",
+     "classic (the default) or mglru, as /sys/kernel/mm/lru_gen/enabled has it; a distribution's kernel says it."},
     {kMachine, "thp", "/sys/kernel/mm/transparent_hugepage/enabled: always if not given."},
     {kMachine, "clear_bandwidth", "What all CPUs together can clear: no limit if not given."},
     {kMachine, "scheduler", "Whose scheduler, and what changing hands costs."},

@@ -222,27 +222,37 @@ Json to_json(const models::ZoneCounts& counts) {
           {"in_flight", counts.in_flight.count()}};
 }
 
+// What there is of MGLRU, where it has aged anything.
+void add_aging(const models::ReclaimStatistics& reclaim, Json& json) {
+  if (reclaim.mms_walked + reclaim.generations == 0) return;
+  json["aging"] = {{"generations", reclaim.generations},
+                   {"processes_walked", reclaim.mms_walked},
+                   {"processes_passed_over", reclaim.mms_passed_over}};
+}
+
 Json to_json(const models::ReclaimStatistics& reclaim) {
-  return {{"kswapd",
-           {{"wakeups", reclaim.kswapd_wakeups},
-            {"scanned_pages", reclaim.kswapd_scanned},
-            {"reclaimed_pages", reclaim.kswapd_reclaimed}}},
-          {"direct",
-           {{"scanned_pages", reclaim.direct_scanned},
-            {"reclaimed_pages", reclaim.direct_reclaimed},
-            {"stalls", to_json(reclaim.direct_stalls)},
-            {"futile_rounds_before_oom", reclaim.futile_rounds}}},
-          {"throttled", reclaim.throttled},
-          {"pages",
-           {{"kept", reclaim.kept},
-            {"activated", reclaim.activated},
-            {"deactivated", reclaim.deactivated},
-            {"culled", reclaim.culled},
-            {"swapped_out", reclaim.swapped_out},
-            {"swapped_in", reclaim.swapped_in},
-            {"files_written", reclaim.files_written},
-            {"files_read", reclaim.files_read},
-            {"refaults", reclaim.refaults}}}};
+  Json json{{"kswapd",
+             {{"wakeups", reclaim.kswapd_wakeups},
+              {"scanned_pages", reclaim.kswapd_scanned},
+              {"reclaimed_pages", reclaim.kswapd_reclaimed}}},
+            {"direct",
+             {{"scanned_pages", reclaim.direct_scanned},
+              {"reclaimed_pages", reclaim.direct_reclaimed},
+              {"stalls", to_json(reclaim.direct_stalls)},
+              {"futile_rounds_before_oom", reclaim.futile_rounds}}},
+            {"throttled", reclaim.throttled},
+            {"pages",
+             {{"kept", reclaim.kept},
+              {"activated", reclaim.activated},
+              {"deactivated", reclaim.deactivated},
+              {"culled", reclaim.culled},
+              {"swapped_out", reclaim.swapped_out},
+              {"swapped_in", reclaim.swapped_in},
+              {"files_written", reclaim.files_written},
+              {"files_read", reclaim.files_read},
+              {"refaults", reclaim.refaults}}}};
+  add_aging(reclaim, json);
+  return json;
 }
 
 Json to_json(const models::DeviceStatistics::Direction& direction) {

@@ -71,7 +71,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneCounts, free, per_cpu, inactive_anon, act
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ZoneSeries, free, anon, file, unevictable)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ReclaimStatistics, kswapd_wakeups, kswapd_scanned, kswapd_reclaimed, direct_scanned,
                                    direct_reclaimed, kept, activated, deactivated, culled, swapped_out, swapped_in,
-                                   files_written, files_read, refaults, throttled, futile_rounds, direct_stalls)
+                                   files_written, files_read, refaults, throttled, generations, mms_walked,
+                                   mms_passed_over, futile_rounds, direct_stalls)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeviceStatistics::Direction, pages, latency)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeviceStatistics, read, write, room_waits, busy, congestions, longest_queue, queue)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(GroupMemory, name, at_end, peak, scanned, reclaimed, max_events, high_events, stalls,

@@ -372,13 +372,28 @@ std::optional<models::KernelVersion> kernel_release(const std::string& name) {
   return kernel && *kernel ? std::optional((**kernel).release) : std::nullopt;
 }
 
-std::optional<YamlNode> kernel_thp(const std::string& name) {
-  const auto kernel = known(name);
+namespace {
+
+// What its distribution's configuration says; nothing where the kernel is not a distribution's.
+std::optional<std::string> config_of(const std::string& kernel_name, std::string_view wanted) {
+  const auto kernel = known(kernel_name);
   if (!kernel || !*kernel || (**kernel).distribution == nullptr) return std::nullopt;
   for (const auto& [key, value] : (**kernel).distribution->config) {
-    if (key == "thp") return text_node(value);
+    if (key == wanted) return value;
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<YamlNode> kernel_thp(const std::string& name) {
+  const auto thp = config_of(name, "thp");
+  return thp ? std::optional(text_node(*thp)) : std::nullopt;
+}
+
+std::optional<YamlNode> kernel_reclaim(const std::string& name) {
+  const auto mglru = config_of(name, "mglru");
+  return mglru ? std::optional(text_node(*mglru == "on" ? "mglru" : "classic")) : std::nullopt;
 }
 
 namespace {

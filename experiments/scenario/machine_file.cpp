@@ -72,6 +72,11 @@ std::optional<models::Thp> thp_of(const YamlField& field) {
   return choice_of<Thp>(field, {{"always", Thp::always}, {"madvise", Thp::madvise}, {"never", Thp::never}});
 }
 
+std::optional<models::ReclaimKind> reclaim_kind_of(const YamlField& field) {
+  using models::ReclaimKind;
+  return choice_of<ReclaimKind>(field, {{"classic", ReclaimKind::classic}, {"mglru", ReclaimKind::mglru}});
+}
+
 /// Preemption that the scheduler's kernel does not have, as far as that is known.
 void refuse_preemption_of_others(const YamlField& field, const models::SchedulerSpec& scheduler, SchedulerEra era) {
   using models::Preemption;
@@ -178,6 +183,7 @@ models::Machine read_machine_keys(YamlMap& map) {
   assign(machine.llc_cpus, map.find("llc_cpus"), count_up_to(kMostCpus));
   assign(machine.llc, map.find("llc"), whole_pages_of);
   assign(machine.thp, map.find("thp"), thp_of);
+  assign(machine.reclaim, map.find("reclaim"), reclaim_kind_of);
   assign(machine.clear_bandwidth, map.find("clear_bandwidth"), clear_bandwidth_of);
   read_scheduler(map.require("scheduler"), machine.scheduler);
   read_costs(map.require("costs"), machine.costs);
@@ -212,7 +218,11 @@ YamlNode with_kernel(const YamlField& machine) {
   if (!scheduler) return node;
   YamlNode below = node;
   below.entries.assign(1, {"scheduler", kernel.node().at, *scheduler});
-  if (const auto thp = kernel_thp(kernel.node().scalar)) below.entries.push_back({"thp", kernel.node().at, *thp});
+  const auto add = [&](const char* key, std::optional<YamlNode> value) {
+    if (value) below.entries.push_back({key, kernel.node().at, *std::move(value)});
+  };
+  add("thp", kernel_thp(kernel.node().scalar));
+  add("reclaim", kernel_reclaim(kernel.node().scalar));
   return overlay(std::move(below), node);
 }
 

@@ -59,6 +59,7 @@ class ScenarioReader {
       processes = read_processes(*field, {scenario.machine.cpus, scenario.groups, memory});
     }
     scenario.processes = std::move(processes.specs);
+    if (const auto field = map.find("memory")) refuse_generations_before_their_time(*field, scenario, memory.memory());
     refuse_free_huge_pages(map, scenario);
     refuse_calls_before_their_time(scenario);
     scenario.memory = memory.memory();
@@ -79,6 +80,14 @@ class ScenarioReader {
     const auto* const madviser = std::get_if<models::MadviserSpec>(&thread.run);
     return madviser != nullptr &&
            (madviser->advice == models::Advice::hugepage || madviser->advice == models::Advice::collapse);
+  }
+
+  static void refuse_generations_before_their_time(const YamlField& field, const models::Scenario& scenario,
+                                                   const models::MemorySpec& memory) {
+    if (scenario.machine.reclaim != models::ReclaimKind::mglru || memory.era != models::ReclaimEra::linux_2_6_28)
+      return;
+    field.map().require("reclaim")->refuse_expecting(
+        "linux-6.1, which brought MGLRU: the machine's `reclaim` is mglru (or make that classic)");
   }
 
   /// A machine file need not say what huge pages cost: then there can be none.

@@ -40,6 +40,7 @@ enum class Phase {
   hold,         ///< a path that a scenario has a thread stand for (`run: holder`)
   khugepaged,
   numa_balancing,  ///< task_numa_work
+  aging,           ///< MGLRU's walk of page tables (try_to_inc_max_seq)
   user,            ///< outside the kernel; always the last one: a new phase comes before it
 };
 
@@ -80,6 +81,7 @@ inline constexpr auto kPhases = std::to_array<PhaseRow>({
     {Phase::hold, "hold", Phase::hold},
     {Phase::khugepaged, "khugepaged", Phase::khugepaged},
     {Phase::numa_balancing, "numa_balancing", Phase::numa_balancing},
+    {Phase::aging, "aging", Phase::aging},
     {Phase::user, "user", Phase::user},
 });
 

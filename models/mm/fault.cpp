@@ -22,7 +22,7 @@ void fault_in_stream(Task& current, const Mm& mm) {
   const MemCgroup* const group = mem_cgroup_of(kernel, mm.memcg);
   const OwnerId owner = group == nullptr ? kernel.streamed : group->streamed;
   const LruRun run{.owner = owner, .clean = true, .pages = PageCount(1), .since = now};
-  kernel.zone.add_to_lru(LruList::inactive_file, run, now);
+  kernel.zone.add_to_lru(list_of_new_page(kernel, owner), run, now);
 }
 
 FaultOutcome handle_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Backing backing, IoWait io) {

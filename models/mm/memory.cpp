@@ -1,6 +1,7 @@
 #include "models/mm/memory.h"
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
 #include <span>
 #include <vector>
@@ -148,6 +149,39 @@ void read_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
   (file ? statistics.files_read : statistics.swapped_in) += static_cast<std::uint64_t>(read.count());
 }
 
+// The read that brings `page` in, if there is one; null otherwise.
+SwapRead* swap_read_of(Mm& mm, PageIndex page) {
+  const auto found = std::find_if(mm.swap_reads.begin(), mm.swap_reads.end(), [&](const auto& read) {
+    return std::any_of(read->pages.begin(), read->pages.end(),
+                       [&](const auto& range) { return range.first <= page && page < range.second; });
+  });
+  return found == mm.swap_reads.end() ? nullptr : found->get();
+}
+
+// The pages are in the swap cache, unlocked.
+void end_swap_read(Kernel& kernel, Mm& mm, const std::shared_ptr<SwapRead>& read) {
+  std::vector<PageRange> ranges;
+  for (const auto& [start, end] : read->pages) ranges.push_back({start, end});
+  const PageCount filled = fill(kernel, mm, ranges, PageState::swapped, PageState::cached);
+  kernel.reclaim.statistics.swapped_in += static_cast<std::uint64_t>(filled.count());
+  std::erase(mm.swap_reads, read);
+  for (Task* waiter : read->waiters) waiter->wake();
+}
+
+// The first half of do_swap_page, with the fault's lock held: takes the pages, reclaiming for them if need be, and
+// submits their read (swapin_readahead), unless they are being read already.
+void begin_swap_read(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
+  if (swap_read_of(mm, page) != nullptr) return;
+  Kernel& kernel = current.kernel();
+  const std::vector<PageRange> ranges = readahead(kernel, mm, vma, page);
+  const PageCount pages = size_of(ranges);
+  for (PageCount taken; taken < pages; taken += PageCount(1)) alloc_charge_page(current, mm);
+  const auto read = std::make_shared<SwapRead>();
+  for (const PageRange& range : ranges) read->pages.emplace_back(range.start, range.end);
+  mm.swap_reads.push_back(read);
+  kernel.device.read_ahead(current, pages, [&kernel, &mm, read] { end_swap_read(kernel, mm, read); });
+}
+
 // Neighbours that are absent, read in one request.
 void read_ahead(Task& current, Mm& mm, const PageRange& range) {
   Kernel& kernel = current.kernel();
@@ -173,6 +207,10 @@ void force_page_cache_readahead(Task& current, Mm& mm, PageIndex start, PageInde
 
 void wait_for_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
   current.settle();
+  if (SwapRead* const read = swap_read_of(mm, page)) {
+    read->waiters.push_back(&current);
+    return current.block(Cause::device_io);
+  }
   if (!needs_io(current, mm, page, state_of(mm, page))) return;
   read_page(current, mm, vma, page);
 }
@@ -204,7 +242,10 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
   PageState state = state_of(mm, page);
   do {
     for (; needs_io(current, mm, page, state); state = state_of(mm, page)) {
-      if (io == IoWait::retry && !is_read_in_place(current.kernel(), mm, page, state)) return FaultOutcome::retry;
+      if (io == IoWait::retry && !is_read_in_place(current.kernel(), mm, page, state)) {
+        if (state == PageState::swapped) begin_swap_read(current, mm, vma, page);
+        return FaultOutcome::retry;
+      }
       read_page(current, mm, vma, page);
     }
     switch (state) {

@@ -186,6 +186,14 @@ OwnerId Mm::owner_of(PageIndex page) const {
   return page < before.end ? before.owner : anon_owner;
 }
 
+PageIndex Mm::end_of_owner(PageIndex page, PageIndex limit) const {
+  const auto after = owners_.upper_bound(page);
+  if (after != owners_.end()) limit = std::min(limit, after->first);
+  if (after == owners_.begin()) return limit;
+  const PageIndex end = std::prev(after)->second.end;
+  return page < end ? std::min(limit, end) : limit;
+}
+
 PageIndex Mm::get_unmapped_area(PageCount pages, int order) {
   const PageIndex start = folio_of(order).first_from(next_unmapped_);
   next_unmapped_ = start + pages + PageCount(1);

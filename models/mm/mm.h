@@ -98,6 +98,12 @@ inline constexpr std::size_t kDefaultMaxMapCount = 65530;
 
 class CowPages;
 
+/// Swapped pages that are being read: in the swap cache, locked (models/mm/memory.cpp).
+struct SwapRead {
+  std::vector<std::pair<PageIndex, PageIndex>> pages{};  ///< stretches: start, and the first page beyond
+  std::vector<Task*> waiters{};
+};
+
 /// Absent pages that `task` is clearing at this moment, to be mapped together (models/mm/gup.cpp).
 struct Populating {
   const Task* task;
@@ -126,6 +132,7 @@ class Mm {
   PhaseLog locker_phases;
   bool has_lazy_free = false;  ///< madvise(MADV_FREE) has marked pages of it
   std::vector<Populating> populating;
+  std::vector<std::shared_ptr<SwapRead>> swap_reads;
   std::shared_ptr<CowPages> cow;  ///< what its children share with it; null: it never had one that lived
   Lruvec memcg = 0;               ///< the group that its pages are charged to; 0: none
   OwnerId anon_owner = 0;         ///< of the pages that belong to no region with an owner of its own
@@ -183,6 +190,8 @@ class Mm {
   /// Pages of [start, end) are `owner`'s, however they are mapped.
   void set_owner(PageIndex start, PageIndex end, OwnerId owner) { owners_[start] = {end, owner}; }
   [[nodiscard]] OwnerId owner_of(PageIndex page) const;
+  /// Up to where from `page` on pages have its owner, as far as `limit`.
+  [[nodiscard]] PageIndex end_of_owner(PageIndex page, PageIndex limit) const;
 
   /// A free range of `pages`, with a hole before and behind it, so that neighbours never merge. It begins where a folio
   /// of 2^order pages can (thp_get_unmapped_area, for anonymous memory since 6.7).

@@ -136,12 +136,14 @@ PageList counted_on(LruList list) {
   return lists[static_cast<std::size_t>(list)];
 }
 
-Zone::Zone(const MemorySpec& memory, int cpus)
+Zone::Zone(const MemorySpec& memory, int cpus, ReclaimKind kind)
     : marks_(watermarks(memory)),
       batch_(zone_batchsize(memory.size, memory.era)),
       size_(pages_of(memory.size)),
       lowest_free_(size_),
-      per_cpu_(static_cast<std::size_t>(cpus)) {
+      per_cpu_(static_cast<std::size_t>(cpus)),
+      kind_(kind) {
+  lrus_.emplace_back(kind);
   counts_.free = size_;
 }
 
@@ -157,7 +159,7 @@ OwnerId Zone::add_owner(const PageOwner& owner) {
 }
 
 Lruvec Zone::add_lruvec() {
-  lrus_.emplace_back();
+  lrus_.emplace_back(kind_);
   return lruvecs() - 1;
 }
 
@@ -178,14 +180,14 @@ void Zone::move(PageList from, PageList to, PageCount pages, sim::Time now) {
 }
 
 void Zone::add_to_lru(LruList list, const LruRun& run, sim::Time now) {
-  lru_of(run).add(list, run);
-  move(&ZoneCounts::in_flight, counted_on(list), run.pages, now);
-  assert(lruvecs() > 1 || counts_.*counted_on(list) == lru().size(list));
+  const LruList counts_on = lru_of(run).add(list, run);
+  move(&ZoneCounts::in_flight, counted_on(counts_on), run.pages, now);
+  assert(lruvecs() > 1 || counts_.*counted_on(counts_on) == lru().size(counts_on));
 }
 
 void Zone::add_to_lru_tail(LruList list, const LruRun& run, sim::Time now) {
-  lru_of(run).add_tail(list, run);
-  move(&ZoneCounts::in_flight, counted_on(list), run.pages, now);
+  const LruList counts_on = lru_of(run).add_tail(list, run);
+  move(&ZoneCounts::in_flight, counted_on(counts_on), run.pages, now);
 }
 
 LruRun Zone::isolate(LruList list, PageCount most, sim::Time now, Lruvec lruvec) {
@@ -204,6 +206,45 @@ PageCount Zone::remove_from_lru(OwnerId owner, PageIndex start, PageIndex end, s
     all += removed[list];
   }
   return all;
+}
+
+LruRun Zone::isolate_oldest(bool file, PageCount most, sim::Time now, Lruvec lruvec) {
+  assert(lru(lruvec).generations().count(file) > kMinNrGens);  // it counts as inactive
+  const LruRun run = lru_at(lruvec).isolate_oldest(file, most);
+  move(counted_on(inactive_of(file)), &ZoneCounts::in_flight, run.pages, now);
+  return run;
+}
+
+void Zone::protect(bool file, const LruRun& run, sim::Time now) {
+  move(&ZoneCounts::in_flight, counted_on(lru_of(run).protect(file, run)), run.pages, now);
+}
+
+PageCount Zone::inc_max_seq(Lruvec lruvec, bool can_swap, sim::Time now) {
+  Lru& lists = lru_at(lruvec);
+  const std::array<PageCount, 2> before{lists.size(active_of(false)), lists.size(active_of(true))};
+  const PageCount joined = lists.inc_max_seq(can_swap);
+  for (const bool file : {false, true}) {
+    const PageCount after = lists.size(active_of(file));
+    const PageList active = counted_on(active_of(file));
+    const PageList inactive = counted_on(inactive_of(file));
+    if (after < before[file]) move(active, inactive, before[file] - after, now);
+    if (after > before[file]) move(inactive, active, after - before[file], now);
+  }
+  return joined;
+}
+
+PageCount Zone::promote_touched(Lruvec lruvec, bool file, sim::Time now,
+                                const std::function<PageCount(const LruRun&)>& touched) {
+  const Lru::Promoted promoted = lru_at(lruvec).take_touched(file, now, touched);
+  for (const LruList list : {inactive_of(file), active_of(file)}) {
+    move(counted_on(list), &ZoneCounts::in_flight, promoted.from[static_cast<std::size_t>(list)], now);
+  }
+  PageCount pages;
+  for (const LruRun& run : promoted.runs) {
+    add_to_lru(active_of(file), run, now);
+    pages += run.pages;
+  }
+  return pages;
 }
 
 void Zone::refill(int cpu, sim::Time now) {

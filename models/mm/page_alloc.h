@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -65,7 +66,7 @@ struct PageOwner {
 
 class Zone {
  public:
-  Zone(const MemorySpec& memory, int cpus);
+  Zone(const MemorySpec& memory, int cpus, ReclaimKind kind = ReclaimKind::classic);
 
   [[nodiscard]] const ZoneCounts& counts() const { return counts_; }
   [[nodiscard]] const Watermarks& marks() const { return marks_; }
@@ -97,6 +98,22 @@ class Zone {
   LruRun isolate(LruList list, PageCount most, sim::Time now, Lruvec lruvec = 0);
   PageCount remove_from_lru(OwnerId owner, PageIndex start, PageIndex end, sim::Time now);
 
+  // The same for generations (models/mm/lru.h).
+
+  LruRun isolate_oldest(bool file, PageCount most, sim::Time now, Lruvec lruvec);
+  /// Pages in flight, isolated from the oldest generation, come to the next one.
+  void protect(bool file, const LruRun& run, sim::Time now);
+  /// Returns how many pages of the oldest generation have joined the next one.
+  PageCount inc_max_seq(Lruvec lruvec, bool can_swap, sim::Time now);
+  bool try_to_inc_min_seq(Lruvec lruvec, bool can_swap) { return lru_at(lruvec).try_to_inc_min_seq(can_swap); }
+  /// Pages of [start, end) of `owner` have been looked at, and not been touched.
+  void looked_at(OwnerId owner, PageIndex start, PageIndex end, sim::Time now) {
+    lru_at(this->owner(owner).group).looked_at(owner, start, end, now);
+  }
+  /// Those without addresses that have been touched go to the youngest generation. Returns how many these are.
+  PageCount promote_touched(Lruvec lruvec, bool file, sim::Time now,
+                            const std::function<PageCount(const LruRun&)>& touched);
+
   /// Whether the list of `cpu` has a page.
   [[nodiscard]] bool has_per_cpu_page(int cpu) const { return per_cpu(cpu) > PageCount(0); }
   [[nodiscard]] PageCount per_cpu(int cpu) const { return per_cpu_[static_cast<std::size_t>(cpu)]; }
@@ -127,7 +144,8 @@ class Zone {
 
  private:
   void changed(sim::Time now);
-  Lru& lru_of(const LruRun& run) { return lrus_[static_cast<std::size_t>(owner(run.owner).group)]; }
+  Lru& lru_at(Lruvec lruvec) { return lrus_[static_cast<std::size_t>(lruvec)]; }
+  Lru& lru_of(const LruRun& run) { return lru_at(owner(run.owner).group); }
 
   Watermarks marks_;
   PageCount batch_;
@@ -137,7 +155,8 @@ class Zone {
   std::uint64_t allocated_ = 0;
   std::vector<PageCount> per_cpu_;
   std::vector<PageOwner> owners_;
-  std::deque<Lru> lrus_{1};
+  ReclaimKind kind_;
+  std::deque<Lru> lrus_;
   ZoneSeries series_;
   std::vector<sim::LookAhead*> ahead_;
 };

@@ -39,12 +39,18 @@ void take_from(Kernel& kernel, const Pages& pages, PageState state) {
   }
 }
 
+// One that was in memory comes from the unevictable list, or has changed its place.
+LruList list_of_page(const Kernel& kernel, OwnerId owner, bool was_in_memory) {
+  if (!kernel.lru_gen_enabled || !was_in_memory) return list_of_new_page(kernel, owner);
+  return inactive_of(kernel.zone.owner(owner).file);
+}
+
 void put_to(Kernel& kernel, const Pages& pages, PageState state, bool was_in_memory) {
   const sim::Time now = kernel.engine.now();
   if (on_a_list(state)) {
     LruRun run{.owner = pages.owner, .addressed = true, .start = pages.start, .pages = pages.count(), .since = now};
     run.young = state == PageState::resident;
-    kernel.zone.add_to_lru(list_of_new_page(kernel, pages.owner), run, now);
+    kernel.zone.add_to_lru(list_of_page(kernel, pages.owner, was_in_memory), run, now);
   } else if (state == PageState::mlocked) {
     kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::unevictable, pages.count(), now);
   } else if (was_in_memory) {
@@ -70,7 +76,9 @@ AddressSpace* mapping_of(const Kernel& kernel, const Mm& mm, PageIndex page) {
 }
 
 LruList list_of_new_page(const Kernel& kernel, OwnerId owner) {
-  if (kernel.zone.owner(owner).file) return LruList::inactive_file;
+  const bool file = kernel.zone.owner(owner).file;
+  if (kernel.lru_gen_enabled) return active_of(file);
+  if (file) return LruList::inactive_file;
   return kernel.reclaim_rules.new_anon_starts_active ? LruList::active_anon : LruList::inactive_anon;
 }
 

@@ -41,7 +41,8 @@ void redirty_page(Kernel& kernel, Mm& mm, PageIndex page);
 [[nodiscard]] AddressSpace* mapping_of(const Kernel& kernel, const Mm& mm, PageIndex page);
 
 /// The list that a new page of an owner comes to: anonymous pages to the active list in 2.6.28, to the inactive one in
-/// 6.1 (workingset protection for anonymous pages, 5.9); file pages to the inactive list.
+/// 6.1 (workingset protection for anonymous pages, 5.9); file pages to the inactive list. With MGLRU, as a fault brings
+/// it, to the youngest generation (folio_add_lru).
 [[nodiscard]] LruList list_of_new_page(const Kernel& kernel, OwnerId owner);
 
 }  // namespace models

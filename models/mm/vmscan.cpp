@@ -22,20 +22,6 @@ using std::chrono::milliseconds;
 // reclaim_throttle: HZ / 10 for write-back (2.6.28: congestion_wait likewise).
 constexpr sim::Nanoseconds kWritebackTimeout = milliseconds{100};
 
-struct ScanControl {
-  bool by_kswapd = false;
-  MemCgroup* group = nullptr;  // target_mem_cgroup; null: of the whole machine
-  Lruvec lruvec = 0;           // whose lists are being scanned
-  PageCount to_reclaim;
-  int priority = kDefPriority;
-  PageCount scanned{};
-  PageCount reclaimed{};
-  PageCount to_be_written{};          // of them, what went to the device
-  std::array<bool, 2> deactivates{};  // may_deactivate, by whether it is the files' list
-  bool forced = false;                // force_deactivate
-  bool skipped = false;               // skipped_deactivate: an active list was left alone
-};
-
 // Of who is reclaimed from as a whole.
 ReclaimBalance& balance_of(Kernel& kernel, const ScanControl& sc) {
   return sc.group == nullptr ? kernel.reclaim : sc.group->balance;
@@ -243,12 +229,23 @@ class InactivePages {
   // page_check_references: touched once, it goes round once more; touched twice, it is active. In 2.6.28 once will do.
   void keep(LruRun run) {
     if (run.addressed && run.clean) return keep_after_free(run);
+    if (kernel_.lru_gen_enabled) return keep_in_a_generation(run);
     const bool activate = run.referenced || kernel_.reclaim_rules.one_touch_activates;
     (activate ? statistics_of(kernel_).activated : statistics_of(kernel_).kept) += number(run.pages);
     run.young = false;
     run.referenced = !activate;
     run.since = current_.now();
     kernel_.zone.add_to_lru(activate ? active_of(file_) : inactive_of(file_), run, current_.now());
+  }
+
+  // What is rejected goes to the youngest generation (the end of evict_folios); what has been read again is protected
+  // for another one (sort_folio).
+  void keep_in_a_generation(LruRun run) {
+    statistics_of(kernel_).kept += number(run.pages);
+    run.young = false;
+    run.since = current_.now();
+    if (file_ && !run.addressed) return kernel_.zone.protect(file_, run, current_.now());
+    kernel_.zone.add_to_lru(active_of(file_), run, current_.now());
   }
 
   // Touched since MADV_FREE: written to, so it is an anonymous page as before (folio_set_swapbacked).
@@ -262,6 +259,7 @@ class InactivePages {
   void activate(LruRun run) {
     statistics_of(kernel_).activated += number(run.pages);
     run.since = current_.now();
+    if (kernel_.lru_gen_enabled && file_) return kernel_.zone.protect(file_, run, current_.now());
     kernel_.zone.add_to_lru(active_of(file_), run, current_.now());
   }
 
@@ -414,27 +412,40 @@ PageCount freed_at_once(const Kernel& kernel, const Shrunk& shrunk) {
   return kernel.swap.zram() ? shrunk.freed + shrunk.to_swap : shrunk.freed;
 }
 
+}  // namespace
+
+PageCount shrink_folio_list(Task& current, ScanControl& sc, bool file, const std::vector<LruRun>& isolated) {
+  Kernel& kernel = current.kernel();
+  // Since 3.2 only kswapd writes pages of files (mm: vmscan: do not writeback filesystem pages in direct reclaim).
+  InactivePages inactive(current, file, sc.by_kswapd || kernel.reclaim_rules.direct_writes_files);
+  for (const LruRun& run : isolated) look_at_all(kernel, inactive, run);
+  const Shrunk& shrunk = inactive.result();
+  const PageCount freed = freed_at_once(kernel, shrunk);
+  note_cost(kernel, sc.lruvec, file, shrunk.written());
+  sc.reclaimed += freed;
+  sc.to_be_written += shrunk.written();
+  pay_for(current, sc.lruvec, shrunk);
+  return freed;
+}
+
+bool can_reclaim_anon(const Kernel& kernel) { return kernel.swap.left() > PageCount(0); }
+
+namespace {
+
 void shrink_inactive_list(Task& current, ScanControl& sc, LruList list, PageCount pages) {
   Kernel& kernel = current.kernel();
   current.work_for_each(std::min(pages, kernel.zone.lru(sc.lruvec).size(list)), kernel.costs.scan_page,
                         Purpose::reclaim);
   current.cond_resched();
   const bool file = is_file(list);
-  // Since 3.2 only kswapd writes pages of files (mm: vmscan: do not writeback filesystem pages in direct reclaim).
-  InactivePages inactive(current, file, sc.by_kswapd || kernel.reclaim_rules.direct_writes_files);
   std::vector<LruRun> isolated;
   PageCount taken;
   while (taken < pages && kernel.zone.lru(sc.lruvec).size(list) > PageCount(0)) {
     isolated.push_back(kernel.zone.isolate(list, pages - taken, current.now(), sc.lruvec));
     taken += isolated.back().pages;
   }
-  for (const LruRun& run : isolated) look_at_all(kernel, inactive, run);
-  const Shrunk& shrunk = inactive.result();
-  note_cost(kernel, sc.lruvec, file, shrunk.written());
   sc.scanned += taken;
-  sc.reclaimed += freed_at_once(kernel, shrunk);
-  sc.to_be_written += shrunk.written();
-  pay_for(current, sc.lruvec, shrunk);
+  (void)shrink_folio_list(current, sc, file, isolated);
 }
 
 // shrink_active_list: all go to the inactive list, touched or not; the accessed bits are cleared.
@@ -456,8 +467,6 @@ void shrink_active_list(Task& current, const ScanControl& sc, LruList list, Page
 
 // ---------------------------------------------------------------------------------------------------------------
 // How much to look at.
-
-bool can_reclaim_anon(const Kernel& kernel) { return kernel.swap.left() > PageCount(0); }
 
 // inactive_is_low: the larger the memory, the smaller the share of it that is inactive.
 bool inactive_is_low(PageCount inactive, PageCount active) {
@@ -611,13 +620,18 @@ void count_scan(Kernel& kernel, const ScanControl& sc, const ScanControl& round)
 void shrink_node(Task& current, ScanControl& sc) {
   Kernel& kernel = current.kernel();
   ScanControl round = sc;
-  decide_on_active_lists(kernel, sc);
-  shrink_node_memcgs(current, sc);
+  if (kernel.lru_gen_enabled) {
+    lru_gen_shrink(current, sc);
+  } else {
+    decide_on_active_lists(kernel, sc);
+    shrink_node_memcgs(current, sc);
+  }
   round.scanned = sc.scanned - round.scanned;
   round.reclaimed = sc.reclaimed - round.reclaimed;
   round.to_be_written = sc.to_be_written - round.to_be_written;
   count_scan(kernel, sc, round);
-  if (!kernel.reclaim_rules.waits_for_congestion) throttle_for_writeback(current, sc, round);
+  const bool ends_early = kernel.lru_gen_enabled && sc.group == nullptr;
+  if (!kernel.reclaim_rules.waits_for_congestion && !ends_early) throttle_for_writeback(current, sc, round);
   if (round.reclaimed > PageCount(0)) kernel.reclaim.kswapd_failures = 0;
 }
 
@@ -786,6 +800,7 @@ void kswapd(Task& current) {
 void note_refault(Kernel& kernel, bool file, PageCount pages) {
   kernel.reclaim.statistics.refaults += number(pages);
   kernel.reclaim.refaults[file] += number(pages);
+  if (kernel.lru_gen_enabled) return lru_gen_refault(kernel, file, pages);
   note_cost(kernel, 0, file, pages);
 }
 

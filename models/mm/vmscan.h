@@ -5,6 +5,8 @@
 // as 2.6.28 does: congestion_wait between rounds, no guard of the reserve; it shares the balance of the scan. How long
 // a direct reclaimer's stall is, is the length of its scan: at DEF_PRIORITY 6.1 looks at size >> 12 of each list that
 // has a turn, whatever it has got (shrink_lruvec, proportional_reclaim; since 3.16, 1a501907bbea); 2.6.28 always does.
+// All of this is about the classic lists; with MGLRU what is scanned is said by models/mm/mglru.h, and kswapd waits for
+// no write-back.
 // Simplified.
 // - Whether a page of the working set was touched is drawn when reclaim looks at it: with one touch in T on average,
 //   1 - exp(-age / T).
@@ -26,10 +28,13 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <vector>
 
 #include "models/measure/blame.h"
 #include "models/measure/memory_statistics.h"
 #include "models/mm/lru.h"
+#include "models/mm/mglru.h"
+#include "models/mm/scan_control.h"
 #include "models/spec/page.h"
 #include "sim/histogram.h"
 #include "sim/time_series.h"
@@ -46,9 +51,6 @@ inline constexpr PageCount kSwapClusterMax{32};
 
 /// MAX_RECLAIM_RETRIES (mm/internal.h of 6.1): futile rounds that an allocation is forgiven, and runs that kswapd is.
 inline constexpr int kMaxReclaimRetries = 16;
-
-/// DEF_PRIORITY (include/linux/mmzone.h): a round looks at size >> priority of each list.
-inline constexpr int kDefPriority = 12;
 
 /// What decides which lists are scanned: the parts of struct lruvec of who is reclaimed from as a whole.
 struct ReclaimBalance {
@@ -70,7 +72,9 @@ struct Reclaim : ReclaimBalance {
   std::deque<Task*> congested_waiters;         ///< reclaim_wait[VMSCAN_THROTTLE_CONGESTED]: nobody wakes them
   std::deque<Task*> writeback_waiters;         ///< reclaim_wait[VMSCAN_THROTTLE_WRITEBACK]; 2.6.28: congestion_wait
   std::int64_t written_while_throttled = 0;
-  bool device_congested = false;  ///< when it was last looked at
+  bool device_congested = false;     ///< when it was last looked at
+  std::vector<LruGenState> lru_gen;  ///< MGLRU: by lruvec, as far as there was need
+  Lruvec next_lruvec = 0;            ///< MGLRU: whose turn it is
   ReclaimStatistics statistics;
   sim::TimeSeries kswapd_runs;  ///< 1 while it is awake
 };

@@ -189,6 +189,12 @@ static_assert(size_of_rows() == sizeof(Costs), "each cost has a row");
 /// /sys/kernel/mm/transparent_hugepage/enabled.
 enum class Thp { always, madvise, never };
 
+/// In which order reclaim comes to the pages.
+enum class ReclaimKind {
+  classic,  ///< active and inactive lists
+  mglru,    ///< generations (CONFIG_LRU_GEN, /sys/kernel/mm/lru_gen/enabled)
+};
+
 struct Machine {
   std::string name;
   std::string about;
@@ -201,6 +207,7 @@ struct Machine {
   /// What all CPUs together can clear in a second; none: as much as they like.
   std::optional<Bytes> clear_bandwidth{};
   NoiseSpec noise{};
+  ReclaimKind reclaim = ReclaimKind::classic;
 
   bool operator==(const Machine&) const = default;
 };

@@ -86,7 +86,9 @@ void Background::read_again(Task& current, OwnerId owner) {
   }
   note_refault(kernel_, file, pages);
   const sim::Time now = current.settle();
-  kernel_.zone.add_to_lru(active_of(file), {.owner = owner, .pages = pages, .since = now}, now);
+  // With MGLRU what read() brings back is not active (lru_gen_refault).
+  const LruList list = file && kernel_.lru_gen_enabled ? inactive_of(file) : active_of(file);
+  kernel_.zone.add_to_lru(list, {.owner = owner, .pages = pages, .since = now}, now);
 }
 
 }  // namespace models

@@ -26,6 +26,7 @@ class RandomRest {
     auto& [name, about, machine, memory, groups, policies, seed, duration, warm_up, processes] = scenario;
     draw(machine);
     draw(memory);
+    if (memory.era == models::ReclaimEra::linux_2_6_28) machine.reclaim = models::ReclaimKind::classic;
     for (models::ProcessSpec& process : processes) draw(process);
     add_readers(processes);
   }
@@ -93,7 +94,8 @@ class RandomRest {
 
   void draw(models::Machine& machine) {
     // Drawn elsewhere: cpus, scheduler, llc_cpus, clear_bandwidth, noise.
-    auto& [name, about, cpus, scheduler, costs, llc_cpus, llc, thp, clear_bandwidth, noise] = machine;
+    auto& [name, about, cpus, scheduler, costs, llc_cpus, llc, thp, clear_bandwidth, noise, reclaim] = machine;
+    if (coin()) reclaim = models::ReclaimKind::mglru;
     if (coin()) llc = models::Bytes(4096 * (1 + up_to(20)));
     thp = one_of(std::array{models::Thp::always, models::Thp::madvise, models::Thp::never});
     for (const models::CostRow& row : models::kCosts) {

@@ -67,6 +67,7 @@ struct SmallMachineSpec {
   models::Thp thp = models::Thp::madvise;
   std::optional<models::Bytes> clear_bandwidth{};
   models::NoiseSpec noise{};
+  models::ReclaimKind reclaim = models::ReclaimKind::classic;
 };
 
 /// Tasks are numbered from 0 in the order in which they are added; that is their class, too.
@@ -76,12 +77,14 @@ class SmallMachine {
       : spec(std::move(settings)),
         engine({spec.stepwise, {}}),
         hardware{"small",       "",       spec.cpus, spec.scheduler,       spec.costs,
-                 spec.llc_cpus, spec.llc, spec.thp,  spec.clear_bandwidth, spec.noise},
+                 spec.llc_cpus, spec.llc, spec.thp,  spec.clear_bandwidth, spec.noise,
+                 spec.reclaim},
         kernel(engine, hardware, spec.policy, spec.memory, spec.groups),
         interruptions(engine, kernel.cpus, hardware.noise, spec.seed),
         mm("db", spec.costs, spec.policy.rwsem, spec.scheduler.tick, spec.seed),
         background(kernel) {
     mm.anon_owner = kernel.zone.add_owner({.mm = &mm});
+    kernel.mm_list.push_back(&mm);
     models::Task*& kswapd = kernel.reclaim.kswapd;
     if (spec.with_kswapd) {
       kswapd = &tasks.emplace_back(kernel, "kswapd", -1, spec.seed, [&kswapd] { models::kswapd(*kswapd); });

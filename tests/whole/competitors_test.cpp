@@ -450,6 +450,30 @@ TEST(Holder, HoldsMmapSemOfItsTargetInItsModeAndIsBlamedForIt) {
   }
 }
 
+// M/G/1: whoever comes finds it held with probability lambda E[H], and then for the rest of a hold, which is
+// E[H^2] / 2 E[H] in the mean. The holder itself queues behind him, so that its backlog does not matter.
+TEST(Holder, WhoComesWaitsForTheRestOfAHoldInTheMean) {
+  constexpr double kHold = 50'000;
+  struct Case {
+    sim::Distribution hold;
+    double rest;
+  };
+  for (const Case& each : {Case{Constant{50us}, kHold / 2}, Case{sim::Exponential{50us}, kHold}}) {
+    check_in_child([&] {
+      Scenario scenario = machine();
+      scenario.duration = 2s;
+      add(scenario, faulter(OpenLoop{sim::Exponential{200us}}));
+      add_monitor(scenario, holder(HolderSpec::Mode::write, each.hold, OpenLoop{sim::Exponential{100us}}));
+      const Result result = run(scenario);
+      const Samples faults = result.classes.at(0).total();
+      Nanoseconds waited{};
+      for (const auto& [lock, time] : faults.blame().lock_waits) waited += time;
+      const double mean = static_cast<double>(waited.count()) / static_cast<double>(faults.latency().count());
+      EXPECT_NEAR(mean, 0.5 * each.rest, 0.05 * each.rest);
+    });
+  }
+}
+
 TEST(Holder, WithoutATargetHoldsThatOfItsOwnProcess) {
   check_in_child([] {
     Scenario scenario = machine();

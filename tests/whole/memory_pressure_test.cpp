@@ -51,6 +51,7 @@ class RandomScenario {
     if (files_() % 2 == 0) add_files();
     add_kernel_threads(seed);
     limit_memory(seed);
+    choose_reclaim(seed);
     fill_memory();
     if (!one_in(4)) scenario.duration = Nanoseconds{1 + up_to(30'000'000)};
     choose_policy();
@@ -291,6 +292,13 @@ class RandomScenario {
     scenario.groups.push_back(group);
   }
 
+  // From a stream of its own, as the groups.
+  void choose_reclaim(std::uint64_t seed) {
+    sim::Stream reclaim(seed, "test", "reclaim");
+    if (scenario.memory.era == ReclaimEra::linux_6_1 && reclaim() % 2 == 0)
+      scenario.machine.reclaim = ReclaimKind::mglru;
+  }
+
   void add_monitor() {
     ProcessSpec monitor{"monitor", true, {}, {}, {}};
     monitor.threads.push_back({"smaps", 1, ProcReaderSpec{ProcReaderSpec::File::smaps, "db", arrival(90'000)}});
@@ -478,6 +486,9 @@ constexpr std::array<Happening, 18> kHappenings{{
     {"kept", [](const Result& result) { return result.memory.reclaim.kept > 0; }},
     {"activated", [](const Result& result) { return result.memory.reclaim.activated > 0; }},
     {"deactivated", [](const Result& result) { return result.memory.reclaim.deactivated > 0; }},
+    {"a new generation", [](const Result& result) { return result.memory.reclaim.generations > 0; }},
+    {"a walk for one", [](const Result& result) { return result.memory.reclaim.mms_walked > 0; }},
+    {"a process passed over by it", [](const Result& result) { return result.memory.reclaim.mms_passed_over > 0; }},
     {"culled", [](const Result& result) { return result.memory.reclaim.culled > 0; }},
     {"swapped out", [](const Result& result) { return result.memory.reclaim.swapped_out > 0; }},
     {"swapped in", [](const Result& result) { return result.memory.reclaim.swapped_in > 0; }},

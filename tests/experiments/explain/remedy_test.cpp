@@ -119,6 +119,34 @@ TEST_F(Remedies, AMachinesNoiseIsTakenAway) {
   EXPECT_EQ(scenario(sets).machine.noise, models::NoiseSpec{});
 }
 
+TEST_F(Remedies, TheKernelsThreadsAreCalledByWhatSwitchesThemOff) {
+  const std::vector<std::string> threads{
+      "processes[0].threads.scan={run: numa_balancing, target: db}",
+      "processes[0].threads.collapser={run: khugepaged, target: db}",
+      "processes[0].regions.heap.page_size=thp",
+      "processes[0].regions.heap.size=8MiB",
+  };
+  EXPECT_THAT(labels(remedies(kSmaps, {}, {"mapper"}, threads)),
+              IsSupersetOf({"without NUMA balancing", "without khugepaged"}));
+}
+
+TEST_F(Remedies, HugePagesAreLeftToWhoAsksForThemWhereTheyAreGivenToAll) {
+  const std::string region = "processes[0].regions.heap.page_size=thp";
+  EXPECT_THAT(labels(remedies(kSmaps, {}, {"mapper"}, {region})), Not(Contains("THP: madvise")));
+  const std::string always = "machine.thp=always";
+  EXPECT_THAT(labels(remedies(kSmaps, {}, {"mapper"}, {always})), Not(Contains("THP: madvise"))) << "4 KiB pages";
+  EXPECT_THAT(labels(remedies(kSmaps, {}, {"mapper"}, {region, always})), Contains("THP: madvise"));
+}
+
+TEST_F(Remedies, WhoReclaimsIsTriedWithTheOtherReclaim) {
+  EXPECT_THAT(labels(remedies(kSmaps)), Not(Contains("MGLRU")));
+  constexpr LockBlame kReclaims{2, Phase::fault, LockMode::read, -1, Cause::direct_reclaim};
+  EXPECT_THAT(labels(remedies(kReclaims)), Contains("MGLRU"));
+  constexpr LockBlame kAges{-1, Phase::aging, LockMode::read, -1};
+  EXPECT_THAT(labels(remedies(kAges, {}, {"mapper"}, {"machine.reclaim=mglru"})), Contains("classic LRU lists"));
+  EXPECT_THAT(labels(remedies(kReclaims, {}, {"mapper"}, {"memory.reclaim=linux-2.6.28"})), Not(Contains("MGLRU")));
+}
+
 TEST_F(Remedies, AGroupAtItsLimitCanReclaimBeforeItComesToIt) {
   const std::string label = "memory.high of tenant below its memory.max";
   EXPECT_THAT(labels(remedies(kSmaps)), Not(Contains(label)));

@@ -59,6 +59,7 @@ TEST_F(CalibrationOf, AProbesReadingIsAMachineThatTheReaderTakes) {
   EXPECT_EQ(machine.llc, models::Bytes(16 << 20));
   EXPECT_EQ(machine.llc_cpus, 4);
   EXPECT_EQ(machine.thp, models::Thp::always);
+  EXPECT_EQ(machine.reclaim, models::ReclaimKind::mglru);
   EXPECT_EQ(machine.scheduler.of, "debian-13");
   EXPECT_EQ(machine.scheduler.flavour, models::FairFlavour::eevdf);
   EXPECT_TRUE(machine.scheduler.delayed_dequeue);
@@ -218,6 +219,7 @@ TEST_F(CalibrationOf, ManagesWithoutWhatTheKernelDoesNotTell) {
   probe_["load"] = {{"load_average", nullptr}, {"busy", nullptr}, {"stolen", nullptr}};
   const models::Machine machine = machine_of(probe_);
   EXPECT_EQ(machine.thp, models::Thp::never);
+  EXPECT_EQ(machine.reclaim, models::ReclaimKind::classic);
   EXPECT_EQ(machine.scheduler.tick, stand_in().scheduler.tick);
   EXPECT_EQ(machine.scheduler.preempt, stand_in().scheduler.preempt);
   EXPECT_THAT(line_of(probe_, "tick"), HasSubstr("# assumed: "));

@@ -283,6 +283,24 @@ TEST_F(KernelTable, AMachineTakesTheSchedulerOfAKernel) {
               ElementsAre(HasSubstr("machine.kernel: expected a kernel such as 6.1 or debian-12")));
 }
 
+TEST_F(KernelTable, AMachineReclaimsAsADistributionsKernelIsBuilt) {
+  using models::ReclaimKind;
+  const auto reclaim = [](const std::string& keys) {
+    const std::string machine = "{from: machines/epyc-zen4-linux-6.18, " + keys + "}";
+    return tests::read(with("{from: machines/epyc-zen4-linux-6.18, cpus: 4}", machine)).machine.reclaim;
+  };
+  for (const char* const kernel : {"debian-13", "rhel-10", "android"}) {
+    EXPECT_EQ(reclaim(std::string("kernel: ") + kernel), ReclaimKind::mglru) << kernel;
+  }
+  // Built in and off, built in, not there; upstream it is off.
+  for (const char* const kernel : {"debian-12", "ubuntu-24.04", "debian-11", "6.12"}) {
+    EXPECT_EQ(reclaim(std::string("kernel: ") + kernel), ReclaimKind::classic) << kernel;
+  }
+  EXPECT_EQ(reclaim("kernel: debian-12, reclaim: mglru"), ReclaimKind::mglru);
+  EXPECT_EQ(reclaim("kernel: debian-13, reclaim: classic"), ReclaimKind::classic);
+  EXPECT_EQ(reclaim("cpus: 2"), ReclaimKind::classic);
+}
+
 TEST_F(KernelTable, TheListFitsItsWidthAndTellsSourcesFromMemory) {
   const std::string list = kernel_list(experiments::kernel_table(), 80);
   std::size_t from = 0;

@@ -126,6 +126,12 @@ TEST_F(MemoryFile, ReadsTheRulesOfLinux2_6_28) {
   EXPECT_EQ(memory.swappiness, 100);
 }
 
+TEST_F(MemoryFile, GenerationsCameWithLinux6_1) {
+  const std::string mglru = with("cpus: 4}", "cpus: 4, reclaim: mglru}", scenario_with("reclaim: linux-2.6.28"));
+  EXPECT_THAT(mistakes(mglru), ElementsAre(HasSubstr("memory.reclaim: expected linux-6.1, which brought MGLRU")));
+  EXPECT_EQ(read(with("cpus: 4}", "cpus: 4, reclaim: mglru}")).machine.reclaim, models::ReclaimKind::mglru);
+}
+
 TEST_F(MemoryFile, WithoutPressureAllIsFreeThatNobodyHas) {
   const auto text = with_regions("working_set: {file: 64MiB}, swap: {size: 30MiB, device: zram}",
                                  "a: {size: 128MiB, pages: resident}, f: {size: 32MiB, kind: file, pages: cached}, "

@@ -6,10 +6,12 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <random>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace models::lru_test {
 namespace {
@@ -27,6 +29,13 @@ LruRun pages(OwnerId owner, std::int64_t start, std::int64_t end, std::int64_t s
           .start = PageIndex(start),
           .pages = PageCount(end - start),
           .since = at(since)};
+}
+
+LruRun marked(LruRun run, bool young, bool referenced, bool clean) {
+  run.young = young;
+  run.referenced = referenced;
+  run.clean = clean;
+  return run;
 }
 
 // Pages without addresses.
@@ -210,6 +219,156 @@ TEST(Lru, PagesOfNoAddressCannotBeRemoved) {
 }
 
 // ---------------------------------------------------------------------------------------------------------------
+// Generations.
+
+// What they are by definition: of each type a set of pages for each number.
+class SingleGenerations {
+ public:
+  using Set = std::multiset<std::pair<OwnerId, std::int64_t>>;
+
+  static std::pair<OwnerId, std::int64_t> page_of(const LruRun& run, std::int64_t page) {
+    return {run.owner, run.addressed ? run.start.index() + page : -1};
+  }
+  void add(bool file, std::int64_t seq, const LruRun& run) {
+    for (std::int64_t page = 0; page < run.pages.count(); ++page) sets_[file][seq].insert(page_of(run, page));
+  }
+  // Returns whether they were there.
+  bool take(bool file, std::int64_t seq, const LruRun& run) {
+    Set& set = sets_[file][seq];
+    for (std::int64_t page = 0; page < run.pages.count(); ++page) {
+      const auto found = set.find(page_of(run, page));
+      if (found == set.end()) return false;
+      set.erase(found);
+    }
+    return true;
+  }
+  PageCount remove(OwnerId owner, std::int64_t start, std::int64_t end) {
+    PageCount removed;
+    for (auto& type : sets_) {
+      for (auto& [seq, set] : type) {
+        for (std::int64_t page = start; page < end; ++page)
+          removed += PageCount(static_cast<std::int64_t>(set.erase({owner, page})));
+      }
+    }
+    return removed;
+  }
+  void join(bool file, std::int64_t from, std::int64_t to) {
+    sets_[file][to].merge(sets_[file][from]);
+    sets_[file].erase(from);
+  }
+  [[nodiscard]] PageCount size(bool file, std::int64_t seq) {
+    return PageCount(static_cast<std::int64_t>(sets_[file][seq].size()));
+  }
+
+ private:
+  std::array<std::map<std::int64_t, Set>, 2> sets_;
+};
+
+// All pages can be evicted: anonymous ones that cannot are another test's.
+TEST(LruGenerations, AreSetsOfPagesOnRandomHistories) {
+  std::mt19937_64 random(7);
+  const auto below = [&](std::int64_t bound) { return static_cast<std::int64_t>(random() % bound); };
+  Lru lru(ReclaimKind::mglru);
+  SingleGenerations naive;
+  std::set<std::int64_t> listed;
+  for (std::int64_t step = 0; step < 5'000; ++step) {
+    const Generations before = lru.generations();
+    const auto& [max_seq, min_seq] = before;
+    const LruList list = kLists[static_cast<std::size_t>(below(4))];
+    const bool file = is_file(list);
+    const std::int64_t start = below(1'000);
+    const std::int64_t what = below(12);
+    if (what < 5) {  // owner 0 is anonymous, with addresses; 1 files, without
+      const OwnerId owner = file ? 1 : 0;
+      std::int64_t end = start + 1 + below(60);
+      LruRun run = some(owner, end - start, step);
+      if (!file) {
+        end = std::min(end, listed.lower_bound(start) == listed.end() ? end : *listed.lower_bound(start));
+        if (end == start) continue;
+        run = pages(owner, start, end, step);
+        for (std::int64_t page = start; page < end; ++page) listed.insert(page);
+      }
+      if (what == 0) {
+        lru.add_tail(list, run);
+        naive.add(file, min_seq[file], run);
+      } else {
+        lru.add(list, run);
+        const std::int64_t older = min_seq[file] + kMinNrGens >= max_seq ? min_seq[file] : min_seq[file] + 1;
+        naive.add(file, is_active(list) ? max_seq : !file ? max_seq - 1 : older, run);
+      }
+    } else if (what < 8) {
+      if (lru.size(file, min_seq[file]) == PageCount(0)) continue;
+      const LruRun run = lru.isolate_oldest(file, PageCount(1 + below(64)));
+      ASSERT_TRUE(naive.take(file, min_seq[file], run)) << "step " << step;
+      if (what == 5 && before.count(file) > kMinNrGens) {
+        lru.protect(file, run);
+        naive.add(file, min_seq[file] + 1, run);
+      } else if (run.addressed) {
+        for (std::int64_t page = 0; page < run.pages.count(); ++page) listed.erase(run.start.index() + page);
+      }
+    } else if (what < 9) {
+      const std::int64_t end = start + 1 + below(200);
+      PageCount removed;
+      for (const PageCount each : lru.remove(0, PageIndex(start), PageIndex(end))) removed += each;
+      ASSERT_EQ(removed, naive.remove(0, start, end)) << "step " << step;
+      listed.erase(listed.lower_bound(start), listed.lower_bound(end));
+    } else if (what < 10) {
+      lru.looked_at(0, PageIndex(start), PageIndex(start + 1 + below(300)), at(step));
+    } else if (what < 11) {
+      lru.inc_max_seq(true);
+      for (const bool type : {false, true}) {
+        if (before.count(type) == kMaxNrGens) naive.join(type, min_seq[type], min_seq[type] + 1);
+      }
+    } else {
+      lru.try_to_inc_min_seq(true);
+      ASSERT_LE(lru.generations().min_seq[0], lru.generations().min_seq[1]);
+    }
+    for (const bool type : {false, true}) {
+      PageCount all;
+      ASSERT_GE(lru.generations().count(type), kMinNrGens);
+      ASSERT_LE(lru.generations().count(type), kMaxNrGens);
+      for (std::int64_t seq = lru.generations().min_seq[type]; seq <= lru.generations().max_seq; ++seq) {
+        ASSERT_EQ(lru.size(type, seq), naive.size(type, seq)) << "step " << step << ", generation " << seq;
+        all += lru.size(type, seq);
+      }
+      ASSERT_EQ(lru.size(inactive_of(type)) + lru.size(active_of(type)), all);
+    }
+  }
+}
+
+TEST(LruGenerations, WhatJoinsTheNextGenerationIsLookedAtBeforeIt) {
+  Lru lru(ReclaimKind::mglru);
+  lru.add(LruList::inactive_file, pages(0, 0, 10));
+  lru.add_tail(LruList::inactive_file, pages(0, 50, 60));
+  lru.add_tail(LruList::inactive_file, pages(0, 40, 45));
+  EXPECT_EQ(lru.inc_max_seq(true), PageCount(15));
+  EXPECT_EQ(lru.isolate_oldest(true, PageCount(100)), pages(0, 40, 45));
+  EXPECT_EQ(lru.isolate_oldest(true, PageCount(100)), pages(0, 50, 60));
+  EXPECT_EQ(lru.isolate_oldest(true, PageCount(100)), pages(0, 0, 10));
+}
+
+TEST(LruGenerations, AnonymousPagesThatCannotBeSwappedBecomeTheYoungestAgain) {
+  Lru lru(ReclaimKind::mglru);
+  lru.add(LruList::active_anon, pages(0, 0, 10));  // number 3
+  for (int generation = 0; generation < 3; ++generation) EXPECT_EQ(lru.inc_max_seq(false), PageCount(0));
+  EXPECT_EQ(lru.size(LruList::inactive_anon), PageCount(10));
+  lru.inc_max_seq(false);
+  EXPECT_EQ(lru.generations(), (Generations{7, {4, 4}}));
+  EXPECT_EQ(lru.size(LruList::active_anon), PageCount(10));
+}
+
+TEST(LruGenerations, WhatHasBeenLookedAtKeepsItsPlaceAndIsOneRunAgain) {
+  Lru lru(ReclaimKind::mglru);
+  lru.add(LruList::active_anon, marked(pages(0, 0, 100), true, false, false));
+  lru.looked_at(0, PageIndex(20), PageIndex(60), at(5));
+  lru.looked_at(0, PageIndex(60), PageIndex(80), at(6));
+  EXPECT_EQ(lru.runs(), 3U);
+  EXPECT_EQ(lru.runs_in(0, PageIndex(10), PageIndex(90)),
+            (std::vector{marked(pages(0, 10, 20), true, false, false), pages(0, 20, 80, 5),
+                         marked(pages(0, 80, 90), true, false, false)}));
+}
+
+// ---------------------------------------------------------------------------------------------------------------
 // Coalescing.
 
 struct Pair {
@@ -218,13 +377,6 @@ struct Pair {
   LruRun second;
   bool one;
 };
-
-LruRun marked(LruRun run, bool young, bool referenced, bool clean) {
-  run.young = young;
-  run.referenced = referenced;
-  run.clean = clean;
-  return run;
-}
 
 constexpr std::int64_t kSameAge = Lru::kSameAge.count();
 
