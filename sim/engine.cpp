@@ -8,16 +8,11 @@
 #include <csignal>
 #include <utility>
 
+#include "sim/context_factory.h"
+
 namespace sim {
 
 namespace {
-
-// The address sanitizer cannot follow SimGrid's own stack switching; threads it can.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr const char* kContextFactory = "--cfg=contexts/factory:thread";
-#else
-constexpr const char* kContextFactory = "--cfg=contexts/factory:raw";
-#endif
 
 // SimGrid's Engine takes argc and argv by reference and edits them.
 simgrid::s4u::Engine make_simgrid(const std::vector<std::string>& extra) {

@@ -16,18 +16,12 @@
 #include <string>
 #include <vector>
 
+#include "sim/context_factory.h"
 #include "tests/peers/peer_model.h"
 
 namespace peers {
 
 namespace {
-
-// The address sanitizer cannot follow SimGrid's own stack switching; threads it can.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr const char* kContextFactory = "--cfg=contexts/factory:thread";
-#else
-constexpr const char* kContextFactory = "--cfg=contexts/factory:raw";
-#endif
 
 constexpr double kOffset = 1e-11;
 constexpr int kMostTasks = 99;  // together less than a nanosecond
@@ -183,7 +177,7 @@ class Thread {
 Nanoseconds run(Model& model) {
   if (model.tasks() > kMostTasks) throw std::invalid_argument("too many tasks");
   std::array<std::string, 4> arguments{"peer_simgrid", "--log=xbt_cfg.thresh:warning", "--cfg=surf/precision:1e-12",
-                                       kContextFactory};
+                                       sim::kContextFactory};
   std::array<char*, 5> pointers{};
   for (std::size_t index = 0; index < arguments.size(); ++index) pointers[index] = arguments[index].data();
   int count = static_cast<int>(arguments.size());

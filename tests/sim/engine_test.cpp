@@ -367,5 +367,19 @@ TEST(EngineTest, TurnsThatGoByWayOfSimGridMakeTheSameHistory) {
   }
 }
 
+// Those of machines other than x86, and what SimGrid would choose there.
+TEST(EngineTest, StacksThatAreSwitchedInOtherWaysMakeTheSameHistory) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "the address sanitizer cannot follow stacks that are switched";
+#endif
+  const std::string by_default = tests::in_child([&] { return random_history(1, false); });
+  ASSERT_NE(by_default.find("1200 steps"), std::string::npos);
+  for (const char* const factory : {"boost", "ucontext"}) {
+    const std::string other =
+        tests::in_child([&] { return random_history(1, false, {std::string("--cfg=contexts/factory:") + factory}); });
+    EXPECT_EQ(by_default, other) << factory;
+  }
+}
+
 }  // namespace
 }  // namespace sim::engine_test
