@@ -24,7 +24,8 @@
 //   syscalls.<call>: calls (that have returned), mean_ns, max_ns (null: none has), pages, failed, eagain; of all
 //     lockers. classes.<class>.syscalls: the same of one class, and of those that make requests
 //   memory: watermarks_pages, pages_at_end, lowest_free_pages, allocated_pages, swap_used_pages; kswapd; direct, with
-//     the stalls' latencies; pages: what reclaim and major faults did to how many; device: requests, their latencies;
+//     the stalls' latencies; aging, where MGLRU has aged anything: generations, processes_walked,
+//     processes_passed_over; pages: what reclaim and major faults did to how many; device: requests, their latencies;
 //     series.<quantity>: its min, max and last value in each `every_ns` of the run, at most 256 of them
 //   engine: events, wall_ns (the only figure that differs from run to run), preemptions
 #pragma once

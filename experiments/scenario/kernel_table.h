@@ -99,8 +99,8 @@ void name_as_in_table(std::vector<Diagnostic>& diagnostics);
 /// the kernel is not a distribution's.
 [[nodiscard]] std::optional<YamlNode> kernel_thp(const std::string& name);
 
-/// Whether it turns MGLRU on: `mglru` or `classic`; nothing where the kernel is not a distribution's, as upstream leaves
-/// it off (CONFIG_LRU_GEN_ENABLED).
+/// Whether it turns MGLRU on: `mglru` or `classic`; nothing where the kernel is not a distribution's, as upstream
+/// leaves it off (CONFIG_LRU_GEN_ENABLED).
 [[nodiscard]] std::optional<YamlNode> kernel_reclaim(const std::string& name);
 
 }  // namespace experiments

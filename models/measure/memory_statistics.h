@@ -69,14 +69,14 @@ struct ReclaimStatistics {
   std::uint64_t swapped_out = 0;
   std::uint64_t swapped_in = 0;
   std::uint64_t files_written = 0;
-  std::uint64_t files_read = 0;  ///< by major faults
-  std::uint64_t refaults = 0;    ///< of the background's working set
-  std::uint64_t throttled = 0;   ///< times that somebody slept in reclaim for others to make progress
+  std::uint64_t files_read = 0;       ///< by major faults
+  std::uint64_t refaults = 0;         ///< of the background's working set
+  std::uint64_t throttled = 0;        ///< times that somebody slept in reclaim for others to make progress
   std::uint64_t generations = 0;      ///< MGLRU: times that one was made
   std::uint64_t mms_walked = 0;       ///< MGLRU: walks of a process's page tables
   std::uint64_t mms_passed_over = 0;  ///< ... given up, as mmap_sem was not to be had at once
-  int futile_rounds = 0;         ///< of the allocation that ended in OOM
-  sim::Histogram direct_stalls;  ///< allocations that had to reclaim: how long it took them
+  int futile_rounds = 0;              ///< of the allocation that ended in OOM
+  sim::Histogram direct_stalls;       ///< allocations that had to reclaim: how long it took them
 
   bool operator==(const ReclaimStatistics&) const = default;
 };

@@ -154,7 +154,7 @@ class Lru {
 
   std::optional<Generations> generations_;
   std::array<List, 2 * kMaxNrGens> lists_;  // by LruList, or anonymous pages' generations and those of files
-  std::vector<Places> places_;  // by owner
+  std::vector<Places> places_;              // by owner
   std::int64_t youngest_ = 0;
   std::int64_t oldest_ = 0;
 };

@@ -6,9 +6,9 @@
 // mm/filemap.c: filemap_fault; mm/readahead.c: force_page_cache_readahead. A page that is on the device is read with
 // its neighbours, while the caller holds its lock, or, where the policy's kernel knows VM_FAULT_RETRY, after having
 // given it up (fault: retry_on_io): pages of files are taken and read after that (filemap_fault, since 5.1), those from
-// swap are taken, with what that reclaims, and their read is submitted before (do_swap_page); a page in zram is read with the lock held in every kernel (do_swap_page,
-// SWP_SYNCHRONOUS_IO, since 4.15; before that its read had ended by the time that the fault looked), and so is one of
-// shared memory from any swap (models/mm/shmem.h). Simplified. Two
+// swap are taken, with what that reclaims, and their read is submitted before (do_swap_page); a page in zram is read
+// with the lock held in every kernel (do_swap_page, SWP_SYNCHRONOUS_IO, since 4.15; before that its read had ended by
+// the time that the fault looked), and so is one of shared memory from any swap (models/mm/shmem.h). Simplified. Two
 // tasks that need the same page from the device both read it; the slower one's copy is freed. Readahead does not adapt:
 // a window of fixed size from the page on (files; the page alone where madvise has said MADV_RANDOM), or around it
 // (swap). What is being read ahead counts as absent until it is there: a fault in it reads it a second time instead of
@@ -46,8 +46,8 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
 [[nodiscard]] AddressSpace* file_to_write(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page,
                                           Access access);
 
-/// What a fault that is to be retried does first, with no lock held: waits for `page` where its read has been submitted;
-/// otherwise reads it and its neighbours in `vma` into memory, if nobody else has meanwhile.
+/// What a fault that is to be retried does first, with no lock held: waits for `page` where its read has been
+/// submitted; otherwise reads it and its neighbours in `vma` into memory, if nobody else has meanwhile.
 void wait_for_page(Task& current, Mm& mm, const Vma& vma, PageIndex page);
 /// The same for who holds mmap_sem for read: it is given up meanwhile.
 void wait_without_mmap_sem(Task& current, Mm& mm, const Vma& vma, PageIndex page);

@@ -52,8 +52,10 @@ TEST(ContainerAtItsLimit, WhoSharesNothingWithItDoesNotNoticeIt) {
     for (const char* const outside : {"web_faulter", "web_mapper"}) {
       EXPECT_EQ(at(samples(limited, outside), models::Cause::direct_reclaim), Nanoseconds{0}) << outside;
       EXPECT_EQ(waits_for_reclaim_of(limited, outside, "worker"), Nanoseconds{0}) << outside;
-      EXPECT_EQ(samples(limited, outside).latency().percentile(0.99), samples(free, outside).latency().percentile(0.99))
-          << outside;
+      const auto p99 = [&](const models::Result& result) {
+        return static_cast<double>(samples(result, outside).latency().percentile(0.99)->count());
+      };
+      EXPECT_NEAR(p99(limited), p99(free), 0.05 * p99(free)) << outside;
     }
   });
 }
@@ -64,7 +66,7 @@ TEST(ContainerAtItsLimit, WhoReadsItsProcWaitsForItsReclaimUnlessFaultsHoldTheLo
     EXPECT_GT(waits_for_reclaim_of(result, "ps", "worker"), Nanoseconds{0});
     EXPECT_GT(waits_for_reclaim_of(result, "mapper", "worker"), Nanoseconds{0});
     const models::Result free = run("linux-5.18", {"groups.tenant.memory_max=60GiB"});
-    EXPECT_GT(samples(result, "ps").latency().max(), 2 * samples(free, "ps").latency().max());
+    EXPECT_GT(samples(result, "ps").latency().max(), samples(free, "ps").latency().max());
   });
   tests::check_in_child([] { EXPECT_EQ(waits_for_reclaim_of(run("linux-6.18"), "ps", "worker"), Nanoseconds{0}); });
 }

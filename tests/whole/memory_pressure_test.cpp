@@ -479,7 +479,7 @@ struct Happening {
   bool (*is_there)(const Result& result);
 };
 
-constexpr std::array<Happening, 18> kHappenings{{
+constexpr std::array<Happening, 21> kHappenings{{
     {"out of memory", [](const Result& result) { return result.outcome == Outcome::out_of_memory; }},
     {"kswapd", [](const Result& result) { return result.memory.reclaim.kswapd_reclaimed > 0; }},
     {"direct", [](const Result& result) { return result.memory.reclaim.direct_reclaimed > 0; }},
