@@ -52,14 +52,6 @@ int dispatch(const Arguments& arguments) {
   return command->run({arguments.begin() + 1, arguments.end()});
 }
 
-/// Where the manual tells more of a command; nothing if it is none.
-std::string see_command(const std::string& name) {
-  const std::vector<Command>& commands = all_commands();
-  const bool known =
-      std::any_of(commands.begin(), commands.end(), [&](const Command& each) { return each.name == name; });
-  return known && name != "help" ? fmt::format("See: mlocksim help {}\n", name) : "";
-}
-
 }  // namespace
 
 }  // namespace experiments
@@ -76,7 +68,7 @@ int main(int argc, char** argv) {
     tell(fmt::format("{}\n{}", error.what(), see_manual(error)));
     return kBadInput;
   } catch (const UsageError& error) {
-    tell(fmt::format("mlocksim: {}\n{}", error.what(), argc > 1 ? see_command(argv[1]) : ""));
+    tell(fmt::format("mlocksim: {}\n{}", error.what(), see_manual(error)));
     return kBadInput;
   } catch (const std::exception& error) {
     tell(std::string("mlocksim: ") + error.what() + "\n");

@@ -107,10 +107,12 @@ std::optional<ConfigKind> kind_of_file(const std::string& file) {
   return kind_of(load_config(file, told_already));
 }
 
+constexpr const char* kUnits = "units";
+
 bool is_of_units(const std::string& message) {
   const std::vector<TextForm>& forms = text_forms();
   return std::any_of(forms.begin(), forms.end(), [&](const TextForm& form) {
-    return form.name != "name" && message.starts_with("expected " + form.expected);
+    return form.name != "name" && message.find("expected " + form.expected) != std::string::npos;
   });
 }
 
@@ -141,11 +143,15 @@ std::string see_manual(const InputError& error) {
     const auto topic = kind ? topic_in(*kind, without_indices(diagnostic.key)) : std::nullopt;
     if (!topic) continue;
     add(*topic);
-    if (is_of_units(diagnostic.message)) add("units");
+    if (is_of_units(diagnostic.message)) add(kUnits);
   }
   if (topics.empty()) return {};
   for (std::string& topic : topics) topic = "mlocksim help " + topic;
   return fmt::format("See: {}\n", fmt::join(topics, ", "));
+}
+
+std::string see_manual(const UsageError& error) {
+  return is_of_units(error.what()) ? fmt::format("See: mlocksim help {}\n", kUnits) : "";
 }
 
 }  // namespace experiments

@@ -18,5 +18,7 @@ namespace experiments {
 /// `See: mlocksim help memory.swap.size` and a line break, for the keys that are wrong, at most three of them; of a key
 /// that is not known the map that it stands in. Nothing where the manual has no topic for it.
 [[nodiscard]] std::string see_manual(const InputError& error);
+/// The same of an option: only how quantities are written, as usage is told otherwise.
+[[nodiscard]] std::string see_manual(const UsageError& error);
 
 }  // namespace experiments

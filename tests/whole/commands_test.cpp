@@ -157,7 +157,7 @@ TEST_F(Commands, ListThemselvesWhenAskedForHelp) {
     EXPECT_EQ(outcome.out, mlocksim({"--help"}).out) << word;
   }
   EXPECT_THAT(all_commands(),
-              ElementsAre("new", "run", "compare", "explain", "sweep", "results", "report", "merge", "check",
+              ElementsAre("new", "run", "compare", "explain", "sweep", "results", "report", "merge", "check", "fmt",
                           "calibrate", "validate", "probe", "record", "import", "list", "help"));
 }
 
@@ -293,7 +293,8 @@ TEST_F(Commands, SayAllThatIsWrongAtOnce) {
   const Outcome outcome = mlocksim({"run", tiny_with("seed: 1\n", "sead: 1\nduration: soon\n")});
   expect_bad_input(outcome, "changed.yaml:7:1: sead: unknown key (did you mean seed?)");
   EXPECT_THAT(outcome.err, HasSubstr("changed.yaml:8:11: duration"));
-  EXPECT_EQ(lines_of(outcome.err).size(), 2u);
+  EXPECT_THAT(outcome.err, HasSubstr("\nSee: mlocksim help scenario, mlocksim help duration"));
+  EXPECT_EQ(lines_of(outcome.err).size(), 3u);
 }
 
 TEST_F(Commands, SayWhereTextIsNoYaml) {

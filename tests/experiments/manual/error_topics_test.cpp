@@ -69,9 +69,9 @@ TEST_F(ErrorTopics, StandUnderTheErrorOnALineOfTheirOwn) {
   const tests::Outcome run = tests::mlocksim({"run", "unlock_question", "--set", "memory.size=big"});
   EXPECT_EQ(run.code, 2);
   EXPECT_TRUE(run.err.ends_with("\nSee: mlocksim help memory.size, mlocksim help units\n")) << run.err;
-  const tests::Outcome options = tests::mlocksim({"run", "unlock_question", "--sed", "3"});
-  EXPECT_EQ(options.code, 2);
-  EXPECT_TRUE(options.err.ends_with("\nSee: mlocksim help run\n")) << options.err;
+  const tests::Outcome option = tests::mlocksim({"run", "unlock_question", "--trace", "t", "--trace-limit", "1MB"});
+  EXPECT_EQ(option.code, 2);
+  EXPECT_TRUE(option.err.ends_with("\nSee: mlocksim help units\n")) << option.err;
 }
 
 }  // namespace
