@@ -44,7 +44,7 @@ Formatted format_file(const std::string& file) {
 }
 
 /// Puts it in place of the file, or on standard output. Returns whether anything is different.
-bool write(const Formatted& formatted) {
+bool put_in_place(const Formatted& formatted) {
   const bool different = formatted.after != formatted.before;
   if (formatted.file == kStandardInput) {
     fmt::print("{}", formatted.after);
@@ -82,7 +82,7 @@ int command_fmt(const Arguments& arguments) {
   const bool check = line.has("check");
   std::size_t different = 0;
   for (const Formatted& formatted : format_all(line.all("FILE"))) {
-    if (!(check ? formatted.after != formatted.before : write(formatted))) continue;
+    if (!(check ? formatted.after != formatted.before : put_in_place(formatted))) continue;
     ++different;
     if (check) {
       fmt::print("{}: is not formatted\n", formatted.file);
