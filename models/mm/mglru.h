@@ -1,6 +1,6 @@
 // MGLRU: reclaim by generations, whose ageing reads page tables under mmap_sem of whom they are.
 //
-// Kernel. mm/vmscan.c of 6.12, to be read beside it: the aging (try_to_inc_max_seq, iterate_mm_list, walk_mm,
+// Kernel. mm/vmscan.c of 6.12: the aging (try_to_inc_max_seq, iterate_mm_list, walk_mm,
 // walk_pte_range, inc_max_seq), the eviction (get_nr_to_scan, should_run_aging, isolate_folios, scan_folios,
 // evict_folios, should_abort_scan, try_to_shrink_lruvec), lru_gen_shrink_node, set_initial_priority; include/linux/
 // mm_inline.h: lru_gen_add_folio. The generations themselves are in models/mm/lru.h. The walk takes mmap_sem of each
@@ -8,6 +8,8 @@
 // 1 GiB of addresses in which it has promoted MAX_LRU_BATCH pages, or has to give its CPU away, and then tries for it
 // anew. So whoever wants it for write waits for kswapd, or for whoever else reclaims. Eviction looks at 64 pages at a
 // time and stops as soon as it has its 32, where the classic lists give a direct reclaimer his whole share.
+// Read in a source of about 6.14; what 6.12 has differently is from memory [m]: when should_run_aging says so, which type
+// isolate_folios begins with, and that pages which cannot be evicted go to the youngest generation.
 // Simplified.
 // - 6.12's rules for every release (6.1's kswapd ages before it looks for pages, and waits for others that age).
 // - Tiers and their controller: which type is scanned follows from refaults as in the kernel (positive_ctrl_err), of
