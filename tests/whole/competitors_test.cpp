@@ -466,7 +466,7 @@ TEST(Holder, WhoComesWaitsForTheRestOfAHoldInTheMean) {
       add_monitor(scenario, holder(HolderSpec::Mode::write, each.hold, OpenLoop{sim::Exponential{100us}}));
       const Result result = run(scenario);
       const Samples faults = result.classes.at(0).total();
-      Nanoseconds waited{};
+      sim::Nanoseconds waited{};
       for (const auto& [lock, time] : faults.blame().lock_waits) waited += time;
       const double mean = static_cast<double>(waited.count()) / static_cast<double>(faults.latency().count());
       EXPECT_NEAR(mean, 0.5 * each.rest, 0.05 * each.rest);

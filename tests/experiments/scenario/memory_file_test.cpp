@@ -16,6 +16,7 @@ using models::MemorySpec;
 using models::PageCount;
 using models::ReclaimEra;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
 using tests::kScenario;
