@@ -50,7 +50,7 @@ std::vector<Job> plan(const models::Scenario& scenario, int replications) {
 }
 
 /// The policies of a comparison, each as `run --policy` takes it.
-std::vector<std::string> policy_arguments(const CommandLine& line, const models::Scenario& scenario) {
+std::vector<std::string> policy_arguments(const CommandLine& line, [[maybe_unused]] const models::Scenario& scenario) {
   const RunSpec run = run_of(line);
   const YamlNode tree = tree_of(run);
   const std::filesystem::path folder = find_scenario(run.scenario).parent_path();
