@@ -179,7 +179,7 @@ TEST_F(StudyPlanTest, ShippedStudiesHaveSensibleSizes) {
     EXPECT_NE(study.about, "") << study.name;
     for (const bool smoke : {false, true}) {
       StudyPlan shipped(read_study(study.path, smoke));
-      EXPECT_GE(shipped.points().size(), smoke ? 1u : 5u) << study.name;
+      EXPECT_GE(shipped.points().size(), smoke ? 1u : 2u) << study.name;
       EXPECT_LE(shipped.points().size(), smoke ? 8u : 200u) << study.name;
       for (const StudyPoint& point : shipped.points()) EXPECT_NO_THROW((void)shipped.runs_of(point)) << study.name;
     }
