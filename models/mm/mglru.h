@@ -8,9 +8,8 @@
 // 1 GiB of addresses in which it has promoted MAX_LRU_BATCH pages, or has to give its CPU away, and then tries for it
 // anew. So whoever wants it for write waits for kswapd, or for whoever else reclaims. Eviction looks at 64 pages at a
 // time and stops as soon as it has its 32, where the classic lists give a direct reclaimer his whole share.
-// Read in a source of about 6.14; what 6.12 has differently is from memory [m]: when should_run_aging says so, which type
-// isolate_folios begins with, and that pages which cannot be evicted go to the youngest generation.
-// Simplified.
+// Read in a source of about 6.14; what 6.12 has differently is from memory [m]: when should_run_aging says so, which
+// type isolate_folios begins with, and that pages which cannot be evicted go to the youngest generation. Simplified.
 // - 6.12's rules for every release (6.1's kswapd ages before it looks for pages, and waits for others that age).
 // - Tiers and their controller: which type is scanned follows from refaults as in the kernel (positive_ctrl_err), of
 //   one tier. What is touched by read() is kept for a generation more (sort_folio), as from 64 refaults on it would.
