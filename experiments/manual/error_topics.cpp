@@ -146,7 +146,7 @@ std::string see_manual(const InputError& error) {
     if (is_of_units(diagnostic.message)) add(kUnits);
   }
   if (topics.empty()) return {};
-  for (std::string& topic : topics) topic = "mlocksim help " + topic;
+  for (std::string& topic : topics) topic.insert(0, "mlocksim help ");
   return fmt::format("See: {}\n", fmt::join(topics, ", "));
 }
 

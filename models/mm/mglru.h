@@ -46,7 +46,7 @@ struct ScanControl;
 /// MIN_LRU_BATCH and MAX_LRU_BATCH (mm/vmscan.c), BITS_PER_LONG and 64 times that: what is isolated at a time, and what
 /// is looked at for it, or promoted before a walk may end its hold.
 inline constexpr PageCount kMinLruBatch{64};
-inline constexpr PageCount kMaxLruBatch{64 * 64};
+inline constexpr PageCount kMaxLruBatch{64 * kMinLruBatch.count()};
 
 /// What there is besides the generations themselves of one lruvec.
 struct LruGenState {
