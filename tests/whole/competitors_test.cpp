@@ -451,7 +451,8 @@ TEST(Holder, HoldsMmapSemOfItsTargetInItsModeAndIsBlamedForIt) {
 }
 
 // M/G/1: whoever comes finds it held with probability lambda E[H], and then for the rest of a hold, which is
-// E[H^2] / 2 E[H] in the mean. The holder itself queues behind him, so that its backlog does not matter.
+// E[H^2] / 2 E[H] in the mean. The holder itself queues behind him, so that its backlog does not matter. He comes
+// seldom, so as not to wait for himself.
 TEST(Holder, WhoComesWaitsForTheRestOfAHoldInTheMean) {
   constexpr double kHold = 50'000;
   struct Case {
@@ -461,8 +462,8 @@ TEST(Holder, WhoComesWaitsForTheRestOfAHoldInTheMean) {
   for (const Case& each : {Case{Constant{50us}, kHold / 2}, Case{sim::Exponential{50us}, kHold}}) {
     check_in_child([&] {
       Scenario scenario = machine();
-      scenario.duration = 2s;
-      add(scenario, faulter(OpenLoop{sim::Exponential{200us}}));
+      scenario.duration = 10s;
+      add(scenario, faulter(OpenLoop{sim::Exponential{2ms}}));
       add_monitor(scenario, holder(HolderSpec::Mode::write, each.hold, OpenLoop{sim::Exponential{100us}}));
       const Result result = run(scenario);
       const Samples faults = result.classes.at(0).total();

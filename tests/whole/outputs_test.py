@@ -92,7 +92,7 @@ def check(sections, section, value, seen):
 
 
 def main():
-    mlocksim = sys.argv[1]
+    mlocksim = os.path.abspath(sys.argv[1])
     sections = tables()
     environment = {**os.environ, 'MLOCKSIM_CONFIGS': str(SOURCE / 'configs')}
     mistakes = []
