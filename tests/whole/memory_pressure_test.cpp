@@ -53,7 +53,9 @@ class RandomScenario {
     limit_memory(seed);
     choose_reclaim(seed);
     fill_memory();
-    if (!one_in(4)) scenario.duration = Nanoseconds{1 + up_to(30'000'000)};
+    // One in four ends by itself, if it does: where memory is too small for what is locked, faults that come every
+    // few microseconds may be throttled for minutes (seeds 85 and 87), which is right and takes as long to simulate.
+    scenario.duration = one_in(4) ? Nanoseconds(300ms) : Nanoseconds{1 + up_to(30'000'000)};
     choose_policy();
   }
 
@@ -511,7 +513,9 @@ TEST(MemoryPressure, RandomRunsKeepTheirAccountsAndDoNotDependOnTheModeOfTheRun)
     const RandomScenario random(seed);
     const std::string by_default = run(random, false);
     ASSERT_EQ(by_default.find("child failed"), std::string::npos) << "seed " << seed << "\n" << by_default;
-    EXPECT_TRUE(by_default == run(random, true)) << "stepwise, seed " << seed;
+    const std::string stepwise = run(random, true);
+    ASSERT_EQ(stepwise.find("child failed"), std::string::npos) << "stepwise, seed " << seed << "\n" << stepwise;
+    EXPECT_TRUE(by_default == stepwise) << "stepwise, seed " << seed;
     if (seed % 4 == 0) {
       EXPECT_TRUE(by_default == run(random, false)) << "again, seed " << seed;
     }
