@@ -36,9 +36,8 @@ Histogram Histogram::from_sparse(const Sparse& sparse) {
   check(sparse);
   Histogram histogram;
   if (sparse.counts.empty()) return histogram;
-  histogram.make_room_for(sparse.counts.back().first);
   for (const auto& [index, count] : sparse.counts) {
-    histogram.counts_[index] = count;
+    histogram.count_at(index) = count;
     histogram.count_ += count;
   }
   histogram.sum_ = (Wide{sparse.sum_high} << 64) + sparse.sum_low;
@@ -77,9 +76,32 @@ void Histogram::check(const Sparse& sparse) {
   require(sum >= least_sum && sum <= greatest_sum, "the buckets cannot have this sum");
 }
 
+template <class Each>
+void Histogram::for_each_bucket(Each each) const {
+  for (std::uint32_t block = 0; block < places_.size(); ++block) {
+    if (places_[block] == kNone) continue;
+    const Block& counts = blocks_[places_[block] - 1U];
+    for (std::uint32_t index = 0; index < kBlockSize; ++index) {
+      if (counts[index] > 0 && !each((block << kBlockBits) + index, counts[index])) return;
+    }
+  }
+}
+
+bool Histogram::operator==(const Histogram& other) const {
+  if (count_ != other.count_ || sum_ != other.sum_ || min_ != other.min_ || max_ != other.max_) return false;
+  // As many samples: if each bucket here has as many as there, none is left for another one there.
+  bool alike = true;
+  for_each_bucket([&](std::uint32_t index, std::uint64_t count) { return alike = other.count_in(index) == count; });
+  return alike;
+}
+
 void Histogram::merge(const Histogram& other) {
-  if (other.counts_.size() > counts_.size()) counts_.resize(other.counts_.size());
-  for (std::size_t index = 0; index < other.counts_.size(); ++index) counts_[index] += other.counts_[index];
+  for (std::uint32_t block = 0; block < other.places_.size(); ++block) {
+    if (other.places_[block] == kNone) continue;
+    const Block& from = other.blocks_[other.places_[block] - 1U];
+    std::uint64_t* const to = &count_at(block << kBlockBits);
+    for (std::uint32_t index = 0; index < kBlockSize; ++index) to[index] += from[index];
+  }
   count_ += other.count_;
   sum_ += other.sum_;
   min_ = std::min(min_, other.min_);
@@ -105,9 +127,14 @@ Nanoseconds Histogram::value_at(double quantile) const {
   assert(!empty());
   const auto beyond = static_cast<std::uint64_t>(Wide{count_} * tail_of(quantile) / kTailUnits);
   const std::uint64_t rank = std::max<std::uint64_t>(count_ - beyond, 1);
-  std::uint32_t index = 0;
-  for (std::uint64_t seen = counts_[0]; seen < rank; seen += counts_[index]) ++index;
-  return std::min(nanoseconds(highest_in(index)), max_);
+  std::uint32_t found = 0;
+  std::uint64_t seen = 0;
+  for_each_bucket([&](std::uint32_t index, std::uint64_t count) {
+    found = index;
+    seen += count;
+    return seen < rank;
+  });
+  return std::min(nanoseconds(highest_in(found)), max_);
 }
 
 std::optional<Nanoseconds> Histogram::percentile(double quantile) const {
@@ -125,20 +152,22 @@ std::vector<Histogram::Bucket> Histogram::buckets() const {
 
 std::map<Nanoseconds, std::uint64_t> Histogram::by_power_of_two() const {
   std::map<Nanoseconds, std::uint64_t> octaves;
-  for (std::uint32_t index = 0; index < counts_.size(); ++index) {
+  for_each_bucket([&](std::uint32_t index, std::uint64_t count) {
     // No bucket reaches across a power of two.
     const auto octave = static_cast<std::int64_t>(std::bit_floor(lowest_in(index)));
-    if (counts_[index] > 0) octaves[Nanoseconds{octave}] += counts_[index];
-  }
+    octaves[Nanoseconds{octave}] += count;
+    return true;
+  });
   return octaves;
 }
 
 Histogram::Sparse Histogram::sparse() const {
   if (empty()) return {};
   Sparse result;
-  for (std::uint32_t index = 0; index < counts_.size(); ++index) {
-    if (counts_[index] > 0) result.counts.emplace_back(index, counts_[index]);
-  }
+  for_each_bucket([&](std::uint32_t index, std::uint64_t count) {
+    result.counts.emplace_back(index, count);
+    return true;
+  });
   result.sum_high = static_cast<std::uint64_t>(sum_ >> 64);
   result.sum_low = static_cast<std::uint64_t>(sum_);
   result.min = min_;
@@ -146,9 +175,10 @@ Histogram::Sparse Histogram::sparse() const {
   return result;
 }
 
-// To the end of the bucket's power of two, so that a growing maximum seldom moves the counts.
-void Histogram::make_room_for(std::uint32_t index) {
-  counts_.resize(((std::size_t{index} >> kHalfBits) + 1) << kHalfBits);
+void Histogram::make_room_for(std::uint32_t block) {
+  if (block >= places_.size()) places_.resize(block + 1U, kNone);
+  blocks_.emplace_back();
+  places_[block] = static_cast<std::uint16_t>(blocks_.size());
 }
 
 }  // namespace sim

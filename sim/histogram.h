@@ -5,9 +5,13 @@
 // into 1024 buckets of equal width: a value v >= 2048 lies in a bucket of width w = 2^(bit_width(v) - 11), and
 // v >= 1024 w, so the ends of a bucket differ by less than v / 1024, or 0.098 %.
 // Count, sum, minimum and maximum are kept beside the buckets and are exact.
+//
+// Buckets come into memory in blocks of 128, as samples fall into them: a run has hundreds of histograms, most of them
+// with a few samples, and a bucket for each of up to a second would be 160 KiB for each.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cassert>
 #include <cstddef>
@@ -60,8 +64,7 @@ class Histogram {
     assert(value >= Nanoseconds{0} && value <= kLargest);
     const auto nanoseconds = static_cast<std::uint64_t>(value.count());
     const std::uint32_t index = index_of(nanoseconds);
-    if (index >= counts_.size()) make_room_for(index);
-    ++counts_[index];
+    ++count_at(index);
     ++count_;
     sum_ += nanoseconds;
     min_ = std::min(min_, value);
@@ -109,7 +112,7 @@ class Histogram {
   /// The contents in a form to store; from_sparse() is the way back.
   [[nodiscard]] Sparse sparse() const;
 
-  bool operator==(const Histogram&) const = default;
+  bool operator==(const Histogram& other) const;
 
  private:
   // 2^62 ns a sample and up to 2^64 samples. The keyword is what -Wpedantic asks for.
@@ -135,10 +138,31 @@ class Histogram {
     return lowest_in(index) + (std::uint64_t{1} << shift_of(index)) - 1;
   }
 
-  static void check(const Sparse& sparse);
-  void make_room_for(std::uint32_t index);
+  static constexpr std::uint32_t kBlockBits = 7;
+  static constexpr std::uint32_t kBlockSize = 1U << kBlockBits;
+  using Block = std::array<std::uint64_t, kBlockSize>;
+  static constexpr std::uint16_t kNone = 0;
 
-  std::vector<std::uint64_t> counts_;  // its size follows from max_ alone, so that equal contents compare equal
+  std::uint64_t& count_at(std::uint32_t index) {
+    const std::uint32_t block = index >> kBlockBits;
+    if (block >= places_.size() || places_[block] == kNone) make_room_for(block);
+    return blocks_[places_[block] - 1U][index % kBlockSize];
+  }
+
+  [[nodiscard]] std::uint64_t count_in(std::uint32_t index) const {
+    const std::uint32_t block = index >> kBlockBits;
+    return block >= places_.size() || places_[block] == kNone ? 0 : blocks_[places_[block] - 1U][index % kBlockSize];
+  }
+
+  static void check(const Sparse& sparse);
+  void make_room_for(std::uint32_t block);
+  // Calls `each` with the index and the count of the buckets that are not empty, from the lowest on, until it returns
+  // false.
+  template <class Each>
+  void for_each_bucket(Each each) const;
+
+  std::vector<std::uint16_t> places_;  // by number of the block: one more than where it is in blocks_
+  std::vector<Block> blocks_;          // none without a sample
   std::uint64_t count_ = 0;
   Wide sum_ = 0;
   Nanoseconds min_ = Nanoseconds::max();
