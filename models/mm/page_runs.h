@@ -1,8 +1,9 @@
 // What holds for the pages of an address space, in runs: the cost of a region does not depend on its size.
 //
-// Two levels, like the kernel's page tables: pages go by tables of 512. A table whose pages are not all alike is kept
-// by itself: of values of one byte the value of each page, of larger ones an array of its runs, side by side in memory.
-// Tables whose pages are all alike lie in an interval map, in which those that follow each other are one.
+// In levels, like the kernel's page tables: pages go by tables of 512, and these by tables of 512 of them. A table in
+// which not all is alike is kept by itself: of small values each, of larger ones an array of its runs, side by side in
+// memory. Tables in which all is alike are one entry of the level above; at the top these lie in an interval map, in
+// which those that follow each other are one.
 // Why not in one interval map: threads that touch pages at random make a hundred thousand runs, and then every look at
 // a page walks down a tree that misses the cache at each level. Validated by tests/models/mm/page_runs_test.cpp:
 // against an array of pages.
@@ -26,14 +27,14 @@
 
 namespace models {
 
-/// Pages of one table, from the one that was asked for up to `end`, counted from the table's beginning.
+/// Entries of one table, from the one that was asked for up to `end`, counted from the table's beginning.
 template <class Value>
 struct TableRun {
   Value value;
   std::int64_t end;
 };
 
-/// The pages of one table, each with its value: a look at a page costs the same whatever the others hold.
+/// The entries of one table, each with its value: a look at one costs the same whatever the others hold.
 template <class Value>
 class DenseTable {
  public:
@@ -47,7 +48,7 @@ class DenseTable {
     std::array<Value, kAtOnce> same;
     same.fill(value);
     std::int64_t end = offset + 1;
-    while (end + kAtOnce <= limit && std::memcmp(&at(end), same.data(), kAtOnce) == 0) end += kAtOnce;
+    while (end + kAtOnce <= limit && std::memcmp(&at(end), same.data(), sizeof(same)) == 0) end += kAtOnce;
     while (end < limit && at(end) == value) ++end;
     return {value, end};
   }
@@ -62,9 +63,8 @@ class DenseTable {
   [[nodiscard]] const Value* alike() const { return edges_ == 0 ? values_.data() : nullptr; }
 
  private:
-  static_assert(sizeof(Value) == 1);
   static constexpr std::int64_t kSize = kPagesPerTable.count();
-  static constexpr std::int64_t kAtOnce = 8;  // as many as are compared by one instruction
+  static constexpr std::int64_t kAtOnce = 8;  // as many as one instruction compares
 
   [[nodiscard]] const Value& at(std::int64_t page) const { return values_[static_cast<std::size_t>(page)]; }
   [[nodiscard]] Value& at(std::int64_t page) { return values_[static_cast<std::size_t>(page)]; }
@@ -149,44 +149,59 @@ class PieceTable {
   std::vector<Piece> pieces_;
 };
 
-/// `Value` {} is what holds for pages that nothing has been said about; it takes no memory.
+/// What no table has to be asked for: in an interval map, in which runs that follow each other are one.
 template <class Value>
-class PageRuns {
+class IntervalRuns {
  public:
-  /// Pages from the one that was asked for up to `end`, for all of which `value` holds.
-  struct Run {
-    Value value;
-    PageIndex end;
-  };
-
-  /// The run that begins at `page`, cut off at `limit`. Precondition: page < limit.
-  [[nodiscard]] Run run_at(PageIndex page, PageIndex limit) const {
-    assert(page < limit);
-    Run run = run_by_table(page, limit);
-    while (run.end < limit) {
-      const Run next = run_by_table(run.end, limit);
-      if (next.value != run.value) return run;
-      run.end = next.end;
-    }
-    run.end = limit;
-    return run;
+  [[nodiscard]] TableRun<Value> part_at(std::int64_t index, std::int64_t limit) const {
+    const auto found = runs_.find(index);
+    if (found == runs_.end()) return {Value{}, index + 1};
+    return {found->second, std::min(limit, found->first.upper())};
   }
 
-  /// Lets `value` hold for [start, end). Precondition: start < end.
-  void set(PageIndex start, PageIndex end, const Value& value) {
-    assert(start < end);
-    std::int64_t page = start.index();
-    while (page < end.index()) {
-      const std::int64_t table = page / kSize;
+  void set(std::int64_t start, std::int64_t end, const Value& value) {
+    const auto interval = boost::icl::interval<std::int64_t>::right_open(start, end);
+    if (value == Value{}) {
+      runs_.erase(interval);
+    } else {
+      runs_.set({interval, value});
+    }
+  }
+
+ private:
+  boost::icl::interval_map<std::int64_t, Value> runs_;  // the default value is not stored
+};
+
+/// One level of tables; `Above` has, by table, what holds for all that is in it, and the default for tables in which
+/// not all is alike.
+template <class Value, class Above>
+class TableLevel {
+ public:
+  /// The run at `index`, cut off at `limit`; another one of the same value may begin where it ends.
+  [[nodiscard]] TableRun<Value> part_at(std::int64_t index, std::int64_t limit) const {
+    const std::int64_t table = index / kSize;
+    const std::int64_t first = table * kSize;
+    if (const Mixed* const mixed = find_mixed(table)) {
+      const auto run = mixed->run_at(index - first, std::min(kSize, limit - first));
+      return {run.value, first + run.end};
+    }
+    const auto tables = above_.part_at(table, (limit + kSize - 1) / kSize);
+    const bool one_table = tables.value == Value{} && !mixed_.empty();  // the next one may be mixed
+    return {tables.value, std::min(limit, one_table ? first + kSize : tables.end * kSize)};
+  }
+
+  void set(std::int64_t start, std::int64_t end, const Value& value) {
+    for (std::int64_t index = start; index < end;) {
+      const std::int64_t table = index / kSize;
       const std::int64_t first = table * kSize;
-      if (page == first && end.index() - first >= kSize) {
-        const std::int64_t last = end.index() / kSize;
+      if (index == first && end - first >= kSize) {
+        const std::int64_t last = end / kSize;
         set_tables(table, last, value);
-        page = last * kSize;
+        index = last * kSize;
       } else {
-        const std::int64_t stop = std::min(end.index(), first + kSize);
-        set_part(table, page - first, stop - first, value);
-        page = stop;
+        const std::int64_t stop = std::min(end, first + kSize);
+        set_part(table, index - first, stop - first, value);
+        index = stop;
       }
     }
   }
@@ -194,25 +209,12 @@ class PageRuns {
  private:
   static constexpr std::int64_t kSize = kPagesPerTable.count();
   static constexpr std::int64_t kNone = -1;
+  static constexpr bool kDense = sizeof(Value) <= 2 && std::has_unique_object_representations_v<Value>;
 
-  using Mixed = std::conditional_t<sizeof(Value) == 1, DenseTable<Value>, PieceTable<Value>>;
+  using Mixed = std::conditional_t<kDense, DenseTable<Value>, PieceTable<Value>>;
   using Tables = std::unordered_map<std::int64_t, Mixed>;
-  using Interval = boost::icl::interval<std::int64_t>;
 
-  // The run at `page`, which may go on in the next table, and beyond `limit`.
-  [[nodiscard]] Run run_by_table(PageIndex page, PageIndex limit) const {
-    const std::int64_t table = page.index() / kSize;
-    if (const Mixed* const mixed = find_mixed(table)) {
-      const std::int64_t first = table * kSize;
-      const auto run = mixed->run_at(page.index() - first, std::min(kSize, limit.index() - first));
-      return {run.value, PageIndex(first + run.end)};
-    }
-    const auto alike = alike_.find(table);
-    if (alike == alike_.end()) return {Value{}, PageIndex((table + 1) * kSize)};
-    return {alike->second, PageIndex(alike->first.upper() * kSize)};
-  }
-
-  // Null: the pages of `table` are all alike. A walk asks for one table again and again.
+  // Null: all that is in `table` is alike. A walk asks for one table again and again.
   [[nodiscard]] Mixed* find_mixed(std::int64_t table) const {
     if (table == asked_) return found_;
     const auto mixed = mixed_.find(table);
@@ -230,16 +232,7 @@ class PageRuns {
       std::erase_if(mixed_, [&](const auto& entry) { return first <= entry.first && entry.first < last; });
     }
     forget();
-    set_alike(first, last, value);
-  }
-
-  void set_alike(std::int64_t first, std::int64_t last, const Value& value) {
-    const auto tables = Interval::right_open(first, last);
-    if (value == Value{}) {
-      alike_.erase(tables);
-    } else {
-      alike_.set({tables, value});
-    }
+    above_.set(first, last, value);
   }
 
   void set_part(std::int64_t table, std::int64_t from, std::int64_t to, const Value& value) {
@@ -248,12 +241,12 @@ class PageRuns {
     mixed->set(from, to, value);
     const Value* const all = mixed->alike();
     if (all == nullptr) return;
-    set_alike(table, table + 1, *all);
+    above_.set(table, table + 1, *all);
     spare_ = mixed_.extract(table);
     forget();
   }
 
-  // From now on `table` is one whose pages are not alike. A walk needs one such table after another: the last one that
+  // From now on `table` is one in which not all is alike. A walk needs one such table after another: the last one that
   // became alike serves again.
   Mixed& mix(std::int64_t table) {
     if (spare_.empty()) {
@@ -264,17 +257,48 @@ class PageRuns {
     }
     forget();
     Mixed& mixed = *find_mixed(table);
-    const auto alike = alike_.find(table);
-    mixed.fill(alike == alike_.end() ? Value{} : alike->second);
-    alike_.erase(Interval::right_open(table, table + 1));
+    mixed.fill(above_.part_at(table, table + 1).value);
+    above_.set(table, table + 1, Value{});
     return mixed;
   }
 
-  mutable Tables mixed_;                                 // by table; mutable for what find_mixed remembers
-  boost::icl::interval_map<std::int64_t, Value> alike_;  // tables; the default value is not stored
+  mutable Tables mixed_;  // by table; mutable for what find_mixed remembers
+  Above above_;
   typename Tables::node_type spare_;
   mutable std::int64_t asked_ = kNone;  // what find_mixed was last asked for, and its answer
   mutable Mixed* found_ = nullptr;
+};
+
+/// `Value` {} is what holds for pages that nothing has been said about; it takes no memory.
+template <class Value>
+class PageRuns {
+ public:
+  /// Pages from the one that was asked for up to `end`, for all of which `value` holds.
+  struct Run {
+    Value value;
+    PageIndex end;
+  };
+
+  /// The run that begins at `page`, cut off at `limit`. Precondition: page < limit.
+  [[nodiscard]] Run run_at(PageIndex page, PageIndex limit) const {
+    assert(page < limit);
+    TableRun<Value> run = levels_.part_at(page.index(), limit.index());
+    while (run.end < limit.index()) {
+      const TableRun<Value> next = levels_.part_at(run.end, limit.index());
+      if (next.value != run.value) break;
+      run.end = next.end;
+    }
+    return {run.value, PageIndex(run.end)};
+  }
+
+  /// Lets `value` hold for [start, end). Precondition: start < end.
+  void set(PageIndex start, PageIndex end, const Value& value) {
+    assert(start < end);
+    levels_.set(start.index(), end.index(), value);
+  }
+
+ private:
+  TableLevel<Value, TableLevel<Value, IntervalRuns<Value>>> levels_;
 };
 
 }  // namespace models

@@ -22,6 +22,12 @@ void forget_swapped(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end) {
   change_pages(kernel, mm, start, end, PageState::cached, PageState::absent);
 }
 
+// The run at `page`, up to the end of its table if it is present: no more is taken at once.
+PageTable::Run run_to_take(const Mm& mm, PageIndex page, PageIndex end) {
+  const PageTable::Run near = mm.page_table.run_at(page, std::min(end, end_of_table(page)));
+  return is_present(near.state) || near.end == end ? near : mm.page_table.run_at(page, end);
+}
+
 // How many folios [start, end) has a part of. Precondition: they are alike.
 std::int64_t folios_in(const Folio& folio, PageIndex start, PageIndex end) {
   return ((folio.end(end - PageCount(1)) - folio.start(start)).count()) / folio.pages().count();
@@ -157,7 +163,7 @@ PageCount walk_page_range(Task& current, Mm& mm, PageIndex start, PageIndex end,
   Walk walk(current, mm, start, end, step);
   for (PageIndex page = start; page < end;) {
     current.cond_resched();  // and under read mode others change the page table too
-    const PageTable::Run run = mm.page_table.run_at(page, end);
+    const PageTable::Run run = run_to_take(mm, page, end);
     if (!is_present(run.state)) {
       work_for_each(current, run.end - page, step.absent_cost);
       if (step.to == PageState::absent) {
