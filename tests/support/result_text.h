@@ -1,8 +1,10 @@
-// A run's result as text, every field but wall time: for comparing whole runs that were made in processes of their own.
+// Whole runs compared that were made in processes of their own: every field of their results, but for wall time.
 #pragma once
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 
 #include "experiments/run/result_pack.h"
@@ -10,10 +12,36 @@
 
 namespace tests {
 
-/// Two runs are the same if these texts are. That no field is missing is checked on the way.
+/// As text: for digests. That no field is missing is checked on the way.
 inline std::string text_of(const models::Result& result) {
   EXPECT_TRUE(experiments::unpack(experiments::pack(result)) == result) << "the complete form lacks a field";
   return experiments::complete_text(without_wall(result));
+}
+
+/// For a process to hand on: as text takes several times as long. Two runs are the same if these bytes are.
+inline std::string packed(const models::Result& result) {
+  const auto bytes = experiments::pack(without_wall(result));
+  return {bytes.begin(), bytes.end()};
+}
+
+inline models::Result unpacked(const std::string& bytes) { return experiments::unpack({bytes.begin(), bytes.end()}); }
+
+/// Of two packed results the first line that differs, for a person; empty if none does. What a child has to say instead
+/// of a result is told as it is.
+inline std::string difference(const std::string& one, const std::string& other) {
+  for (const std::string& each : {one, other}) {
+    if (each.rfind("child failed", 0) == 0) return each.substr(0, 1000);
+  }
+  if (one == other) return {};
+  const std::string left = experiments::complete_text(unpacked(one));
+  const std::string right = experiments::complete_text(unpacked(other));
+  const auto place = static_cast<std::size_t>(
+      std::mismatch(left.begin(), left.end(), right.begin(), right.end()).first - left.begin());
+  const auto line = [&](const std::string& text) {
+    const std::size_t begin = place == 0 ? 0 : text.rfind('\n', place - 1) + 1;
+    return text.substr(begin, 120);
+  };
+  return line(left) + "\nand\n" + line(right);
 }
 
 }  // namespace tests

@@ -19,7 +19,6 @@
 #include <string>
 #include <vector>
 
-#include "experiments/run/result_pack.h"
 #include "experiments/scenario/resolved_scenario.h"
 #include "experiments/scenario/scenario_file.h"
 #include "models/simulation.h"
@@ -61,7 +60,7 @@ models::Scenario read(const Path& file) {
 }
 
 std::string run(const models::Scenario& scenario, const models::Policy& policy, bool stepwise) {
-  return tests::in_child([&] { return tests::text_of(models::simulate(scenario, policy, {stepwise, {}})); });
+  return tests::in_child([&] { return tests::packed(models::simulate(scenario, policy, {stepwise, {}})); });
 }
 
 // --- digests ------------------------------------------------------------------------------------------------------
@@ -86,7 +85,7 @@ TEST(GoldenRuns, GiveWhatTheyGaveBefore) {
   for (const Path& file : scenario_files()) {
     const models::Scenario scenario = read(file);
     for (const models::Policy& policy : scenario.policies) {
-      const std::string text = run(scenario, policy, false);
+      const std::string text = tests::in_child([&] { return tests::text_of(models::simulate(scenario, policy, {})); });
       ASSERT_NE(text.substr(0, 12), "child failed") << policy.name << ": " << text;
       found.emplace(file.stem().string() + "." + policy.name, sha1_of(text));
     }
@@ -102,7 +101,7 @@ INSTANTIATE_TEST_SUITE_P(Run, Golden, testing::ValuesIn(scenario_files()),
 TEST_P(Golden, GivesTheSameStepByStep) {
   const models::Scenario scenario = read(GetParam());
   for (const models::Policy& policy : scenario.policies) {
-    EXPECT_EQ(run(scenario, policy, true), run(scenario, policy, false)) << policy.name;
+    EXPECT_EQ(tests::difference(run(scenario, policy, false), run(scenario, policy, true)), "") << policy.name;
   }
 }
 
@@ -113,11 +112,7 @@ TEST(GoldenRuns, MeetEveryKindOfEvent) {
   std::uint64_t preemptions = 0;
   for (const Path& file : scenario_files()) {
     const models::Scenario scenario = read(file);
-    const std::string packed = tests::in_child([&] {
-      const std::vector<std::uint8_t> bytes = pack(models::simulate(scenario, scenario.policies.front(), {}));
-      return std::string(bytes.begin(), bytes.end());
-    });
-    const models::Result result = unpack({packed.begin(), packed.end()});
+    const models::Result result = tests::unpacked(run(scenario, scenario.policies.front(), false));
     EXPECT_EQ(result.outcome, models::Outcome::completed) << file;
     for (const models::LockResult& lock : result.locks) {
       convoys += lock.statistics.convoys;

@@ -14,11 +14,11 @@
 #include <utility>
 #include <vector>
 
-#include "experiments/run/result_pack.h"
 #include "models/simulation.h"
 #include "sim/random.h"
 #include "tests/support/in_child.h"
 #include "tests/support/random_scheduler.h"
+#include "tests/support/result_text.h"
 #include "tests/support/small_machine.h"
 
 namespace models::memory_pressure_test {
@@ -470,8 +470,7 @@ std::string run(const RandomScenario& random, bool stepwise) {
     check_reclaim(random.scenario.memory, result);
     check_worst(result);
     check_lock(result);
-    const std::vector<std::uint8_t> bytes = experiments::pack(without_wall(result));
-    return std::string(bytes.begin(), bytes.end());
+    return tests::packed(result);
   });
 }
 
@@ -512,14 +511,11 @@ TEST(MemoryPressure, RandomRunsKeepTheirAccountsAndDoNotDependOnTheModeOfTheRun)
   for (std::uint64_t seed = 1; seed <= kScenarios; ++seed) {
     const RandomScenario random(seed);
     const std::string by_default = run(random, false);
-    ASSERT_EQ(by_default.find("child failed"), std::string::npos) << "seed " << seed << "\n" << by_default;
-    const std::string stepwise = run(random, true);
-    ASSERT_EQ(stepwise.find("child failed"), std::string::npos) << "stepwise, seed " << seed << "\n" << stepwise;
-    EXPECT_TRUE(by_default == stepwise) << "stepwise, seed " << seed;
+    ASSERT_EQ(tests::difference(by_default, run(random, true)), "") << "stepwise, seed " << seed;
     if (seed % 4 == 0) {
-      EXPECT_TRUE(by_default == run(random, false)) << "again, seed " << seed;
+      EXPECT_EQ(tests::difference(by_default, run(random, false)), "") << "again, seed " << seed;
     }
-    const Result result = experiments::unpack({by_default.begin(), by_default.end()});
+    const Result result = tests::unpacked(by_default);
     for (std::size_t each = 0; each < runs.size(); ++each) runs[each] += kHappenings[each].is_there(result) ? 1 : 0;
   }
   for (std::size_t each = 0; each < runs.size(); ++each) EXPECT_GE(runs[each], 3) << kHappenings[each].name;
