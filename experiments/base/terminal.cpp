@@ -9,6 +9,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <cerrno>
 #include <condition_variable>
 #include <csignal>
@@ -19,6 +21,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <stop_token>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -54,15 +57,35 @@ std::size_t page_width() {
   return said > 0 ? static_cast<std::size_t>(said) : kPage;
 }
 
+namespace {
+
+// A number and its unit are one.
+std::vector<std::string> words_of(const std::string& text) {
+  constexpr std::array<std::string_view, 9> kUnits{"%", "ns", "us", "ms", "s", "KiB", "MiB", "GiB", "TiB"};
+  std::istringstream stream(text);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) {
+    const std::string_view bare = std::string_view(word).substr(0, word.find_last_not_of(",;.:)") + 1);
+    const bool unit = std::find(kUnits.begin(), kUnits.end(), bare) != kUnits.end();
+    if (unit && !words.empty() && std::isdigit(static_cast<unsigned char>(words.back().back())) != 0) {
+      words.back() += " " + word;
+    } else {
+      words.push_back(word);
+    }
+  }
+  return words;
+}
+
+}  // namespace
+
 std::string wrapped(const std::string& text, std::size_t width, std::size_t column) {
   constexpr std::size_t kLeast = 20;
   constexpr std::size_t kMost = 160;  // an eye does not find back to the beginning of longer lines
   width = std::min(width, kMost);
   const std::size_t room = width > column + kLeast ? width - column : kLeast;
-  std::istringstream words(text);
   std::string line;
   std::vector<std::string> lines;
-  for (std::string word; words >> word;) {
+  for (const std::string& word : words_of(text)) {
     if (!line.empty() && line.size() + 1 + word.size() > room) lines.push_back(std::exchange(line, ""));
     line += (line.empty() ? "" : " ") + word;
   }

@@ -23,7 +23,7 @@ void be_quiet();
 /// or what COLUMNS says, or 80.
 [[nodiscard]] std::size_t page_width();
 /// `text` broken between words where a line of `width` would not hold it, every line after the first behind `column`
-/// blanks. No line is longer than 160 where words are that short. Ends with a newline.
+/// blanks; a number stays with its unit. No line is longer than 160 where words are that short. Ends with a newline.
 [[nodiscard]] std::string wrapped(const std::string& text, std::size_t width, std::size_t column = 0);
 
 /// Says something on standard error. Never fails: where nobody can be told, work goes on.

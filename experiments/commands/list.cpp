@@ -68,7 +68,8 @@ int command_list(const Arguments& arguments) {
   std::size_t widest = 0;
   for (const ConfigEntry& entry : entries) widest = std::max(widest, entry.name.size());
   for (const ConfigEntry& entry : entries) {
-    fmt::print("{}{}  {}\n", bold(entry.name), std::string(widest - entry.name.size(), ' '), entry.about);
+    fmt::print("{}{}  {}", bold(entry.name), std::string(widest - entry.name.size(), ' '),
+               wrapped(entry.about, page_width(), widest + 2));
   }
   if (found->second == ConfigKind::incidents) {
     fmt::print("\nWhere each report stands:\n");
