@@ -12,19 +12,21 @@
 
 namespace tests {
 
-/// As text: for digests. That no field is missing is checked on the way.
-inline std::string text_of(const models::Result& result) {
-  EXPECT_TRUE(experiments::unpack(experiments::pack(result)) == result) << "the complete form lacks a field";
-  return experiments::complete_text(without_wall(result));
-}
-
-/// For a process to hand on: as text takes several times as long. Two runs are the same if these bytes are.
+/// For a process to hand on: as text takes several times as long. Two runs are the same if these bytes are. That no
+/// field is missing is checked on the way.
 inline std::string packed(const models::Result& result) {
-  const auto bytes = experiments::pack(without_wall(result));
+  const models::Result same = without_wall(result);
+  const auto bytes = experiments::pack(same);
+  EXPECT_TRUE(experiments::unpack(bytes) == same) << "the complete form lacks a field";
   return {bytes.begin(), bytes.end()};
 }
 
 inline models::Result unpacked(const std::string& bytes) { return experiments::unpack({bytes.begin(), bytes.end()}); }
+
+/// The same as text: for digests.
+inline std::string text_of(const models::Result& result) {
+  return experiments::complete_text(unpacked(packed(result)));
+}
 
 /// Of two packed results the first line that differs, for a person; empty if none does. What a child has to say instead
 /// of a result is told as it is.

@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "experiments/run/execute.h"
 #include "tests/support/command_line.h"
@@ -219,11 +218,11 @@ TEST_F(Explained, EveryCommandGivesTheFiguresThatStandBesideIt) {
 }
 
 TEST_F(Explained, TheJsonHasACommandForEachRemedy) {
-  const Json json = to_json(of_convoy());
+  const Json json = to_json(of({}));
   EXPECT_EQ(json.at("explains"), "convoy");
   for (const Json& trial : json.at("trials")) {
     const RunSpec run = tests::run_of_command(trial.at("command").get<std::string>());
-    EXPECT_EQ(std::filesystem::path(run.scenario).filename(), std::filesystem::path(file_).filename());
+    EXPECT_EQ(run.scenario, file_);
     EXPECT_TRUE(run.policy || !run.sets.empty());
   }
   EXPECT_THAT(json.at("victims").at(0).at("difference_ns").at("low").get<std::int64_t>(), testing::Gt(0));
