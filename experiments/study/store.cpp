@@ -23,10 +23,8 @@
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/installation.h"
+#include "experiments/base/json.h"
 #include "experiments/base/shell.h"
-#include "experiments/base/statistic_list.h"
-#include "experiments/run/result_json.h"
-#include "experiments/run/result_pack.h"
 #include "experiments/scenario/resolved_scenario.h"
 
 namespace experiments {
@@ -99,61 +97,12 @@ void bind_number(SQLite::Statement& statement, int parameter, const std::optiona
   }
 }
 
-void bind_json(SQLite::Statement& statement, int parameter, const Json& json) {
-  if (json.is_null()) {
+/// Nothing: NULL.
+void bind_text(SQLite::Statement& statement, int parameter, const std::string& text) {
+  if (text.empty()) {
     statement.bind(parameter);
   } else {
-    statement.bind(parameter, json.dump());
-  }
-}
-
-/// A run's row of the table figure. `latencies`: as in the result's JSON, or null.
-void insert_figure(SQLite::Statement& insert, const std::string& name, const std::string& phase,
-                   const sim::Histogram& latency, const Json& latencies) {
-  insert.bind(2, name);
-  insert.bind(3, phase);
-  int parameter = 4;
-  for (const NamedStatistic& statistic : kStatistics) bind_number(insert, parameter++, statistic.read(latency));
-  const auto part = [&](const char* key) { return latencies.contains(key) ? latencies[key] : Json(nullptr); };
-  bind_json(insert, parameter++, part("blame"));
-  bind_json(insert, parameter, part("tail_blame"));
-  insert.exec();
-  insert.reset();
-}
-
-/// `json`: of the class.
-void insert_class(SQLite::Statement& insert, const models::ClassResult& result, const Json& json) {
-  insert_figure(insert, result.name, "total", result.total().latency(), json.at("total"));
-  const Json& during = json.at("during");
-  for (const auto& item : during.items()) {
-    const std::string& phase = item.key();
-    const auto is_phase = [&](const auto& each) { return to_string(each.first) == phase; };
-    const auto part = std::find_if(result.during.begin(), result.during.end(), is_phase);
-    const auto call = std::find_if(result.during.begin(), result.during.end(),
-                                   [&](const auto& each) { return to_string(call_of(each.first)) == phase; });
-    const bool whole = call != result.during.end();
-    insert_figure(insert, result.name, phase,
-                  whole ? result.during_call(call_of(call->first)).latency() : part->second.latency(), item.value());
-  }
-  for (const auto& [call, record] : result.calls) {
-    if (!during.contains(call)) insert_figure(insert, result.name, call, record.duration, nullptr);
-  }
-}
-
-/// Every number in `json` that stands at a path of keys.
-void insert_facts(SQLite::Statement& insert, const std::string& path, const Json& json) {
-  for (const auto& [key, value] : json.items()) {
-    const std::string name = path.empty() ? key : fmt::format("{}.{}", path, key);
-    if (value.is_object()) insert_facts(insert, name, value);
-    if (!value.is_number()) continue;
-    insert.bind(2, name);
-    if (value.is_number_integer()) {
-      insert.bind(3, value.get<std::int64_t>());
-    } else {
-      insert.bind(3, value.get<double>());
-    }
-    insert.exec();
-    insert.reset();
+    statement.bind(parameter, text);
   }
 }
 
@@ -323,23 +272,32 @@ void insert_runs(SQLite::Database& database, const std::vector<PointRun>& runs) 
 }
 
 /// What there is to ask about a run in SQL.
-void insert_result(SQLite::Database& database, const std::string& run, const models::Result& result) {
+void insert_result(SQLite::Database& database, const std::string& run, const StoredResult& result) {
   for (const char* const table : {"figure", "fact"}) {
     SQLite::Statement forget(database, fmt::format("DELETE FROM {} WHERE run = ?", table));
     forget.bind(1, run);
     forget.exec();
   }
-  Json json = to_json(result);
-  SQLite::Statement figure(database, "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  figure.bind(1, run);
-  for (const models::ClassResult& each : result.classes) {
-    insert_class(figure, each, json.at("classes").at(each.name));
+  SQLite::Statement insert(database, "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  insert.bind(1, run);
+  for (const StoredResult::Figure& figure : result.figures) {
+    insert.bind(2, figure.class_name);
+    insert.bind(3, figure.phase);
+    int parameter = 4;
+    for (const std::optional<std::int64_t>& value : figure.values) bind_number(insert, parameter++, value);
+    bind_text(insert, parameter++, figure.blame);
+    bind_text(insert, parameter, figure.tail_blame);
+    insert.exec();
+    insert.reset();
   }
-  json.erase("classes");
-  json.at("engine").erase("wall_ns");
-  SQLite::Statement fact(database, "INSERT INTO fact VALUES (?, ?, ?)");
-  fact.bind(1, run);
-  insert_facts(fact, "", json);
+  SQLite::Statement insert_fact(database, "INSERT INTO fact VALUES (?, ?, ?)");
+  insert_fact.bind(1, run);
+  for (const StoredResult::Fact& fact : result.facts) {
+    insert_fact.bind(2, fact.name);
+    std::visit([&](auto value) { insert_fact.bind(3, value); }, fact.value);
+    insert_fact.exec();
+    insert_fact.reset();
+  }
 }
 
 void insert_plan(SQLite::Database& database, const StudyPlan& plan) {
@@ -462,11 +420,10 @@ void Store::finish(const RunEnd& end) {
     update.exec();
     return;
   }
-  const auto& bytes = std::get<ProcessPool::Bytes>(end.outcome);
-  const models::Result result = unpack(bytes);
+  const auto& result = std::get<StoredResult>(end.outcome);
   update.bind(1, "done");
-  update.bind(3, std::string(to_string(result.outcome)));
-  update.bind(4, bytes.data(), static_cast<int>(bytes.size()));
+  update.bind(3, result.outcome);
+  update.bind(4, result.result.data(), static_cast<int>(result.result.size()));
   if (update.exec() > 0) insert_result(database_, end.key, result);
 }
 

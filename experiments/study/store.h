@@ -47,6 +47,7 @@
 #include <vector>
 
 #include "experiments/run/process_pool.h"
+#include "experiments/study/stored_result.h"
 #include "experiments/study/study_plan.h"
 
 namespace experiments {
@@ -68,10 +69,10 @@ struct StoredRun {
   std::shared_ptr<const std::string> resolved;  ///< that scenario, as a file
 };
 
-/// How a run ended: its result, packed and without wall time, or why there is none.
+/// How a run ended: its result, without wall time, or why there is none.
 struct RunEnd {
   std::string key;
-  std::variant<ProcessPool::Bytes, Failure> outcome;
+  std::variant<StoredResult, Failure> outcome;
   std::chrono::nanoseconds wall{};
 };
 

@@ -9,7 +9,6 @@
 #include <thread>
 #include <utility>
 
-#include "experiments/run/result_pack.h"
 #include "models/simulation.h"
 
 namespace experiments {
@@ -26,11 +25,17 @@ struct PendingRun {
   std::size_t policy = 0;
 };
 
-/// Packed as the store keeps it.
+/// As the store keeps it.
 ProcessPool::Bytes result_of(const PendingRun& pending) {
   models::Scenario scenario = pending.runs->scenario;
   scenario.seed = pending.stored.seed;
-  return pack(models::without_wall(models::simulate(scenario, scenario.policies[pending.policy], {})));
+  return to_bytes(
+      stored_result(models::without_wall(models::simulate(scenario, scenario.policies[pending.policy], {}))));
+}
+
+std::variant<StoredResult, Failure> outcome_of(const ProcessPool::Finished& finished) {
+  if (const auto* const failure = std::get_if<Failure>(&finished.outcome)) return *failure;
+  return read_stored_result(std::get<ProcessPool::Bytes>(finished.outcome));
 }
 
 class Sweep {
@@ -177,7 +182,7 @@ class Sweep {
   void collect(const std::vector<ProcessPool::Finished>& all) {
     for (const ProcessPool::Finished& finished : all) {
       const auto run = running_.find(finished.id);
-      ended_.push_back({run->second.stored.key, finished.outcome, finished.wall});
+      ended_.push_back({run->second.stored.key, outcome_of(finished), finished.wall});
       count(finished, run->second.stored);
       running_.erase(run);
     }

@@ -143,7 +143,7 @@ TEST(ExplainedIncident, OfTelegrafIsTheChainOfReaderWriterAndFaultersAndAnyOfThr
   tests::use_source_configs();
   ExplainRequest request;
   request.run.scenario = "telegraf_smaps";
-  request.replications = 2;
+  request.replications = 1;
   request.workers = 2;
   const Explanation explanation = explain(request, [](std::size_t, std::size_t) {});
   ASSERT_FALSE(explanation.account.empty());
@@ -163,6 +163,7 @@ TEST(ExplainedIncident, OfProcMmapSemTestTellsTheKernelThatHelpsTheMapper) {
   ExplainRequest request;
   request.run.scenario = "proc_mmap_sem_test";
   request.run.sets = {"duration=5s"};  // shorter ones have too few samples of the mapper's stalls
+  request.replications = 1;
   request.workers = 2;
   const Explanation explanation = explain(request, [](std::size_t, std::size_t) {});
   const auto mapper_under = [&](const models::KernelVersion& kernel) {

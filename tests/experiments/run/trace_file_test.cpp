@@ -271,16 +271,6 @@ class Traces : public testing::TestWithParam<std::string> {
             tiny(GetParam(), {"memory.size=16MiB", "memory.free=2MiB", "memory.background=100MiB/s"}),
             tiny(GetParam(), kFaultsInTheHeap)};
   }
-  // Calls check(trace, result) for a run of each, in a child.
-  template <class Check>
-  static void for_each_run(Check check) {
-    for (const models::Scenario& scenario : scenarios()) {
-      check_in_child([&] {
-        const TracedRun traced = run(scenario);
-        check(Trace(traced.text), traced.result);
-      });
-    }
-  }
 };
 
 INSTANTIATE_TEST_SUITE_P(Policies, Traces, testing::ValuesIn(kPolicies), [](const auto& policy) {
@@ -309,44 +299,32 @@ bool waits_for_mmap_sem(const Slice& slice) {
 
 // ---------------------------------------------------------------------------------------------------------------
 
-TEST_P(Traces, AreAsStrictAsTheirDescription) {
-  for_each_run([](const Trace& trace, const models::Result& result) {
-    EXPECT_THAT(trace.slices, Not(IsEmpty()));
-    EXPECT_THAT(trace.arrows, Not(IsEmpty()));
-    for (const Slice& slice : trace.slices) {
-      EXPECT_LE(slice.to, at(result.sim_time));
-      EXPECT_TRUE(!slice.unfinished || slice.to == at(result.sim_time));
-    }
-    EXPECT_TRUE(trace.counters.contains({trace.pid_of("kernel"), "free pages"}));
-  });
-}
-
-TEST_P(Traces, AreTheSameBytesStepByStep) {
-  for (const models::Scenario& scenario : scenarios()) {
-    const std::string whole = text_of_run(scenario);
-    EXPECT_GT(whole.size(), 100'000u) << whole;
-    EXPECT_EQ(whole, text_of_run(scenario, {kWholeRun}, true));
+void is_as_strict_as_its_description(const Trace& trace, const models::Result& result) {
+  EXPECT_THAT(trace.slices, Not(IsEmpty()));
+  EXPECT_THAT(trace.arrows, Not(IsEmpty()));
+  for (const Slice& slice : trace.slices) {
+    EXPECT_LE(slice.to, at(result.sim_time));
+    EXPECT_TRUE(!slice.unfinished || slice.to == at(result.sim_time));
   }
+  EXPECT_TRUE(trace.counters.contains({trace.pid_of("kernel"), "free pages"}));
 }
 
-TEST_P(Traces, ShowHoldsAsLongAsTheStatisticsSay) {
-  for_each_run([](const Trace& trace, const models::Result& result) {
-    ASSERT_EQ(result.locks.size(), 1u);
-    std::map<std::string, Nanoseconds> shown;
-    for (const Slice& slice : trace.slices) {
-      if (slice.category != "hold" || slice.unfinished) continue;
-      const std::string holder = slice.name.substr(0, slice.name.find('.'));
-      shown[holder + slice.name.substr(slice.name.rfind(' '))] += slice.length();
-    }
-    std::map<std::string, Nanoseconds> recorded;
-    for (const auto& [holds, lengths] : result.locks.front().statistics.hold) {
-      const std::string holder = result.classes[static_cast<std::size_t>(holds.holder)].name;
-      const auto sum = sum_of(lengths);
-      const std::string mode(to_string(holds.mode));
-      if (sum > 0ns) recorded[mode + ": " + holder + " " + std::string(to_string(holds.call))] = sum;
-    }
-    EXPECT_EQ(shown, recorded);
-  });
+void shows_holds_as_long_as_the_statistics_say(const Trace& trace, const models::Result& result) {
+  ASSERT_EQ(result.locks.size(), 1u);
+  std::map<std::string, Nanoseconds> shown;
+  for (const Slice& slice : trace.slices) {
+    if (slice.category != "hold" || slice.unfinished) continue;
+    const std::string holder = slice.name.substr(0, slice.name.find('.'));
+    shown[holder + slice.name.substr(slice.name.rfind(' '))] += slice.length();
+  }
+  std::map<std::string, Nanoseconds> recorded;
+  for (const auto& [holds, lengths] : result.locks.front().statistics.hold) {
+    const std::string holder = result.classes[static_cast<std::size_t>(holds.holder)].name;
+    const auto sum = sum_of(lengths);
+    const std::string mode(to_string(holds.mode));
+    if (sum > 0ns) recorded[mode + ": " + holder + " " + std::string(to_string(holds.call))] = sum;
+  }
+  EXPECT_EQ(shown, recorded);
 }
 
 // Per task, from where it begins to wait until its hold begins.
@@ -376,59 +354,69 @@ Nanoseconds waits_before_holds(const Trace& trace) {
   return sum;
 }
 
-TEST_P(Traces, ShowWaitsAsLongAsTheStatisticsSay) {
-  for_each_run([](const Trace& trace, const models::Result& result) {
-    const models::RwsemStatistics& statistics = result.locks.front().statistics;
-    EXPECT_GT(statistics.total_wait, 0ns);
-    EXPECT_EQ(waits_before_holds(trace), statistics.total_wait);
-    EXPECT_EQ(trace.sum([](const Slice& slice) { return slice.name == "spinning on mmap_sem"; }), statistics.spin_time);
-    // With spin_handoff one that has been woken to try is on its way, and waits all the same.
-    if (result.policy.starts_with("linux-")) return;
-    EXPECT_EQ(trace.sum([](const Slice& slice) { return waits_for_mmap_sem(slice) && !slice.unfinished; }),
-              statistics.total_wait);
-  });
+void shows_waits_as_long_as_the_statistics_say(const Trace& trace, const models::Result& result) {
+  const models::RwsemStatistics& statistics = result.locks.front().statistics;
+  EXPECT_GT(statistics.total_wait, 0ns);
+  EXPECT_EQ(waits_before_holds(trace), statistics.total_wait);
+  EXPECT_EQ(trace.sum([](const Slice& slice) { return slice.name == "spinning on mmap_sem"; }), statistics.spin_time);
+  // With spin_handoff one that has been woken to try is on its way, and waits all the same.
+  if (result.policy.starts_with("linux-")) return;
+  EXPECT_EQ(trace.sum([](const Slice& slice) { return waits_for_mmap_sem(slice) && !slice.unfinished; }),
+            statistics.total_wait);
 }
 
-TEST_P(Traces, CountAsManyInTheQueueAsWait) {
-  for_each_run([](const Trace& trace, const models::Result& result) {
-    if (result.policy.starts_with("linux-")) return;  // one that was woken to try still queues
-    const auto& samples = trace.counters.at({trace.pid_of("mmap_sem of db"), "queue length"});
-    EXPECT_EQ(area_under(samples, at(result.sim_time)), trace.sum(waits_for_mmap_sem));
-  });
+void counts_as_many_in_the_queue_as_wait(const Trace& trace, const models::Result& result) {
+  if (result.policy.starts_with("linux-")) return;  // one that was woken to try still queues
+  const auto& samples = trace.counters.at({trace.pid_of("mmap_sem of db"), "queue length"});
+  EXPECT_EQ(area_under(samples, at(result.sim_time)), trace.sum(waits_for_mmap_sem));
 }
 
-TEST_P(Traces, CountAsManyReadersAsHold) {
-  for_each_run([](const Trace& trace, const models::Result& result) {
-    const auto& samples = trace.counters.at({trace.pid_of("mmap_sem of db"), "readers holding"});
-    EXPECT_EQ(area_under(samples, at(result.sim_time)),
-              trace.sum([](const Slice& slice) { return slice.name.starts_with("read: "); }));
-  });
+void counts_as_many_readers_as_hold(const Trace& trace, const models::Result& result) {
+  const auto& samples = trace.counters.at({trace.pid_of("mmap_sem of db"), "readers holding"});
+  EXPECT_EQ(area_under(samples, at(result.sim_time)),
+            trace.sum([](const Slice& slice) { return slice.name.starts_with("read: "); }));
 }
 
-TEST_P(Traces, ShowTheCpuTimeOfEveryClass) {
-  for_each_run([](const Trace& trace, const models::Result& result) {
-    for (const models::ClassResult& each : result.classes) {
-      EXPECT_EQ(trace.sum([&](const Slice& slice) {
-        return trace.threads.at(slice.tid).second.starts_with(each.name + ".") &&
-               (slice.category == "cpu" || slice.category == "direct_reclaim");
-      }),
-                each.cpu() - each.spin)
-          << each.name;
-    }
-  });
+void shows_the_cpu_time_of_every_class(const Trace& trace, const models::Result& result) {
+  for (const models::ClassResult& each : result.classes) {
+    EXPECT_EQ(trace.sum([&](const Slice& slice) {
+      return trace.threads.at(slice.tid).second.starts_with(each.name + ".") &&
+             (slice.category == "cpu" || slice.category == "direct_reclaim");
+    }),
+              each.cpu() - each.spin)
+        << each.name;
+  }
 }
 
 // A task that spins has its CPU, too.
-TEST_P(Traces, ShowOnTheCpusWhatTheTasksDoThere) {
-  for_each_run([](const Trace& trace, const models::Result& result) {
-    Nanoseconds expected{};
-    for (const models::ClassResult& each : result.classes) expected += each.cpu();
-    const Nanoseconds shown = trace.sum([](const Slice& slice) {
-      const bool of_kernel = slice.name == "kswapd" || slice.name == "background" || slice.name == "working_set";
-      return slice.category == "on_cpu" && !of_kernel;
-    });
-    EXPECT_EQ(shown, expected);
+void shows_on_the_cpus_what_the_tasks_do_there(const Trace& trace, const models::Result& result) {
+  Nanoseconds expected{};
+  for (const models::ClassResult& each : result.classes) expected += each.cpu();
+  const Nanoseconds shown = trace.sum([](const Slice& slice) {
+    const bool of_kernel = slice.name == "kswapd" || slice.name == "background" || slice.name == "working_set";
+    return slice.category == "on_cpu" && !of_kernel;
   });
+  EXPECT_EQ(shown, expected);
+}
+
+// One run for all that is to be said of it: whoever reads a trace spends more than who writes it.
+TEST_P(Traces, AreStrictAndSayWhatTheStatisticsSayAndTheSameStepByStep) {
+  for (const models::Scenario& scenario : scenarios()) {
+    const std::string whole = in_child([&] {
+      const TracedRun traced = run(scenario);
+      const Trace trace(traced.text);
+      is_as_strict_as_its_description(trace, traced.result);
+      shows_holds_as_long_as_the_statistics_say(trace, traced.result);
+      shows_waits_as_long_as_the_statistics_say(trace, traced.result);
+      counts_as_many_in_the_queue_as_wait(trace, traced.result);
+      counts_as_many_readers_as_hold(trace, traced.result);
+      shows_the_cpu_time_of_every_class(trace, traced.result);
+      shows_on_the_cpus_what_the_tasks_do_there(trace, traced.result);
+      return traced.text;
+    });
+    EXPECT_GT(whole.size(), 100'000u) << whole;
+    EXPECT_EQ(whole, text_of_run(scenario, {kWholeRun}, true));
+  }
 }
 
 // --- windows: the whole trace, cut by hand

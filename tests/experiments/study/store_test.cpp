@@ -29,13 +29,12 @@ axes: {region: {set: "processes[0].regions.heap.size", values: [1MiB, 2MiB]}}
 measure: max(faulter)
 )";
 
-/// A result of faulter's nine nanoseconds, packed.
-ProcessPool::Bytes result_with(std::vector<models::Samples> samples = {
-                                   tests::worked(20, std::chrono::nanoseconds(9))}) {
+/// A result of faulter's nine nanoseconds.
+StoredResult result_with(std::vector<models::Samples> samples = {tests::worked(20, std::chrono::nanoseconds(9))}) {
   models::Result result = tests::result_of({{"locker", {}}, {"faulter", {{models::Phase::idle, samples.front()}}}});
   result.classes[0].locker = true;
   result.classes[0].calls["mlock"].duration.record(std::chrono::nanoseconds(40));
-  return pack(result);
+  return stored_result(result);
 }
 
 StoredRun run_called(const std::string& key) {
@@ -157,7 +156,7 @@ TEST_F(StoreTest, KeepsTheFullResultTheFactsAndWhatWasRun) {
     const auto* const first = static_cast<const std::uint8_t*>(column.getBlob());
     return ProcessPool::Bytes(first, first + column.getBytes());
   });
-  EXPECT_EQ(unpack(kept), unpack(result_with()));
+  EXPECT_EQ(unpack(kept), unpack(result_with().result));
   const Json json = to_json(unpack(kept));
   EXPECT_EQ(store.integer("SELECT value FROM fact WHERE run = 'a' AND name = 'syscalls.mlock.mean_ns'"), 40);
   EXPECT_EQ(store.integer("SELECT value FROM fact WHERE run = 'a' AND name = 'memory.lowest_free_pages'"),
@@ -171,10 +170,10 @@ TEST_F(StoreTest, WhatRanOutOfMemoryIsNamedAndInNoMean) {
   StudyPlan two = plan();
   store.write_plan(two, {{0, 0, "downgrade", 0, "a"}, {0, 0, "downgrade", 1, "b"}});
   (void)store.advance({}, {run_called("a"), run_called("b")}, 2);
-  models::Result short_of_memory = unpack(result_with({tests::worked(20, std::chrono::seconds(1))}));
+  models::Result short_of_memory = unpack(result_with({tests::worked(20, std::chrono::seconds(1))}).result);
   short_of_memory.outcome = models::Outcome::out_of_memory;
   short_of_memory.sim_time = std::chrono::milliseconds(213);
-  (void)store.advance({{"a", result_with()}, {"b", pack(short_of_memory)}}, {}, 0);
+  (void)store.advance({{"a", result_with()}, {"b", stored_result(short_of_memory)}}, {}, 0);
   const StudyResults results = read_results(store);
   EXPECT_THAT(results.points[0].policies[0].values({"max", "faulter", "total", ""}), ElementsAre(9));
   EXPECT_EQ(results.count_out_of_memory(), 1u);
@@ -247,7 +246,7 @@ TEST_F(StoreTest, AFullDiskLosesNothing) {
   execute(store, fmt::format("PRAGMA max_page_count={}", pages));
   models::Result whole;
   whole.scenario = std::string(100'000, 'x');
-  const ProcessPool::Bytes large = pack(whole);
+  const StoredResult large = stored_result(whole);
   try {
     (void)store.advance({{"a", large}}, {}, 0);
     ADD_FAILURE() << "there was room";
