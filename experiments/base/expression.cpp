@@ -31,6 +31,8 @@ namespace x3 = boost::spirit::x3;
 
 // --- the grammar --------------------------------------------------------------------------------------------
 
+namespace grammar {
+
 Expression operation(std::string op, std::vector<Expression> operands) {
   return {Expression::Kind::operation, std::move(op), {}, {}, std::move(operands)};
 }
@@ -119,6 +121,8 @@ const auto all_of_def = negation[keep] >> *(keyword("and") > negation[fold("and"
 const auto any_of_def = all_of[keep] >> *(keyword("or") > all_of[fold("or")]);
 
 BOOST_SPIRIT_DEFINE(dotted_name, any_of, all_of, negation, relation, sum, product, factor, call)
+
+}  // namespace grammar
 
 // --- types --------------------------------------------------------------------------------------------------
 
@@ -398,7 +402,7 @@ Expected<Expression> parse_expression(std::string_view text) {
   Expression expression;
   auto position = text.begin();
   try {
-    const bool parsed = x3::phrase_parse(position, text.end(), any_of, x3::space, expression);
+    const bool parsed = x3::phrase_parse(position, text.end(), grammar::any_of, x3::space, expression);
     if (parsed && position == text.end()) return expression;
     const std::string_view rest = text.substr(static_cast<std::size_t>(position - text.begin()));
     if (rest.empty()) return Refusal{"expected an expression such as `region >= 1GiB`, found nothing"};

@@ -82,7 +82,7 @@ Wide power_of_ten(unsigned exponent) {
 }
 
 /// A kind of quantity: its units, its limit, and how to help with spellings of others.
-struct Kind {
+struct QuantityKind {
   std::string_view expected;
   std::span<const Unit> units;
   std::string_view whole;  ///< what it must be a whole number of
@@ -92,7 +92,7 @@ struct Kind {
   std::optional<std::string> (*meant)(std::string_view wrong);
 };
 
-std::vector<std::string> names_of(std::span<const Unit> units) {
+std::vector<std::string> unit_names(std::span<const Unit> units) {
   std::vector<std::string> names;
   for (const Unit& unit : units) {
     if (static_cast<unsigned char>(unit.name.front()) < 0x80) names.emplace_back(unit.name);
@@ -100,31 +100,31 @@ std::vector<std::string> names_of(std::span<const Unit> units) {
   return names;
 }
 
-Refusal refuse(const Kind& kind, std::string_view found, const std::string& hint) {
+Refusal refuse(const QuantityKind& kind, std::string_view found, const std::string& hint) {
   return {fmt::format("expected {}, found '{}'{}", kind.expected, found, hint)};
 }
 
-Refusal refuse_unit(const Kind& kind, std::string_view found, const Amount& amount) {
+Refusal refuse_unit(const QuantityKind& kind, std::string_view found, const Amount& amount) {
   const std::string unit = boost::algorithm::trim_copy(std::string(amount.unit));
   if (unit.empty()) {
-    return refuse(kind, found, fmt::format(" (the unit is missing: {})", fmt::join(names_of(kind.units), ", ")));
+    return refuse(kind, found, fmt::format(" (the unit is missing: {})", fmt::join(unit_names(kind.units), ", ")));
   }
   const auto meant = kind.meant(unit);
-  if (!meant) return refuse(kind, found, fmt::format(" (units: {})", fmt::join(names_of(kind.units), ", ")));
+  if (!meant) return refuse(kind, found, fmt::format(" (units: {})", fmt::join(unit_names(kind.units), ", ")));
   return refuse(kind, found, fmt::format(" (did you mean {}{}?)", amount.number, *meant));
 }
 
-Refusal refuse_text(const Kind& kind, std::string_view found) {
+Refusal refuse_text(const QuantityKind& kind, std::string_view found) {
   if (found.starts_with('-')) return refuse(kind, found, " (it must not be below zero)");
   return refuse(kind, found, "");
 }
 
-Refusal refuse_fraction(const Kind& kind, std::string_view found, Wide numerator, Wide denominator) {
+Refusal refuse_fraction(const QuantityKind& kind, std::string_view found, Wide numerator, Wide denominator) {
   const auto rounded = static_cast<std::int64_t>((numerator + denominator / 2) / denominator);
   return refuse(kind, found, fmt::format(" (not whole {}; did you mean {}?)", kind.whole, kind.spelled(rounded)));
 }
 
-Expected<std::int64_t> parse(const Kind& kind, std::string_view text) {
+Expected<std::int64_t> parse(const QuantityKind& kind, std::string_view text) {
   const auto amount = parse_amount(text);
   if (!amount) return refuse_text(kind, text);
   const auto* const unit = std::find_if(kind.units.data(), kind.units.data() + kind.units.size(),
@@ -159,7 +159,7 @@ std::optional<std::string> meant_duration_unit(std::string_view wrong) {
   for (const auto& [word, name] : {std::pair{"nanos", "ns"}, {"micros", "us"}, {"millis", "ms"}}) {
     if (unit == word) unit = name;
   }
-  const auto names = names_of(kDurationUnits);
+  const auto names = unit_names(kDurationUnits);
   if (std::find(names.begin(), names.end(), unit) != names.end()) return unit;
   return std::nullopt;
 }
@@ -189,24 +189,24 @@ std::optional<std::string> meant_byte_rate_unit(std::string_view wrong) {
   return unit ? std::optional(*unit + "/s") : std::nullopt;
 }
 
-constexpr Kind kDuration = {kDurationExpected,
-                            kDurationUnits,
-                            "nanoseconds",
-                            kLongestDuration.count(),
-                            [](std::int64_t value) { return spell(sim::Nanoseconds{value}); },
-                            meant_duration_unit};
-constexpr Kind kSize = {kSizeExpected,
-                        kSizeUnits,
-                        "bytes",
-                        kLargestSize.count(),
-                        [](std::int64_t value) { return spell(models::Bytes{value}); },
-                        meant_size_unit};
-constexpr Kind kByteRate = {kByteRateExpected,
-                            kByteRateUnits,
-                            "bytes in a second",
-                            kLargestSize.count(),
-                            [](std::int64_t value) { return spell_in(kByteRateUnits, value); },
-                            meant_byte_rate_unit};
+constexpr QuantityKind kDuration = {kDurationExpected,
+                                    kDurationUnits,
+                                    "nanoseconds",
+                                    kLongestDuration.count(),
+                                    [](std::int64_t value) { return spell(sim::Nanoseconds{value}); },
+                                    meant_duration_unit};
+constexpr QuantityKind kSize = {kSizeExpected,
+                                kSizeUnits,
+                                "bytes",
+                                kLargestSize.count(),
+                                [](std::int64_t value) { return spell(models::Bytes{value}); },
+                                meant_size_unit};
+constexpr QuantityKind kByteRate = {kByteRateExpected,
+                                    kByteRateUnits,
+                                    "bytes in a second",
+                                    kLargestSize.count(),
+                                    [](std::int64_t value) { return spell_in(kByteRateUnits, value); },
+                                    meant_byte_rate_unit};
 
 using Words = std::vector<std::string>;
 

@@ -471,7 +471,7 @@ std::string change_line(const ClassChange& change) {
 }
 
 /// The lines of one trial.
-std::string lines_of(std::size_t place, const Trial& trial) {
+std::string lines_of_trial(std::size_t place, const Trial& trial) {
   std::string text = fmt::format("{:>3}. {}\n", place, trial.remedy.label);
   if (!trial.failure.empty()) return text + fmt::format("       cannot be told: {}\n", trial.failure);
   for (const ClassChange& change : trial.victims) text += "       " + change_line(change) + "\n";
@@ -616,14 +616,14 @@ std::string to_text(const Explanation& explanation) {
   std::string some;
   for (const Trial& trial : explanation.trials) {
     if (trial.helps() || !trial.failure.empty()) {
-      text += lines_of(++place, trial);
+      text += lines_of_trial(++place, trial);
     } else if (trial.helped() == 0) {
       useless.push_back(trial.remedy.label);
     }
   }
   if (place == 0) text += "    Nothing that was tried helps every victim.\n";
   for (const Trial& trial : explanation.trials) {
-    if (!trial.helps() && trial.helped() > 0) some += lines_of(++place, trial);
+    if (!trial.helps() && trial.helped() > 0) some += lines_of_trial(++place, trial);
   }
   if (!some.empty()) text += "\nWhat would help some of them\n" + some;
   if (!useless.empty()) {

@@ -107,7 +107,7 @@ std::optional<ConfigKind> kind_of_file(const std::string& file) {
   return kind_of(load_config(file, told_already));
 }
 
-constexpr const char* kUnits = "units";
+constexpr const char* kTopicOfUnits = "units";
 
 bool is_of_units(const std::string& message) {
   const std::vector<TextForm>& forms = text_forms();
@@ -143,7 +143,7 @@ std::string see_manual(const InputError& error) {
     const auto topic = kind ? topic_in(*kind, without_indices(diagnostic.key)) : std::nullopt;
     if (!topic) continue;
     add(*topic);
-    if (is_of_units(diagnostic.message)) add(kUnits);
+    if (is_of_units(diagnostic.message)) add(kTopicOfUnits);
   }
   if (topics.empty()) return {};
   for (std::string& topic : topics) topic.insert(0, "mlocksim help ");
@@ -151,7 +151,7 @@ std::string see_manual(const InputError& error) {
 }
 
 std::string see_manual(const UsageError& error) {
-  return is_of_units(error.what()) ? fmt::format("See: mlocksim help {}\n", kUnits) : "";
+  return is_of_units(error.what()) ? fmt::format("See: mlocksim help {}\n", kTopicOfUnits) : "";
 }
 
 }  // namespace experiments

@@ -88,7 +88,7 @@ std::string awaited_by(const TaskTrack& each) {
   return each.waits_for_vma ? "a VMA's readers" : "mmap_sem";
 }
 
-std::string name_of(const TaskTrack& each) {
+std::string thread_title(const TaskTrack& each) {
   switch (each.cause) {
     case Cause::cpu:
       return running_name(each);
@@ -115,7 +115,7 @@ std::string name_of(const TaskTrack& each) {
 }
 
 Track::Slice slice_of(const TaskTrack& each) {
-  return {name_of(each), to_string(each.cause), each.cause == Cause::cpu ? "" : to_string(each.phase),
+  return {thread_title(each), to_string(each.cause), each.cause == Cause::cpu ? "" : to_string(each.phase),
           runs(each.cause)};
 }
 

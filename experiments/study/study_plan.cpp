@@ -57,7 +57,7 @@ bool leads_into_policies(const Setting& setting) { return setting.set.starts_wit
 /// `machine.costs.fault` is called `fault`.
 std::string last_key(const std::string& path) { return path.substr(path.find_last_of('.') + 1); }
 
-Value scaled(Value value, double factor) {
+Value scaled_value(Value value, double factor) {
   const bool whole = value.type != ValueType::number || value.amount == std::floor(value.amount);
   value.amount *= factor;
   if (whole) value.amount = std::max(1.0, std::round(value.amount));
@@ -112,7 +112,7 @@ Expected<std::string> scaled(const std::string& text, double factor) {
   for (std::string& word : words) {
     const Value value = value_of(word);
     if (value.type == ValueType::word) continue;
-    const auto spelled = spell(scaled(value, factor));
+    const auto spelled = spell(scaled_value(value, factor));
     if (!spelled) return Refusal{spelled.message()};
     word = *spelled;
     any = true;

@@ -659,11 +659,13 @@ RandomScenario random_scenario(std::uint64_t seed) {
   return random;
 }
 
+// One field is the number of events: a run may end while somebody runs ahead, and what then lies beyond its end does
+// not count.
 TEST(Simulations, StepwiseAndDefaultRunsEndWithTheSameResultInEveryField) {
   bool preempted = false;
   bool reclaimed = false;
   bool interrupted = false;
-  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const auto [scenario, policy] = random_scenario(seed);
     interrupted = interrupted || scenario.machine.noise.interruptions.size() == 3;
     const std::string by_default = run(scenario, policy, false);
@@ -799,17 +801,6 @@ TEST(Simulations, NoStallGoesUnseen) {
     stalls += std::stoi(found);
   }
   EXPECT_GT(stalls, 5);
-}
-
-// A run may end while somebody runs ahead; what then lies beyond its end does not count.
-TEST(Simulations, StepwiseAndDefaultRunsCountTheSameEvents) {
-  const auto events = [](std::uint64_t seed, bool stepwise) {
-    return tests::in_child([&] {
-      const auto [scenario, policy] = random_scenario(seed);
-      return std::to_string(simulate(scenario, policy, {stepwise, {}}).events);
-    });
-  };
-  for (std::uint64_t seed = 1; seed <= 10; ++seed) EXPECT_EQ(events(seed, false), events(seed, true)) << seed;
 }
 
 TEST(Simulations, TheSameSeedGivesTheSameResultAndAnotherSeedAnother) {
