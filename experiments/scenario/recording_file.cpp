@@ -46,7 +46,7 @@ std::int32_t index_of(const std::string& region, std::vector<std::string>& regio
 
 /// What is wrong with a request; empty: nothing.
 std::string mistake_in(const RecordedRequest& request) {
-  using Call = RecordedRequest::Call;
+  using RequestCall = RecordedRequest::Call;
   const auto whole_pages = [](models::Bytes bytes) { return bytes.count() % models::kPageSize == 0; };
   for (const sim::Nanoseconds time : {request.due, request.think, request.write_hold, request.read_hold}) {
     if (time.count() < 0 || time > kLongestDuration) return "expected times of 0 to 30 days in nanoseconds";
@@ -56,10 +56,10 @@ std::string mistake_in(const RecordedRequest& request) {
   if (!in_range || !whole_pages(request.offset) || !whole_pages(request.size))
     return "expected offset and size of whole pages, in bytes";
   const bool has_size = request.size.count() > 0;
-  if (has_size == (request.call == Call::hold)) return "expected a size above 0 for all but hold";
-  const bool on_mapping = request.call != Call::hold && request.call != Call::fault &&
-                          request.call != Call::kernel_fault && request.call != Call::mmap &&
-                          request.call != Call::munmap;
+  if (has_size == (request.call == RequestCall::hold)) return "expected a size above 0 for all but hold";
+  const bool on_mapping = request.call != RequestCall::hold && request.call != RequestCall::fault &&
+                          request.call != RequestCall::kernel_fault && request.call != RequestCall::mmap &&
+                          request.call != RequestCall::munmap;
   if (on_mapping && request.region < 0) return fmt::format("expected a region for {}", to_string(request.call));
   constexpr int kMostReplayed = 10'000;
   return request.thread < 0 || request.thread >= kMostReplayed ? "expected a thread of 0 to 9999" : "";

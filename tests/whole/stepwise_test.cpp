@@ -24,10 +24,13 @@ namespace {
 using models::Bytes;
 using models::kPageSize;
 
-std::vector<models::Policy> shipped_policies() {
-  std::vector<models::Policy> policies;
-  for (const ConfigEntry& entry : list_configs(ConfigKind::policies)) policies.push_back(read_policy(entry.path));
-  return policies;
+const std::vector<models::Policy>& shipped_policies() {
+  static const std::vector<models::Policy> kPolicies = [] {
+    std::vector<models::Policy> policies;
+    for (const ConfigEntry& entry : list_configs(ConfigKind::policies)) policies.push_back(read_policy(entry.path));
+    return policies;
+  }();
+  return kPolicies;
 }
 
 std::string bytes_of(const models::Scenario& scenario, const models::Policy& policy, bool stepwise) {
@@ -115,7 +118,7 @@ TEST_P(ShippedScenarios, GiveTheSameBytesStepwise) {
   constexpr std::size_t kTurns = 6;
   const models::Scenario scenario = in_small(read_scenario(GetParam()));
   const std::vector<std::filesystem::path> scenarios = shipped_scenarios();
-  const std::vector<models::Policy> policies = shipped_policies();
+  const std::vector<models::Policy>& policies = shipped_policies();
   const auto turn = std::find(scenarios.begin(), scenarios.end(), GetParam()) - scenarios.begin();
   for (auto each = static_cast<std::size_t>(turn) % kTurns; each < policies.size(); each += kTurns)
     expect_same_bytes(scenario, policies[each]);
