@@ -188,8 +188,8 @@ TEST_F(Explained, ARemedyThatRunsOutOfMemoryIsNotRanked) {
 }
 
 TEST_F(Explained, TheSameAgainIsTheSameToTheByte) {
-  const Explanation first = of({});
-  const Explanation again = of({});
+  const Explanation first = of({}, {}, 1);
+  const Explanation again = of({}, {}, 1);
   EXPECT_EQ(to_json(first).dump(), to_json(again).dump());
   EXPECT_EQ(to_text(first), to_text(again));
 }
