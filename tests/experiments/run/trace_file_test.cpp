@@ -34,7 +34,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-using tests::check_in_child;
 using tests::in_child;
 using namespace std::chrono_literals;
 
