@@ -1,5 +1,8 @@
 #include "experiments/run/execute.h"
 
+#include <utility>
+#include <variant>
+
 #include "experiments/run/result_pack.h"
 #include "models/simulation.h"
 
@@ -13,9 +16,11 @@ std::vector<std::uint8_t> run_packed(const Job& job, const sim::Engine::Options&
   return pack(models::simulate(scenario, *job.policy, options));
 }
 
-JobOutcome outcome_of(const ProcessPool::Finished& finished) {
-  if (const auto* failure = std::get_if<Failure>(&finished.outcome)) return *failure;
-  return unpack(std::get<ProcessPool::Bytes>(finished.outcome));
+using Packed = std::variant<ProcessPool::Bytes, Failure>;
+
+JobOutcome unpacked(const Packed& packed) {
+  if (const auto* failure = std::get_if<Failure>(&packed)) return *failure;
+  return unpack(std::get<ProcessPool::Bytes>(packed));
 }
 
 }  // namespace
@@ -23,7 +28,8 @@ JobOutcome outcome_of(const ProcessPool::Finished& finished) {
 std::vector<JobOutcome> execute(const std::vector<Job>& jobs, int workers, const sim::Engine::Options& options,
                                 const std::function<void(std::size_t)>& finished,
                                 const std::function<void()>& meanwhile) {
-  std::vector<JobOutcome> outcomes(jobs.size());
+  // Nothing is unpacked before all have ended: after a fork, each page that this process writes to is copied.
+  std::vector<Packed> packed(jobs.size());
   ProcessPool pool(workers);
   std::size_t next = 0;
   std::size_t done = 0;
@@ -31,13 +37,15 @@ std::vector<JobOutcome> execute(const std::vector<Job>& jobs, int workers, const
     for (; next < jobs.size() && pool.room() > 0; ++next) {
       pool.start(next, [&] { return run_packed(jobs[next], options); });
     }
-    const std::vector<ProcessPool::Finished> ended = pool.wait(std::chrono::seconds(1));
-    for (const ProcessPool::Finished& each : ended) {
-      outcomes[each.id] = outcome_of(each);
+    std::vector<ProcessPool::Finished> ended = pool.wait(std::chrono::seconds(1));
+    for (ProcessPool::Finished& each : ended) {
+      packed[each.id] = std::move(each.outcome);
       finished(++done);
     }
     if (ended.empty() && meanwhile) meanwhile();
   }
+  std::vector<JobOutcome> outcomes;
+  for (Packed& each : packed) outcomes.push_back(unpacked(std::exchange(each, {})));
   return outcomes;
 }
 

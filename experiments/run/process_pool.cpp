@@ -50,7 +50,7 @@ ProcessPool::Bytes message_of(const ProcessPool::Work& work) {
 
 /// Reads what there is; false at the end of it.
 bool receive(int pipe, ProcessPool::Bytes& received) {
-  std::array<std::uint8_t, 65536> buffer{};
+  std::array<std::uint8_t, 65536> buffer;  // not filled: what is written to after a fork is copied
   const ssize_t count = read(pipe, buffer.data(), buffer.size());
   if (count < 0 && errno == EINTR) return true;
   if (count <= 0) return false;

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "experiments/run/value_json.h"
 
@@ -120,13 +123,31 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Result, scenario, policy, seed, outcome, sim_
 
 namespace nlohmann {
 
+static std::vector<sim::TimeSeries::Bucket> buckets_of(const std::vector<std::int64_t>& numbers) {
+  std::vector<sim::TimeSeries::Bucket> buckets;
+  buckets.reserve(numbers.size() / 3);
+  for (std::size_t at = 0; at + 2 < numbers.size(); at += 3) {
+    buckets.push_back({numbers[at], numbers[at + 1], numbers[at + 2]});
+  }
+  return buckets;
+}
+
+// The buckets as one list of numbers: an object each was the largest part of a short run's result.
 void adl_serializer<sim::TimeSeries>::to_json(json& to, const sim::TimeSeries& from) {
-  to = {from.capacity(), from.width(), from.buckets()};
+  std::vector<std::int64_t> numbers;
+  numbers.reserve(from.buckets().size() * 3);
+  for (const sim::TimeSeries::Bucket& bucket : from.buckets()) {
+    numbers.insert(numbers.end(), {bucket.min, bucket.max, bucket.last});
+  }
+  to = {from.capacity(), from.width(), std::move(numbers)};
 }
 
 void adl_serializer<sim::TimeSeries>::from_json(const json& from, sim::TimeSeries& to) {
+  const json& list = from.at(2);
+  const bool of_objects = !list.empty() && list.front().is_object();  // in stores up to result version 9
   to = sim::TimeSeries::restore(from.at(0).get<std::size_t>(), from.at(1).get<sim::Nanoseconds>(),
-                                from.at(2).get<std::vector<sim::TimeSeries::Bucket>>());
+                                of_objects ? list.get<std::vector<sim::TimeSeries::Bucket>>()
+                                           : buckets_of(list.get<std::vector<std::int64_t>>()));
 }
 
 }  // namespace nlohmann

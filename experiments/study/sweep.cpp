@@ -17,12 +17,22 @@ namespace {
 
 constexpr std::chrono::milliseconds kBetweenLooks{100};
 constexpr std::chrono::seconds kBetweenHeartbeats{30};
+/// What a sweep that is killed may have to do again, beside the runs that it is at. A transaction waits for the disk,
+/// and what this process writes to between two forks is copied: short runs are stored together.
+constexpr std::chrono::milliseconds kBetweenStores{100};
+constexpr std::chrono::nanoseconds kShortest = std::chrono::milliseconds{1};  ///< that a run is taken to be
 
 /// A run with what it takes to do it.
 struct PendingRun {
   StoredRun stored;
   const PointRuns* runs = nullptr;
   std::size_t policy = 0;
+};
+
+/// What has come of a run, not read yet.
+struct Ended {
+  std::string key;
+  ProcessPool::Finished finished;
 };
 
 /// As the store keeps it.
@@ -131,7 +141,7 @@ class Sweep {
       store_and_claim(pending, elsewhere);
       start_claimed();
       if (!running_.empty()) {
-        collect(pool_.wait(kBetweenHeartbeats));
+        collect(pool_.wait(ended_.empty() ? kBetweenHeartbeats : kBetweenStores));
       } else if (pending.empty() && !elsewhere.empty()) {
         std::this_thread::sleep_for(kBetweenLooks);
       }
@@ -146,12 +156,22 @@ class Sweep {
     }
   }
 
-  /// Stores what has ended and claims what comes next, one run ahead for each worker: nobody waits for the disk.
+  /// How many runs are claimed before there is room for them: one for each worker, so that nobody waits for the disk,
+  /// and more where they are short.
+  [[nodiscard]] std::size_t ahead() const {
+    const auto workers = static_cast<std::size_t>(options_.workers);
+    if (ran_ == 0) return workers;
+    const std::chrono::nanoseconds mean = progress_.wall / ran_;
+    return workers * (1 + static_cast<std::size_t>(kBetweenStores / std::max(mean, kShortest)));
+  }
+
+  /// Stores what has ended and claims what comes next.
   void store_and_claim(std::deque<PendingRun>& pending, std::deque<PendingRun>& elsewhere) {
-    const std::size_t workers = static_cast<std::size_t>(options_.workers);
-    const std::size_t most = pool_.room() + workers - std::min(claimed_.size(), workers);
-    const bool may_claim = !pending.empty() && claimed_.size() < workers;
-    if (ended_.empty() && !may_claim) return;
+    const bool may_claim = !pending.empty() && claimed_.size() < static_cast<std::size_t>(options_.workers);
+    const bool idle = running_.empty() && claimed_.empty();
+    const bool due = idle || std::chrono::steady_clock::now() - last_word_ >= kBetweenStores;
+    if (!may_claim && (ended_.empty() || !due)) return;
+    const std::size_t most = pool_.room() + ahead() - std::min(claimed_.size(), ahead());
     std::vector<StoredRun> wanted;
     // Some may be done or taken: a few more than there is room for are looked at.
     for (std::size_t index = 0; index < std::min(pending.size(), most * 4); ++index) {
@@ -173,23 +193,26 @@ class Sweep {
   }
 
   std::vector<Claim> store(const std::vector<StoredRun>& wanted, std::size_t most) {
-    std::vector<Claim> claims = store_.advance(ended_, wanted, most);
-    ended_.clear();
+    std::vector<RunEnd> ends;
+    for (const Ended& each : std::exchange(ended_, {}))
+      ends.push_back({each.key, outcome_of(each.finished), each.finished.wall});
+    std::vector<Claim> claims = store_.advance(ends, wanted, most);
     last_word_ = std::chrono::steady_clock::now();
     return claims;
   }
 
-  void collect(const std::vector<ProcessPool::Finished>& all) {
-    for (const ProcessPool::Finished& finished : all) {
+  void collect(std::vector<ProcessPool::Finished> all) {
+    for (ProcessPool::Finished& finished : all) {
       const auto run = running_.find(finished.id);
-      ended_.push_back({run->second.stored.key, outcome_of(finished), finished.wall});
       count(finished, run->second.stored);
+      ended_.push_back({run->second.stored.key, std::move(finished)});
       running_.erase(run);
     }
   }
 
   void count(const ProcessPool::Finished& finished, const StoredRun& run) {
     ++progress_.done;
+    ++ran_;
     progress_.wall += finished.wall;
     progress_.failure.clear();
     if (const auto* const failure = std::get_if<Failure>(&finished.outcome)) {
@@ -208,9 +231,10 @@ class Sweep {
   std::set<std::string> keys_;      ///< wanted so far
   std::deque<PendingRun> claimed_;  ///< and not started yet
   std::map<std::size_t, PendingRun> running_;
-  std::vector<RunEnd> ended_;  ///< and not stored yet
+  std::vector<Ended> ended_;  ///< and not stored yet
   std::size_t next_id_ = 0;
   std::chrono::steady_clock::time_point last_word_ = std::chrono::steady_clock::now();
+  int ran_ = 0;  ///< by this sweep
   SweepProgress progress_;
 };
 

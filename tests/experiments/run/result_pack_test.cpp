@@ -3,6 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
 
 #include "experiments/run/result_json.h"
 #include "experiments/run/result_pack.h"
@@ -34,6 +37,21 @@ TEST(ResultPack, BringsBackARealResultUnderEveryPolicy) {
 }
 
 TEST(ResultPack, BringsBackAnEmptyResult) { expect_equal(unpack(pack(models::Result())), models::Result()); }
+
+TEST(ResultPack, BringsBackASeriesAsStoresUpToResultVersion9HaveIt) {
+  models::Result result;
+  result.memory.series.free.record(sim::Time{1us}, 7);
+  result.memory.series.free.record(sim::Time{3us}, 5);
+  auto json = nlohmann::json::from_cbor(pack(result));
+  nlohmann::json& list = json.at("memory").at("series").at("free").at(2);
+  const auto numbers = list.get<std::vector<std::int64_t>>();
+  ASSERT_FALSE(numbers.empty());
+  list = nlohmann::json::array();
+  for (std::size_t at = 0; at < numbers.size(); at += 3) {
+    list.push_back({{"min", numbers[at]}, {"max", numbers[at + 1]}, {"last", numbers[at + 2]}});
+  }
+  expect_equal(unpack(nlohmann::json::to_cbor(json)), result);
+}
 
 TEST(ResultPack, BringsBackAClassWithoutSamples) {
   const auto result = tests::result_of({{"locker", {}}});
