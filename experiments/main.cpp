@@ -13,7 +13,7 @@
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/manual/error_topics.h"
-#include "sim/simgrid_version.h"
+#include "sim/simgrid.h"
 
 namespace experiments {
 

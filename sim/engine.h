@@ -23,13 +23,8 @@
 #include <vector>
 
 #include "sim/calendar.h"
-#include "sim/context_switch.h"
+#include "sim/simgrid.h"
 #include "sim/time.h"
-
-// simgrid/s4u.hpp takes longer to read than everything else here: it is for engine.cpp alone.
-namespace simgrid::s4u {
-class Actor;
-}
 
 namespace sim {
 
@@ -121,8 +116,6 @@ class Engine {
   bool pass_time(const Event& resumption, Time at);
   void conduct();
   void end_run();
-
-  struct SimGrid;  // what is SimGrid's, hidden
 
   std::unique_ptr<SimGrid> simgrid_;
   bool stepwise_;

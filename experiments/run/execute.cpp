@@ -5,6 +5,7 @@
 
 #include "experiments/run/result_pack.h"
 #include "models/simulation.h"
+#include "sim/simgrid.h"
 
 namespace experiments {
 
@@ -30,6 +31,7 @@ std::vector<JobOutcome> execute(const std::vector<Job>& jobs, int workers, const
                                 const std::function<void()>& meanwhile) {
   // Nothing is unpacked before all have ended: after a fork, each page that this process writes to is copied.
   std::vector<Packed> packed(jobs.size());
+  sim::load_simgrid();
   ProcessPool pool(workers);
   std::size_t next = 0;
   std::size_t done = 0;

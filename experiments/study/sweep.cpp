@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "models/simulation.h"
+#include "sim/simgrid.h"
 
 namespace experiments {
 
@@ -20,7 +21,7 @@ constexpr std::chrono::seconds kBetweenHeartbeats{30};
 /// What a sweep that is killed may have to do again, beside the runs that it is at. A transaction waits for the disk,
 /// and what this process writes to between two forks is copied: short runs are stored together.
 constexpr std::chrono::milliseconds kBetweenStores{100};
-constexpr std::chrono::nanoseconds kShortest = std::chrono::milliseconds{1};  ///< that a run is taken to be
+constexpr std::chrono::nanoseconds kShortestRun = std::chrono::milliseconds{1};  ///< that a run is taken to be
 
 /// A run with what it takes to do it.
 struct PendingRun {
@@ -60,6 +61,7 @@ class Sweep {
         pool_(options.workers, options.timeout) {}
 
   SweepProgress run() {
+    sim::load_simgrid();
     store_.write_plan(plan_, {});
     for (bool first = true;; first = false) {
       const std::deque<PendingRun> pending = plan_round(first);
@@ -162,7 +164,7 @@ class Sweep {
     const auto workers = static_cast<std::size_t>(options_.workers);
     if (ran_ == 0) return workers;
     const std::chrono::nanoseconds mean = progress_.wall / ran_;
-    return workers * (1 + static_cast<std::size_t>(kBetweenStores / std::max(mean, kShortest)));
+    return workers * (1 + static_cast<std::size_t>(kBetweenStores / std::max(mean, kShortestRun)));
   }
 
   /// Stores what has ended and claims what comes next.

@@ -30,7 +30,7 @@ PageTable::Run run_to_take(const Mm& mm, PageIndex page, PageIndex end) {
 
 // How many folios [start, end) has a part of. Precondition: they are alike.
 std::int64_t folios_in(const Folio& folio, PageIndex start, PageIndex end) {
-  return ((folio.end(end - PageCount(1)) - folio.start(start)).count()) / folio.pages().count();
+  return (folio.end(end - PageCount(1)) - folio.start(start)).count() >> folio.order;
 }
 
 // A part of a page table, all of it alike: what a walk does to it at once.

@@ -13,6 +13,8 @@
 #include <string>
 #include <utility>
 
+#include "sim/simgrid.h"
+
 namespace tests {
 
 namespace in_child_detail {
@@ -66,6 +68,7 @@ inline std::string how_it_died(int status) {
 /// What `body` returns when it runs in a child process. An exception, a crash, a non-zero exit or a failed assertion
 /// in the child comes back as a text that begins with "child failed: ".
 inline std::string in_child(const std::function<std::string()>& body) {
+  sim::load_simgrid();  // once for all children
   std::array<int, 2> ends{};
   if (pipe(ends.data()) != 0) return "child failed: no pipe";
   std::fflush(nullptr);
