@@ -14,7 +14,9 @@
 #include "experiments/base/shell.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/timeline_options.h"
 #include "experiments/compare/autopsy.h"
+#include "experiments/host/trace/recorded_timeline.h"
 #include "experiments/host/trace/replay_check.h"
 #include "experiments/host/trace/replay_scenario.h"
 #include "experiments/host/trace/trace_analysis.h"
@@ -91,28 +93,37 @@ int command_import(const Arguments& arguments) {
   line.flag("holds", "replay every call as the hold of mmap_lock that it was, not by its model");
   line.flag("check", "run the replay, and hold what everybody waited against the recording");
   line.text("json", "FILE", "write what it came to as JSON, as `run` does");
+  add_timeline_options(line);
   constexpr int kWorst = 5;
   line.number("worst", "N", "tell of the N longest requests, one by one", kWorst);
   if (!line.parse(arguments)) return kOk;
   const auto worst = static_cast<std::size_t>(positive(line, "worst", static_cast<int>(kMostAutopsies)));
   check_options(line);
+  check_timeline_options(line);
   std::optional<OutputFile> json;
   if (const auto path = line.find("json")) json.emplace(*path);
+  std::optional<OutputFile> trace;
+  if (const auto path = line.find("trace")) trace.emplace(*path);
   std::optional<OutputFolder> folder;
   if (const auto path = line.find("output")) folder.emplace(*path);
 
   const std::string path = line.first();
+  const std::string name = std::filesystem::path(path).stem().string();
   std::optional<ElapsedProgress> progress(std::in_place, "reading");
   TraceReader reader(path);
   ReplayScenario replay;
   replay.as_holds(line.has("holds"));
   TraceAnalysis analysis(folder ? [&](const EndedRequest& ended) { replay.add(ended); }
                                 : std::function<void(const EndedRequest&)>{});
+  std::optional<RecordedTimeline> timeline;
+  if (trace) {
+    timeline.emplace(trace->stream(), name, std::vector{timeline_window(line)}, timeline_limit(line));
+    analysis.watch([&](const TracedThread& thread, sim::Time now) { timeline->update(thread, now); });
+  }
   while (const auto event = reader.next()) analysis.add(*event);
   progress.reset();
   const TraceContents& contents = reader.contents();
   refuse_without_locks(path, contents);
-  const std::string name = std::filesystem::path(path).stem().string();
   const models::Result result = analysis.finish(name);
 
   std::map<std::string, std::string> files;
@@ -126,6 +137,11 @@ int command_import(const Arguments& arguments) {
     Json all = to_json(result);
     all["trace"] = to_json(contents, analysis.gaps());
     json->commit(all.dump(2) + "\n");
+  }
+  if (timeline) {
+    timeline->finish(sim::Time{result.sim_time}, analysis.process_names());
+    trace->commit();
+    tell_left_out(timeline->left_out_from(), result.sim_time, "--trace-window FROM..TO shows");
   }
   if (!folder) return kOk;
   folder->commit(files);

@@ -5,10 +5,10 @@
 
 #include "experiments/base/command_line.h"
 #include "experiments/base/output_file.h"
-#include "experiments/base/quantity.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/scenario_options.h"
+#include "experiments/commands/timeline_options.h"
 #include "experiments/compare/autopsy.h"
 #include "experiments/compare/comparison.h"
 #include "experiments/compare/hgrm_file.h"
@@ -21,13 +21,6 @@
 namespace experiments {
 
 namespace {
-
-void add_trace_options(CommandLine& line) {
-  line.text("trace", "FILE", "write a timeline for ui.perfetto.dev");
-  line.text("trace-window", "FROM..TO", "only what overlaps that time, such as 1.2s..1.3s");
-  line.number("trace-worst", "N", "only what happens around the N longest requests (runs twice)");
-  line.text("trace-limit", "SIZE", "end the timeline when its file is that large: 100MiB by default");
-}
 
 // Where the longest requests are takes a run to find out.
 std::vector<TimeWindow> find_worst(const models::Scenario& scenario, const sim::Engine::Options& options,
@@ -44,43 +37,18 @@ std::optional<std::size_t> requests_of(const CommandLine& line, const std::strin
   return static_cast<std::size_t>(positive(line, option, static_cast<int>(kMostAutopsies)));
 }
 
-models::Bytes trace_limit(const CommandLine& line) {
-  const auto limit = parse_size(line.find("trace-limit").value_or("100MiB"));
-  if (!limit) throw UsageError("--trace-limit: " + limit.message());
-  return *limit;
-}
-
 // Before any work is done.
 void check_trace_options(const CommandLine& line) {
-  const bool window = line.has("trace-window");
-  const auto worst = requests_of(line, "trace-worst");
-  const auto file = line.find("trace");
-  (void)trace_limit(line);
-  if (line.has("trace-limit") && !file) throw UsageError("--trace-limit needs --trace FILE");
-  if ((window || worst) && !file) throw UsageError("--trace-window and --trace-worst need --trace FILE");
-  if (window && worst) throw UsageError("expected one of --trace-window and --trace-worst, found both");
-  if (file && file == line.find("json")) throw UsageError("--trace and --json: expected two files");
+  check_timeline_options(line);
+  if (!requests_of(line, "trace-worst")) return;
+  if (!line.has("trace")) throw UsageError("--trace-worst needs --trace FILE");
+  if (line.has("trace-window")) throw UsageError("expected one of --trace-window and --trace-worst, found both");
 }
 
 std::vector<TimeWindow> trace_windows(const CommandLine& line, const models::Scenario& scenario) {
-  const auto text = line.find("trace-window");
   const auto worst = requests_of(line, "trace-worst");
   if (worst) return find_worst(scenario, engine_options_of(line), *worst);
-  if (!text) return {kWholeRun};
-  const auto window = parse_window(*text);
-  if (!window) throw UsageError("--trace-window: " + window.message());
-  return {*window};
-}
-
-/// What the timeline does not show.
-void tell_left_out(const TraceFile& trace, const models::Result& result) {
-  const auto from = trace.left_out_from();
-  if (!from) return;
-  tell_note(
-      fmt::format("the timeline has reached its limit and ends at {} of {}: --trace-limit SIZE allows more, "
-                  "--trace-window FROM..TO "
-                  "and --trace-worst N show a part\n",
-                  human(from->time_since_epoch()), human(result.sim_time)));
+  return {timeline_window(line)};
 }
 
 models::Result simulate(const models::Scenario& scenario, const sim::Engine::Options& options, TraceFile* trace) {
@@ -108,7 +76,8 @@ int command_run(const Arguments& arguments) {
   line.text("json", "FILE", "write the result as JSON");
   line.number("worst", "N", "explain the N longest requests, one by one");
   line.text("hgrm", "DIR", "write every latency distribution for HdrHistogram's tools");
-  add_trace_options(line);
+  add_timeline_options(line);
+  line.number("trace-worst", "N", "only what happens around the N longest requests (runs twice)");
   add_scenario_options(line);
   if (!line.parse(arguments)) return kOk;
 
@@ -127,7 +96,7 @@ int command_run(const Arguments& arguments) {
   if (const auto path = line.find("trace")) trace_file.emplace(*path);
   const std::vector<TimeWindow> windows = trace_windows(line, scenario);
   std::optional<TraceFile> trace;
-  if (trace_file) trace.emplace(trace_file->stream(), scenario, windows, trace_limit(line));
+  if (trace_file) trace.emplace(trace_file->stream(), scenario, windows, timeline_limit(line));
   std::optional<ElapsedProgress> progress(std::in_place, "running");
   const models::Result result = simulate(scenario, engine_options_of(line), trace ? &*trace : nullptr);
   progress.reset();
@@ -137,7 +106,7 @@ int command_run(const Arguments& arguments) {
       check_expectations(file.expectations, {scenario.policies.front().name}, {{result}});
   if (trace_file) {
     trace_file->commit();
-    tell_left_out(*trace, result);
+    tell_left_out(trace->left_out_from(), result.sim_time, "--trace-window FROM..TO and --trace-worst N show");
   }
   if (json) json->commit(json_of(scenario, result, checks).dump(2) + "\n");
   if (hgrm) hgrm->commit(hgrm_files(Comparison(scenario, {{result}}), result.seed));

@@ -382,7 +382,7 @@ std::string gap(const Comparison& comparison, const Loops& loops) {
 }
 
 // First of all: what such a run says about the rest is little.
-std::string out_of_memory(const Comparison& comparison) {
+std::string runs_out_of_memory(const Comparison& comparison) {
   std::string text;
   for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
     for (const models::Result& result : comparison.results(policy)) {
@@ -448,7 +448,7 @@ std::vector<PolicyQuestion> questions_between(const std::vector<models::Policy>&
 }
 
 std::string verdict(const Comparison& comparison) {
-  std::string text = out_of_memory(comparison);
+  std::string text = runs_out_of_memory(comparison);
   for (const Path& path : kPaths) {
     for (const Pair& pair : pairs(comparison.scenario().policies, path)) text += section(comparison, path, pair) + "\n";
   }

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "experiments/base/json.h"
+#include "experiments/run/trace/lock_tracks.h"
+#include "experiments/run/trace/trace_limit.h"
 #include "experiments/run/trace/trace_tracks.h"
 #include "experiments/run/trace/trace_writer.h"
 #include "models/kernel.h"
@@ -33,6 +35,7 @@ using sim::Nanoseconds;
 using sim::Time;
 using trace::Counter;
 using trace::kTick;
+using trace::LockTracks;
 using trace::Place;
 using trace::Track;
 
@@ -40,19 +43,10 @@ constexpr Nanoseconds kFreePagesEvery{1'000};
 
 /// An mmap_sem.
 struct Lock {
-  struct Reader {
-    Track track;
-    bool busy = false;
-  };
-
   std::string process;
   int pid;
   const models::Rwsem* rwsem = nullptr;  // once it has been taken
-  std::optional<Track> writer{};
-  std::deque<Reader> readers{};
-  std::optional<Counter> queue{};
-  std::optional<Counter> holding{};
-  std::int64_t held_by_readers = 0;
+  std::optional<LockTracks> tracks{};
 };
 
 /// A task, as far as has been told of it.
@@ -68,11 +62,10 @@ struct TaskTrack {
   Track track;
   Phase phase = Phase::user;
   Cause cause = Cause::sleep;
-  std::optional<Change> next{};      // told ahead of its time
-  bool waits_for_vma = false;        // and not for mmap_sem, which it holds
-  bool waits_for_mutex = false;      // in user mode
-  Track* hold = nullptr;             // where its hold is shown
-  Lock::Reader* reads_on = nullptr;  // the same, if it is a reader's
+  std::optional<Change> next{};  // told ahead of its time
+  bool waits_for_vma = false;    // and not for mmap_sem, which it holds
+  bool waits_for_mutex = false;  // in user mode
+  bool holds = false;            // its lock
 };
 
 bool runs(Cause cause) { return cause == Cause::cpu || cause == Cause::direct_reclaim; }
@@ -128,10 +121,10 @@ Json about(const models::Scenario& scenario) {
 class TraceFile::Recording {
  public:
   Recording(std::ostream& out, const models::Scenario& scenario, std::vector<TimeWindow> windows, models::Bytes limit)
-      : limit_(static_cast<std::uint64_t>(limit.count())),
-        windows_(std::move(windows)),
+      : windows_(std::move(windows)),
         events_(out, about(scenario)),
         kernel_pid_(2 * static_cast<int>(scenario.processes.size()) + 1),
+        limit_(limit, events_, windows_, kernel_pid_),
         cpus_pid_(kernel_pid_ + 1),
         next_tid_(cpus_pid_ + 1),
         free_pages_(events_, windows_, kernel_pid_, "free pages", "pages") {
@@ -181,8 +174,6 @@ class TraceFile::Recording {
       begin_hold(each, LockMode::read, now);
     }
     count_queue(lock, now);
-    lock.holding->set(now, std::count_if(lock.readers.begin(), lock.readers.end(),
-                                         [](const Lock::Reader& reader) { return reader.busy; }));
   }
 
   void on_wake(const Task& waker, const Task& woken) {
@@ -193,7 +184,7 @@ class TraceFile::Recording {
     if (sleeps && from.leave(leaves)) to.track.arrive({next_flow_++, from.place(), leaves});
   }
 
-  [[nodiscard]] std::optional<Time> left_out_from() const { return left_out_from_; }
+  [[nodiscard]] std::optional<Time> left_out_from() const { return limit_.left_out_from(); }
 
   void finish(Time end) {
     for (TaskTrack& each : tasks_) {
@@ -201,11 +192,7 @@ class TraceFile::Recording {
       each.track.end(end, true);
     }
     for (Lock& lock : locks_) {
-      if (lock.rwsem == nullptr) continue;
-      lock.writer->end(end, true);
-      for (Lock::Reader& reader : lock.readers) reader.track.end(end, true);
-      lock.queue->write_until(end);
-      lock.holding->write_until(end);
+      if (lock.tracks) lock.tracks->finish(end);
     }
     for (auto& [mutex, track] : mutexes_) track.end(end, true);
     for (Track& cpu : cpus_) cpu.end(end, true);
@@ -251,7 +238,7 @@ class TraceFile::Recording {
   // Its track, with what has come about by now.
   TaskTrack& up_to_date(const Task& task) {
     const Time now = task.now();
-    keep_to_limit(now);
+    limit_.keep(now);
     TaskTrack& each = track_of(task);
     if (each.next && each.next->at <= now) change(each, *std::exchange(each.next, std::nullopt), true);
     if (each.phase != task.phase()) {
@@ -268,7 +255,7 @@ class TraceFile::Recording {
       each.track.rename("spinning on " + awaited_by(each));
     }
     each.cause = to.cause;
-    each.waits_for_vma = to.cause == Cause::lock_wait && each.hold != nullptr;
+    each.waits_for_vma = to.cause == Cause::lock_wait && each.holds;
     each.waits_for_mutex = to.cause == Cause::lock_wait && (each.phase == Phase::user || each.phase == Phase::idle);
     restart(each, to.at);
   }
@@ -290,36 +277,22 @@ class TraceFile::Recording {
 
   void show(Lock& lock, const models::Rwsem& rwsem) {
     lock.rwsem = &rwsem;
-    events_.process(lock.pid, fmt::format("{} of {}", rwsem.name(), lock.process));
-    lock.writer.emplace(add_track(lock.pid, "writer"));
-    lock.queue.emplace(events_, windows_, lock.pid, "queue length", "tasks");
-    lock.holding.emplace(events_, windows_, lock.pid, "readers holding", "tasks");
+    lock.tracks.emplace(events_, windows_, lock.pid, fmt::format("{} of {}", rwsem.name(), lock.process), next_tid_);
   }
 
-  void begin_hold(TaskTrack& each, LockMode mode, Time at) {
-    each.reads_on = mode == LockMode::read ? &idle_reader(*each.lock) : nullptr;
-    if (each.reads_on != nullptr) each.reads_on->busy = true;
-    each.hold = each.reads_on != nullptr ? &each.reads_on->track : &*each.lock->writer;
+  static void begin_hold(TaskTrack& each, LockMode mode, Time at) {
     const std::string name = fmt::format("{}: {} {}", to_string(mode), each.name, to_string(call_of(each.phase)));
-    each.hold->begin(at, {.name = name, .category = "hold"});
+    each.lock->tracks->begin(&each, mode, name, at);
+    each.holds = true;
   }
 
   static void end_hold(TaskTrack& each, Time at) {
-    each.hold->end(at);
-    if (each.reads_on != nullptr) each.reads_on->busy = false;
-    each.hold = nullptr;
-    each.reads_on = nullptr;
-  }
-
-  Lock::Reader& idle_reader(Lock& lock) {
-    const auto idle =
-        std::find_if(lock.readers.begin(), lock.readers.end(), [](const Lock::Reader& reader) { return !reader.busy; });
-    if (idle != lock.readers.end()) return *idle;
-    return lock.readers.emplace_back(Lock::Reader{add_track(lock.pid, "reader")});
+    each.lock->tracks->end(&each, at);
+    each.holds = false;
   }
 
   static void count_queue(Lock& lock, Time now) {
-    if (lock.rwsem != nullptr) lock.queue->set(now, static_cast<std::int64_t>(lock.rwsem->queue_length()));
+    if (lock.tracks) lock.tracks->count(now, static_cast<std::int64_t>(lock.rwsem->queue_length()));
   }
 
   void count_free_pages(std::int64_t pages, Time now) {
@@ -327,21 +300,10 @@ class TraceFile::Recording {
     if (!too_soon) free_pages_.set(now, pages);
   }
 
-  /// Nothing more is written from the latest time on that was told of.
-  void keep_to_limit(Time now) {
-    latest_ = std::max(latest_, now);
-    if (left_out_from_ || events_.bytes() < limit_) return;
-    left_out_from_ = latest_;
-    windows_.end_at(latest_);
-    events_.mark(kernel_pid_, latest_, "the file has reached its limit: nothing is shown from here on");
-  }
-
-  std::uint64_t limit_;  // bytes
-  Time latest_{};
-  std::optional<Time> left_out_from_;
   trace::Windows windows_;
   trace::Writer events_;
   int kernel_pid_;
+  trace::Limit limit_;
   int cpus_pid_;
   int next_tid_;
   std::uint64_t next_flow_ = 1;

@@ -32,13 +32,12 @@
 // lie behind `ts` of the next.
 #pragma once
 
-#include <cstdint>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <vector>
 
+#include "experiments/run/trace/trace_limit.h"
 #include "experiments/run/trace/trace_windows.h"
 #include "models/measure/observer.h"
 #include "models/spec/scenario.h"
@@ -50,12 +49,10 @@ class TraceFile {
  public:
   /// Writes to `out`, under the name of the scenario's first policy. Windows may overlap, in any order. `limit`: bytes.
   TraceFile(std::ostream& out, const models::Scenario& scenario, std::vector<TimeWindow> windows = {kWholeRun},
-            models::Bytes limit = kUnlimited);
+            models::Bytes limit = trace::kUnlimited);
   ~TraceFile();
   TraceFile(const TraceFile&) = delete;
   TraceFile& operator=(const TraceFile&) = delete;
-
-  static constexpr models::Bytes kUnlimited{std::numeric_limits<std::int64_t>::max()};
 
   /// To be passed to models::simulate for one run of the scenario; refers to this.
   [[nodiscard]] models::Observer observer();

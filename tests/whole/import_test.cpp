@@ -57,6 +57,23 @@ TEST(Import, WritesAScenarioThatRunsAndIsCheckedAgainstTheRecording) {
   EXPECT_EQ(mlocksim({"explain", out + "/scenario.yaml", "--reps", "1"}).code, 0);
 }
 
+TEST(Import, WritesATimelineWhichALimitEnds) {
+  const tests::TemporaryFolder folder;
+  const std::string file = trace("linux-6.12-ftrace.txt");
+  const std::string out = folder / "timeline.json";
+  EXPECT_EQ(mlocksim({"import", file, "--trace", out}).code, 0);
+  EXPECT_EQ(json::parse(tests::text_of(out))["otherData"]["recording"], "linux-6.12-ftrace");
+  const tests::Outcome limited = mlocksim({"import", file, "--trace", out, "--trace-limit", "10KiB"});
+  EXPECT_EQ(limited.code, 0);
+  EXPECT_THAT(limited.err, HasSubstr("the timeline has reached its limit and ends at"));
+  EXPECT_LT(tests::text_of(out).size(), 12'000U);
+  for (const char* const option : {"--trace-window=1ms..2ms", "--trace-limit=1MiB"}) {
+    const tests::Outcome refused = mlocksim({"import", file, option});
+    EXPECT_EQ(refused.code, kBadInput);
+    EXPECT_THAT(refused.err, HasSubstr("needs --trace FILE"));
+  }
+}
+
 TEST(Import, AsksForTheKernelWhereTheTraceDoesNotTellAndLeavesNoFolder) {
   const tests::TemporaryFolder folder;
   const std::string mute = folder.write("mute.txt",

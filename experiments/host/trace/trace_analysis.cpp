@@ -111,6 +111,7 @@ void TraceAnalysis::charge(TracedThread& thread) {
   thread.cause = cause;
   thread.told_until = now_;
   thread.ledger.charge(cause, now_);
+  if (changed_) changed_(thread, now_);
 }
 
 void TraceAnalysis::charge_waiters(TracedLock& lock) {
@@ -223,6 +224,17 @@ void TraceAnalysis::tell(const TracedThread& thread, const TracedRequest& reques
 void TraceAnalysis::add(const TraceEvent& event) {
   if (!std::exchange(begun_, true)) first_ = event.time;
   now_ = std::max(now_, sim::Time{event.time - first_});
+  apply(event);
+  if (!changed_) return;
+  tell_changed(event.tid);
+  if (event.kind == Kind::sched_switch || event.kind == Kind::sched_wakeup) tell_changed(event.other_tid);
+}
+
+void TraceAnalysis::tell_changed(int tid) const {
+  if (const auto thread = threads_.find(tid); thread != threads_.end()) changed_(thread->second, now_);
+}
+
+void TraceAnalysis::apply(const TraceEvent& event) {
   switch (event.kind) {
     case Kind::start_locking:
       return start_locking(event);

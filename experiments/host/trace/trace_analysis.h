@@ -25,6 +25,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "experiments/host/trace/thread_classes.h"
@@ -61,6 +62,9 @@ class TraceAnalysis {
   /// `ended` is told of each system call and fault when it is over, and of each other stretch with the lock; may be
   /// empty.
   explicit TraceAnalysis(std::function<void(const EndedRequest&)> ended = {}) : ended_(std::move(ended)) {}
+  /// Told of a thread, too, whenever what it holds, waits for or is at may have changed.
+  using Changed = std::function<void(const TracedThread&, sim::Time)>;
+  void watch(Changed changed) { changed_ = std::move(changed); }
   TraceAnalysis(const TraceAnalysis&) = delete;
   TraceAnalysis& operator=(const TraceAnalysis&) = delete;
 
@@ -87,6 +91,8 @@ class TraceAnalysis {
     bool locker = false;
   };
 
+  void apply(const TraceEvent& event);
+  void tell_changed(int tid) const;
   TracedThread& thread_of(int tid, std::string_view comm);
   TracedLock& lock_of(const TraceEvent& event);
   Class& class_of(const TracedThread& thread);
@@ -124,6 +130,7 @@ class TraceAnalysis {
                                            models::LockMode mode) const;
 
   std::function<void(const EndedRequest&)> ended_;
+  Changed changed_;
   ThreadClasses classes_;
   std::vector<Class> tallies_;  // by class
   std::unordered_map<int, TracedThread> threads_;

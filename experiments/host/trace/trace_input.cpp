@@ -75,7 +75,7 @@ void TraceInput::unpack_with(const char* program) {
   const std::string command = fmt::format("exec {} -dc -- {} 2>/dev/null", program, shell_word(path_));
   file_ = {popen(command.c_str(), "re"), Closer{true}};
   if (!file_) throw UsageError(fmt::format("'{}': {} cannot be run: {}", path_, program, std::strerror(errno)));
-  packed_ = true;
+  packer_ = program;
   begin_ = end_ = 0;
 }
 
@@ -88,12 +88,13 @@ bool TraceInput::fill() {
 }
 
 void TraceInput::end_unpacking() {
-  packed_ = false;
+  const char* const packer = std::exchange(packer_, nullptr);
   file_.get_deleter() = Closer{false};
   const int status = pclose(file_.release());
   file_ = {std::fopen("/dev/null", "rb"), Closer{false}};
   constexpr int kNoProgram = 127;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == kNoProgram) refuse("cannot be unpacked: its packer is not installed");
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kNoProgram)
+    refuse(fmt::format("cannot be unpacked: {} is not installed", packer));
   if (status != 0) refuse("cannot be unpacked to its end: it is damaged, or not whole");
 }
 
@@ -115,7 +116,7 @@ std::optional<std::string_view> TraceInput::next() {
     }
     if (fill()) continue;
     if (std::ferror(file_.get()) != 0) refuse(fmt::format("cannot be read on: {}", std::strerror(errno)));
-    if (packed_) end_unpacking();
+    if (packer_ != nullptr) end_unpacking();
     if (begin_ == end_) return std::nullopt;
     whole_ = false;
     ++line_;

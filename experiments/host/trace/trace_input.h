@@ -45,7 +45,7 @@ class TraceInput {
 
   std::string path_;
   std::unique_ptr<std::FILE, Closer> file_{nullptr, Closer{false}};
-  bool packed_ = false;
+  const char* packer_ = nullptr;  // that unpacks it; null: nothing more is packed
   std::vector<char> buffer_;
   std::size_t begin_ = 0;  // of what has not been handed out
   std::size_t end_ = 0;    // of what has been read

@@ -39,8 +39,8 @@ std::optional<TraceEvent> lost_events(std::string_view text) {
 bool is_of_a_stack(std::string_view text) {
   if (text.empty() || (text.front() != ' ' && text.front() != '\t')) return false;
   const std::string_view word = first_word(text);
-  constexpr std::size_t kShortest = 6;
-  return word.size() >= kShortest && word.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  constexpr std::size_t kShortestAddress = 6;
+  return word.size() >= kShortestAddress && word.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 std::string shortened(std::string_view text) {

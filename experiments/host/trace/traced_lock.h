@@ -62,6 +62,8 @@ class TracedLock {
   [[nodiscard]] const Holder* front() const { return holders_.empty() ? nullptr : &holders_.front(); }
   [[nodiscard]] std::vector<Waiter>& waiters() { return waiters_; }
   [[nodiscard]] Waiter* waiter(const TracedThread& thread);
+  /// How many wait for it that somebody has kept out.
+  [[nodiscard]] std::int64_t contending() const { return contending_; }
   /// The first writer that waits; null without any.
   [[nodiscard]] const Waiter* first_writer() const;
 

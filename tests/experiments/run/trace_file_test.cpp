@@ -23,6 +23,7 @@
 #include "tests/support/in_child.h"
 #include "tests/support/places.h"
 #include "tests/support/tiny_scenario.h"
+#include "tests/support/trace_reading.h"
 
 namespace experiments::trace_file_test {
 namespace {
@@ -34,195 +35,16 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+using tests::Arrow;
 using tests::in_child;
+using tests::Sample;
+using tests::Slice;
+using tests::Trace;
 using namespace std::chrono_literals;
 
 const std::vector<std::string> kPolicies{"write_held", "downgrade", "unlock_downgrade", "linux-5.18", "linux-6.4"};
 
 Time at(Nanoseconds time) { return Time{time}; }
-
-// ---------------------------------------------------------------------------------------------------------------
-// Reading
-
-struct Slice {
-  int tid;
-  std::string category;
-  std::string name;
-  Time from;
-  Time to;
-  bool unfinished = false;
-  std::size_t begun = 0;  // where in the file
-
-  [[nodiscard]] Nanoseconds length() const { return to - from; }
-};
-
-struct Arrow {
-  int from_tid;
-  Time from;
-  int to_tid;
-  Time to;
-  std::size_t written;  // where in the file
-
-  [[nodiscard]] auto key() const { return std::tuple(from_tid, from, to_tid, to); }
-};
-
-struct Sample {
-  Time at;
-  std::int64_t value;
-  bool operator==(const Sample&) const = default;
-};
-
-/// Reads a trace and complains of everything that is not as it should be.
-class Trace {
- public:
-  explicit Trace(const std::string& text) {
-    EXPECT_TRUE(text.ends_with("\n]}\n"));
-    const json file = json::parse(text, nullptr, false);
-    if (file.is_discarded()) throw std::runtime_error("no valid JSON");
-    EXPECT_EQ(file.at("displayTimeUnit"), "ns");
-    for (const json& event : file.at("traceEvents")) read(event);
-    EXPECT_THAT(open_, IsEmpty()) << "slices without an end";
-    EXPECT_FALSE(leaving_.has_value()) << "an arrow without an end";
-    for (const Arrow& arrow : arrows) check(arrow);
-  }
-
-  std::vector<Slice> slices;  // in the order of their ends, for each thread
-  std::vector<Arrow> arrows;
-  std::map<std::pair<int, std::string>, std::vector<Sample>> counters;
-  std::vector<Time> marks;
-  std::map<int, std::string> processes;
-  std::map<int, std::pair<int, std::string>> threads;  // pid, name
-
-  [[nodiscard]] int pid_of(const std::string& name) const {
-    for (const auto& [pid, process] : processes) {
-      if (process == name) return pid;
-    }
-    throw std::runtime_error("no process " + name);
-  }
-  [[nodiscard]] std::vector<std::string> threads_of(const std::string& process) const {
-    std::vector<std::string> names;
-    for (const auto& [tid, thread] : threads) {
-      if (thread.first == pid_of(process)) names.push_back(thread.second);
-    }
-    return names;
-  }
-  template <class Wanted>
-  [[nodiscard]] Nanoseconds sum(Wanted wanted) const {
-    Nanoseconds total{0};
-    for (const Slice& slice : slices) total += wanted(slice) ? slice.length() : Nanoseconds{0};
-    return total;
-  }
-
- private:
-  void read(const json& event) {
-    ++position_;
-    const std::string kind = event.at("ph");
-    if (kind == "M") return read_metadata(event);
-    const double microseconds = event.at("ts");
-    const Time time{Nanoseconds{std::llround(microseconds * 1000)}};
-    EXPECT_GE(time, Time{});
-    const int pid = event.at("pid");
-    const int tid = event.at("tid");
-    EXPECT_TRUE(processes.contains(pid)) << event;
-    if (kind == "i") return marks.push_back(time);
-    if (kind == "C") return read_counter(event, pid, time);
-    EXPECT_TRUE(threads.contains(tid) && threads[tid].first == pid) << event;
-    if (kind == "B") return read_begin(event, tid, time);
-    if (kind == "E") return read_end(event, tid, time);
-    if (kind == "s" || kind == "f") return read_flow(event, kind, tid, time);
-    ADD_FAILURE() << event;
-  }
-
-  void read_metadata(const json& event) {
-    const std::string name = event.at("name");
-    const int pid = event.at("pid");
-    const int tid = event.at("tid");
-    if (name == "process_name") {
-      EXPECT_TRUE(processes.emplace(pid, event.at("args").at("name")).second) << event;
-    } else if (name == "thread_name") {
-      EXPECT_TRUE(threads.emplace(tid, std::pair(pid, event.at("args").at("name"))).second) << event;
-    } else if (name == "process_sort_index") {
-      EXPECT_EQ(event.at("args").at("sort_index"), pid);
-    } else {
-      EXPECT_EQ(name, "thread_sort_index");
-      EXPECT_EQ(event.at("args").at("sort_index"), tid);
-    }
-  }
-
-  void read_begin(const json& event, int tid, Time time) {
-    EXPECT_GE(time, last_end_[tid]) << event;
-    const bool first =
-        open_.emplace(tid, Slice{tid, event.at("cat"), event.at("name"), time, time, false, position_}).second;
-    EXPECT_TRUE(first) << "two at once: " << event;
-    EXPECT_NE(event.at("name"), "");
-  }
-
-  void read_end(const json& event, int tid, Time time) {
-    const auto found = open_.find(tid);
-    if (found == open_.end()) {
-      ADD_FAILURE() << "nothing to end: " << event;
-      return;
-    }
-    Slice slice = found->second;
-    slice.to = time;
-    slice.unfinished = event.contains("args");
-    EXPECT_GT(slice.to, slice.from) << event;
-    slices.push_back(slice);
-    last_end_[tid] = time;
-    open_.erase(found);
-  }
-
-  void read_flow(const json& event, const std::string& kind, int tid, Time time) {
-    const int id = event.at("id");
-    EXPECT_EQ(event.at("cat"), "wake");
-    if (kind == "s") {
-      EXPECT_FALSE(leaving_.has_value()) << event;
-      EXPECT_TRUE(ids_.insert(id).second) << "an arrow twice: " << event;
-      leaving_ = Arrow{tid, time, 0, {}, position_};
-      leaving_id_ = id;
-      return;
-    }
-    ASSERT_TRUE(leaving_.has_value()) << event;
-    EXPECT_EQ(id, leaving_id_);
-    EXPECT_EQ(event.at("bp"), "e");
-    leaving_->to_tid = tid;
-    leaving_->to = time;
-    arrows.push_back(*leaving_);
-    leaving_.reset();
-  }
-
-  void read_counter(const json& event, int pid, Time time) {
-    const json& args = event.at("args");
-    ASSERT_EQ(args.size(), 1u);
-    std::vector<Sample>& samples = counters[{pid, event.at("name")}];
-    const std::int64_t value = args.begin().value();
-    EXPECT_GE(value, 0) << event;
-    EXPECT_TRUE(samples.empty() || time > samples.back().at) << event;
-    samples.push_back({time, value});
-  }
-
-  // A reader sorts by time and, at one time, by the order of the file: then it finds these slices open.
-  void check(const Arrow& arrow) const {
-    EXPECT_LT(arrow.from, arrow.to);
-    const auto leaves = [&](const Slice& slice) {
-      return slice.tid == arrow.from_tid && slice.from <= arrow.from && arrow.from < slice.to &&
-             slice.begun < arrow.written;
-    };
-    const auto arrives = [&](const Slice& slice) {
-      return slice.tid == arrow.to_tid && slice.from == arrow.to && slice.begun < arrow.written &&
-             (slice.category == "cpu" || slice.category == "direct_reclaim");
-    };
-    EXPECT_TRUE(std::any_of(slices.begin(), slices.end(), leaves));
-    EXPECT_TRUE(std::any_of(slices.begin(), slices.end(), arrives));
-  }
-
-  std::size_t position_ = 0;
-  std::map<int, Slice> open_;
-  std::map<int, Time> last_end_;
-  std::optional<Arrow> leaving_;
-  int leaving_id_ = 0;
-  std::set<int> ids_;
-};
 
 // ---------------------------------------------------------------------------------------------------------------
 // Running
@@ -243,7 +65,7 @@ struct TracedRun {
 
 // Only in a child.
 TracedRun run(const models::Scenario& scenario, const std::vector<TimeWindow>& windows = {kWholeRun},
-              bool stepwise = false, models::Bytes limit = TraceFile::kUnlimited) {
+              bool stepwise = false, models::Bytes limit = trace::kUnlimited) {
   std::ostringstream out;
   TraceFile trace(out, scenario, windows, limit);
   TracedRun run;
@@ -254,7 +76,7 @@ TracedRun run(const models::Scenario& scenario, const std::vector<TimeWindow>& w
 }
 
 std::string text_of_run(const models::Scenario& scenario, const std::vector<TimeWindow>& windows = {kWholeRun},
-                        bool stepwise = false, models::Bytes limit = TraceFile::kUnlimited) {
+                        bool stepwise = false, models::Bytes limit = trace::kUnlimited) {
   return in_child([&] { return run(scenario, windows, stepwise, limit).text; });
 }
 
@@ -648,8 +470,8 @@ TEST_F(TraceOption, ShowsWhoHoldsALockOfUserSpace) {
 }
 
 TEST_F(TraceOption, RefusesWhatMakesNoSense) {
-  expect_refused({"--trace-window", "1ms..2ms"}, "need --trace FILE");
-  expect_refused({"--trace-worst", "3"}, "need --trace FILE");
+  expect_refused({"--trace-window", "1ms..2ms"}, "needs --trace FILE");
+  expect_refused({"--trace-worst", "3"}, "needs --trace FILE");
   expect_refused({"--trace-limit", "1MiB"}, "needs --trace FILE");
   expect_refused({"--trace", file_, "--trace-limit", "1MB"}, "--trace-limit: expected a size such as 4GiB");
   expect_refused({"--trace", file_, "--trace-window", "2ms..1ms"}, "it must end after it begins");
