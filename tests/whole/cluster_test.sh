@@ -177,8 +177,15 @@ CONF
   slurmd -D -N "$name" >"$folder/slurmd.log" 2>&1 &
   daemons+=($!)
   disown
-  within 60 node_is_idle ||
+  within 60 node_is_idle_or_lost || true
+  node_is_idle ||
     skip "Slurm does not start: $(grep -h fatal "$folder"/slurm*.log || tail -q -n 1 "$folder"/slurm*.log)"
+}
+
+node_is_idle_or_lost() {  # there is nothing to wait for any more
+  local daemon
+  for daemon in "${daemons[@]}"; do kill -0 "$daemon" 2>/dev/null || return 0; done
+  node_is_idle
 }
 
 node_is_idle() { timeout 5 sinfo --noheader --format=%T | grep -qx idle; }
