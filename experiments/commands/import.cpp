@@ -41,7 +41,19 @@ void refuse_without_locks(const std::string& path, const TraceContents& contents
                                  contents.all())}});
 }
 
+void add_options(CommandLine& line) {
+  line.text("output,o", "DIR", "write a scenario that replays it, DIR/scenario.yaml, and its recordings");
+  line.text("kernel", "VERSION", "the kernel that was recorded, where the trace does not tell");
+  line.flag("holds", "replay every call as the hold of mmap_lock that it was, not by its model");
+  line.flag("check", "run the replay, and hold what everybody waited against the recording");
+  line.text("json", "FILE", "write what it came to as JSON, as `run` does");
+  add_timeline_options(line);
+  constexpr int kWorst = 5;
+  line.number("worst", "N", "tell of the N longest requests, one by one", kWorst);
+}
+
 void check_options(const CommandLine& line) {
+  check_timeline_options(line);
   for (const char* const option : {"kernel", "holds", "check"}) {
     if (line.has(option) && !line.has("output")) throw UsageError(fmt::format("--{}: expected -o DIR, too", option));
   }
@@ -73,6 +85,12 @@ std::map<std::uint64_t, std::string> worth_replaying(std::map<std::uint64_t, std
   return processes;
 }
 
+Json json_of(const models::Result& result, const TraceContents& contents, const TraceGaps& gaps) {
+  Json json = to_json(result);
+  json["trace"] = to_json(contents, gaps);
+  return json;
+}
+
 void print_check(const std::string& scenario, const models::Result& recorded) {
   const ScenarioFile file = read_run({scenario, std::nullopt, {}, std::nullopt});
   const models::Result replayed = models::simulate(file.scenario, file.scenario.policies.front(), {});
@@ -88,18 +106,10 @@ int command_import(const Arguments& arguments) {
                    "/sys/kernel/tracing/trace or of trace-cmd report, packed (gzip, xz, zstd) or not, or - for what\n"
                    "comes in: perf script --ns | mlocksim import -",
                    "TRACE", 1);
-  line.text("output,o", "DIR", "write a scenario that replays it, DIR/scenario.yaml, and its recordings");
-  line.text("kernel", "VERSION", "the kernel that was recorded, where the trace does not tell");
-  line.flag("holds", "replay every call as the hold of mmap_lock that it was, not by its model");
-  line.flag("check", "run the replay, and hold what everybody waited against the recording");
-  line.text("json", "FILE", "write what it came to as JSON, as `run` does");
-  add_timeline_options(line);
-  constexpr int kWorst = 5;
-  line.number("worst", "N", "tell of the N longest requests, one by one", kWorst);
+  add_options(line);
   if (!line.parse(arguments)) return kOk;
   const auto worst = static_cast<std::size_t>(positive(line, "worst", static_cast<int>(kMostAutopsies)));
   check_options(line);
-  check_timeline_options(line);
   std::optional<OutputFile> json;
   if (const auto path = line.find("json")) json.emplace(*path);
   std::optional<OutputFile> trace;
@@ -133,11 +143,7 @@ int command_import(const Arguments& arguments) {
         analysis.classes().names(), worth_replaying(analysis.process_names(), result));
   }
   fmt::print("{}", trace_report(contents, analysis.gaps(), result, worst));
-  if (json) {
-    Json all = to_json(result);
-    all["trace"] = to_json(contents, analysis.gaps());
-    json->commit(all.dump(2) + "\n");
-  }
+  if (json) json->commit(json_of(result, contents, analysis.gaps()).dump(2) + "\n");
   if (timeline) {
     timeline->finish(sim::Time{result.sim_time}, analysis.process_names());
     trace->commit();
