@@ -34,7 +34,7 @@ using Call = ScriptStep::Call;
 using Kind = RegionSpec::Kind;
 using Pages = RegionSpec::Pages;
 
-constexpr std::uint64_t kScenarios = 30;
+constexpr std::uint64_t kScenarios = 24;
 
 Bytes pages(std::int64_t count) { return Bytes(count * kPageSize); }
 

@@ -113,9 +113,10 @@ class ShippedScenarios : public testing::TestWithParam<std::filesystem::path> {}
 INSTANTIATE_TEST_SUITE_P(, ShippedScenarios, testing::ValuesIn(shipped_scenarios()),
                          [](const auto& each) { return each.param.stem().string(); });
 
-// Every eighth policy for one scenario, the next ones for the next: each policy has its turn in five scenarios or more.
+// Every twelfth policy for one scenario, the next ones for the next: each policy has its turn in three scenarios or
+// more.
 TEST_P(ShippedScenarios, GiveTheSameBytesStepwise) {
-  constexpr std::size_t kTurns = 8;
+  constexpr std::size_t kTurns = 12;
   const models::Scenario scenario = in_small(read_scenario(GetParam()));
   const std::vector<std::filesystem::path> scenarios = shipped_scenarios();
   const std::vector<models::Policy>& policies = shipped_policies();
