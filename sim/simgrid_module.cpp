@@ -35,36 +35,19 @@ simgrid::s4u::Engine make_engine(const std::vector<std::string>& extra) {
   return simgrid::s4u::Engine(&count, values);
 }
 
-// The speed of a host is never used: work is measured in nanoseconds, not in flops.
-constexpr double kSpeed = 1e9;
-
+simgrid::s4u::Host* make_host([[maybe_unused]] const simgrid::s4u::Engine& engine) {
+  // The speed is never used: work is measured in nanoseconds, not in flops.
+  constexpr double kSpeed = 1e9;
 #if SIMGRID_VERSION_MAJOR >= 4  // which makes a zone itself, and deprecates what was there before
-
-simgrid::s4u::Host* make_host(const simgrid::s4u::Engine& engine) {
   auto* zone = engine.get_netzone_root();
   auto* host = zone->add_host("host", kSpeed);
-  zone->seal();
-  return host;
-}
-
-simgrid::s4u::ActorPtr add_actor(const std::string& name, simgrid::s4u::Host* host, const std::function<void()>& body) {
-  return simgrid::s4u::Engine::add_actor(name, host, body);
-}
-
 #else
-
-simgrid::s4u::Host* make_host(const simgrid::s4u::Engine&) {
   auto* zone = simgrid::s4u::create_full_zone("machine");
   auto* host = zone->create_host("host", kSpeed);
+#endif
   zone->seal();
   return host;
 }
-
-simgrid::s4u::ActorPtr add_actor(const std::string& name, simgrid::s4u::Host* host, const std::function<void()>& body) {
-  return simgrid::s4u::Actor::create(name, host, body);
-}
-
-#endif
 
 struct sigaction at_interrupt() {
   struct sigaction action {};
@@ -80,7 +63,11 @@ class Module : public SimGrid {
   }
 
   simgrid::s4u::Actor& add(const std::string& name, const std::function<void()>& body) override {
-    return *actors_.emplace_back(add_actor(name, host_, body));
+#if SIMGRID_VERSION_MAJOR >= 4
+    return *actors_.emplace_back(simgrid::s4u::Engine::add_actor(name, host_, body));
+#else
+    return *actors_.emplace_back(simgrid::s4u::Actor::create(name, host_, body));
+#endif
   }
   void run() override { engine_.run(); }
   void call_at(Time at, std::function<void()> what) override {
