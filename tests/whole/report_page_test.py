@@ -66,6 +66,7 @@ def check_sorting(page, folder, width):
     probe_page.write_text(page.read_text().replace('</body>', SORT + '</body>'))
     document, console = chromium(probe_page, folder, f'--window-size={width},2000')
     assert not console, console
+    assert '<h1' in document
     probe = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', document, re.S).group(1)))
     assert probe['order'] == 'ascending' and len(probe['up']) > 3, probe
     assert probe['up'] == sorted(probe['up']) and probe['down'] == probe['up'][::-1], probe
@@ -177,9 +178,6 @@ def main():
         page = study / 'report.html'
         text = page.read_text()
         check_no_request(text)
-        document, console = chromium(page, folder)
-        assert not console, console
-        assert '<h1' in document
         check_figures(page, text)
         check_numbers(text, study / 'study.sqlite')
         for width in (1280, 500):  # headless chromium has no narrower window

@@ -44,8 +44,21 @@ class Report : public testing::Test {
   Report() {
     if (!has_gnuplot_) return;
     (void)folder_.write("tiny.yaml", tests::kTinyScenario);
-    const Outcome sweep = mlocksim({"sweep", folder_.write("study.yaml", kStudy), "-o", folder_ / "out"});
-    EXPECT_EQ(sweep.code, 0) << sweep.err;
+    (void)folder_.write("study.yaml", kStudy);
+    std::filesystem::copy(swept() / "out", folder_ / "out");
+  }
+
+  /// The study, run once for all tests.
+  static const tests::TemporaryFolder& swept() {
+    static const tests::TemporaryFolder folder;
+    static const bool done = [] {
+      (void)folder.write("tiny.yaml", tests::kTinyScenario);
+      const Outcome sweep = mlocksim({"sweep", folder.write("study.yaml", kStudy), "-o", folder / "out"});
+      EXPECT_EQ(sweep.code, 0) << sweep.err;
+      return sweep.code == 0;
+    }();
+    (void)done;
+    return folder;
   }
 
   void SetUp() override {

@@ -415,7 +415,7 @@ void check_random_waits(std::uint64_t seed) {
 }
 
 TEST(RwsemHistories, EveryNanosecondOfWaitingHasSomebodyToBlame) {
-  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 16; ++seed) {
     check_in_child([&] { check_random_waits(seed); });
     ASSERT_FALSE(testing::Test::HasFailure()) << "seed " << seed;
   }
