@@ -11,6 +11,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "experiments/base/diagnostics.h"
@@ -30,13 +32,13 @@ class Foreign : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-const Json& value_of(const Json& map, const std::string& key) {
-  const auto found = map.find(key);
+const Json& value_of(const Json& map, std::string_view key) {
+  const auto found = map.find(std::string(key));
   if (found == map.end()) throw Foreign(fmt::format("'{}' is missing", key));
   return *found;
 }
 
-const Json& map_of(const Json& map, const std::string& key) {
+const Json& map_of(const Json& map, std::string_view key) {
   const Json& value = value_of(map, key);
   if (!value.is_object()) throw Foreign(fmt::format("'{}' is no map", key));
   return value;
