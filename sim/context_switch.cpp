@@ -7,8 +7,8 @@
 
 #include <string>
 
-// src/kernel/context/Context.hpp and ContextSwapped.hpp of SimGrid 3.32, as far as it is called here. Weak, so that the
-// program starts with a version that has none of it.
+// src/kernel/context/Context.hpp and ContextSwapped.hpp of SimGrid 3.32 and 4.0, as far as it is called here. Weak, so
+// that the program starts with a version that has none of it.
 namespace simgrid::kernel::context {
 
 class Context {

@@ -4,9 +4,9 @@
 // two rounds over all models and timers (80 ns at best, 150 ns and more in a run); swapping the contexts takes 5 ns.
 // Whoever is switched to in this way must not make a simcall: SimGrid thinks that another actor runs.
 //
-// Needs SimGrid 3.32, which exports what that takes but installs no header for it, so that context_switch.cpp declares
-// it once more. Whether another version's is the same nobody has checked: with any other, turns go by way of SimGrid's
-// public interface, which takes longer and gives the same history to the byte.
+// Needs SimGrid 3.32 or 4.0, which export what that takes but install no header for it, so that context_switch.cpp
+// declares it once more. Whether another version's is the same nobody has checked: with any other, turns go by way of
+// SimGrid's public interface, which takes longer and gives the same history to the byte.
 #pragma once
 
 namespace simgrid::kernel::context {
@@ -18,7 +18,9 @@ namespace sim {
 using Context = simgrid::kernel::context::SwappedContext;
 
 /// Whether what is declared here is as it is in that version of SimGrid.
-[[nodiscard]] constexpr bool knows_contexts_of(int major, int minor) { return major == 3 && minor == 32; }
+[[nodiscard]] constexpr bool knows_contexts_of(int major, int minor) {
+  return (major == 3 && minor == 32) || (major == 4 && minor == 0);
+}
 
 /// Whether the actors' stacks can be swapped: only with a version that is known, and not if they are threads or run in
 /// parallel. After SimGrid's start. Without that nothing below may be called.
