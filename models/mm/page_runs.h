@@ -96,6 +96,7 @@ class PieceTable {
   }
 
   void set(std::int64_t from, std::int64_t to, const Value& value) {
+    if (moves_a_border(from, to, value)) return;
     const auto last = behind(to - 1);
     const Value held = std::prev(last)->value;  // up to `last`, and so behind `to` if that is in between
     const bool held_behind = to < kPagesPerTable.count() && (last == pieces_.end() || last->from != to);
@@ -140,6 +141,16 @@ class PieceTable {
     return piece;
   }
 
+  // What a walk does, page by page or table by table: the piece before grows, the one that begins at `from` shrinks.
+  bool moves_a_border(std::int64_t from, std::int64_t to, const Value& value) {
+    const auto piece = pieces_.begin() + (piece_at(from) - pieces_.begin());
+    if (piece == pieces_.begin() || piece->from != from || std::prev(piece)->value != value) return false;
+    const auto after = std::next(piece);
+    if (to >= (after == pieces_.end() ? kPagesPerTable.count() : after->from)) return false;
+    piece->from = static_cast<std::uint16_t>(to);
+    return true;
+  }
+
   // The first piece that begins after the page `offset`.
   auto behind(std::int64_t offset) {
     return std::upper_bound(pieces_.begin(), pieces_.end(), offset,
@@ -154,8 +165,9 @@ template <class Value>
 class IntervalRuns {
  public:
   [[nodiscard]] TableRun<Value> part_at(std::int64_t index, std::int64_t limit) const {
-    const auto found = runs_.find(index);
-    if (found == runs_.end()) return {Value{}, index + 1};
+    const auto found = runs_.lower_bound(boost::icl::interval<std::int64_t>::right_open(index, index + 1));
+    if (found == runs_.end()) return {Value{}, limit};
+    if (found->first.lower() > index) return {Value{}, std::min(limit, found->first.lower())};
     return {found->second, std::min(limit, found->first.upper())};
   }
 
@@ -172,8 +184,15 @@ class IntervalRuns {
   boost::icl::interval_map<std::int64_t, Value> runs_;  // the default value is not stored
 };
 
-/// One level of tables; `Above` has, by table, what holds for all that is in it, and the default for tables in which
-/// not all is alike.
+/// What the level above has of a table: what holds for all that is in it, or that not all is alike.
+template <class Value>
+struct TableEntry {
+  Value value{};
+  bool mixed = false;
+  bool operator==(const TableEntry&) const = default;
+};
+
+/// One level of tables; `Above` has an entry for each.
 template <class Value, class Above>
 class TableLevel {
  public:
@@ -186,8 +205,7 @@ class TableLevel {
       return {run.value, first + run.end};
     }
     const auto tables = above_.part_at(table, (limit + kSize - 1) / kSize);
-    const bool one_table = tables.value == Value{} && !mixed_.empty();  // the next one may be mixed
-    return {tables.value, std::min(limit, one_table ? first + kSize : tables.end * kSize)};
+    return {tables.value.value, std::min(limit, tables.end * kSize)};
   }
 
   void set(std::int64_t start, std::int64_t end, const Value& value) {
@@ -209,14 +227,16 @@ class TableLevel {
  private:
   static constexpr std::int64_t kSize = kPagesPerTable.count();
   static constexpr std::int64_t kNone = -1;
-  static constexpr bool kDense = sizeof(Value) <= 2 && std::has_unique_object_representations_v<Value>;
+  static constexpr bool kDense = sizeof(Value) <= 4 && std::has_unique_object_representations_v<Value>;
 
+  using Entry = TableEntry<Value>;
   using Mixed = std::conditional_t<kDense, DenseTable<Value>, PieceTable<Value>>;
   using Tables = std::unordered_map<std::int64_t, Mixed>;
 
   // Null: all that is in `table` is alike. A walk asks for one table again and again.
   [[nodiscard]] Mixed* find_mixed(std::int64_t table) const {
     if (table == asked_) return found_;
+    if (mixed_.empty()) return nullptr;
     const auto mixed = mixed_.find(table);
     asked_ = table;
     found_ = mixed == mixed_.end() ? nullptr : &mixed->second;
@@ -232,16 +252,26 @@ class TableLevel {
       std::erase_if(mixed_, [&](const auto& entry) { return first <= entry.first && entry.first < last; });
     }
     forget();
-    above_.set(first, last, value);
+    above_.set(first, last, Entry{value, false});
   }
 
   void set_part(std::int64_t table, std::int64_t from, std::int64_t to, const Value& value) {
     Mixed* mixed = find_mixed(table);
     if (mixed == nullptr) mixed = &mix(table);
     mixed->set(from, to, value);
-    const Value* const all = mixed->alike();
+    if (mixed->alike() == nullptr || table == alike_) return;
+    hand_up();
+    alike_ = table;
+  }
+
+  // The table that became alike last is handed to the level above when there is another: a walk that puts pages on a
+  // list and takes them off makes one table mixed and alike many times.
+  void hand_up() {
+    const auto table = mixed_.find(std::exchange(alike_, kNone));
+    if (table == mixed_.end()) return;
+    const Value* const all = table->second.alike();
     if (all == nullptr) return;
-    above_.set(table, table + 1, *all);
+    above_.set(table->first, table->first + 1, Entry{*all, false});
     spare_ = mixed_.extract(table);
     forget();
   }
@@ -249,6 +279,7 @@ class TableLevel {
   // From now on `table` is one in which not all is alike. A walk needs one such table after another: the last one that
   // became alike serves again.
   Mixed& mix(std::int64_t table) {
+    hand_up();
     if (spare_.empty()) {
       mixed_.try_emplace(table);
     } else {
@@ -257,14 +288,15 @@ class TableLevel {
     }
     forget();
     Mixed& mixed = *find_mixed(table);
-    mixed.fill(above_.part_at(table, table + 1).value);
-    above_.set(table, table + 1, Value{});
+    mixed.fill(above_.part_at(table, table + 1).value.value);
+    above_.set(table, table + 1, Entry{Value{}, true});
     return mixed;
   }
 
   mutable Tables mixed_;  // by table; mutable for what find_mixed remembers
   Above above_;
   typename Tables::node_type spare_;
+  std::int64_t alike_ = kNone;
   mutable std::int64_t asked_ = kNone;  // what find_mixed was last asked for, and its answer
   mutable Mixed* found_ = nullptr;
 };
@@ -298,7 +330,8 @@ class PageRuns {
   }
 
  private:
-  TableLevel<Value, TableLevel<Value, IntervalRuns<Value>>> levels_;
+  using Table = TableEntry<Value>;
+  TableLevel<Value, TableLevel<Table, IntervalRuns<TableEntry<Table>>>> levels_;
 };
 
 }  // namespace models

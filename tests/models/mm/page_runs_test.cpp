@@ -24,6 +24,16 @@ TEST(PageRuns, NothingHoldsAtFirst) {
   EXPECT_EQ(run.end, page(10 * kTable));
 }
 
+// A step for each of the tables of tables in between would not end.
+TEST(PageRuns, WhatNothingHoldsForIsOneRunHoweverFar) {
+  Runs runs;
+  const PageIndex far = page(std::int64_t{1} << 60);
+  runs.set(far, far + PageCount(1), 1);
+  runs.set(page(3), page(4), 1);
+  EXPECT_EQ(runs.run_at(page(4), far + PageCount(9)).end, far);
+  EXPECT_EQ(runs.run_at(far, far + PageCount(9)).end, far + PageCount(1));
+}
+
 TEST(PageRuns, ARunGoesOnInTheNextTable) {
   Runs runs;
   runs.set(page(kTable - 5), page(kTable + 5), 1);
