@@ -13,13 +13,17 @@
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/json.h"
 #include "experiments/base/output_file.h"
+#include "experiments/base/quantity.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/scenario_options.h"
+#include "experiments/commands/table_options.h"
 #include "experiments/compare/run_report.h"
 #include "experiments/host/probe_program.h"
 #include "experiments/host/probe_reading.h"
 #include "experiments/host/real_json.h"
+#include "experiments/host/table/attached_table.h"
+#include "experiments/host/table/table_comparison.h"
 #include "experiments/host/validation.h"
 #include "experiments/host/workload.h"
 #include "experiments/run/execute.h"
@@ -177,24 +181,86 @@ int sittings_of(const CommandLine& line) {
   return line.has("sittings") ? positive(line, "sittings", 1000) : kUsual;
 }
 
+// --- a table beside the simulation --------------------------------------------------------------------------------
+
+/// What ran, in a line below the table's.
+std::string about_table(const std::string& table, const models::Scenario& scenario,
+                        const std::vector<models::Result>& results, bool calibrated) {
+  sim::Nanoseconds length{};
+  for (const models::Result& result : results) length += result.sim_time;
+  return fmt::format("table:     {}\nsimulated: {} on {}, {} replication{}, {} together{}\n", table,
+                     scenario.policies.front().name, scenario.machine.name, results.size(),
+                     results.size() == 1 ? "" : "s", human(length),
+                     calibrated ? "" : "; costs are not that machine's: --machine");
+}
+
+std::string form_in_words(const LockTable& table, const std::string& file) {
+  return fmt::format("{}, {} by {}", file, to_string(table.form), to_string(table.by));
+}
+
+/// The same for both forms: all that can be wrong with the table is told before anything is simulated.
+int validate_with_table(const CommandLine& line, const RunSpec& run) {
+  for (const char* const option : {"real", "output", "workload"}) {
+    if (line.has(option)) throw UsageError(fmt::format("--{}: --table runs nothing for real", option));
+  }
+  const std::string file = *line.find("table");
+  const TableOptions options = table_options_of(line);
+  const AttachedTable table = read_attached_table(file);
+  const auto* const locks = std::get_if<LockTable>(&table);
+  const models::Scenario scenario = read_run(run).scenario;
+  std::vector<HistogramChoice> choices;
+  if (locks != nullptr) {
+    if (!options.of.empty() || options.unit) {
+      throw UsageError("--table-of and --table-unit: expected a histogram of bpftrace, found " +
+                       form_in_words(*locks, file));
+    }
+    (void)compare_locks(*locks, file, options.length, {});
+  } else {
+    if (options.length) throw UsageError("--table-length: histograms are compared by their shares");
+    choices = choose_histograms(std::get<std::vector<AttachedHistogram>>(table), options, scenario);
+  }
+  std::optional<OutputFile> json;
+  if (const auto path = line.find("json")) json.emplace(*path);
+
+  const auto results =
+      simulate(scenario, static_cast<std::size_t>(sittings_of(line)), jobs_of(line), engine_options_of(line));
+  const bool calibrated = line.has("machine");
+  if (locks != nullptr) {
+    const ComparedLocks compared = compare_locks(*locks, file, options.length, results);
+    fmt::print("{}\n{}\n{}", heading(scenario), about_table(form_in_words(*locks, file), scenario, results, calibrated),
+               to_text(compared));
+    if (json) json->commit(to_json_text(compared));
+    return kOk;
+  }
+  std::vector<ComparedHistogram> compared;
+  for (const HistogramChoice& choice : choices) compared.push_back(compare_histogram(choice, results));
+  fmt::print("{}\n{}", heading(scenario), about_table(file + ", bpftrace", scenario, results, calibrated));
+  for (const ComparedHistogram& each : compared) fmt::print("\n{}", to_text(each));
+  if (json) json->commit(to_json_text(compared));
+  return kOk;
+}
+
 }  // namespace
 
 int command_validate(const Arguments& arguments) {
   CommandLine line("validate SCENARIO [OPTION]...",
                    "Runs the threads of a scenario for real, simulates the same under the rules of this machine's\n"
                    "kernel, and prints both side by side: how far off the model is. What has no real counterpart\n"
-                   "(control groups, devices, reclaim) is named and left out. It locks memory as the scenario says.",
+                   "(control groups, devices, reclaim) is named and left out. It locks memory as the scenario says.\n"
+                   "With --table, what a tool has printed elsewhere stands in place of the real run.",
                    "SCENARIO", 1);
   line.text("machine", "FILE", "the machine that is simulated, from mlocksim calibrate; by default the scenario's");
-  line.text("policy", "NAME|FILE", "by default that of the kernel of the real result");
+  line.text("policy", "NAME|FILE", "by default that of the kernel of the real result; with --table the scenario's");
   line.text("real", "FILE", "take a real result instead of running: of -o, or of mlocksim-probe --run elsewhere");
   line.text("output,o", "FILE", "keep the real result");
   line.text("workload", "FILE", "write what mlocksim-probe --run takes, for another machine, and do nothing else");
   line.number("sittings", "N", "run so many times for real, and simulate as many replications (3)");
   line.text("json", "FILE", "write the comparison as JSON");
+  add_table_options(line);
   add_jobs_option(line);
   add_scenario_options(line);
   if (!line.parse(arguments)) return kOk;
+  (void)table_options_of(line);
   const auto real_file = line.find("real");
   const auto workload_file = line.find("workload");
   if (real_file && line.has("sittings")) throw UsageError("--sittings: --real runs nothing");
@@ -203,6 +269,7 @@ int command_validate(const Arguments& arguments) {
   RunSpec run = run_of(line);
   const auto machine = line.find("machine");
   if (machine) run.sets.insert(run.sets.begin(), "machine=" + *machine);
+  if (line.has("table")) return validate_with_table(line, run);
   LeftOut left_out;
   Workload workload = workload_of(read_run(run).scenario, left_out);
   workload.lock_paths = asked_of_kernel(run);

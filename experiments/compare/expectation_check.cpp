@@ -86,21 +86,6 @@ ExpectationCheck check_one(const Expectation& expectation, const std::string& po
 
 // --- results ----------------------------------------------------------------------------------------------------
 
-sim::Histogram histogram_of(const models::Result& result, const Measure& measure) {
-  const models::ClassResult* const found = result.find_class(measure.class_name);
-  if (found == nullptr) return {};
-  if (measure.phase == "total") return found->total().latency();
-  if (const auto call = found->calls.find(measure.phase); call != found->calls.end()) return call->second.duration;
-  for (std::size_t number = 0; number < models::kPhaseCount; ++number) {
-    const auto phase = static_cast<models::Phase>(number);
-    if (to_string(phase) != measure.phase) continue;
-    if (call_of(phase) == phase) return found->during_call(phase).latency();
-    const auto part = found->during.find(phase);
-    return part == found->during.end() ? sim::Histogram{} : part->second.latency();
-  }
-  return {};
-}
-
 std::optional<double> value_of(const sim::Histogram& histogram, const std::string& statistic) {
   if (statistic == "count") return static_cast<double>(histogram.count());
   if (histogram.empty()) return std::nullopt;
@@ -111,7 +96,7 @@ std::optional<double> value_of(const sim::Histogram& histogram, const std::strin
 }
 
 FigureSample sample_of(const models::Result& result, const Measure& measure) {
-  const sim::Histogram histogram = histogram_of(result, measure);
+  const sim::Histogram histogram = latency_of(result, measure);
   return {value_of(histogram, measure.statistic), histogram.count(), memory_end(result)};
 }
 
@@ -164,6 +149,21 @@ std::string condition_of(const ExpectationCheck& check) {
 }
 
 }  // namespace
+
+sim::Histogram latency_of(const models::Result& result, const Measure& measure) {
+  const models::ClassResult* const found = result.find_class(measure.class_name);
+  if (found == nullptr) return {};
+  if (measure.phase == "total") return found->total().latency();
+  if (const auto call = found->calls.find(measure.phase); call != found->calls.end()) return call->second.duration;
+  for (std::size_t number = 0; number < models::kPhaseCount; ++number) {
+    const auto phase = static_cast<models::Phase>(number);
+    if (to_string(phase) != measure.phase) continue;
+    if (call_of(phase) == phase) return found->during_call(phase).latency();
+    const auto part = found->during.find(phase);
+    return part == found->during.end() ? sim::Histogram{} : part->second.latency();
+  }
+  return {};
+}
 
 std::vector<ExpectationCheck> check_expectations(const std::vector<Expectation>& expectations,
                                                  const std::vector<std::string>& policies, const FigureLookup& lookup) {

@@ -18,6 +18,7 @@
 #include "experiments/compare/out_of_memory.h"
 #include "experiments/scenario/expectation.h"
 #include "models/simulation.h"
+#include "sim/histogram.h"
 
 namespace experiments {
 
@@ -51,6 +52,9 @@ struct ExpectationCheck {
   std::vector<OutOfMemory> out_of_memory{};  ///< by policy: its figures end there
   std::string reason{};                      ///< why it is not_checked, or undecidable though there are samples enough
 };
+
+/// All latencies that a measure is of; of a locker's call how long the calls took. Empty where there are none.
+[[nodiscard]] sim::Histogram latency_of(const models::Result& result, const Measure& measure);
 
 /// Checks all against what `lookup` knows, by policy in the order of `policies`: a condition without a policy under
 /// each of them. One that needs a policy which was not run is not_checked.

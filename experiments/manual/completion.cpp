@@ -108,6 +108,15 @@ const std::map<std::string, Source>& sources() {
        [] {
          return plain_words({"locker", "allocator", "monitor"});
        }},
+      {"ns|us|ms|s",
+       [] {
+         return plain_words({"ns", "us", "ms", "s"});
+       }},
+      {"[MAP=]WHAT",
+       [] {
+         return plain_words({"wait", "wait.read", "wait.write", "contended", "contended.read", "contended.write",
+                             "hold", "hold.read", "hold.write"});
+       }},
       {"yes|no",
        [] {
          return plain_words({"yes", "no"});

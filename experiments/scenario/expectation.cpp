@@ -43,26 +43,6 @@ std::string mistake_in_call(const Measure& measure, const models::LockerSpec& lo
   return fmt::format("{} makes no call '{}'{}", measure.class_name, measure.phase, or_known(measure.phase, calls));
 }
 
-/// What is wrong with a measure; empty: nothing.
-std::string mistake_in(const Measure& measure, const models::Scenario& scenario,
-                       const std::vector<std::string>& policies) {
-  const models::ThreadSpec* const thread = thread_named(scenario, measure.class_name);
-  if (thread == nullptr) {
-    return fmt::format("there is no class '{}'{}", measure.class_name,
-                       or_known(measure.class_name, thread_names(scenario)));
-  }
-  if (!measure.policy.empty() && !contains(policies, measure.policy)) {
-    return fmt::format("there is no policy '{}'{}", measure.policy, or_known(measure.policy, policies));
-  }
-  if (std::holds_alternative<models::BusySpec>(thread->run)) {
-    return fmt::format("{} makes no requests: it only runs", measure.class_name);
-  }
-  if (const auto* const locker = std::get_if<models::LockerSpec>(&thread->run))
-    return mistake_in_call(measure, *locker);
-  if (contains(phase_names(), measure.phase)) return {};
-  return fmt::format("there is no phase '{}'{}", measure.phase, or_known(measure.phase, phase_names()));
-}
-
 constexpr const char* kQuotesNeeded = " (between brackets a condition with a comma needs quotes)";
 
 /// `[max(a, policy) > 1s]` is a list of two to YAML.
@@ -98,6 +78,25 @@ std::optional<Expectation> read_expectation(const YamlField& item, const models:
 }
 
 }  // namespace
+
+std::string mistake_in(const Measure& measure, const models::Scenario& scenario,
+                       const std::vector<std::string>& policies) {
+  const models::ThreadSpec* const thread = thread_named(scenario, measure.class_name);
+  if (thread == nullptr) {
+    return fmt::format("there is no class '{}'{}", measure.class_name,
+                       or_known(measure.class_name, thread_names(scenario)));
+  }
+  if (!measure.policy.empty() && !contains(policies, measure.policy)) {
+    return fmt::format("there is no policy '{}'{}", measure.policy, or_known(measure.policy, policies));
+  }
+  if (std::holds_alternative<models::BusySpec>(thread->run)) {
+    return fmt::format("{} makes no requests: it only runs", measure.class_name);
+  }
+  if (const auto* const locker = std::get_if<models::LockerSpec>(&thread->run))
+    return mistake_in_call(measure, *locker);
+  if (contains(phase_names(), measure.phase)) return {};
+  return fmt::format("there is no phase '{}'{}", measure.phase, or_known(measure.phase, phase_names()));
+}
 
 std::vector<std::string> Expectation::policies() const {
   std::vector<std::string> names;

@@ -29,6 +29,11 @@ struct Expectation {
   [[nodiscard]] std::vector<std::string> policies() const;
 };
 
+/// What is wrong with a measure, as a condition's or another's of this scenario: a class, phase or call that it has
+/// not. `policies`: the names that may be used. Empty: nothing.
+[[nodiscard]] std::string mistake_in(const Measure& measure, const models::Scenario& scenario,
+                                     const std::vector<std::string>& policies);
+
 /// Reads the list. `policies`: the names that may be used. Mistakes become diagnostics at the item: what cannot be
 /// parsed, is no condition, or names what is not there.
 [[nodiscard]] std::vector<Expectation> read_expectations(const YamlField& field, const models::Scenario& scenario,

@@ -12,6 +12,8 @@
 #include "experiments/base/quantity.h"
 #include "experiments/host/probe_reading.h"
 #include "experiments/host/real_json.h"
+#include "experiments/host/table/attached_table.h"
+#include "experiments/host/table/table_comparison.h"
 #include "experiments/run/result_pack.h"
 #include "experiments/scenario/config_catalogue.h"
 #include "experiments/scenario/device_file.h"
@@ -196,6 +198,29 @@ void read_probe(const std::string& bytes) {
   refusing([&] { (void)experiments::parse_probe(bytes, "probe"); });
 }
 
+/// Read, and set beside a run in which next to nothing happened.
+void read_table(const std::string& bytes) {
+  refusing([&] {
+    const experiments::AttachedTable table = experiments::parse_attached_table(bytes, "table");
+    models::Result run = result_of({{"load", {}}});
+    run.locks.emplace_back().statistics.asked[{0, models::Phase::mmap, models::LockMode::write}].acquisitions = 1;
+    if (const auto* const locks = std::get_if<experiments::LockTable>(&table)) {
+      const auto compared = experiments::compare_locks(*locks, "table", std::chrono::seconds{1}, {run});
+      (void)experiments::to_text(compared);
+      (void)experiments::to_json_text(compared);
+      return;
+    }
+    std::vector<experiments::ComparedHistogram> compared;
+    for (const auto& map : std::get<std::vector<experiments::AttachedHistogram>>(table)) {
+      const auto& unit = experiments::kTimeUnits.back();
+      const experiments::HistogramChoice choice{&map, {experiments::SimulatedQuantity::Kind::wait}, &unit, false};
+      compared.push_back(experiments::compare_histogram(choice, {run}));
+      (void)experiments::to_text(compared.back());
+    }
+    (void)experiments::to_json_text(compared);
+  });
+}
+
 // Who calls these says in which file it was.
 template <auto kParse>
 void read_real(const std::string& bytes) {
@@ -269,6 +294,7 @@ const std::vector<FuzzTarget>& fuzz_targets() {
       {"set", read_sets, [] { return files_in(source_tests() / "fuzz/corpus/set"); }},
       {"expression", read_expression, [] { return files_in(source_tests() / "fuzz/corpus/expression"); }},
       {"quantity", read_quantity, [] { return files_in(source_tests() / "fuzz/corpus/quantity"); }},
+      {"table", read_table, [] { return files_in(source_tests() / "fuzz/corpus/table"); }},
       {"probe", read_probe, [] { return Seeds{probe_json().dump()}; }},
       {"workload", read_real<experiments::parse_workload>, real_seeds},
       {"real_result", read_real<experiments::parse_real_result>, real_seeds},

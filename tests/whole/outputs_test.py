@@ -113,6 +113,12 @@ def main():
         mistakes += check(sections, 'import', written('import.json'), seen)
         run('explain', 'replay/scenario.yaml', '--reps', '1', '--json', 'explain.json')
         mistakes += check(sections, 'explain', written('explain.json'), seen)
+        attached = SOURCE / 'tests/fuzz/corpus/table'
+        table_of = [f'--table-of={of}' for of in ('@write_us=wait.write', '@read_ns[load]=faulter')]
+        for table, options in ('klockstat', ['--table-length=3s']), ('bpftrace_maps', table_of):
+            run('validate', 'with_writer', *SMALL, '--sittings', '1', '--table', str(attached / table), *options, '--json',
+                'table.json')
+            mistakes += check(sections, 'validate --table', written('table.json'), seen)
         (pathlib.Path(folder) / 'study.yaml').write_text(STUDY)
         run('sweep', 'study.yaml', '-o', 'out')
         run('results', 'out', '--json', 'results.json', '--csv', 'results.csv')

@@ -218,5 +218,48 @@ TEST_F(Validate, MoreMemoryThanThereIsIsRefused) {
   expect_bad_input(outcome, "too little memory");
 }
 
+// --- a table in place of a real result ------------------------------------------------------------------------------
+
+std::string attached(const std::string& name) { return tests::source_tests() / "fuzz/corpus/table" / name; }
+
+TEST_F(Validate, ATableOfPerfStandsBesideTheSimulatedWaits) {
+  const std::string json = folder_ / "table.json";
+  const Outcome outcome =
+      validate({"--table", attached("perf_stacks"), "--table-length", "3s", "--sittings", "2", "--json", json});
+  ASSERT_EQ(outcome.code, kOk) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("perf lock contention by caller"), HasSubstr("waited, write, munlock"),
+                                 HasSubstr("linux-6.12 on"), HasSubstr("2 replications")));
+  const ordered_json table = ordered_json::parse(tests::text_of(json));
+  EXPECT_EQ(table["rows"][0]["mode"], "write");
+  EXPECT_EQ(table["rows"][0]["table"]["count"], 108);
+  EXPECT_GT(table["rows"][0]["simulated"]["count"], 0);
+}
+
+TEST_F(Validate, AHistogramStandsBesideWhatIsNamed) {
+  const std::string table = attached("bpftrace_maps");
+  const Outcome outcome = validate({"--table", table, "--table-of", "@write_us=wait.write", "--table-of",
+                                    "@by[load, r]=mapper", "--table-unit", "us", "--sittings", "1"});
+  ASSERT_EQ(outcome.code, kOk) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("@write_us\nin us, beside wait.write"), HasSubstr("latency of mapper")));
+  expect_bad_input(validate({"--table", table}), "there are @by[load, r], @by[load, w], @read_ns[load], @write_us");
+  expect_bad_input(validate({"--table", table, "--table-of", "@by[load, r]=wait"}), "--table-unit: expected");
+  expect_bad_input(validate({"--table", table, "--table-of", "@write_us=nobody"}), "there is no class 'nobody'");
+}
+
+TEST_F(Validate, ATableThatIsNoneOrBrokenIsRefusedAndNothingIsWritten) {
+  const std::string json = folder_ / "table.json";
+  const std::string text = tests::text_of(attached("klockstat"));
+  const std::string broken = folder_.write("broken.txt", text.substr(0, text.find(" ms")));
+  expect_bad_input(validate({"--table", broken, "--json", json}), "broken.txt:5:1: expected a row such as");
+  expect_bad_input(validate({"--table", folder_.write("hello.txt", "hello\n"), "--json", json}), "hello.txt: expected");
+  expect_bad_input(validate({"--table", folder_.write("perf.data", "PERFILE2"), "--json", json}),
+                   "perf lock contention -i");
+  expect_bad_input(validate({"--table", folder_ / "none.txt", "--json", json}), "none.txt");
+  expect_bad_input(validate({"--table", attached("klockstat"), "--real", "x"}), "--table runs nothing for real");
+  expect_bad_input(validate({"--table", attached("klockstat"), "--table-unit", "us"}), "found ");
+  expect_bad_input(validate({"--table-length", "3s"}), "expected --table, too");
+  EXPECT_FALSE(std::filesystem::exists(json));
+}
+
 }  // namespace
 }  // namespace experiments::validate_test
