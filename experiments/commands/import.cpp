@@ -85,9 +85,22 @@ std::map<std::uint64_t, std::string> worth_replaying(std::map<std::uint64_t, std
   return processes;
 }
 
-Json json_of(const models::Result& result, const TraceContents& contents, const TraceGaps& gaps) {
+Json json_of(const models::Result& result, const TraceContents& contents, const TraceGaps& gaps, std::size_t worst) {
   Json json = to_json(result);
   json["trace"] = to_json(contents, gaps);
+  Json& longest = json["longest"] = Json::array();
+  for (const LongestRequest& request : longest_requests(result, worst)) {
+    Json steps = Json::array();
+    for (const LongestRequest::Step& step : request.steps) {
+      steps.push_back({{"after_ns", step.after.count()}, {"ns", step.length.count()}, {"what", step.what}});
+    }
+    longest.push_back({{"task", request.task},
+                       {"latency_ns", request.latency.count()},
+                       {"due_ns", request.due.count()},
+                       {"during", request.during},
+                       {"steps", std::move(steps)},
+                       {"shorter", request.shorter}});
+  }
   return json;
 }
 
@@ -143,7 +156,7 @@ int command_import(const Arguments& arguments) {
         analysis.classes().names(), worth_replaying(analysis.process_names(), result));
   }
   fmt::print("{}", trace_report(contents, analysis.gaps(), result, worst));
-  if (json) json->commit(json_of(result, contents, analysis.gaps()).dump(2) + "\n");
+  if (json) json->commit(json_of(result, contents, analysis.gaps(), worst).dump(2) + "\n");
   if (timeline) {
     timeline->finish(sim::Time{result.sim_time}, analysis.process_names());
     trace->commit();

@@ -14,6 +14,7 @@
 #include "experiments/report/explanation_page.h"
 #include "experiments/report/figures/figures.h"
 #include "experiments/report/report_page.h"
+#include "experiments/report/trace_page.h"
 #include "experiments/run/semaphore_timeline.h"
 
 namespace experiments {
@@ -56,10 +57,20 @@ void write_explanation(const std::filesystem::path& input, const Places& places)
   page.commit(explanation_page(explanation, figures, places.figures.filename(), input.string()));
 }
 
+void write_trace(const std::filesystem::path& input, const Places& places) {
+  const Json import = read_import(input);
+  const std::vector<FigureOrNot> figures{traced_waits_figure(import), traced_holds_figure(import)};
+  make_folder_of(places.page);
+  OutputFile page(places.page);
+  const auto drawn = draw_all(figures, places.figures);
+  page.commit(trace_page(import, drawn, places.figures.filename(), input.string()));
+}
+
 /// `explanation`: a file of `explain --json` that becomes a section of the page.
 void write_report(const std::filesystem::path& input, const std::optional<std::string>& explanation,
                   const Places& places) {
   if (std::filesystem::is_regular_file(input) && is_explanation(input)) return write_explanation(input, places);
+  if (std::filesystem::is_regular_file(input) && is_import(input)) return write_trace(input, places);
   const ReportData data = read_report_data(input);
   const std::optional<Json> json = explanation ? std::optional(read_explanation(*explanation)) : std::nullopt;
   const std::string section = json ? explanation_section(*json) : std::string();
@@ -101,9 +112,9 @@ int command_report(const Arguments& arguments) {
   CommandLine line(
       "report DIR [OPTION]...",
       "Makes the page of a study: the question and its answer, figures, method, all results. DIR is the folder\n"
-      "of a study, or a file that `compare --json` or `explain --json` has written. Writes DIR/report.html, which "
-      "needs nothing else\n"
-      "to be opened, and DIR/figures with every figure as SVG and PNG, its data as CSV, and gnuplot's script.",
+      "of a study, or a file that `compare --json`, `explain --json` or `import --json` has written. Writes\n"
+      "DIR/report.html, which needs nothing else to be opened, and DIR/figures with every figure as SVG and PNG,\n"
+      "its data as CSV, and gnuplot's script.",
       "DIR", 2);
   line.flag("diff", "two studies, DIR_A DIR_B: what changed from the one to the other");
   line.text("output,o", "DIR|FILE.html", "write it there");

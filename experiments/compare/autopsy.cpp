@@ -71,18 +71,27 @@ std::string rest_of(const WorstRequest& request) {
     if (request.rest[cause] == sim::Nanoseconds{0}) continue;
     parts.push_back(fmt::format("{} {}", human(request.rest[cause]), to_string(static_cast<Cause>(cause))));
   }
-  return parts.empty() ? "" : fmt::format("        and shorter ones: {}\n", fmt::join(parts, ", "));
+  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-std::string report(std::size_t place, const WorstRequest& request, const Names& classes) {
-  std::string text = fmt::format("{:>3}. {}: {}, due at {} during {}\n", place, request.task, human(request.latency),
-                                 human(request.due.time_since_epoch()), to_string(request.phase));
+LongestRequest told_of(const WorstRequest& request, const Names& classes) {
+  LongestRequest told{request.task, request.latency, request.due.time_since_epoch(),
+                      std::string(to_string(request.phase))};
   for (const WorstStep& step : request.steps) {
-    const std::string when =
-        fmt::format("        +{:<9} {:>8}  ", human(step.from - request.due), human(step.to - step.from));
-    text += when + wrapped(sentence(step, classes), page_width(), when.size());
+    told.steps.push_back({step.from - request.due, step.to - step.from, sentence(step, classes)});
   }
-  return text + rest_of(request);
+  told.shorter = rest_of(request);
+  return told;
+}
+
+std::string report(std::size_t place, const LongestRequest& request) {
+  std::string text = fmt::format("{:>3}. {}: {}, due at {} during {}\n", place, request.task, human(request.latency),
+                                 human(request.due), request.during);
+  for (const LongestRequest::Step& step : request.steps) {
+    const std::string when = fmt::format("        +{:<9} {:>8}  ", human(step.after), human(step.length));
+    text += when + wrapped(step.what, page_width(), when.size());
+  }
+  return text + (request.shorter.empty() ? "" : fmt::format("        and shorter ones: {}\n", request.shorter));
 }
 
 }  // namespace
@@ -122,7 +131,7 @@ std::string mainly(const WorstRequest& request, const std::vector<std::string>& 
   return most == times.end() ? "many short steps" : most->first;
 }
 
-std::string autopsy(const models::Result& result, std::size_t count) {
+std::vector<LongestRequest> longest_requests(const models::Result& result, std::size_t count) {
   std::vector<const WorstRequest*> all;
   for (const models::ClassResult& each : result.classes) {
     for (const WorstRequest& request : each.worst) all.push_back(&request);
@@ -131,12 +140,19 @@ std::string autopsy(const models::Result& result, std::size_t count) {
     return a->latency != b->latency ? a->latency > b->latency : a->due < b->due;
   });
   all.resize(std::min(count, all.size()));
+  const Names classes = result.class_names();
+  std::vector<LongestRequest> told;
+  for (const WorstRequest* const request : all) told.push_back(told_of(*request, classes));
+  return told;
+}
+
+std::string autopsy(const models::Result& result, std::size_t count) {
+  const std::vector<LongestRequest> all = longest_requests(result, count);
   if (all.empty()) return "Nobody made a request.\n";
   const std::string longest = all.size() == 1 ? "longest request" : fmt::format("{} longest requests", all.size());
   std::string text =
       fmt::format("The {}: what {} went through, and from when on\n", longest, all.size() == 1 ? "it" : "each");
-  const Names classes = result.class_names();
-  for (std::size_t place = 0; place < all.size(); ++place) text += report(place + 1, *all[place], classes);
+  for (std::size_t place = 0; place < all.size(); ++place) text += report(place + 1, all[place]);
   return text;
 }
 

@@ -6,11 +6,30 @@
 #include <vector>
 
 #include "models/measure/result.h"
+#include "sim/time.h"
 
 namespace experiments {
 
 /// How many there can be: a run keeps so many of each class.
 inline constexpr std::size_t kMostAutopsies = models::WorstRequests::kMost;
+
+/// One of them, in words.
+struct LongestRequest {
+  struct Step {
+    sim::Nanoseconds after;  ///< since it was due
+    sim::Nanoseconds length;
+    std::string what;  ///< `waits for mmap_sem, held for write by locker in munlock.walk`
+  };
+  std::string task;
+  sim::Nanoseconds latency{};
+  sim::Nanoseconds due{};     ///< since the run began
+  std::string during{};       ///< what the locker was doing then
+  std::vector<Step> steps{};  ///< in their order
+  std::string shorter{};      ///< what was too short for a step, by cause; empty: nothing
+};
+
+/// The `count` (1 .. kMostAutopsies) longest requests of all classes, the longest first.
+[[nodiscard]] std::vector<LongestRequest> longest_requests(const models::Result& result, std::size_t count);
 
 /// The `count` (1 .. kMostAutopsies) longest requests of all classes, the longest first, in plain words with times.
 /// Ends with a newline.

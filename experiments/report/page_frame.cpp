@@ -77,7 +77,7 @@ std::string page_document(const PageFrame& frame, const std::string& main) {
 <main>
 {5}</main>
 <footer>
-<p>Made by mlocksim {0} report from the results of a simulation. Everything on this page is in this file.</p>
+<p>Made by mlocksim {0} report from {7}. Everything on this page is in this file.</p>
 </footer>
 <script>
 {6}</script>
@@ -85,7 +85,7 @@ std::string page_document(const PageFrame& frame, const std::string& main) {
 </html>
 )",
       program_version(), html_text(frame.title), kPageStyle, html_text(frame.kicker), html_text(frame.about), main,
-      kPageScript);
+      kPageScript, html_text(frame.made_from));
 }
 
 std::string answer_section(const std::vector<std::string>& sentences, const std::vector<std::string>& not_shown) {

@@ -16,6 +16,7 @@ struct PageFrame {
   std::string kicker;
   std::string title;
   std::string about;
+  std::string made_from = "the results of a simulation";
 };
 
 /// A figure as drawn.

@@ -46,5 +46,8 @@ using TimelineOf =
 [[nodiscard]] FigureOrNot difference_figure(const StudyDifference& difference, std::size_t most = 30);
 /// The victims' tails as it is and under each remedy. `explanation`: as `explain --json` writes it.
 [[nodiscard]] FigureOrNot remedy_figure(const Json& explanation);
+/// Those who waited for mmap_lock in a trace, and those who held it. `import`: as `import --json` writes it.
+[[nodiscard]] FigureOrNot traced_waits_figure(const Json& import);
+[[nodiscard]] FigureOrNot traced_holds_figure(const Json& import);
 
 }  // namespace experiments

@@ -11,6 +11,7 @@
 
 #include "tests/support/command_line.h"
 #include "tests/support/fake_gnuplot.h"
+#include "tests/support/places.h"
 #include "tests/support/tiny_scenario.h"
 
 namespace experiments::report_test {
@@ -154,6 +155,27 @@ TEST_F(Report, OfAnExplanationTellsTheChainAndDrawsTheRemedies) {
   }
 }
 
+TEST_F(Report, OfATraceTellsWhoWaitedAndWhoHeld) {
+  const std::string json = folder_ / "trace.json";
+  const std::string trace = tests::source_tests() / "experiments/host/trace/linux-6.12-ftrace.txt";
+  ASSERT_EQ(mlocksim({"import", trace, "--json", json}).code, 0);
+  const Outcome outcome = mlocksim({"report", json, "-o", folder_ / "page"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::string page = tests::text_of(folder_ / "page/report.html");
+  EXPECT_THAT(page, HasSubstr("The longest request took 17.2\u00a0ms:</strong> receiver-142, due during idle."));
+  EXPECT_THAT(page, HasSubstr("stands behind mapper, who wants mmap_sem for write"));
+  EXPECT_THAT(page, HasSubstr("<td class=w>mapper write mmap<td data-v=5>5<td data-v=2>2"));
+  EXPECT_THAT(page, HasSubstr("<strong>Longest hold:</strong> monitor read other"));
+  EXPECT_THAT(page, HasSubstr("times with 6 decimals: nothing is known better than to a microsecond."));
+  EXPECT_THAT(page, HasSubstr("from a trace of a real machine"));
+  EXPECT_THAT(page, Not(HasSubstr("a simulation")));
+  for (const char* const figure : {"waits", "holds"}) {
+    for (const char* const kind : {".svg", ".png", ".csv"}) {
+      EXPECT_GT(std::filesystem::file_size(folder_ / ("page/figures/" + std::string(figure) + kind)), 100U);
+    }
+  }
+}
+
 TEST_F(Report, OfAStudyTakesAnExplanationAsASection) {
   const std::string json = folder_ / "explain.json";
   ASSERT_EQ(
@@ -235,6 +257,10 @@ TEST_F(Report, OfAForeignJsonSaysWhatItIsAndLeavesNothing) {
   EXPECT_THAT(refused(R"({"runs": []})"), HasSubstr("it has no `runs`"));
   EXPECT_THAT(refused(R"({"runs": [{}], "scenario": 7})"), HasSubstr("x.json: this is no file of"));
   EXPECT_THAT(refused(R"({"runs": [{"policy": "a", "seed": 1}], "scenario": "s"})"), HasSubstr("x.json: "));
+  EXPECT_THAT(refused(R"({"trace": {}, "classes": {}})"),
+              HasSubstr("no file that `mlocksim import --json` has written"));
+  EXPECT_THAT(refused(R"({"trace": {}, "classes": {}, "locks": {}, "longest": [{}]})"),
+              HasSubstr("x.json: this is no"));
   EXPECT_THAT(refused(R"({"explains": 1})"), HasSubstr("this is no file of `mlocksim explain --json`"));
 }
 
