@@ -70,6 +70,7 @@ struct AttachedBucket {
 struct AttachedHistogram {
   std::string name;                       ///< `@usecs[postgres]`
   std::vector<AttachedBucket> buckets{};  ///< each begins where the one before it ends; at least one
+  int printed = 1;                        ///< times one after another, of which this is the last
 
   /// How many samples there are. At most 2^63 (the parser refuses more).
   [[nodiscard]] std::uint64_t count() const;

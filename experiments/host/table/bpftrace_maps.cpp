@@ -1,5 +1,6 @@
 #include "experiments/host/table/bpftrace_maps.h"
 
+#include <algorithm>
 #include <limits>
 #include <string>
 
@@ -70,6 +71,19 @@ BucketLine bucket_line(std::string_view line) {
 
 bool is_map_heading(std::string_view line) { return line.starts_with('@') && line.ends_with(':'); }
 
+/// Where the map of that name is, with no buckets.
+std::size_t begin_map(std::vector<AttachedHistogram>& maps, const std::string& name) {
+  const auto found =
+      std::find_if(maps.begin(), maps.end(), [&](const AttachedHistogram& each) { return each.name == name; });
+  if (found == maps.end()) {
+    maps.push_back({name});
+    return maps.size() - 1;
+  }
+  found->buckets.clear();
+  ++found->printed;
+  return static_cast<std::size_t>(found - maps.begin());
+}
+
 }  // namespace
 
 bool is_bpftrace_bucket(std::string_view line) { return bucket_line(line).bucket.has_value(); }
@@ -80,6 +94,7 @@ std::vector<AttachedHistogram> parse_bpftrace_maps(const TableText& table) {
   std::vector<AttachedHistogram> maps;
   std::string name = "@";
   bool in_map = false;
+  std::size_t map_at = 0;
   for (std::size_t index = 0; index < table.lines.size(); ++index) {
     const std::string_view line = table.lines[index];
     const BucketLine read = bucket_line(line);
@@ -89,9 +104,9 @@ std::vector<AttachedHistogram> parse_bpftrace_maps(const TableText& table) {
       continue;
     }
     if (!read.bucket) table.refuse(index, "a bucket such as `[4K, 8K)  12 |@@@@    |`");
-    if (!in_map) maps.push_back({name});
+    if (!in_map) map_at = begin_map(maps, name);
     in_map = true;
-    AttachedHistogram& map = maps.back();
+    AttachedHistogram& map = maps[map_at];
     if (!map.buckets.empty() && map.buckets.back().to != read.bucket->from) {
       table.refuse(index, "the bucket that begins where the one above it ends");
     }

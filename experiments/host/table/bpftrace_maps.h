@@ -18,8 +18,9 @@ namespace experiments {
 
 [[nodiscard]] bool is_bpftrace_bucket(std::string_view line);
 
-/// The maps that are histograms, in their order; others are passed over. A map that is printed again (interval,
-/// print()) is there as often. Throws InputError for a bucket that is broken off or does not follow the one before it.
+/// The maps that are histograms, in their order; others are passed over. Of one that is printed again and again
+/// (interval, print()) the last is there, in the place of the first. Throws InputError for a bucket that is broken off
+/// or does not follow the one before it.
 [[nodiscard]] std::vector<AttachedHistogram> parse_bpftrace_maps(const TableText& table);
 
 }  // namespace experiments

@@ -437,6 +437,7 @@ ComparedHistogram compare_histogram(const HistogramChoice& choice, const std::ve
   ComparedHistogram compared{choice.histogram->name, choice.of, choice.unit->name, choice.unit_by_name};
   compared.buckets = buckets_of(*choice.histogram, *choice.unit);
   compared.table = choice.histogram->count();
+  compared.printed = choice.histogram->printed;
   compared.simulated = simulated.count();
   count_simulated(compared.buckets, simulated);
   for (const std::string_view name : {"p50", "p90", "p99", "p999", "max"}) {

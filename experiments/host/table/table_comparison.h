@@ -79,6 +79,7 @@ struct ComparedHistogram {
   std::string_view unit;                          ///< of the map: `us`
   bool unit_by_name = false;                      ///< as the map's name has it, not an option
   std::vector<ComparedBucket> buckets{};          ///< the table's; where samples lie outside, one before and after them
+  int printed = 1;                                ///< as AttachedHistogram has it
   std::vector<ComparedPercentile> percentiles{};  ///< those with samples enough in the table
   std::uint64_t table = 0;                        ///< samples
   std::uint64_t simulated = 0;

@@ -115,8 +115,9 @@ std::string to_text(const ComparedLocks& locks) {
 }
 
 std::string to_text(const ComparedHistogram& histogram) {
+  const std::string last = histogram.printed > 1 ? fmt::format(", the last of {}", histogram.printed) : "";
   std::string text =
-      bold(histogram.map) + "\n" +
+      bold(histogram.map) + last + "\n" +
       wrapped(fmt::format("in {}{}, beside {}: {}", histogram.unit, histogram.unit_by_name ? ", as its name says" : "",
                           histogram.of.text, describe(histogram.of)),
               page_width());

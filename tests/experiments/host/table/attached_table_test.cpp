@@ -211,6 +211,15 @@ TEST(AttachedTable, OtherMapsAndLinesArePassedOver) {
   EXPECT_EQ(read[0].name, "@usecs");
 }
 
+TEST(AttachedTable, OfAMapThatIsPrintedAgainTheLastCounts) {
+  const std::vector<AttachedHistogram> read =
+      maps("@us:\n[2, 4)   7 |@@@@|\n\n@b:\n[1]   1 |@|\n\n@us:\n[1]   1 |@ |\n[2, 4)   9 |@@@@|\n");
+  ASSERT_THAT(read, SizeIs(2));
+  EXPECT_EQ(read[0].printed, 2);
+  EXPECT_EQ(read[0].count(), 10U);
+  EXPECT_EQ(read[1].printed, 1);
+}
+
 TEST(AttachedTable, ABucketThatIsBrokenOrMissingIsRefusedWithItsLine) {
   EXPECT_THAT(refused("@a:\n[2, 4)   7 |@@@@|\n[4, 8)   \n"), HasSubstr("table:3:1: expected a bucket such as"));
   EXPECT_THAT(refused("@a:\n[2, 4)   7 |@@@@|\n[4, 8)   1 |@@"), HasSubstr("table:3:1: expected a bucket"));
