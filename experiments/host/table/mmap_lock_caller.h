@@ -1,12 +1,12 @@
 // Which kernel functions ask for mmap_lock, on behalf of which call and in which mode: what a table that knows only
 // functions tells of a lock.
 //
-// Functions of mm/, fs/, kernel/ and arch/ that call mmap_read_lock or mmap_write_lock in some version from 5.4 to 6.18,
-// and those that have such a one inlined; the symbols of 6.18 have 70 of the 90. Besides, the entries of system calls
-// that do nothing else with a semaphore. What is not in the list is taken for another lock's, and named. A tool names the first function
-// that it takes for the caller; where much is inlined, or frames are skipped (perf's --stack-skip), that is the entry
-// of all system calls, and where too few are, the lock's own function: both tell nothing. Validated by
-// tests/experiments/host/table/mmap_lock_caller_test.cpp.
+// Functions of mm/, fs/, kernel/ and arch/ that call mmap_read_lock or mmap_write_lock in some version from 5.4 to
+// 6.18, and those that have such a one inlined: 72 of the 91 are symbols of 6.18. Besides, the entries of system calls
+// that do nothing else with a semaphore. What is not in the list is taken for another lock's, and named. A tool names
+// the first function that it takes for the caller; where much is inlined, or frames are skipped (perf's --stack-skip),
+// that is the entry of all system calls, and where too few are, the lock's own function: both tell nothing. Validated
+// by tests/experiments/host/table/mmap_lock_caller_test.cpp.
 #pragma once
 
 #include <optional>
