@@ -17,20 +17,13 @@ std::vector<std::uint8_t> run_packed(const Job& job, const sim::Engine::Options&
   return pack(models::simulate(scenario, *job.policy, options));
 }
 
-using Packed = std::variant<ProcessPool::Bytes, Failure>;
-
-JobOutcome unpacked(const Packed& packed) {
-  if (const auto* failure = std::get_if<Failure>(&packed)) return *failure;
-  return unpack(std::get<ProcessPool::Bytes>(packed));
-}
-
 }  // namespace
 
 std::vector<JobOutcome> execute(const std::vector<Job>& jobs, int workers, const sim::Engine::Options& options,
                                 const std::function<void(std::size_t)>& finished,
                                 const std::function<void()>& meanwhile) {
   // Nothing is unpacked before all have ended: after a fork, each page that this process writes to is copied.
-  std::vector<Packed> packed(jobs.size());
+  std::vector<ProcessPool::Outcome> packed(jobs.size());
   sim::load_simgrid();
   ProcessPool pool(workers);
   std::size_t next = 0;
@@ -47,7 +40,7 @@ std::vector<JobOutcome> execute(const std::vector<Job>& jobs, int workers, const
     if (ended.empty() && meanwhile) meanwhile();
   }
   std::vector<JobOutcome> outcomes;
-  for (Packed& each : packed) outcomes.push_back(unpacked(std::exchange(each, {})));
+  for (ProcessPool::Outcome& each : packed) outcomes.push_back(read_outcome(std::exchange(each, {}), unpack));
   return outcomes;
 }
 

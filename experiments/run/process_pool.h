@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -23,9 +24,10 @@ class ProcessPool {
  public:
   using Bytes = std::vector<std::uint8_t>;
   using Work = std::function<Bytes()>;
+  using Outcome = std::variant<Bytes, Failure>;
   struct Finished {
     std::size_t id;
-    std::variant<Bytes, Failure> outcome;
+    Outcome outcome;
     std::chrono::nanoseconds wall;  ///< from start to end of its process
   };
 
@@ -65,5 +67,14 @@ class ProcessPool {
   std::optional<std::chrono::nanoseconds> timeout_;
   std::vector<Worker> running_;
 };
+
+/// The same with what `read` makes of the bytes.
+template <class Read>
+[[nodiscard]] auto read_outcome(const ProcessPool::Outcome& outcome, const Read& read) {
+  using Made = std::invoke_result_t<Read, const ProcessPool::Bytes&>;
+  const auto* const failure = std::get_if<Failure>(&outcome);
+  if (failure != nullptr) return std::variant<Made, Failure>(*failure);
+  return std::variant<Made, Failure>(read(std::get<ProcessPool::Bytes>(outcome)));
+}
 
 }  // namespace experiments

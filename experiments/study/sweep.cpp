@@ -44,11 +44,6 @@ ProcessPool::Bytes result_of(const PendingRun& pending) {
       stored_result(models::without_wall(models::simulate(scenario, scenario.policies[pending.policy], {}))));
 }
 
-std::variant<StoredResult, Failure> outcome_of(const ProcessPool::Finished& finished) {
-  if (const auto* const failure = std::get_if<Failure>(&finished.outcome)) return *failure;
-  return read_stored_result(std::get<ProcessPool::Bytes>(finished.outcome));
-}
-
 class Sweep {
  public:
   Sweep(const StudyPlan& plan, const std::vector<PointRuns>& points, Store& store, const SweepOptions& options,
@@ -197,7 +192,7 @@ class Sweep {
   std::vector<Claim> store(const std::vector<StoredRun>& wanted, std::size_t most) {
     std::vector<RunEnd> ends;
     for (const Ended& each : std::exchange(ended_, {}))
-      ends.push_back({each.key, outcome_of(each.finished), each.finished.wall});
+      ends.push_back({each.key, read_outcome(each.finished.outcome, read_stored_result), each.finished.wall});
     std::vector<Claim> claims = store_.advance(ends, wanted, most);
     last_word_ = std::chrono::steady_clock::now();
     return claims;

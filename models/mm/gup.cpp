@@ -22,7 +22,7 @@ namespace {
 // Pages that are taken and mapped together, so that others see them at the same time: at most those of a page table.
 PageIndex end_of_batch(PageIndex page, PageIndex end) { return std::min(end, end_of_table(page)); }
 
-// The run at `page`, up to a batch long if it is absent: to find the end of all that is absent takes as long as it is.
+// The run at `page`, up to a batch long if it is absent: no more is taken at once.
 PageTable::Run next_run(const Mm& mm, PageIndex page, PageIndex end) {
   const PageIndex batch = end_of_batch(page, end);
   const PageTable::Run near = mm.page_table.run_at(page, batch);

@@ -38,7 +38,7 @@ void mlock_present_pages(Task& current, Mm& mm, PageIndex start, PageIndex end) 
 // end.
 PageIndex pass_over_mlocked(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   current.settle();
-  // One page first: a run of absent ones is as long to look at as there are tables.
+  // One page first: a run that is mixed table by table takes time to look at.
   if (mm.page_table.run_at(start, start + PageCount(1)).state != PageState::mlocked) return start;
   const PageTable::Run run = mm.page_table.run_at(start, end);
   look_at_page_range(current, mm, start, run.end, gup_look(current.kernel().costs));

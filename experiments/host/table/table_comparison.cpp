@@ -248,7 +248,7 @@ std::vector<std::string> notes_of(const LockTable& table, const RowSorter& sorte
     notes.push_back("a table by task tells nothing of locks: its figures are of all locks, not of mmap_lock only");
   }
   if (!sorter.untold().empty()) {
-    notes.push_back(fmt::format("in the totals only, as the caller tells no call (perf lock contention -v does): {}",
+    notes.push_back(fmt::format("in the totals only, as the caller tells no call (--stack-skip 2 or -v does): {}",
                                 fmt::join(sorter.untold(), ", ")));
   }
   if (!sorter.in_either_mode().empty()) {
