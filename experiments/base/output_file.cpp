@@ -108,4 +108,11 @@ void OutputFolder::commit(const std::map<std::string, std::string>& files) {
   for (const auto& [name, text] : files) std::filesystem::rename(staging_ / name, path_ / name);
 }
 
+void refuse_own_input(const std::filesystem::path& input, const std::filesystem::path& output, const char* option) {
+  std::error_code not_there;
+  if (std::filesystem::equivalent(input, output, not_there)) {
+    throw UsageError(fmt::format("--{}: '{}' is what is read: expected another file", option, output.string()));
+  }
+}
+
 }  // namespace experiments

@@ -37,6 +37,9 @@ class OutputFile {
   std::ofstream out_;
 };
 
+/// Throws UsageError if `option`'s file is the one that is read: it would take its place.
+void refuse_own_input(const std::filesystem::path& input, const std::filesystem::path& output, const char* option);
+
 /// A folder into which files are put that appear whole or not at all.
 class OutputFolder {
  public:

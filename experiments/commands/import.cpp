@@ -123,6 +123,9 @@ int command_import(const Arguments& arguments) {
   if (!line.parse(arguments)) return kOk;
   const auto worst = static_cast<std::size_t>(positive(line, "worst", static_cast<int>(kMostAutopsies)));
   check_options(line);
+  for (const char* const option : {"json", "trace"}) {
+    if (const auto path = line.find(option)) refuse_own_input(line.first(), *path, option);
+  }
   std::optional<OutputFile> json;
   if (const auto path = line.find("json")) json.emplace(*path);
   std::optional<OutputFile> trace;

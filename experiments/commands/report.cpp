@@ -69,8 +69,12 @@ void write_trace(const std::filesystem::path& input, const Places& places) {
 /// `explanation`: a file of `explain --json` that becomes a section of the page.
 void write_report(const std::filesystem::path& input, const std::optional<std::string>& explanation,
                   const Places& places) {
-  if (std::filesystem::is_regular_file(input) && is_explanation(input)) return write_explanation(input, places);
-  if (std::filesystem::is_regular_file(input) && is_import(input)) return write_trace(input, places);
+  const bool is_file = std::filesystem::is_regular_file(input);
+  const bool explains = is_file && is_explanation(input);
+  const bool of_trace = is_file && !explains && is_import(input);
+  if (explanation && (explains || of_trace)) throw UsageError("--explain: expected a study or a comparison beside it");
+  if (explains) return write_explanation(input, places);
+  if (of_trace) return write_trace(input, places);
   const ReportData data = read_report_data(input);
   const std::optional<Json> json = explanation ? std::optional(read_explanation(*explanation)) : std::nullopt;
   const std::string section = json ? explanation_section(*json) : std::string();

@@ -220,7 +220,10 @@ int validate_with_table(const CommandLine& line, const RunSpec& run) {
     choices = choose_histograms(std::get<std::vector<AttachedHistogram>>(table), options, scenario);
   }
   std::optional<OutputFile> json;
-  if (const auto path = line.find("json")) json.emplace(*path);
+  if (const auto path = line.find("json")) {
+    refuse_own_input(file, *path, "json");
+    json.emplace(*path);
+  }
 
   const auto results =
       simulate(scenario, static_cast<std::size_t>(sittings_of(line)), jobs_of(line), engine_options_of(line));

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <fstream>
 #include <optional>
+#include <stdexcept>
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/html.h"
@@ -19,9 +20,24 @@ namespace experiments {
 
 namespace {
 
+/// A file is not as `import --json` writes it.
+class ForeignImport : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A count, or a time in nanoseconds.
+double number_in(const Json& value, const char* key) {
+  constexpr double kMost = 9.3e18;
+  const double number = value.is_number() ? value.get<double>() : -1;
+  if (number >= 0 && number < kMost) return number;
+  throw ForeignImport(fmt::format("'{}': expected a number from 0 to 2^63, found {}", key, value.dump()));
+}
+
 double number_of(const Json& object, const char* key) {
   const auto found = object.find(key);
-  return found == object.end() || !found->is_number() ? 0 : found->get<double>();
+  if (found == object.end()) throw ForeignImport(fmt::format("'{}' is missing", key));
+  return number_in(*found, key);
 }
 
 std::string text_of(const Json& object, const char* key) { return object.at(key).get<std::string>(); }
@@ -45,7 +61,7 @@ std::string time_cell(const std::optional<double>& nanoseconds) {
 
 std::string figure_cell(const Json& figures, const char* key) {
   const auto found = figures.find(key);
-  return time_cell(found == figures.end() || !found->is_number() ? std::nullopt : std::optional(found->get<double>()));
+  return time_cell(found == figures.end() || found->is_null() ? std::nullopt : std::optional(number_in(*found, key)));
 }
 
 struct TraceColumn {
@@ -222,7 +238,7 @@ std::string method_html(const Json& import, const std::string& input) {
   const Json& trace = import.at("trace");
   std::vector<std::string> events;
   for (const auto& [name, count] : trace.at("events").items()) {
-    events.push_back(fmt::format("{} {}", count.get<std::uint64_t>(), html_text(name)));
+    events.push_back(fmt::format("{:.0f} {}", number_in(count, "events"), html_text(name)));
   }
   std::string lacks;
   for (const auto& each : trace.value("shortcomings", std::vector<std::string>{})) {
@@ -250,14 +266,20 @@ bool is_import(const std::filesystem::path& file) {
 
 Json read_import(const std::filesystem::path& file) {
   Json json = Json::parse(std::ifstream(file), nullptr, false);
-  const bool whole = json.is_object() && json.contains("trace") && json.contains("classes") && json.contains("locks") &&
-                     json.contains("longest");
+  const auto has = [&](const char* key, Json::value_t type) {
+    return json.contains(key) && json.at(key).type() == type;
+  };
+  const bool whole = json.is_object() && json.value("schema", Json()) == "mlocksim/1" &&
+                     has("trace", Json::value_t::object) && has("classes", Json::value_t::object) &&
+                     has("locks", Json::value_t::object) && has("longest", Json::value_t::array);
   constexpr const char* kForeign = "this is no file that `mlocksim import --json` has written";
   if (!whole) throw InputError({{file.string(), 0, 0, "", kForeign}});
   try {
     (void)trace_page(json, {}, {}, {});
   } catch (const Json::exception& error) {
     throw InputError({{file.string(), 0, 0, "", fmt::format("{}: {}", kForeign, in_words(error))}});
+  } catch (const ForeignImport& error) {
+    throw InputError({{file.string(), 0, 0, "", fmt::format("{}: {}", kForeign, error.what())}});
   }
   return json;
 }
@@ -267,11 +289,12 @@ std::vector<TracedLockUser> who_waited(const Json& import) {
   for (const auto& [name, lock] : import.at("locks").items()) {
     for (const Json& asked : lock.at("asked")) {
       const Json& wait = asked.at("wait");
+      const double waited = number_of(asked, "contended");
       users.push_back(
           {text_of(lock, "process"),
            fmt::format("{} {} {}", text_of(asked, "class"), text_of(asked, "mode"), text_of(asked, "phase")),
-           number_of(asked, "acquisitions"), number_of(asked, "contended"), number_of(wait, "total_ns"),
-           number_of(wait, "mean_ns"), number_of(asked, "longest_ns")});
+           number_of(asked, "acquisitions"), waited, number_of(wait, "total_ns"),
+           waited > 0 ? number_of(wait, "mean_ns") : 0, number_of(asked, "longest_ns")});
     }
   }
   longest_together_first(users);

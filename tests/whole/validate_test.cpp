@@ -238,9 +238,10 @@ TEST_F(Validate, ATableOfPerfStandsBesideTheSimulatedWaits) {
 TEST_F(Validate, AHistogramStandsBesideWhatIsNamed) {
   const std::string table = attached("bpftrace_maps");
   const Outcome outcome = validate({"--table", table, "--table-of", "@write_us=wait.write", "--table-of",
-                                    "@by[load, r]=mapper", "--table-unit", "us", "--sittings", "1"});
+                                    "@by[load, r]=mapper", "--table-unit", "ns", "--sittings", "1"});
   ASSERT_EQ(outcome.code, kOk) << outcome.err;
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("@write_us\nin us, beside wait.write"), HasSubstr("latency of mapper")));
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("@write_us\nin us, as its name says, beside wait.write"),
+                                 HasSubstr("latency of mapper")));
   expect_bad_input(validate({"--table", table}), "there are @by[load, r], @by[load, w], @read_ns[load], @write_us");
   expect_bad_input(validate({"--table", table, "--table-of", "@by[load, r]=wait"}), "--table-unit: expected");
   expect_bad_input(validate({"--table", table, "--table-of", "@write_us=nobody"}), "there is no class 'nobody'");
@@ -259,6 +260,18 @@ TEST_F(Validate, ATableThatIsNoneOrBrokenIsRefusedAndNothingIsWritten) {
   expect_bad_input(validate({"--table", attached("klockstat"), "--table-unit", "us"}), "found ");
   expect_bad_input(validate({"--table-length", "3s"}), "expected --table, too");
   EXPECT_FALSE(std::filesystem::exists(json));
+  const std::string own = folder_.write("own.txt", tests::text_of(attached("perf_callers")));
+  expect_bad_input(validate({"--table", own, "--json", own}), "is what is read: expected another file");
+  EXPECT_EQ(tests::text_of(own), tests::text_of(attached("perf_callers")));
+}
+
+// perf 6.1 prints its table to standard error, which shells turn into a pipe.
+TEST_F(Validate, ATableCanComeThroughAPipe) {
+  const Outcome outcome =
+      tests::run_program({"/bin/sh", "-c",
+                          "cat " + attached("perf_callers") + " | " + tests::mlocksim_binary() +
+                              " validate with_writer --set duration=20ms --sittings 1 --table /dev/stdin"});
+  EXPECT_EQ(outcome.code, kOk) << outcome.err;
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 
@@ -25,6 +27,8 @@ AttachedTable parse_attached_table(std::string_view text, const std::string& sou
     if (begins_klockstat_table(line)) return parse_klockstat_table(table);
     if (is_bpftrace_bucket(line)) return parse_bpftrace_maps(table);
   }
+  if (std::any_of(table.lines.begin(), table.lines.end(), looks_like_bpftrace_bucket))
+    return parse_bpftrace_maps(table);
   table.refuse(table.lines.size(),
                "what `perf lock contention`, klockstat, or bpftrace's hist() or lhist() print, found none of their "
                "headings and buckets");
@@ -33,7 +37,9 @@ AttachedTable parse_attached_table(std::string_view text, const std::string& sou
 AttachedTable read_attached_table(const std::string& path) {
   constexpr std::string_view kPerfData = "PERFILE2";
   std::string begin(kPerfData.size(), '\0');
-  if (std::ifstream(path, std::ios::binary).read(begin.data(), static_cast<std::streamsize>(begin.size())) &&
+  // A pipe cannot be looked into and read again.
+  if (std::filesystem::is_regular_file(path) &&
+      std::ifstream(path, std::ios::binary).read(begin.data(), static_cast<std::streamsize>(begin.size())) &&
       begin == kPerfData) {
     throw UsageError(
         fmt::format("'{0}' is perf's own form: expected its text, as of `perf lock contention -i {0}`", path));

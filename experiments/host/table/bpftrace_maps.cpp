@@ -86,6 +86,10 @@ std::size_t begin_map(std::vector<AttachedHistogram>& maps, const std::string& n
 
 }  // namespace
 
+bool looks_like_bpftrace_bucket(std::string_view line) {
+  return bucket_line(line).looks_like_one && line.find('|') != std::string_view::npos;
+}
+
 bool is_bpftrace_bucket(std::string_view line) { return bucket_line(line).bucket.has_value(); }
 
 std::vector<AttachedHistogram> parse_bpftrace_maps(const TableText& table) {
@@ -100,7 +104,7 @@ std::vector<AttachedHistogram> parse_bpftrace_maps(const TableText& table) {
     const BucketLine read = bucket_line(line);
     if (!read.looks_like_one) {
       in_map = false;
-      if (is_map_heading(line)) name = line.substr(0, line.size() - 1);
+      if (is_map_heading(line)) name = without_control_characters(line.substr(0, line.size() - 1));
       continue;
     }
     if (!read.bucket) table.refuse(index, "a bucket such as `[4K, 8K)  12 |@@@@    |`");
@@ -110,7 +114,8 @@ std::vector<AttachedHistogram> parse_bpftrace_maps(const TableText& table) {
     if (!map.buckets.empty() && map.buckets.back().to != read.bucket->from) {
       table.refuse(index, "the bucket that begins where the one above it ends");
     }
-    if (read.bucket->count > (std::uint64_t{1} << 63U) - map.count()) table.refuse(index, "a count below 2^63");
+    if (read.bucket->count > (std::uint64_t{1} << 63U) - map.count())
+      table.refuse(index, "counts that together stay below 2^63");
     map.buckets.push_back(*read.bucket);
   }
   return maps;

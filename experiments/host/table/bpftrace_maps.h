@@ -17,6 +17,8 @@
 namespace experiments {
 
 [[nodiscard]] bool is_bpftrace_bucket(std::string_view line);
+/// Also one that is broken, as by a mail's line breaks.
+[[nodiscard]] bool looks_like_bpftrace_bucket(std::string_view line);
 
 /// The maps that are histograms, in their order; others are passed over. Of one that is printed again and again
 /// (interval, print()) the last is there, in the place of the first. Throws InputError for a bucket that is broken off

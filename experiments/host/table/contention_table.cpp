@@ -141,7 +141,7 @@ class ContentionRow {
         return number_at(word(), 16).has_value();
       case ContentionColumn::caller:
       case ContentionColumn::comm:
-        row_.who = remainder();
+        row_.who = without_control_characters(remainder());
         return !row_.who.empty();
       case ContentionColumn::symbol:
         return symbol();
@@ -177,7 +177,7 @@ class ContentionRow {
     std::string_view text = remainder();
     const std::size_t bracket = text.ends_with(')') ? text.rfind('(') : std::string_view::npos;
     if (bracket != std::string_view::npos) row_.type = text.substr(bracket + 1, text.size() - bracket - 2);
-    row_.who = trimmed(text.substr(0, bracket));
+    row_.who = without_control_characters(trimmed(text.substr(0, bracket)));
     return true;
   }
 
@@ -239,11 +239,24 @@ std::optional<LockRow> separated_row(const ContentionLayout& layout, std::string
       case ContentionColumn::caller:
       case ContentionColumn::comm:
       case ContentionColumn::symbol:
-        row.who = text;
+        row.who = without_control_characters(text);
         break;
     }
   }
   return row;
+}
+
+std::optional<LockRow> row_of(const ContentionLayout& layout, std::string_view line) {
+  return layout.separator.empty() ? printed_row(layout, line) : separated_row(layout, line);
+}
+
+/// Whether what begins at `index` is what somebody has written below the table: no row begins like it, and there are
+/// none behind it.
+bool is_text_behind(const TableText& table, std::size_t index, const ContentionLayout& layout, bool any_row) {
+  const std::string_view first = without_leading_blanks(table.lines[index]);
+  if (!any_row || first.empty() || is_digit(first.front()) || first.front() == '-') return false;
+  return std::none_of(table.lines.begin() + static_cast<std::ptrdiff_t>(index), table.lines.end(),
+                      [&](std::string_view line) { return row_of(layout, line).has_value(); });
 }
 
 }  // namespace
@@ -273,7 +286,8 @@ LockTable parse_contention_table(const TableText& table) {
       if (!frame->empty()) read.waits.back().frames.emplace_back(*frame);
       continue;
     }
-    auto row = layout->separator.empty() ? printed_row(*layout, line) : separated_row(*layout, line);
+    auto row = row_of(*layout, line);
+    if (!row && is_text_behind(table, index, *layout, !read.waits.empty())) break;
     if (!row) table.refuse(index, "a row with a value for each of the columns above");
     read.waits.push_back(*std::move(row));
   }

@@ -32,7 +32,7 @@ std::optional<LockRow> klockstat_row(std::string_view line, bool by_task) {
   row.mean = row.count ? take_time(words) : std::nullopt;
   if (!row.mean || words.size() < (by_task ? 2U : 1U)) return std::nullopt;
   for (std::size_t word = by_task ? 1 : 0; word < words.size(); ++word) {
-    row.who += (row.who.empty() ? "" : " ") + std::string(words[word]);
+    row.who += (row.who.empty() ? "" : " ") + without_control_characters(words[word]);
   }
   return row;
 }

@@ -16,6 +16,7 @@
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/statistic_list.h"
 #include "experiments/host/table/mmap_lock_caller.h"
+#include "experiments/host/table/table_text.h"
 #include "experiments/run/result_json.h"
 #include "sim/histogram.h"
 
@@ -249,7 +250,7 @@ std::vector<std::string> notes_of(const LockTable& table, const RowSorter& sorte
   }
   if (!sorter.untold().empty()) {
     notes.push_back(fmt::format("in the totals only, as the caller tells no call (--stack-skip 2 or -v does): {}",
-                                fmt::join(sorter.untold(), ", ")));
+                                first_of(sorter.untold())));
   }
   if (!sorter.in_either_mode().empty()) {
     std::vector<std::string_view> names;
@@ -389,14 +390,15 @@ std::vector<HistogramChoice> choose_histograms(const std::vector<AttachedHistogr
         equals == std::string::npos ? histograms.front() : map_named(histograms, text.substr(0, equals));
     auto of = parse_simulated_quantity(equals == std::string::npos ? text : text.substr(equals + 1), scenario);
     if (!of) throw UsageError("--table-of: " + of.message());
-    const TimeUnit* const unit = said != nullptr ? said : unit_in_name(histogram.name);
+    const TimeUnit* const named = unit_in_name(histogram.name);
+    const TimeUnit* const unit = named != nullptr ? named : said;
     if (unit == nullptr) {
       throw UsageError(
           fmt::format("--table-unit: expected ns, us, ms or s: a histogram has no unit, and the name {} "
                       "does not tell it",
                       histogram.name));
     }
-    choices.push_back({&histogram, *of, unit, said == nullptr});
+    choices.push_back({&histogram, *of, unit, named != nullptr});
   }
   return choices;
 }
@@ -412,6 +414,12 @@ ComparedLocks compare_locks(const LockTable& table, const std::string& source,
                        fmt::format("expected waits for mmap_lock, by a caller such as vm_mmap_pgoff or by the lock's "
                                    "name, found none in {} rows",
                                    table.waits.size() + table.holds.size())}});
+  }
+  for (const ComparedLockRow& row : compared.rows) {
+    constexpr double kMost = 9e18;  // whole numbers of 64 bits go a little further
+    if (row.table.count.value_or(0) > kMost || row.table.total.value_or(0) > kMost) {
+      throw InputError({{source, 0, 0, "", "expected counts and times that together stay below 2^63"}});
+    }
   }
   const SimulatedLocks simulated(table.form, results, sorter.in_either_mode());
   if (table.by == LockRowsBy::caller) {

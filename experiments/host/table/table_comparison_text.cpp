@@ -12,6 +12,7 @@
 #include "experiments/base/statistic_list.h"
 #include "experiments/base/terminal.h"
 #include "experiments/host/table/table_comparison.h"
+#include "experiments/host/table/table_text.h"
 
 namespace experiments {
 
@@ -56,12 +57,6 @@ std::string row_text(const ComparedLockRow& row, const std::optional<double>& sc
 }
 
 /// The first of many; --json has all.
-std::string first_of(const std::vector<std::string>& all) {
-  constexpr std::size_t kNamed = 8;
-  if (all.size() <= kNamed) return fmt::format("{}", fmt::join(all, ", "));
-  return fmt::format("{} and {} more", fmt::join(all.begin(), all.begin() + kNamed, ", "), all.size() - kNamed);
-}
-
 std::string note_text(const std::string& note) { return wrapped("note: " + note, page_width(), 6); }
 
 std::string end_text(const std::optional<sim::Nanoseconds>& end, const char* open) { return end ? human(*end) : open; }

@@ -1,6 +1,10 @@
 // A table's text, line by line, and the numbers in it. For the parsers of this folder.
 #pragma once
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
@@ -30,6 +34,8 @@ struct TableText {
   std::vector<std::string_view> lines;  ///< of a text that outlives this; line 1 is the first
 
   TableText(std::string source_name, std::string_view text) : source(std::move(source_name)) {
+    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
     while (!text.empty()) {
       const std::size_t end = text.find('\n');
       lines.push_back(without_trailing_blanks(without_quotation_marks(text.substr(0, end))));
@@ -62,6 +68,21 @@ inline std::optional<std::uint64_t> whole_number(std::string_view word) {
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
   if (error != std::errc{} || end != word.data() + word.size()) return std::nullopt;
   return number;
+}
+
+/// The first of many names, and how many more there are.
+inline std::string first_of(const std::vector<std::string>& all) {
+  constexpr std::size_t kNamed = 8;
+  if (all.size() <= kNamed) return fmt::format("{}", fmt::join(all, ", "));
+  return fmt::format("{} and {} more", fmt::join(all.begin(), all.begin() + kNamed, ", "), all.size() - kNamed);
+}
+
+/// Bytes that a terminal would obey are shown as what they are not.
+inline std::string without_control_characters(std::string_view text) {
+  std::string shown(text);
+  std::replace_if(
+      shown.begin(), shown.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
+  return shown;
 }
 
 /// The longest time that a table may name: a hundred years or so.

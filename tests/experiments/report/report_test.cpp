@@ -169,6 +169,7 @@ TEST_F(Report, OfATraceTellsWhoWaitedAndWhoHeld) {
   EXPECT_THAT(page, HasSubstr("times with 6 decimals: nothing is known better than to a microsecond."));
   EXPECT_THAT(page, HasSubstr("from a trace of a real machine"));
   EXPECT_THAT(page, Not(HasSubstr("a simulation")));
+  EXPECT_THAT(mlocksim({"report", json, "--explain", "x", "-o", folder_ / "y"}).err, HasSubstr("--explain: expected"));
   for (const char* const figure : {"waits", "holds"}) {
     for (const char* const kind : {".svg", ".png", ".csv"}) {
       EXPECT_GT(std::filesystem::file_size(folder_ / ("page/figures/" + std::string(figure) + kind)), 100U);
@@ -261,6 +262,10 @@ TEST_F(Report, OfAForeignJsonSaysWhatItIsAndLeavesNothing) {
               HasSubstr("no file that `mlocksim import --json` has written"));
   EXPECT_THAT(refused(R"({"trace": {}, "classes": {}, "locks": {}, "longest": [{}]})"),
               HasSubstr("x.json: this is no"));
+  EXPECT_THAT(
+      refused(R"({"schema": "mlocksim/1", "scenario": "s", "trace": {"length_ns": null, "form": "f", "events": {}},
+                          "classes": {}, "locks": {}, "longest": []})"),
+      HasSubstr("'length_ns': expected a number from 0 to 2^63, found null"));
   EXPECT_THAT(refused(R"({"explains": 1})"), HasSubstr("this is no file of `mlocksim explain --json`"));
 }
 

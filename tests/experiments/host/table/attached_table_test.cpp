@@ -229,6 +229,22 @@ TEST(AttachedTable, ABucketThatIsBrokenOrMissingIsRefusedWithItsLine) {
   EXPECT_THAT(refused("@a:\n[2, 4)   7 |@@@@|\n[4, 16E)   1 |@@|\n"), HasSubstr("table:3:1: expected a bucket"));
 }
 
+// A mail breaks lines: then there is no whole bucket.
+TEST(AttachedTable, WhereAllBucketsAreBrokenTheFirstIsNamed) {
+  EXPECT_THAT(refused("see\n@a:\n[2, 4)   7 |@@\n@@|\n"), HasSubstr("table:3:1: expected a bucket such as"));
+}
+
+TEST(AttachedTable, WhatIsWrittenBelowATableIsNoPartOfIt) {
+  const std::string text =
+      " contended   total wait   max wait   avg wait   type   caller\n\n 5  1 ms  1 ms  1 us  rwsem:W  f+0x1\n";
+  EXPECT_THAT(locks("\xEF\xBB\xBF" + text + "```\nas you see\n").waits, SizeIs(1));
+  EXPECT_THAT(refused(text + "as you see\n 6  1 ms  1 ms  1 us  rwsem:W  g+0x1\n"),
+              HasSubstr("table:4:1: expected a row"));
+  EXPECT_THAT(refused(text + " 6  1 ms  1\n"), HasSubstr("table:4:1: expected a row"));
+}
+
+TEST(AttachedTable, NamesDoNotSpeakToTheTerminal) { EXPECT_EQ(maps("@\x1b[31mx:\n[1]   1 |@ |\n")[0].name, "@?[31mx"); }
+
 TEST(AttachedTable, AnotherTextIsRefused) {
   EXPECT_THAT(refused(""), HasSubstr("expected what `perf lock contention`, klockstat, or bpftrace's hist()"));
   EXPECT_THAT(refused("schema: mlocksim/1\n[ 12.3] INFO: task db blocked\n"), HasSubstr("table: expected what"));

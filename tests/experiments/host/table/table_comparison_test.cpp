@@ -107,6 +107,13 @@ TEST(TableComparison, WithoutMmapLockThereIsNothingToCompare) {
   EXPECT_THROW((void)compare(perf_table({{"rcu_core+0xd4", "spinlock", {}, 900, 1ms, 1us, 2us}})), InputError);
 }
 
+TEST(TableComparison, CountsBeyondAllNumbersAreRefused) {
+  const LockRow most{"vm_mmap_pgoff+0x1", "rwsem:W", {}, std::uint64_t{1} << 62U, 1ms, 1us, 2us};
+  const auto compare = [](const LockTable& table) { return compare_locks(table, "table", std::nullopt, {}); };
+  EXPECT_NO_THROW((void)compare(perf_table({most})));
+  EXPECT_THROW((void)compare(perf_table({most, most, most})), InputError);
+}
+
 TEST(TableComparison, CountsAreComparedWhereTheTablesLengthIsKnown) {
   const LockTable table = perf_table({{"vm_mmap_pgoff+0x1", "rwsem:W", {}, 10, 200ms, 20ms, 40ms}});
   const ComparedLocks without = compare_locks(table, "table", std::nullopt, {simulated()});
@@ -209,6 +216,10 @@ TEST(TableComparison, AHistogramsUnitIsSaidByItsNameOrByAnOption) {
   EXPECT_THAT(refused({unnamed}, {{"wait"}}), HasSubstr("--table-unit: expected ns, us, ms or s"));
   EXPECT_THAT(refused({unnamed}, {{"wait"}, "min"}), HasSubstr("found 'min'"));
   EXPECT_EQ(refused({unnamed}, {{"wait"}, "ms"}), "chosen");
+  const std::vector<AttachedHistogram> both{usecs(), unnamed};
+  const auto choices = choose_histograms(both, {{usecs().name + "=wait", "@=wait"}, "ms"}, scenario());
+  EXPECT_EQ(choices[0].unit->name, "us");
+  EXPECT_EQ(choices[1].unit->name, "ms");
 }
 
 TEST(TableComparison, TheSimulatedStandsInTheTablesBuckets) {
