@@ -99,6 +99,7 @@ std::vector<AttachedHistogram> parse_bpftrace_maps(const TableText& table) {
   std::string name = "@";
   bool in_map = false;
   std::size_t map_at = 0;
+  std::uint64_t together = 0;  // in that map so far
   for (std::size_t index = 0; index < table.lines.size(); ++index) {
     const std::string_view line = table.lines[index];
     const BucketLine read = bucket_line(line);
@@ -108,14 +109,18 @@ std::vector<AttachedHistogram> parse_bpftrace_maps(const TableText& table) {
       continue;
     }
     if (!read.bucket) table.refuse(index, "a bucket such as `[4K, 8K)  12 |@@@@    |`");
-    if (!in_map) map_at = begin_map(maps, name);
+    if (!in_map) {
+      map_at = begin_map(maps, name);
+      together = 0;
+    }
     in_map = true;
     AttachedHistogram& map = maps[map_at];
     if (!map.buckets.empty() && map.buckets.back().to != read.bucket->from) {
       table.refuse(index, "the bucket that begins where the one above it ends");
     }
-    if (read.bucket->count > (std::uint64_t{1} << 63U) - map.count())
+    if (read.bucket->count > (std::uint64_t{1} << 63U) - together)
       table.refuse(index, "counts that together stay below 2^63");
+    together += read.bucket->count;
     map.buckets.push_back(*read.bucket);
   }
   return maps;
