@@ -154,7 +154,7 @@ TEST_F(Calibrate, RefusesBadInputAndLeavesNothing) {
   const std::string json = folder_.write("probe.json", tests::probe_json().dump());
   const std::string foreign = folder_.write("foreign.json", R"({"schema": "mlocksim/1"})");
   expect_bad_input({"calibrate"}, "missing -o MACHINE.yaml");
-  expect_bad_input({"calibrate", "-o", "/nonexistent/m.yaml", "--from", json}, "cannot be written");
+  expect_bad_input({"calibrate", "-o", folder_ / "absent/m.yaml", "--from", json}, "cannot be written");
   expect_bad_input({"calibrate", "-o", machine_, "--from", folder_ / "absent.json"}, "cannot be read");
   expect_bad_input({"calibrate", "-o", machine_, "--from", foreign}, "expected schema \"mlocksim-probe/1\"");
   expect_bad_input({"calibrate", "-o", machine_, "--from", json, "--quick"}, "--quick: --from measures nothing");
@@ -162,12 +162,13 @@ TEST_F(Calibrate, RefusesBadInputAndLeavesNothing) {
   expect_bad_input({"calibrate", "-o", machine_, "--memory", "8MiB"}, "16 at least");
   expect_bad_input({"calibrate", "-o", machine_, "--memory", "1023TiB"}, "too little memory: ");
   expect_bad_input({"probe"}, "missing --copy-to FILE");
-  expect_bad_input({"probe", "--copy-to", "/nonexistent/probe"}, "cannot be written");
+  expect_bad_input({"probe", "--copy-to", folder_ / "absent/probe"}, "cannot be written");
 }
 
 TEST_F(Calibrate, RefusesWhereThereIsNoProbe) {
-  setenv("MLOCKSIM_PROBE", "/nonexistent", 1);
-  expect_bad_input({"calibrate", "-o", machine_}, "MLOCKSIM_PROBE is '/nonexistent', which is no program");
+  const std::string absent = folder_ / "absent";
+  setenv("MLOCKSIM_PROBE", absent.c_str(), 1);
+  expect_bad_input({"calibrate", "-o", machine_}, "MLOCKSIM_PROBE is '" + absent + "', which is no program");
   expect_bad_input({"probe", "--copy-to", folder_ / "copy"}, "which is no program");
 }
 
