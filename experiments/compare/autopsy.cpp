@@ -58,6 +58,8 @@ std::string sentence(const WorstStep& step, const Names& classes) {
       return "waits for the device";
     case Cause::interrupted:
       return "is interrupted: its CPU stands still";
+    case Cause::userfault:
+      return "waits for userfaultfd's monitor";
     case Cause::sleep:
       break;
   }
@@ -115,6 +117,8 @@ std::string meanwhile(const models::LockBlame& lock, const std::vector<std::stri
       return ", who waits for the device";
     case Cause::interrupted:
       return ", who is interrupted: its CPU stands still";
+    case Cause::userfault:
+      return ", who waits for userfaultfd's monitor";
     case Cause::sleep:
       return ", who sleeps";
     case Cause::cpu:

@@ -202,6 +202,7 @@ class Chooser {
   [[nodiscard]] static std::string without_text(const models::ThreadSpec& thread) {
     if (std::holds_alternative<models::NumaBalancingSpec>(thread.run)) return "without NUMA balancing";
     if (std::holds_alternative<models::KhugepagedSpec>(thread.run)) return "without khugepaged";
+    if (std::holds_alternative<models::KsmSpec>(thread.run)) return "without KSM";
     return fmt::format("without {}", thread.name);
   }
 
@@ -524,9 +525,23 @@ class Chooser {
     add_policy("faults under per-VMA locks", "fault_per_vma", {{"fault.lock", "per_vma"}});
   }
 
+  template <class Spec>
+  [[nodiscard]] bool has_thread() const {
+    return std::any_of(members_.begin(), members_.end(),
+                       [](const Member& member) { return std::holds_alternative<Spec>(member.thread->run); });
+  }
+
+  /// Keys of policies that make no difference, as nobody does what they are about.
+  [[nodiscard]] std::vector<std::string> unnoticed_keys() const {
+    std::vector<std::string> keys;
+    if (!has_thread<models::KsmSpec>()) keys.emplace_back("ksm");
+    if (!has_thread<models::UserfaultSpec>()) keys.emplace_back("userfaultfd");
+    return keys;
+  }
+
   /// Those after the one that the policy is of; all, if it is of none.
   void add_kernels() {
-    for (const KernelSpan& span : kernel_spans()) {
+    for (const KernelSpan& span : kernel_spans(unnoticed_keys())) {
       if (policy_.kernel && span.first <= *policy_.kernel) continue;
       add({.label = to_text(span), .policy = span.name, .kernels = span});
     }

@@ -78,10 +78,10 @@ struct adl_serializer<models::Competitor> {
 namespace models {
 
 constexpr std::array<std::string_view, 2> kArrivals{"closed", "open"};
-constexpr std::array<std::string_view, 18> kCompetitors{
-    "locker",        "faulter",   "proc_reader", "mapper",         "madviser", "mincore",
-    "get_mempolicy", "protector", "forker",      "remote_reader",  "mover",    "pinner",
-    "msync",         "holder",    "khugepaged",  "numa_balancing", "replay",   "busy"};
+constexpr std::array<std::string_view, 20> kCompetitors{
+    "locker",     "faulter",        "proc_reader",   "mapper",      "madviser", "mincore", "get_mempolicy",
+    "protector",  "forker",         "remote_reader", "mover",       "pinner",   "msync",   "holder",
+    "khugepaged", "numa_balancing", "ksm",           "userfaultfd", "replay",   "busy"};
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ClosedLoop, think, compute)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(OpenLoop, every)
@@ -103,6 +103,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PinnerSpec, region, size, by, unpin, arrival,
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HolderSpec, arrival)         // never in a workload
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(KhugepagedSpec, arrival)     // never in a workload
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NumaBalancingSpec, arrival)  // never in a workload
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(KsmSpec, arrival)            // never in a workload
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(UserfaultSpec, region)       // never in a workload
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ReplaySpec, regions)         // never in a workload
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BusySpec, spin, sleep)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SchedSpec, nice, cpus, group)

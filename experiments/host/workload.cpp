@@ -82,7 +82,10 @@ Reason why_not(const ProcessSpec&, const models::ProcReaderSpec& spec) {
 }
 Reason why_not(const ProcessSpec&, const models::PinnerSpec&) { return "it takes a device to pin memory for"; }
 Reason why_not(const ProcessSpec&, const models::MapperSpec&) { return std::nullopt; }
-Reason why_not(const ProcessSpec&, const models::MadviserSpec&) { return std::nullopt; }
+Reason why_not(const ProcessSpec&, const models::MadviserSpec& spec) {
+  if (spec.target.empty()) return std::nullopt;
+  return "process_madvise of another process takes its descriptor and CAP_SYS_NICE";
+}
 Reason why_not(const ProcessSpec&, const models::MincoreSpec&) { return std::nullopt; }
 Reason why_not(const ProcessSpec&, const models::GetMempolicySpec&) { return std::nullopt; }
 Reason why_not(const ProcessSpec&, const models::ProtectorSpec&) { return std::nullopt; }
@@ -95,6 +98,10 @@ Reason why_not(const ProcessSpec&, const models::HolderSpec&) {
 }
 Reason why_not(const ProcessSpec&, const models::KhugepagedSpec&) { return "khugepaged is the kernel's own thread"; }
 Reason why_not(const ProcessSpec&, const models::NumaBalancingSpec&) { return "the kernel scans when it sees fit"; }
+Reason why_not(const ProcessSpec&, const models::KsmSpec&) { return "ksmd is the kernel's own thread"; }
+Reason why_not(const ProcessSpec&, const models::UserfaultSpec&) {
+  return "what it fills in comes from another machine";
+}
 Reason why_not(const ProcessSpec&, const models::ReplaySpec&) { return "what it replays was another program's"; }
 Reason why_not(const ProcessSpec&, const models::BusySpec&) { return std::nullopt; }
 

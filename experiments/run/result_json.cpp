@@ -35,11 +35,11 @@ Json to_json(const std::map<models::LockBlame, sim::Nanoseconds>& lock_waits, co
   return by;
 }
 
-// Interruptions only where there are any: as a rule machines are quiet.
+// Rare causes only where there are any: as a rule machines are quiet.
 void add_times(Json& json, const models::TimeByCause& times) {
   for (std::size_t index = 0; index < models::kCauseCount; ++index) {
     const auto cause = static_cast<models::Cause>(index);
-    if (cause == models::Cause::interrupted && times[index] == sim::Nanoseconds{0}) continue;
+    if (index >= models::kFirstRareCause && times[index] == sim::Nanoseconds{0}) continue;
     json[to_string(cause)] = times[index].count();
   }
 }

@@ -13,12 +13,12 @@
 
 namespace nlohmann {
 
-// What is always there, and behind it Cause::interrupted where there is any.
+// What is always there, and behind it rare causes as far as there are any.
 template <>
 struct adl_serializer<models::TimeByCause> {
   static void to_json(json& to, const models::TimeByCause& from) {
-    static_assert(static_cast<std::size_t>(models::Cause::interrupted) + 1 == models::kCauseCount);
-    const std::size_t written = from.back() == sim::Nanoseconds{0} ? from.size() - 1 : from.size();
+    std::size_t written = from.size();
+    while (written > models::kFirstRareCause && from[written - 1] == sim::Nanoseconds{0}) --written;
     to = json::array();
     for (std::size_t cause = 0; cause < written; ++cause) to.push_back(from[cause]);
   }

@@ -101,6 +101,8 @@ std::string thread_title(const TaskTrack& each) {
       return "I/O";
     case Cause::interrupted:
       return "interrupted";
+    case Cause::userfault:
+      return "userfault";
     case Cause::sleep:
       break;
   }

@@ -12,7 +12,8 @@ using models::KernelVersion;
 using Call = models::ScriptStep::Call;
 using Calls = std::vector<DatedCall>;
 
-// The releases are those of the manual pages madvise(2), mlock(2) and proc(5), and of VFIO's and io_uring's merges.
+// The releases are those of the manual pages madvise(2), process_madvise(2), mlock(2), userfaultfd(2) and proc(5), and
+// of the merges of VFIO, io_uring, KSM (its admin-guide) and NUMA balancing.
 
 Calls of_advice(Advice advice) {
   switch (advice) {
@@ -56,7 +57,17 @@ Calls calls_of(const models::LockerSpec& locker) {
   return calls;
 }
 
-Calls calls_of(const models::MadviserSpec& madviser) { return of_advice(madviser.advice); }
+Calls calls_of(const models::MadviserSpec& madviser) {
+  Calls calls = of_advice(madviser.advice);
+  if (!madviser.target.empty()) calls.push_back({"process_madvise", {5, 10}});
+  return calls;
+}
+
+Calls calls_of(const models::KsmSpec& /*any*/) { return {{"KSM", {2, 6, 32}}}; }
+
+Calls calls_of(const models::NumaBalancingSpec& /*any*/) { return {{"NUMA balancing", {3, 8}}}; }
+
+Calls calls_of(const models::UserfaultSpec& /*any*/) { return {{"userfaultfd", {4, 3}}}; }
 
 Calls calls_of(const models::ProcReaderSpec& reader) {
   if (reader.file != models::ProcReaderSpec::File::smaps_rollup) return {};

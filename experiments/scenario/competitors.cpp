@@ -96,7 +96,15 @@ models::FaulterSpec read_faulter(YamlMap& thread, const Regions& regions, Target
   assign(faulter.by, thread.find("by"), [](const YamlField& field) {
     return choice_of<FaultMode>(field, {{"user", FaultMode::user}, {"kernel", FaultMode::kernel}});
   });
+  const auto touch = thread.find("touch");
+  assign(faulter.touch, touch, truth_of);
   faulter.arrival = read_arrival(thread);
+  if (!faulter.touch) return faulter;
+  if (!thread.find("region")) touch->refuse("what it touches are the pages of a region: expected `region`, too");
+  if (const auto* closed = std::get_if<models::ClosedLoop>(&faulter.arrival)) {
+    if (closed->think.mean() + closed->compute.mean() > 0) return faulter;
+    touch->refuse("a touch that is no fault takes no time: expected `think` or `compute` above 0");
+  }
   return faulter;
 }
 
@@ -198,13 +206,44 @@ Spec read_region_caller(YamlMap& thread, const Regions& regions, Targets&) {
   return spec;
 }
 
-models::MadviserSpec read_madviser(YamlMap& thread, const Regions& regions, Targets& targets) {
+models::MadviserSpec read_own_madviser(YamlMap& thread, const Regions& regions, Targets& targets) {
   auto madviser = read_region_caller<models::MadviserSpec>(thread, regions, targets);
   const auto advice = thread.find("advice");
   assign(madviser.advice, advice, advice_of);
   const auto* const region = find_region(regions, madviser.region);
   if (advice && region != nullptr) refuse_senseless(*advice, madviser.advice, *region);
   return madviser;
+}
+
+/// One that gives advice on memory of another process.
+models::MadviserSpec read_outside_madviser(YamlMap& thread, const YamlField& target, Targets& targets) {
+  models::MadviserSpec madviser;
+  assign(madviser.target, target, name_of);
+  const auto name = thread.require("region", ": of the process `target`");
+  assign(madviser.region, name, name_of);
+  const auto size = thread.find("size");
+  assign(madviser.size, size, whole_pages_of);
+  read_visits(thread, madviser.visits, madviser.size, nullptr);
+  const auto share = thread.find("share");
+  if (madviser.visits.share_each) share->refuse_expecting("all: the region is another process's");
+  const auto advice = thread.require("advice", ": cold, pageout, willneed or collapse");
+  assign(madviser.advice, advice, advice_of);
+  if (advice && !can_come_from_outside(madviser.advice)) {
+    advice->refuse_expecting("cold, pageout, willneed or collapse: process_madvise takes no other from outside");
+  }
+  madviser.arrival = read_arrival(thread);
+  if (!name || !advice || madviser.target.empty()) return madviser;
+  targets.add_region(target, *name,
+                     [=, given = madviser.advice, bytes = madviser.size](const models::RegionSpec& region) {
+                       refuse_larger(size, bytes, region);
+                       refuse_senseless(*advice, given, region);
+                     });
+  return madviser;
+}
+
+models::MadviserSpec read_madviser(YamlMap& thread, const Regions& regions, Targets& targets) {
+  const auto target = thread.find("target");
+  return target ? read_outside_madviser(thread, *target, targets) : read_own_madviser(thread, regions, targets);
 }
 
 /// Those of `kinds` cannot do what the thread does: the kernel refuses it, or it is not modelled.
@@ -426,7 +465,46 @@ models::KhugepagedSpec read_khugepaged(YamlMap& map, const Regions&, Targets& ta
 models::NumaBalancingSpec read_numa_balancing(YamlMap& map, const Regions&, Targets& targets) {
   auto balancing = read_kernel_thread<models::NumaBalancingSpec>(map, targets);
   assign(balancing.scan_size, map.find("scan_size"), whole_pages_of);
+  assign(balancing.hinting_faults, map.find("hinting_faults"), truth_of);
   return balancing;
+}
+
+models::KsmSpec read_ksm(YamlMap& map, const Regions&, Targets& targets) {
+  auto ksm = read_kernel_thread<models::KsmSpec>(map, targets);
+  auto pages_to_scan = static_cast<int>(ksm.pages_to_scan.count());
+  assign(pages_to_scan, map.find("pages_to_scan"), count_up_to(std::numeric_limits<int>::max()));
+  ksm.pages_to_scan = models::PageCount(pages_to_scan);
+  assign(ksm.page, map.find("page"), distribution_of);
+  return ksm;
+}
+
+/// Only anonymous memory is filled in, in pieces that it has room for.
+void refuse_unfillable(const YamlField& name, const std::optional<YamlField>& size, models::Bytes bytes,
+                       const models::RegionSpec& region) {
+  if (region.kind != models::RegionSpec::Kind::anon) name.refuse_expecting("an anonymous region (kind: anon)");
+  refuse_larger(size, bytes, region);
+}
+
+models::UserfaultSpec read_userfault(YamlMap& map, const Regions& regions, Targets& targets) {
+  models::UserfaultSpec monitor;
+  const auto target = map.find("target");
+  if (target) assign(monitor.target, target, name_of);
+  const auto name = map.require("region", ": what it fills in");
+  assign(monitor.region, name, name_of);
+  const auto size = map.find("size");
+  assign(monitor.size, size, whole_pages_of);
+  assign(monitor.fetch, map.find("fetch"), distribution_of);
+  if (const auto push = map.find("push")) monitor.push = inter_arrival_of(*push);
+  if (!name) return monitor;
+  if (target) {
+    if (monitor.target.empty()) return monitor;
+    targets.add_region(*target, *name, [=, bytes = monitor.size](const models::RegionSpec& region) {
+      refuse_unfillable(*name, size, bytes, region);
+    });
+  } else if (const auto* const region = region_of(name, regions)) {
+    refuse_unfillable(*name, size, monitor.size, *region);
+  }
+  return monitor;
 }
 
 /// As one that any kind of thread can come from.
@@ -455,6 +533,8 @@ const Choices<CompetitorReader>& kinds() {
       {"holder", read_as<read_holder>},
       {"khugepaged", read_as<read_khugepaged>},
       {"numa_balancing", read_as<read_numa_balancing>},
+      {"ksm", read_as<read_ksm>},
+      {"userfaultfd", read_as<read_userfault>},
       {"replay", read_as<read_replay>},
       {"busy", read_as<read_busy>},
   };
@@ -470,7 +550,24 @@ void Targets::add_with_region(YamlField target) {
   add(std::move(target));
 }
 
+void Targets::add_region(const YamlField& target, YamlField region, RegionCheck check) {
+  add(target);
+  regions_.push_back({target, std::move(region), std::move(check)});
+}
+
+void Targets::check_regions(const std::vector<models::ProcessSpec>& processes) const {
+  for (const auto& [target, region, check] : regions_) {
+    const auto found = std::find_if(processes.begin(), processes.end(), [&](const models::ProcessSpec& process) {
+      return process.name == target.node().scalar;
+    });
+    if (found == processes.end()) continue;  // told by check()
+    const auto* const named = one_named(region, found->regions, "a region of the process `target`");
+    if (named != nullptr) check(*named);
+  }
+}
+
 void Targets::check(const std::vector<models::ProcessSpec>& processes) const {
+  check_regions(processes);
   for (const YamlField& target : read_) {
     const auto found = std::find_if(processes.begin(), processes.end(), [&](const models::ProcessSpec& process) {
       return process.name == target.node().scalar;

@@ -4,6 +4,7 @@
 // models/workload/competitors.cpp.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -21,13 +22,25 @@ class Targets {
   void add(YamlField target);
   /// One out of whose first region somebody reads.
   void add_with_region(YamlField target);
+  using RegionCheck = std::function<void(const models::RegionSpec&)>;
+  /// One of whose regions somebody works on the one that `region` names: `check` looks whether it can be.
+  void add_region(const YamlField& target, YamlField region, RegionCheck check);
 
   /// Refuses those that are not among `processes`, or lack the region.
   void check(const std::vector<models::ProcessSpec>& processes) const;
 
  private:
+  struct NamedRegion {
+    YamlField target;
+    YamlField region;
+    RegionCheck check;
+  };
+
+  void check_regions(const std::vector<models::ProcessSpec>& processes) const;
+
   std::vector<YamlField> named_;
   std::vector<YamlField> read_;
+  std::vector<NamedRegion> regions_;
 };
 
 /// Reads the keys of a thread whose process has `regions`; adds whom it names to `targets`. Leaves it to the caller to

@@ -66,22 +66,25 @@ Distribution read_distribution(const YamlMap::Item& item) {
   return distribution;
 }
 
+/// Of a series: more than there ever were.
+constexpr int kMostReleases = 999;
+
 /// `{2.6: 27 .. 39, 3: 0 .. 19}`: the numbers that follow each of the first ones.
 void read_releases(const YamlField& field, std::vector<KernelVersion>& releases) {
   for (const YamlMap::Item& series : field.map("a map such as {6: 0 .. 18}").items()) {
     const auto range = text_of(series.value);
-    const std::size_t dots = range ? range->find(" .. ") : std::string::npos;
+    if (!range) return;
+    const std::size_t dots = range->find(" .. ");
     const auto first = parse_kernel(fmt::format("{}.{}", series.key, range->substr(0, dots)));
     const auto last =
         dots == std::string::npos ? first : parse_kernel(fmt::format("{}.{}", series.key, range->substr(dots + 4)));
-    if (!first || !last) {
-      series.value.refuse_expecting("a range such as 0 .. 18");
+    const bool sublevels = series.key.find('.') != std::string::npos;
+    const auto number_of = [&](auto& version) -> auto& { return sublevels ? version.sublevel : version.patchlevel; };
+    if (!first || !last || number_of(*last) > kMostReleases) {
+      series.value.refuse_expecting(fmt::format("a range such as 0 .. 18, up to {}", kMostReleases));
       return;
     }
-    const bool sublevels = series.key.find('.') != std::string::npos;
-    for (KernelVersion each = *first; each <= *last; ++(sublevels ? each.sublevel : each.patchlevel)) {
-      releases.push_back(each);
-    }
+    for (KernelVersion each = *first; each <= *last; ++number_of(each)) releases.push_back(each);
   }
 }
 
@@ -317,12 +320,15 @@ const KernelTable& kernel_table() {
   return tables.emplace(file, there ? read_kernel_table(file) : KernelTable{}).first->second;
 }
 
-std::vector<KernelSpan> kernel_spans() {
+std::vector<KernelSpan> kernel_spans(const std::vector<std::string>& unnoticed) {
   std::vector<KernelSpan> spans;
   const KernelTable& table = kernel_table();
   for (const KernelVersion& release : table.releases) {
     const bool changed = std::any_of(table.changes.begin(), table.changes.end(), [&](const KernelChange& change) {
-      return change.release == release && has_keys(change.policy);
+      const auto& keys = change.policy.entries;
+      return change.release == release && std::any_of(keys.begin(), keys.end(), [&](const YamlEntry& each) {
+               return std::find(unnoticed.begin(), unnoticed.end(), each.key) == unnoticed.end();
+             });
     });
     if (spans.empty() || changed) spans.push_back({release, release, std::string(kLinux) + to_text(release)});
     spans.back().last = release;

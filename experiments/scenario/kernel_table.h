@@ -68,8 +68,8 @@ struct KernelTable {
 /// The shipped one. Throws InputError where it has mistakes.
 [[nodiscard]] const KernelTable& kernel_table();
 
-/// Those that differ in a rule, the oldest first.
-[[nodiscard]] std::vector<KernelSpan> kernel_spans();
+/// Those that differ in a rule, the oldest first; not those that differ in nothing but `unnoticed` keys of policies.
+[[nodiscard]] std::vector<KernelSpan> kernel_spans(const std::vector<std::string>& unnoticed = {});
 
 /// Those of all policies that it makes: linux-2.6.27 ... and the distributions.
 [[nodiscard]] std::vector<std::string> kernel_names();

@@ -126,6 +126,8 @@ const std::vector<Path>& paths() {
       {"fault", "a map such as {lock: mmap_sem}"},
       {"proc", "a map such as {maps: per_vma, rollup_gives_way: true}"},
       {"madvise", "a map such as {zap: mmap_sem}"},
+      {"userfaultfd", "a map such as {copy: mmap_sem}"},
+      {"ksm", "a map such as {holes: visited}"},
       {"mempolicy", "a map such as {node: unlocked}"},
       {"mremap", "a map such as {tables: whole}"},
       {"memlock"},

@@ -70,6 +70,10 @@ const char* below_stack_refusal(const Policy& policy) {
 
 const char* zap_refusal(const Policy& policy) { return policy.zap_under_vma_lock ? needs_vma_locks(policy) : nullptr; }
 
+const char* copy_refusal(const Policy& policy) {
+  return policy.userfault_copy_under_vma_lock ? needs_vma_locks(policy) : nullptr;
+}
+
 template <ProcLock models::ProcLocks::*kFile>
 const char* proc_refusal(const Policy& policy) {
   const ProcLock lock = policy.proc.*kFile;
@@ -142,6 +146,9 @@ const std::vector<PolicyKnob>& policy_knobs() {
                  .required = true,
                  .legend = "madvise(MADV_DONTNEED) within one VMA takes that lock, too",
                  .refusal = zap_refusal}),
+      row<bool>("userfaultfd", "copy", &Policy::userfault_copy_under_vma_lock, {{"mmap_sem", false}, {"per_vma", true}},
+                {.refusal = copy_refusal}),
+      row<bool>("ksm", "holes", &Policy::ksm_jumps_holes, {{"visited", false}, {"jumped", true}}),
       row<LruDrain>(
           "", "lru_drain", &Policy::lru_drain,
           {{"under_lock", LruDrain::under_lock}, {"before_lock", LruDrain::before_lock}, {"local", LruDrain::local}}),

@@ -5,6 +5,7 @@
 #include <boost/algorithm/string/join.hpp>
 
 #include <algorithm>
+#include <cassert>
 #include <limits>
 #include <utility>
 
@@ -111,6 +112,7 @@ class ScenarioReader {
 
   /// The kernel would return an error at once, and whoever calls would look fast.
   void refuse_calls_before_their_time(const models::Scenario& scenario) const {
+    assert(policy_fields_.size() == scenario.policies.size());
     for (std::size_t policy = 0; policy < policy_fields_.size(); ++policy) {
       const models::Policy& kernel = scenario.policies[policy];
       if (!kernel.kernel) continue;
@@ -145,7 +147,10 @@ class ScenarioReader {
   std::vector<models::Policy> read_policies(YamlMap& map, bool required) {
     const auto policy = map.find("policy");
     const auto policies = map.find("policies");
-    if (policy && policies) policies->refuse("expected either `policy` or `policies`, found both");
+    if (policy && policies) {
+      policies->refuse("expected either `policy` or `policies`, found both");
+      return {};
+    }
     if (!policy && !policies && required) {
       map.refuse("expected `policy: NAME`, or `policies: [NAME, ...]` to compare");
     }

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -141,11 +142,25 @@ bool has_more_documents(const std::string& text) {
   return parser.HandleNextDocument(ignore) && parser;
 }
 
+/// Where `index` of `text` is, if `origin` has a line; otherwise `origin`.
+Position place_of_byte(const std::string& text, std::size_t index, const Position& origin) {
+  if (origin.line == 0) return origin;
+  const std::string_view before = std::string_view(text).substr(0, index);
+  const auto lines = static_cast<int>(std::count(before.begin(), before.end(), '\n'));
+  const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+  return {origin.file, lines + 1, static_cast<int>(index - line_start) + 1};
+}
+
 /// The tree of `text`; its nodes are at their lines if `origin` has one, otherwise all at `origin`.
 YamlNode parse_yaml(const std::string& text, const Position& origin, const std::string& path,
                     Diagnostics& diagnostics) {
   YamlNode nothing;
   nothing.at = origin;
+  // With one in the first bytes yaml-cpp takes the text for UTF-16, and reads something else.
+  if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
+    report(diagnostics, place_of_byte(text, nul, origin), path, "a NUL byte: expected text in UTF-8");
+    return nothing;
+  }
   try {
     const YAML::Node document = YAML::Load(text);
     if (has_more_documents(text)) report(diagnostics, origin, path, "expected one YAML document, found more");

@@ -28,14 +28,18 @@ enum class Cause {
   device_io,         ///< waiting for the device: a major fault, or room in its queue
   sleep,             ///< thinking or holding: never part of a request
   interrupted,       ///< on a CPU, or about to be, that stands still; results are stored by number: hence the last
+  userfault,         ///< waiting for userfaultfd's monitor to fill a page in; stands behind for the same reason
 };
 
-inline constexpr std::size_t kCauseCount = 10;
+inline constexpr std::size_t kCauseCount = 11;
+
+/// From here on causes are rare: as a rule nobody's time goes to them.
+inline constexpr std::size_t kFirstRareCause = static_cast<std::size_t>(Cause::interrupted);
 
 constexpr std::string_view to_string(Cause cause) {
   constexpr std::array<std::string_view, kCauseCount> names{
-      "cpu",       "run_queue", "throttled",  "wake_up", "lock_wait", "direct_reclaim", "reclaim_throttle",
-      "device_io", "sleep",     "interrupted"};
+      "cpu",       "run_queue", "throttled",   "wake_up",  "lock_wait", "direct_reclaim", "reclaim_throttle",
+      "device_io", "sleep",     "interrupted", "userfault"};
   return names[static_cast<std::size_t>(cause)];
 }
 

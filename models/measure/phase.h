@@ -41,6 +41,8 @@ enum class Phase {
   khugepaged,
   numa_balancing,  ///< task_numa_work
   aging,           ///< MGLRU's walk of page tables (try_to_inc_max_seq)
+  ksm,             ///< ksmd's scan_get_next_rmap_item
+  userfault,       ///< UFFDIO_REGISTER, UFFDIO_COPY
   user,            ///< outside the kernel; always the last one: a new phase comes before it
 };
 
@@ -82,6 +84,8 @@ inline constexpr auto kPhases = std::to_array<PhaseRow>({
     {Phase::khugepaged, "khugepaged", Phase::khugepaged},
     {Phase::numa_balancing, "numa_balancing", Phase::numa_balancing},
     {Phase::aging, "aging", Phase::aging},
+    {Phase::ksm, "ksm", Phase::ksm},
+    {Phase::userfault, "userfault", Phase::userfault},
     {Phase::user, "user", Phase::user},
 });
 

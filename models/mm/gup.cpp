@@ -13,6 +13,7 @@
 #include "models/mm/mm.h"
 #include "models/mm/page_writeback.h"
 #include "models/mm/rmap.h"
+#include "models/mm/userfaultfd.h"
 #include "models/task.h"
 
 namespace models {
@@ -147,6 +148,8 @@ PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageI
       const PageIndex found = std::min(run.end, std::max(page, known));
       pass_over(current, mm, found, run.end);
       page = run.end;
+    } else if (userfaultfd_missing(mm, vma, page)) {
+      return page;
     } else if (run.state == PageState::absent && !file) {
       // And looks again: it may have been taken away meanwhile.
       known = populate(current, mm, vma, page, run.end, mlocks ? PageState::mlocked : PageState::resident);

@@ -48,6 +48,11 @@ bool can_collapse(const Mm& mm, const HugeRange& range, PageCount most_absent) {
   return present > PageCount(0) && kHugePage.pages() - present <= most_absent;
 }
 
+// What is absent of an area of userfaultfd is its monitor's to fill in.
+PageCount most_absent_in(const Vma& vma, PageCount most_absent) {
+  return vma.flags.userfaultfd != 0 ? PageCount(0) : most_absent;
+}
+
 // MADV_COLLAPSE asks for it whatever there is.
 constexpr PageCount kAnyAbsent = kHugePage.pages();
 
@@ -74,7 +79,8 @@ int collapse_huge_page(Task& current, Mm& mm, const HugeRange& range, PageCount 
   const VmaPointer vma = vma_around(kernel, mm, range);
   if (vma != nullptr) vma_start_write(current, mm, *vma);
   current.settle();
-  const bool collapses = vma != nullptr && !is_huge(mm, range) && can_collapse(mm, range, most_absent);
+  const bool collapses =
+      vma != nullptr && !is_huge(mm, range) && can_collapse(mm, range, most_absent_in(*vma, most_absent));
   if (collapses) {
     current.work_on_pages(cost_of(kernel.costs, mm, range));
     current.settle();
@@ -94,11 +100,12 @@ enum class Scan { failed, huge, succeeded };
 // hpage_collapse_scan_pmd. mmap_sem must be held for read.
 Scan scan_pmd(Task& current, const Mm& mm, const HugeRange& range, PageCount most_absent) {
   const Kernel& kernel = current.kernel();
-  if (vma_around(kernel, mm, range) == nullptr) return Scan::failed;
+  const VmaPointer vma = vma_around(kernel, mm, range);
+  if (vma == nullptr) return Scan::failed;
   if (is_huge(mm, range)) return Scan::huge;
   current.work(kernel.costs.batched_pte * kHugePage.pages().count());
   current.settle();
-  return can_collapse(mm, range, most_absent) ? Scan::succeeded : Scan::failed;
+  return can_collapse(mm, range, most_absent_in(*vma, most_absent)) ? Scan::succeeded : Scan::failed;
 }
 
 // mmap_sem must be held for read; it is on return.

@@ -10,8 +10,10 @@
 #include "models/mm/cow.h"
 #include "models/mm/huge_memory.h"
 #include "models/mm/mm.h"
+#include "models/mm/numa_balancing.h"
 #include "models/mm/page_writeback.h"
 #include "models/mm/rmap.h"
+#include "models/mm/userfaultfd.h"
 #include "models/task.h"
 
 namespace models {
@@ -211,6 +213,7 @@ void wait_for_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
     read->waiters.push_back(&current);
     return current.block(Cause::device_io);
   }
+  if (userfaultfd_missing(mm, vma, page)) return handle_userfault(current, mm, vma, page);
   if (!needs_io(current, mm, page, state_of(mm, page))) return;
   read_page(current, mm, vma, page);
 }
@@ -237,8 +240,34 @@ void make_writable(Task& current, const Mm& mm, AddressSpace& mapping, PageIndex
 
 }  // namespace
 
+namespace {
+
+// A write to a page that may go without being written keeps it, by the dirty bit alone (MADV_FREE).
+void keep_lazily_freed(Kernel& kernel, Mm& mm, const Vma& vma, PageIndex page) {
+  if (mm.has_lazy_free && !vma.flags.hugetlb && state_of(mm, page) == PageState::resident)
+    redirty_page(kernel, mm, page);
+}
+
+bool is_accessible(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page) {
+  if (!is_present(state_of(mm, page))) return false;
+  if (mm.numa_hints != nullptr && mm.numa_hints->is_hidden(page)) return false;
+  if (is_write_protected(mm, vma, page)) return false;
+  const AddressSpace* const file = file_to_write(kernel, mm, vma, page, Access::write);
+  return file == nullptr || file->tags_at(page).dirty;
+}
+
+}  // namespace
+
+bool access_page(Kernel& kernel, Mm& mm, PageIndex page) {
+  const VmaPointer vma = mm.find_vma(page);
+  if (vma == nullptr || vma->start > page || !is_accessible(kernel, mm, *vma, page)) return false;
+  keep_lazily_freed(kernel, mm, *vma, page);
+  return true;
+}
+
 FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io, const sim::Distribution& cost,
                              Access access) {
+  if (userfaultfd_missing(mm, vma, page)) return FaultOutcome::retry;
   PageState state = state_of(mm, page);
   do {
     for (; needs_io(current, mm, page, state); state = state_of(mm, page)) {
@@ -262,8 +291,8 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
         }
         current.work(cost, Purpose::fault);
         current.settle();
-        if (mm.has_lazy_free && !vma.flags.hugetlb && state_of(mm, page) == PageState::resident)
-          redirty_page(current.kernel(), mm, page);
+        if (mm.numa_hints != nullptr) mm.numa_hints->touched(mm, page);  // do_numa_page
+        keep_lazily_freed(current.kernel(), mm, vma, page);
     }
     AddressSpace* const mapping = file_to_write(current.kernel(), mm, vma, page, access);
     if (mapping != nullptr && is_present(state_of(mm, page))) make_writable(current, mm, *mapping, page);

@@ -37,8 +37,13 @@ enum class FaultOutcome { done, retry };
 /// FAULT_FLAG_WRITE. Where there is a file to be written it makes a difference.
 enum class Access { read, write };
 
+/// A write to `page`, or a read where the mapping allows no more, that goes through by itself. Returns false where it
+/// is a fault. Takes no time. Precondition: who accesses it has settled.
+[[nodiscard]] bool access_page(Kernel& kernel, Mm& mm, PageIndex page);
+
 /// Makes `page` present. `cost` is what a fault costs in CPU time, drawn from `current`'s stream for faults.
 /// Precondition: `vma` covers it, `current` has settled.
+/// Returns `retry` also where userfaultfd's monitor has to fill it in, whatever `io` says.
 FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io, const sim::Distribution& cost,
                              Access access = Access::write);
 
@@ -47,7 +52,8 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
                                           Access access);
 
 /// What a fault that is to be retried does first, with no lock held: waits for `page` where its read has been
-/// submitted; otherwise reads it and its neighbours in `vma` into memory, if nobody else has meanwhile.
+/// submitted, or where userfaultfd's monitor is to fill it in; otherwise reads it and its neighbours in `vma` into
+/// memory, if nobody else has meanwhile.
 void wait_for_page(Task& current, Mm& mm, const Vma& vma, PageIndex page);
 /// The same for who holds mmap_sem for read: it is given up meanwhile.
 void wait_without_mmap_sem(Task& current, Mm& mm, const Vma& vma, PageIndex page);

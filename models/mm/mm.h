@@ -48,6 +48,7 @@ struct VmFlags {
   bool hugepage = false;  ///< VM_HUGEPAGE: a fault reclaims for a folio (defrag: madvise, the default)
   int folio_order = 0;    ///< a fault maps a folio of 2^folio_order pages where one fits: THP is on, or hugetlb's size
   bool shared = false;    ///< VM_SHARED, with VM_MAYWRITE: shared memory, or a file that is written
+  int userfaultfd = 0;    ///< VM_UFFD_MISSING: number of its descriptor among Mm::userfaultfds, from 1; 0: none
 
   /// Made present by mlock, never VM_LOCKED and never counted (VM_SPECIAL less I/O, hugetlb, gate).
   [[nodiscard]] bool is_special() const { return dontexpand || hugetlb || gate; }
@@ -97,6 +98,8 @@ inline constexpr PageIndex kStackTop{(std::int64_t{1} << 35U) - 1};
 inline constexpr std::size_t kDefaultMaxMapCount = 65530;
 
 class CowPages;
+class NumaHints;
+class Userfaultfd;
 
 /// Swapped pages that are being read: in the swap cache, locked (models/mm/memory.cpp).
 struct SwapRead {
@@ -133,9 +136,11 @@ class Mm {
   bool has_lazy_free = false;  ///< madvise(MADV_FREE) has marked pages of it
   std::vector<Populating> populating;
   std::vector<std::shared_ptr<SwapRead>> swap_reads;
-  std::shared_ptr<CowPages> cow;  ///< what its children share with it; null: it never had one that lived
-  Lruvec memcg = 0;               ///< the group that its pages are charged to; 0: none
-  OwnerId anon_owner = 0;         ///< of the pages that belong to no region with an owner of its own
+  std::shared_ptr<CowPages> cow;          ///< what its children share with it; null: it never had one that lived
+  std::shared_ptr<NumaHints> numa_hints;  ///< what NUMA balancing has made inaccessible; null: nothing, ever
+  std::vector<std::shared_ptr<Userfaultfd>> userfaultfds;  ///< those that have areas of it (VmFlags::userfaultfd)
+  Lruvec memcg = 0;                                        ///< the group that its pages are charged to; 0: none
+  OwnerId anon_owner = 0;  ///< of the pages that belong to no region with an owner of its own
 
   // What the window between up_read and down_write did (counted by models/mm/mlock.cpp).
   std::uint64_t vma_changed = 0;        ///< the map had changed

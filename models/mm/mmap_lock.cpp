@@ -112,6 +112,7 @@ bool lock_vma_under_rcu(Task& current, Mm& mm, Vma& vma, bool file) {
   const Policy& policy = current.kernel().policy;
   current.settle();
   if (file && policy.vma_lock_covers != VmaLockCovers::files) return false;
+  if (vma.flags.userfaultfd != 0 && policy.vma_lock_covers == VmaLockCovers::anonymous) return false;
   const bool needs_mmap_sem = !file && vma.anon_vma == nullptr && policy.first_touch == FirstTouch::mmap_sem;
   return !needs_mmap_sem && try_to_lock(current, mm, vma);
 }

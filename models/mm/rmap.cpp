@@ -5,6 +5,7 @@
 #include "models/kernel.h"
 #include "models/mm/cow.h"
 #include "models/mm/mm.h"
+#include "models/mm/numa_balancing.h"
 
 namespace models {
 
@@ -99,6 +100,7 @@ void move_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex to, PageCount
       mm.page_table.set(moved.start, moved.end, run.state);
       mm.page_table.move_folios(from.start, from.end, moved.start);
       if (mm.cow != nullptr) mm.cow->moved(from.start, from.end, moved.start);
+      if (mm.numa_hints != nullptr) mm.numa_hints->moved(from.start, from.end, moved.start);
       mm.page_table.set(from.start, from.end, PageState::absent);
     }
     page = run.end;
@@ -144,6 +146,7 @@ PageCount change_pages(Kernel& kernel, Mm& mm, PageIndex start, PageIndex end, P
       }
       mm.page_table.set(page, run.end, to);
       if (mm.cow != nullptr && !is_present(to)) mm.cow->unmapped(page, run.end);
+      if (mm.numa_hints != nullptr && !is_present(to)) mm.numa_hints->unmapped(page, run.end);
       if (kernel.observer.pages) kernel.observer.pages(mm, page, run.end, from, to);
       if (has_slot(from, page_cache) && !has_slot(to, page_cache)) swap_free(kernel, pages.count());
       changed += pages.count();

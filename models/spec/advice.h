@@ -24,6 +24,12 @@ enum class Advice {
   remove,    ///< taken out of the file, too: a hole is punched into it
 };
 
+/// process_madvise_remote_valid of 6.1 and later: what process_madvise(2) lets one process say of another's memory.
+constexpr bool can_come_from_outside(Advice advice) {
+  return advice == Advice::cold || advice == Advice::pageout || advice == Advice::willneed ||
+         advice == Advice::collapse;
+}
+
 /// What undoes it. Normal is what mappings have from the start: it undoes itself only after something else has been
 /// said.
 constexpr Advice opposite_of(Advice advice) {

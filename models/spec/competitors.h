@@ -29,7 +29,9 @@ constexpr CompetitorRow<ProcReaderSpec> competitor_row(const ProcReaderSpec&) {
   return {.makes_requests = true, .target = &ProcReaderSpec::target};
 }
 constexpr CompetitorRow<MapperSpec> competitor_row(const MapperSpec&) { return {.makes_requests = true}; }
-constexpr CompetitorRow<MadviserSpec> competitor_row(const MadviserSpec&) { return {.makes_requests = true}; }
+constexpr CompetitorRow<MadviserSpec> competitor_row(const MadviserSpec&) {
+  return {.makes_requests = true, .target = &MadviserSpec::target};
+}
 constexpr CompetitorRow<MincoreSpec> competitor_row(const MincoreSpec&) { return {.makes_requests = true}; }
 constexpr CompetitorRow<GetMempolicySpec> competitor_row(const GetMempolicySpec&) { return {.makes_requests = true}; }
 constexpr CompetitorRow<ProtectorSpec> competitor_row(const ProtectorSpec&) { return {.makes_requests = true}; }
@@ -49,6 +51,13 @@ constexpr CompetitorRow<KhugepagedSpec> competitor_row(const KhugepagedSpec&) {
 }
 constexpr CompetitorRow<NumaBalancingSpec> competitor_row(const NumaBalancingSpec&) {
   return {.makes_requests = true, .target = &NumaBalancingSpec::target};
+}
+/// A kernel thread; ksm_scan_thread() sets itself to nice 5.
+constexpr CompetitorRow<KsmSpec> competitor_row(const KsmSpec&) {
+  return {.makes_requests = true, .target = &KsmSpec::target, .nice = 5};
+}
+constexpr CompetitorRow<UserfaultSpec> competitor_row(const UserfaultSpec&) {
+  return {.makes_requests = false, .target = &UserfaultSpec::target};
 }
 constexpr CompetitorRow<ReplaySpec> competitor_row(const ReplaySpec&) { return {.makes_requests = true}; }
 constexpr CompetitorRow<BusySpec> competitor_row(const BusySpec&) { return {.makes_requests = false}; }

@@ -94,6 +94,7 @@ struct FaulterSpec {
   std::optional<std::string> region;
   Arrival arrival;
   FaultMode by = FaultMode::user;
+  bool touch = false;  ///< with `region`: it only touches the page, which is a fault where that is not to be had
   bool operator==(const FaulterSpec&) const = default;
 };
 
@@ -143,11 +144,12 @@ struct MapperSpec {
 /// Gives `advice` on `size` of `region` with madvise, one piece after another, round and round. Advice that changes the
 /// flags of VMAs alternates with its opposite from round to round, as fresh mappings would need it anew.
 struct MadviserSpec {
-  std::string region;
+  std::string region;  ///< of the process `target`
   Advice advice = Advice::dontneed;
   Bytes size{kPageSize};  ///< at most the region's
   Arrival arrival;
   Visits visits{};
+  std::string target{};  ///< by process_madvise: can_come_from_outside(advice); empty: its own process, by madvise
   bool operator==(const MadviserSpec&) const = default;
 };
 
@@ -226,8 +228,7 @@ struct PinnerSpec {
 };
 
 /// Takes mmap_sem of the process `target` and has it for `hold` of CPU time: for a path that has no model of its own,
-/// of which it is known how often it comes and for how long (KSM, a driver, userfaultfd, a collector of another
-/// process).
+/// of which it is known how often it comes and for how long (a driver, a collector of another process).
 struct HolderSpec {
   enum class Mode { read, write };
   /// What it gives up on its way, each time that it has worked for kHolderStep.
@@ -263,7 +264,36 @@ struct NumaBalancingSpec {
   std::string target{};                                                          ///< empty: its own process
   Bytes scan_size{std::int64_t{256} << 20};                                      ///< whole pages
   Arrival arrival = ClosedLoop{sim::Constant{sim::Nanoseconds{1'000'000'000}}};  ///< scan_period_min_ms
+  /// Pages stay inaccessible until a thread of the scenario faults on them (`run: faulter`); otherwise all have been
+  /// touched by the time that a scan comes to them again, by nobody.
+  bool hinting_faults = false;
   bool operator==(const NumaBalancingSpec&) const = default;
+};
+
+/// ksmd, as it goes through the address space of the process `target` (models/mm/ksm.h): one of its rounds a request.
+/// By default with the settings of /sys/kernel/mm/ksm as they come.
+struct KsmSpec {
+  std::string target{};          ///< empty: its own process
+  PageCount pages_to_scan{100};  ///< in a round
+  /// What it does with each page when mmap_sem has been given up: its checksum, its place in the trees. By default as
+  /// ksmd of 6.18 was measured: 3.1 to 3.7 us a page in all, of 32,768 pages that differ (18 stretches of 2 s).
+  sim::Distribution page = sim::Constant{sim::Nanoseconds{3'000}};
+  Arrival arrival = ClosedLoop{sim::Constant{sim::Nanoseconds{20'000'000}}};  ///< sleep_millisecs
+  bool operator==(const KsmSpec&) const = default;
+};
+
+/// Fills `region` of the process `target` in as its pages are missed, by userfaultfd (models/mm/userfaultfd.h): the
+/// monitor of a machine that has migrated before its memory has (post-copy), or of a process that is restored lazily.
+/// The threads of a class share one descriptor. It makes no requests: its calls are timed.
+struct UserfaultSpec {
+  std::string target{};   ///< empty: its own process
+  std::string region;     ///< of the process `target`, anonymous
+  Bytes size{kPageSize};  ///< filled in by each UFFDIO_COPY; whole pages, at most the region's
+  /// How long it takes to get the contents, asleep: from the network, from a file.
+  sim::Distribution fetch = sim::Constant{sim::Nanoseconds{0}};
+  /// What nobody has missed yet is filled in, too, from the region's start on: so long after the one before. None: not.
+  std::optional<sim::Distribution> push{};
+  bool operator==(const UserfaultSpec&) const = default;
 };
 
 /// Repeats what threads of a real machine have asked for, each request as long after the end of the one before as it
@@ -288,7 +318,7 @@ struct ThreadSpec {
   int count = 1;
   std::variant<LockerSpec, FaulterSpec, ProcReaderSpec, MapperSpec, MadviserSpec, MincoreSpec, GetMempolicySpec,
                ProtectorSpec, ForkerSpec, RemoteReaderSpec, MoverSpec, PinnerSpec, MsyncSpec, HolderSpec,
-               KhugepagedSpec, NumaBalancingSpec, ReplaySpec, BusySpec>
+               KhugepagedSpec, NumaBalancingSpec, KsmSpec, UserfaultSpec, ReplaySpec, BusySpec>
       run;
   SchedSpec sched{};
   bool pinned = false;  ///< each thread to one of sched.cpus, in turn, instead of to all of them

@@ -10,7 +10,9 @@
 #include "models/mm/access_remote_vm.h"
 #include "models/mm/fault.h"
 #include "models/mm/khugepaged.h"
+#include "models/mm/ksm.h"
 #include "models/mm/madvise.h"
+#include "models/mm/memory.h"
 #include "models/mm/mempolicy.h"
 #include "models/mm/mincore.h"
 #include "models/mm/mm.h"
@@ -56,6 +58,8 @@ void run(Task& current, const Workplace& at, const FaulterSpec& spec) {
     const boost::random::uniform_int_distribution<std::int64_t> offset(0, region.pages.count() - 1);
     make_requests(current, mm, spec.arrival, at.record, [&] {
       const PageIndex page = region.start + PageCount(offset(current.stream(Purpose::pages)));
+      if (spec.touch) current.settle();
+      if (spec.touch && access_page(current.kernel(), mm, page)) return;
       fault(current, mm, page, Backing::region, spec.by);
     });
     return;
@@ -285,7 +289,12 @@ void run(Task& current, const Workplace& at, const KhugepagedSpec& spec) {
 void run(Task& current, const Workplace& at, const NumaBalancingSpec& spec) {
   PageIndex offset;
   make_requests(current, at.mm, spec.arrival, at.record,
-                [&] { task_numa_work(current, at.mm, pages_of(spec.scan_size), offset); });
+                [&] { task_numa_work(current, at.mm, pages_of(spec.scan_size), offset, spec.hinting_faults); });
+}
+
+void run(Task& current, const Workplace& at, const KsmSpec& spec) {
+  PageIndex address;
+  make_requests(current, at.mm, spec.arrival, at.record, [&] { ksm_do_scan(current, at.mm, spec, address); });
 }
 
 }  // namespace

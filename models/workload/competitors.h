@@ -2,7 +2,8 @@
 //
 // A kind of thread is one body in competitors.cpp, one row in models/spec/competitors.h and one reader in
 // experiments/scenario/competitors.cpp. How requests come about is in models/workload/requests.h; the locker, who makes
-// none, and the replayed thread have a file each. Validated by tests/models/workload/workload_test.cpp.
+// none, the replayed thread and userfaultfd's monitor have a file each. Validated by
+// tests/models/workload/workload_test.cpp.
 #pragma once
 
 #include <map>
@@ -31,6 +32,9 @@ void run_competitor(Task& current, const Workplace& at, const Competitor& compet
 
 /// Walks through the script.
 void run(Task& current, const Workplace& at, const LockerSpec& spec);
+
+/// Fills its region in as pages of it are missed.
+void run(Task& current, const Workplace& at, const UserfaultSpec& spec);
 
 /// Repeats the recording.
 void run(Task& current, const Workplace& at, const ReplaySpec& spec);

@@ -45,7 +45,8 @@ class RandomRest {
     auto& [name, about, notes, kernel, rwsem, populate, mlock_present_first, munlock, munlock_walks_rmap,
            munlock_visits_absent, munmap, munlock_in_zap, munmap_exclusive_below_stack, grow, fault, vma_lock_covers,
            first_touch, vma_lock, stack_grows_under_write, retry_on_io, proc, lru_drain, memlock_counts_twice,
-           cmdline_holds, mempolicy_holds_lock, zap_under_vma_lock, mremap_moves_tables] = policy;
+           cmdline_holds, mempolicy_holds_lock, zap_under_vma_lock, mremap_moves_tables, userfault_copy_under_vma_lock,
+           ksm_jumps_holes] = policy;
     using enum models::HoldMode;
     draw(populate, one_of(std::array{write_held, downgrade, drop_and_read}));
     mlock_present_first = populate.mode == drop_and_read && coin();
@@ -60,6 +61,8 @@ class RandomRest {
     first_touch = vma_locks && coin() ? models::FirstTouch::try_mmap_sem : models::FirstTouch::mmap_sem;
     vma_lock = vma_locks && coin() ? models::VmaLockKind::rwsem : models::VmaLockKind::refcount;
     zap_under_vma_lock = vma_locks && coin();
+    userfault_copy_under_vma_lock = vma_locks && coin();
+    ksm_jumps_holes = coin();
     stack_grows_under_write = coin();
     draw(proc, vma_locks);
     lru_drain =
@@ -163,8 +166,8 @@ class RandomRest {
 
   void draw(models::ThreadSpec& thread) {
     auto& [name, count, run, sched, pinned, mutex] = thread;
-    // Eighteen kinds: who is added is to be a competitor of some random scenario.
-    static_assert(std::variant_size_v<std::decay_t<decltype(run)>> == 18);
+    // Twenty kinds: who is added is to be a competitor of some random scenario.
+    static_assert(std::variant_size_v<std::decay_t<decltype(run)>> == 20);
     auto& [nice, cpus, group] = sched;  // drawn elsewhere
     pinned = !cpus.empty() && coin();
     std::visit(

@@ -700,6 +700,8 @@ Scenario crowd(std::uint64_t seed) {
   add_monitor(scenario, {"gdb", 1, RemoteReaderSpec{"db", PageCount(20), open}});
   add_monitor(scenario, {"khugepaged", 1, KhugepagedSpec{.target = "db", .arrival = rare}});
   add_monitor(scenario, {"numa_balancing", 1, NumaBalancingSpec{"db", Bytes(64 * kPageSize), rare}});
+  add_monitor(scenario, {"ksm", 1, KsmSpec{.target = "db", .arrival = rare}});
+  add_monitor(scenario, {"reclaimer", 1, MadviserSpec{"heap", Advice::cold, Bytes(64 * kPageSize), rare, {}, "db"}});
   add_monitor(scenario, {"maps", 1, ProcReaderSpec{ProcReaderSpec::File::maps, "db", closed}});
   add_monitor(scenario, {"smaps", 1, ProcReaderSpec{ProcReaderSpec::File::smaps, "db", open}});
   return scenario;

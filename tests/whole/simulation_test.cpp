@@ -529,6 +529,29 @@ void add_kernel_threads(sim::Stream& chance, Scenario& scenario) {
   scenario.processes.back().threads.push_back({"numa_balancing", 1, balancing});
 }
 
+// Who works on the memory of "db" from outside, or decides when its pages are there.
+void add_outsiders(sim::Stream& chance, Scenario& scenario) {
+  const auto often = [&] { return ClosedLoop{Exponential{Nanoseconds{50'000 + tests::up_to(chance, 300'000)}}}; };
+  const auto some_pages = [&] { return Bytes(kPageSize * (1 + tests::up_to(chance, 19))); };
+  ProcessSpec& others = scenario.processes.back();
+  others.threads.push_back(
+      {"ksm", 1, KsmSpec{"db", PageCount(1 + tests::up_to(chance, 300)), random_cost(chance, 3'000), often()}});
+  constexpr std::array kAdvice{Advice::cold, Advice::pageout, Advice::collapse};
+  const Advice advice = kAdvice[chance() % kAdvice.size()];
+  others.threads.push_back({"outside", 1, MadviserSpec{"heap", advice, some_pages(), often(), {}, "db"}});
+  NumaBalancingSpec balancing{"db", Bytes(kPageSize * (1 + tests::up_to(chance, 3'000))), often()};
+  balancing.hinting_faults = true;
+  others.threads.push_back({"hinting", 1, balancing});
+  ProcessSpec& db = scenario.processes.front();
+  FaulterSpec toucher{"heap", ClosedLoop{Exponential{Nanoseconds{1'000 + tests::up_to(chance, 20'000)}}}};
+  toucher.touch = true;
+  db.threads.push_back({"toucher", 1 + static_cast<int>(tests::up_to(chance, 2)), toucher});
+  if (chance() % 3 == 0) return;
+  UserfaultSpec monitor{.region = "heap", .size = some_pages(), .fetch = random_cost(chance, 20'000)};
+  if (chance() % 2 == 0) monitor.push = Exponential{Nanoseconds{1'000 + tests::up_to(chance, 50'000)}};
+  db.threads.push_back({"monitor", 1 + static_cast<int>(tests::up_to(chance, 2)), monitor});
+}
+
 RandomScenario random_scenario(std::uint64_t seed) {
   sim::Stream chance(seed, "test", "scenario");
   const auto up_to = [&](std::int64_t most) {
@@ -654,6 +677,8 @@ RandomScenario random_scenario(std::uint64_t seed) {
   if (holders() % 2 == 0) add_holder(holders, random.scenario);
   sim::Stream kernel_threads(seed, "test", "kernel threads");
   if (kernel_threads() % 2 == 0) add_kernel_threads(kernel_threads, random.scenario);
+  sim::Stream outsiders(seed, "test", "outsiders");
+  if (outsiders() % 2 == 0) add_outsiders(outsiders, random.scenario);
   sim::Stream rest(seed, "test", "rest");
   if (rest() % 4 == 0) tests::RandomRest(rest).draw(random.scenario, random.policy);
   return random;

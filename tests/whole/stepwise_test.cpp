@@ -92,6 +92,9 @@ models::Scenario in_small(models::Scenario scenario) {
                      [](models::LockerSpec& spec) { shrink(spec); },
                      [](models::BusySpec&) {},
                      [](models::ReplaySpec&) {},
+                     [](models::UserfaultSpec& spec) {
+                       if (spec.push) *spec.push = more_often(*spec.push);
+                     },
                      [](auto& spec) { come_more_often(spec.arrival); },
                  },
                  thread.run);

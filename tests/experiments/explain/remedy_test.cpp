@@ -123,11 +123,19 @@ TEST_F(Remedies, TheKernelsThreadsAreCalledByWhatSwitchesThemOff) {
   const std::vector<std::string> threads{
       "processes[0].threads.scan={run: numa_balancing, target: db}",
       "processes[0].threads.collapser={run: khugepaged, target: db}",
+      "processes[0].threads.merger={run: ksm, target: db}",
       "processes[0].regions.heap.page_size=thp",
       "processes[0].regions.heap.size=8MiB",
   };
   EXPECT_THAT(labels(remedies(kSmaps, {}, {"mapper"}, threads)),
-              IsSupersetOf({"without NUMA balancing", "without khugepaged"}));
+              IsSupersetOf({"without NUMA balancing", "without khugepaged", "without KSM"}));
+}
+
+// Linux 6.18 is another kernel to KSM alone.
+TEST_F(Remedies, KernelsThatDifferInWhatNobodyDoesAreOne) {
+  const std::string ksm = "processes[0].threads.merger={run: ksm, target: db}";
+  EXPECT_THAT(labels(remedies(kSmaps)), Contains("Linux 6.17 to 7.1"));
+  EXPECT_THAT(labels(remedies(kSmaps, {}, {"mapper"}, {ksm})), IsSupersetOf({"Linux 6.17", "Linux 6.18 to 7.1"}));
 }
 
 TEST_F(Remedies, HugePagesAreLeftToWhoAsksForThemWhereTheyAreGivenToAll) {

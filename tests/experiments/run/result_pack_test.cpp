@@ -70,14 +70,17 @@ TEST(ResultPack, BringsBackWhoKeptWhomOut) {
   EXPECT_EQ(restored.classes.at(0).total().blame().lock_waits.at(convoy), 3ms);
 }
 
-TEST(ResultPack, HasInterruptionsWhereThereAreAny) {
-  const auto result = tests::result_of({{"a", {{Phase::idle, tests::spent(2, 3ms, models::Cause::interrupted)}}}});
-  EXPECT_EQ(unpack(pack(result)).classes.at(0).total().blame().causes.back(), 6ms);
-  EXPECT_EQ(to_json(result)["classes"]["a"]["total"]["blame"]["interrupted"], 6'000'000);
-  EXPECT_EQ(to_json(result)["classes"]["a"]["time"]["interrupted"], 6'000'000);
+TEST(ResultPack, HasRareCausesWhereThereAreAny) {
   const auto quiet = tests::result_of({{"a", {{Phase::idle, tests::worked(2, 3ms)}}}});
-  EXPECT_FALSE(to_json(quiet)["classes"]["a"]["total"]["blame"].contains("interrupted"));
-  EXPECT_EQ(to_json(quiet).dump().find("interrupted"), std::string::npos);
+  for (const models::Cause cause : {models::Cause::interrupted, models::Cause::userfault}) {
+    const auto result = tests::result_of({{"a", {{Phase::idle, tests::spent(2, 3ms, cause)}}}});
+    const std::string name(to_string(cause));
+    EXPECT_EQ(unpack(pack(result)).classes.at(0).total().blame().causes.at(static_cast<std::size_t>(cause)), 6ms);
+    EXPECT_EQ(to_json(result)["classes"]["a"]["total"]["blame"][name], 6'000'000);
+    EXPECT_EQ(to_json(result)["classes"]["a"]["time"][name], 6'000'000);
+    EXPECT_FALSE(to_json(quiet)["classes"]["a"]["total"]["blame"].contains(name));
+    EXPECT_EQ(to_json(quiet).dump().find(name), std::string::npos);
+  }
 }
 
 TEST(ResultPack, BringsBackTheLargestFigures) {

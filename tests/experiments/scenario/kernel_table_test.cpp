@@ -218,6 +218,11 @@ distributions:
     return lines;
   };
   EXPECT_THAT(mistakes("fifo", "fifo"), IsEmpty());
+  EXPECT_THAT(mistakes("0 .. 9", "[0, 9]"), testing::Contains(HasSubstr(":3:15: releases.6: expected")));
+  for (const char* const range : {"0 .. x", "0 .. 1000", "0 .. 2000000000"}) {
+    EXPECT_THAT(mistakes("0 .. 9", range),
+                testing::Contains(HasSubstr("releases.6: expected a range such as 0 .. 18")));
+  }
   EXPECT_THAT(mistakes("fifo", "fito"), ElementsAre(HasSubstr(":5:10: oldest.rwsem: expected")));
   EXPECT_THAT(mistakes("munlock: {mode: downgrade}", "munlock: {mode: down}"),
               ElementsAre(HasSubstr(":11:65: changes[1].policy.munlock.mode: expected")));

@@ -275,10 +275,10 @@ TEST_F(ScenarioFile, RefusesTwoThreadsOfOneNameInDifferentProcesses) {
 TEST_F(ScenarioFile, RefusesAThreadThatRunsNothingKnown) {
   EXPECT_THAT(
       mistakes(with("run: faulter", "run: fualter")),
-      ElementsAre(
-          "s.yaml:11:22: processes[0].threads.faulter.run: expected locker, faulter, proc_reader, "
-          "mapper, recycler, madviser, mincore, get_mempolicy, protector, forker, remote_reader, mover, "
-          "pinner, msync, holder, khugepaged, numa_balancing, replay, busy, found 'fualter' (did you mean faulter?)"));
+      ElementsAre("s.yaml:11:22: processes[0].threads.faulter.run: expected locker, faulter, proc_reader, "
+                  "mapper, recycler, madviser, mincore, get_mempolicy, protector, forker, remote_reader, mover, "
+                  "pinner, msync, holder, khugepaged, numa_balancing, ksm, userfaultfd, replay, busy, found 'fualter' "
+                  "(did you mean faulter?)"));
   EXPECT_THAT(mistakes(with("run: faulter, ", "")),
               ElementsAre("s.yaml:11:16: processes[0].threads.faulter.run: missing"));
 }
@@ -335,6 +335,11 @@ TEST_F(ScenarioFile, RefusesCallsThatAPolicysKernelDoesNotHaveYet) {
                           "'giver' uses: expected Linux 5.18 or later"));
   EXPECT_THAT(mistake(advises("dontneed_locked"), "5.18"), IsEmpty());
   EXPECT_THAT(mistake(advises("dontneed_locked"), "downgrade"), IsEmpty()) << "it says of no kernel that it is it";
+  EXPECT_THAT(mistake("monitor: {run: userfaultfd, region: heap}", "4.2"),
+              ElementsAre(HasSubstr("Linux 4.2 does not have userfaultfd yet")));
+  EXPECT_THAT(mistake("ksm: {run: ksm}", "2.6.29"), ElementsAre(HasSubstr("does not have KSM yet")));
+  EXPECT_THAT(mistake("outside: {run: madviser, target: db, region: heap, advice: cold, closed: {think: 1ms}}", "5.9"),
+              ElementsAre(HasSubstr("does not have process_madvise yet")));
   const std::vector<std::tuple<std::string, std::string, std::string>> dated{{"hugepage", "2.6.37", "2.6.38"},
                                                                              {"nohugepage", "2.6.37", "2.6.38"},
                                                                              {"free", "4.4", "4.5"},
@@ -612,6 +617,58 @@ TEST_F(ScenarioFile, ReadsKernelThreadsWithTheKernelsOwnSettings) {
               ElementsAre(HasSubstr("k.target: expected the name of a process, found 'bd' (did you mean db?)")));
   EXPECT_THAT(mistakes(with_thread("run: numa_balancing, scan_sise: 1MiB")),
               ElementsAre(HasSubstr("k.scan_sise: unknown key (did you mean scan_size?)")));
+}
+
+TEST_F(ScenarioFile, ReadsThoseWhoWorkOnTheMemoryOfOthers) {
+  using models::KsmSpec;
+  using models::MadviserSpec;
+  using models::UserfaultSpec;
+  const auto with_thread = [](const std::string& keys) {
+    return with("      ps:", "      k: {" + keys + "}\n      ps:");
+  };
+  const auto thread = [&](const std::string& keys) { return read(with_thread(keys)).processes[1].threads[0].run; };
+  const models::ClosedLoop often{sim::Constant{1ms}};
+  EXPECT_EQ(std::get<KsmSpec>(thread("run: ksm, target: db")), (KsmSpec{.target = "db"}));
+  EXPECT_EQ(std::get<KsmSpec>(thread("run: ksm, pages_to_scan: 7, page: 2us, closed: {think: 1ms}")),
+            (KsmSpec{"", models::PageCount(7), sim::Constant{2us}, often}));
+  EXPECT_EQ(
+      std::get<UserfaultSpec>(thread("run: userfaultfd, target: db, region: heap, size: 64KiB, fetch: 1ms, push: 1us")),
+      (UserfaultSpec{"db", "heap", models::Bytes(65536), sim::Constant{1ms}, sim::Constant{1us}}));
+  EXPECT_EQ(std::get<MadviserSpec>(
+                thread("run: madviser, target: db, region: heap, advice: cold, size: 1MiB, closed: {think: 1ms}")),
+            (MadviserSpec{"heap", models::Advice::cold, models::Bytes(1 << 20), often, {}, "db"}));
+  EXPECT_TRUE(std::get<models::NumaBalancingSpec>(thread("run: numa_balancing, hinting_faults: true")).hinting_faults);
+
+  EXPECT_THAT(mistakes(with_thread("run: userfaultfd, target: db, region: haep")),
+              ElementsAre(HasSubstr("k.region: expected a region of the process `target`, found 'haep' (did you mean "
+                                    "heap?)")));
+  EXPECT_THAT(mistakes(with_thread("run: userfaultfd, target: db, region: heap, size: 1TiB")),
+              ElementsAre(HasSubstr("k.size: expected at most the region's")));
+  EXPECT_THAT(mistakes(with_thread("run: userfaultfd, region: heap")),
+              ElementsAre(HasSubstr("k.region: expected a region of this process")));
+  const std::string outside = "run: madviser, target: db, region: heap, closed: {think: 1ms}, ";
+  EXPECT_THAT(mistakes(with_thread(outside + "advice: dontneed")),
+              ElementsAre(HasSubstr("k.advice: expected cold, pageout, willneed or collapse")));
+  EXPECT_THAT(mistakes(with_thread(outside + "advice: willneed")),
+              ElementsAre(HasSubstr("k.advice: expected another advice: only files are read ahead")));
+  EXPECT_THAT(mistakes(with_thread(outside + "advice: cold, size: 1TiB")),
+              ElementsAre(HasSubstr("k.size: expected at most the region's")));
+  EXPECT_THAT(mistakes(with_thread(outside + "advice: cold, share: each")),
+              ElementsAre(HasSubstr("k.share: expected all")));
+  EXPECT_THAT(mistakes(with_thread("run: madviser, target: bd, region: heap, closed: {think: 1ms}, advice: cold")),
+              ElementsAre(HasSubstr("k.target: expected the name of a process, found 'bd' (did you mean db?)")));
+}
+
+TEST_F(ScenarioFile, ReadsWhetherAFaulterOnlyTouchesItsPages) {
+  const auto with_faulter = [](const std::string& keys) {
+    return with("      faulter:", "      t: {run: faulter, touch: true, " + keys + "}\n      faulter:");
+  };
+  const auto found = read(with_faulter("region: heap, closed: {think: 1us}")).processes[0].threads[1].run;
+  EXPECT_TRUE(std::get<models::FaulterSpec>(found).touch);
+  EXPECT_THAT(mistakes(with_faulter("closed: {think: 1us}")),
+              ElementsAre(HasSubstr("t.touch: what it touches are the pages of a region: expected `region`, too")));
+  EXPECT_THAT(mistakes(with_faulter("region: heap, closed: {think: 0s}")),
+              ElementsAre(HasSubstr("t.touch: a touch that is no fault takes no time: expected `think` or `compute`")));
 }
 
 TEST_F(ScenarioFile, ReadsWhatBecomesOfTheChildrenOfAForker) {

@@ -68,6 +68,15 @@ TEST_F(YamlReader, ReportsASyntaxErrorOnce) {
   EXPECT_THAT(said(), ElementsAre(StartsWith("t.yaml:2:2: not valid YAML: ")));
 }
 
+// yaml-cpp 0.7 takes the second for UTF-16 and reads another text.
+TEST_F(YamlReader, RefusesANulByte) {
+  using std::string_literals::operator""s;
+  load("a: 1\nb: \0 2\n"s);
+  EXPECT_THAT(said(), ElementsAre("t.yaml:2:4: a NUL byte: expected text in UTF-8"));
+  load("#\0\n{,#}"s);
+  EXPECT_THAT(said(), testing::Contains("t.yaml:1:2: a NUL byte: expected text in UTF-8"));
+}
+
 TEST_F(YamlReader, ReportsAFileThatIsNotThere) {
   root_ = load_yaml("no/such/file.yaml", diagnostics_);
   EXPECT_THAT(said(), ElementsAre("no/such/file.yaml: cannot be read: No such file or directory"));

@@ -7,7 +7,11 @@
 #include <functional>
 #include <vector>
 
+#include "models/mm/fault.h"
+#include "models/mm/madvise.h"
+#include "models/mm/memory.h"
 #include "models/mm/mm.h"
+#include "models/mm/mremap.h"
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
@@ -89,6 +93,62 @@ TEST(NumaBalancing, TakesOneStepForAHugePageAndPassesOverWhatCannotMove) {
       world.mm.page_table.put_in_folios(PageIndex(kHuge), PageIndex(2 * kHuge), folio_of(kPmdOrder));
     };
     EXPECT_EQ(scans(1, before), (std::vector<Scanned>{{kEntry + kFlush, 0}}));
+  });
+}
+
+// With hinting faults an entry is changed once, until somebody has touched its page again.
+TEST(NumaBalancing, WithHintingFaultsChangesWhatHasBeenTouchedSince) {
+  check_in_child([] {
+    SmallMachineSpec spec;
+    spec.costs.mprotect_page = kEntry;
+    spec.costs.fault = sim::Constant{1us};
+    SmallMachine world(spec);
+    tests::add_vma(world, 0, 2 * kHuge, {});
+    make_resident(world, 0, 2 * kHuge);
+    world.mm.page_table.put_in_folios(PageIndex(kHuge), PageIndex(2 * kHuge), folio_of(kPmdOrder));
+    world.add([&](Task& task) {
+      const auto scan = [&] {
+        PageIndex offset;
+        const sim::Time began = task.settle();
+        task_numa_work(task, world.mm, PageCount(2'000), offset, true);
+        return task.settle() - began;
+      };
+      const auto fault_at = [&](std::int64_t page) {
+        EXPECT_FALSE(access_page(world.kernel, world.mm, PageIndex(page)));
+        do_page_fault(task, world.mm, PageIndex(page), Backing::region);
+        task.settle();
+        EXPECT_TRUE(access_page(world.kernel, world.mm, PageIndex(page)));
+      };
+      EXPECT_TRUE(access_page(world.kernel, world.mm, PageIndex(3)));
+      EXPECT_EQ(scan(), 512 * kEntry + kEntry);
+      EXPECT_EQ(scan(), 0ns) << "nobody has touched anything";
+      fault_at(3);
+      fault_at(kHuge + 5);
+      EXPECT_TRUE(access_page(world.kernel, world.mm, PageIndex(kHuge + 6))) << "one entry maps it";
+      EXPECT_FALSE(access_page(world.kernel, world.mm, PageIndex(4)));
+      EXPECT_EQ(scan(), 2 * kEntry);
+    });
+    world.run();
+  });
+}
+
+TEST(NumaBalancing, WhatIsUnmappedIsNoLongerInaccessibleAndWhatMovesStaysSo) {
+  check_in_child([] {
+    SmallMachine world;
+    tests::add_vma(world, 0, 100, {});
+    make_resident(world, 0, 100);
+    world.add([&](Task& task) {
+      PageIndex offset;
+      task_numa_work(task, world.mm, PageCount(2'000), offset, true);
+      EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(0), PageCount(10), Advice::dontneed), 0);
+      EXPECT_FALSE(access_page(world.kernel, world.mm, PageIndex(5))) << "it is gone";
+      do_page_fault(task, world.mm, PageIndex(5), Backing::region);
+      EXPECT_TRUE(access_page(world.kernel, world.mm, PageIndex(5)));
+      EXPECT_EQ(sys_mremap(task, world.mm, PageIndex(50), PageCount(10), PageIndex(1'000)), 0);
+      EXPECT_TRUE(world.mm.numa_hints->is_hidden(PageIndex(1'005)));
+      EXPECT_FALSE(world.mm.numa_hints->is_hidden(PageIndex(55)));
+    });
+    world.run();
   });
 }
 

@@ -368,6 +368,10 @@ Body body(Worker&, const models::KhugepagedSpec&) { fail("khugepaged is the kern
 
 Body body(Worker&, const models::NumaBalancingSpec&) { fail("the kernel scans when it sees fit"); }
 
+Body body(Worker&, const models::KsmSpec&) { fail("ksmd is the kernel's own thread"); }
+
+Body body(Worker&, const models::UserfaultSpec&) { fail("what it fills in comes from another machine"); }
+
 Body body(Worker&, const models::PinnerSpec&) { fail("there is no device to pin memory for"); }
 
 // --- lockers ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,176 @@
+#include "models/mm/userfaultfd.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <vector>
+
+#include "models/kernel.h"
+#include "models/mm/memcontrol.h"
+#include "models/mm/mm.h"
+#include "models/mm/mmap_lock.h"
+#include "models/mm/rmap.h"
+#include "models/mm/vma_modify.h"
+#include "models/task.h"
+
+namespace models {
+
+namespace {
+
+bool is_absent(const Mm& mm, PageIndex page) {
+  return mm.page_table.run_at(page, page + PageCount(1)).state == PageState::absent;
+}
+
+// try_to_wake_up. `current` has settled on return.
+void wake_up(Task& current, Task& sleeper) {
+  current.work(current.kernel().costs.rwsem_wake);
+  current.settle();
+  sleeper.wake(current);
+}
+
+}  // namespace
+
+std::optional<PageIndex> Userfaultfd::read(Task& current, std::optional<sim::Time> until) {
+  current.work(current.kernel().costs.system_call);
+  current.settle();
+  for (;;) {
+    const auto next = std::find_if(faults_.begin(), faults_.end(), [](const Fault& fault) { return !fault.read; });
+    if (next != faults_.end()) {
+      next->read = true;
+      return next->page;
+    }
+    if (until && current.now() >= *until) return std::nullopt;
+    monitors_.push_back(&current);
+    current.block(Cause::sleep, until);
+    std::erase(monitors_, &current);
+  }
+}
+
+void Userfaultfd::wake(Task& current, PageIndex start, PageIndex end) {
+  current.settle();
+  std::vector<Task*> woken;
+  std::erase_if(faults_, [&](const Fault& fault) {
+    const bool filled_in = start <= fault.page && fault.page < end;
+    if (filled_in) woken.push_back(fault.task);
+    return filled_in;
+  });
+  for (Task* const task : woken) task->recharge(Cause::wake_up);
+  for (Task* const task : woken) wake_up(current, *task);
+}
+
+bool userfaultfd_missing(const Mm& mm, const Vma& vma, PageIndex page) {
+  return vma.flags.userfaultfd != 0 && is_absent(mm, page);
+}
+
+void handle_userfault(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
+  Userfaultfd& monitored = *mm.userfaultfds.at(static_cast<std::size_t>(vma.flags.userfaultfd - 1));
+  if (!monitored.monitors_.empty()) {
+    Task& monitor = *monitored.monitors_.front();
+    monitored.monitors_.pop_front();
+    wake_up(current, monitor);
+  }
+  current.settle();
+  if (!is_absent(mm, page)) return;
+  monitored.faults_.push_back({&current, page});
+  current.block(Cause::userfault);
+}
+
+int userfaultfd_register(Task& current, Mm& mm, PageIndex start, PageCount pages, int number) {
+  current.enter(Phase::userfault);
+  current.work(current.kernel().costs.system_call);
+  mmap_write_lock(current, mm);
+  current.settle();
+  const PageIndex end = start + pages;
+  int error = 0;
+  for (PageIndex next = start; next < end && error == 0;) {
+    VmaPointer vma = mm.find_vma(next);
+    if (vma == nullptr || vma->start > next) {
+      error = -EINVAL;
+      break;
+    }
+    VmFlags flags = vma->flags;
+    flags.userfaultfd = number;
+    const PageIndex stop = std::min(vma->end, end);
+    error = vma_modify(current, mm, vma, next, stop, flags);
+    current.settle();
+    next = stop;
+  }
+  mmap_write_unlock(current, mm);
+  return error;
+}
+
+namespace {
+
+// uffd_mfill_lock: the lock of the VMA of a destination, or mmap_sem.
+class DestinationLock {
+ public:
+  DestinationLock(Task& current, Mm& mm, PageIndex start) : current_(current), mm_(mm) {
+    current.settle();
+    if (current.kernel().policy.userfault_copy_under_vma_lock) {
+      vma_ = mm.find_vma(start);
+      under_vma_lock_ = vma_ != nullptr && vma_start_read(current, mm, *vma_);
+      if (under_vma_lock_ && !vmf_anon_prepare(current, mm, *vma_)) {
+        vma_end_read(current, *vma_);
+        under_vma_lock_ = false;
+      }
+    }
+    if (under_vma_lock_) return;
+    mm.mmap_sem.down_read(current);
+    current.settle();
+    vma_ = mm.find_vma(start);
+  }
+
+  // No destructor: a run that ends unwinds those who are under way.
+  void release() {
+    if (under_vma_lock_) return vma_end_read(current_, *vma_);
+    mm_.mmap_sem.up_read(current_);
+  }
+
+  [[nodiscard]] const VmaPointer& vma() const { return vma_; }
+
+ private:
+  Task& current_;
+  Mm& mm_;
+  VmaPointer vma_;
+  bool under_vma_lock_ = false;
+};
+
+// mfill_atomic_pte_copy: returns whether it has found its place.
+bool fill_in(Task& current, Mm& mm, Vma& vma, PageIndex page) {
+  Kernel& kernel = current.kernel();
+  alloc_charge_page(current, mm);
+  current.work(kernel.costs.populate_page, Purpose::pages);
+  current.settle();
+  mm.anon_vma_prepare(vma);
+  const PageState to = vma.flags.locked ? PageState::mlocked : PageState::resident;
+  const PageCount mapped = change_pages(kernel, mm, page, page + PageCount(1), PageState::absent, to);
+  free_charged_pages(kernel, mm, PageCount(1) - mapped, current.now());
+  return mapped == PageCount(1);
+}
+
+// With the lock of the destination held.
+int fill_in(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, PageIndex end, int number) {
+  if (vma == nullptr || vma->start > start || vma->end < end || vma->flags.userfaultfd != number) return -ENOENT;
+  for (PageIndex page = start; page < end; page = page + PageCount(1)) {
+    current.cond_resched();
+    current.settle();
+    if (!is_absent(mm, page) || !fill_in(current, mm, *vma, page)) return -EEXIST;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int userfaultfd_copy(Task& current, Mm& mm, PageIndex start, PageCount pages, int number) {
+  current.enter(Phase::userfault);
+  current.work(current.kernel().costs.system_call);
+  const PageIndex end = start + pages;
+  DestinationLock lock(current, mm, start);
+  const int error = fill_in(current, mm, lock.vma(), start, end, number);
+  lock.release();
+  // Where there was nothing to do the monitor says UFFDIO_WAKE itself.
+  mm.userfaultfds.at(static_cast<std::size_t>(number - 1))->wake(current, start, end);
+  return error;
+}
+
+}  // namespace models

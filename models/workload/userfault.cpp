@@ -1,0 +1,112 @@
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "models/mm/exit_mmap.h"
+#include "models/mm/mm.h"
+#include "models/mm/userfaultfd.h"
+#include "models/workload/calls.h"
+#include "models/workload/competitors.h"
+
+namespace models {
+
+namespace {
+
+// The descriptor of the class of `current`, which its first thread makes. Its number among those of `mm`, from 1.
+int descriptor_of(const Task& current, Mm& mm) {
+  auto& all = mm.userfaultfds;
+  const auto own =
+      std::find_if(all.begin(), all.end(), [&](const auto& each) { return each->owner() == current.class_id(); });
+  const auto before = static_cast<int>(own - all.begin());
+  if (own == all.end()) all.push_back(std::make_shared<Userfaultfd>(current.class_id()));
+  return before + 1;
+}
+
+class Monitor {
+ public:
+  Monitor(Task& current, const Workplace& at, const UserfaultSpec& spec)
+      : current_(current),
+        at_(at),
+        spec_(spec),
+        region_(at.regions.at(spec.region)),
+        number_(descriptor_of(current, at.mm)),
+        descriptor_(at.mm.userfaultfds.at(static_cast<std::size_t>(number_ - 1))),
+        to_push_(spec.push && current.member() == 0 ? region_.start : end()) {}
+
+  void register_region() {
+    time_call(current_, at_.calls["UFFDIO_REGISTER"], region_.pages, Phase::user,
+              [&] { return userfaultfd_register(current_, at_.mm, region_.start, region_.pages, number_); });
+  }
+
+  // The next piece, missed or to be pushed. Returns false when the process has gone.
+  bool serve() {
+    const std::optional<PageIndex> missed = descriptor_->read(current_, next_push());
+    const PageIndex piece = missed ? piece_at(*missed) : to_push_;
+    if (!missed) to_push_ = end_of(piece);
+    current_.sleep_until(current_.settle() + spec_.fetch.sample(current_.stream(Purpose::demand)));
+    if (!get_task_mm(at_.mm)) return false;
+    copy(piece);
+    mmput(current_, at_.mm);
+    current_.enter(Phase::user);
+    return true;
+  }
+
+ private:
+  [[nodiscard]] PageIndex end() const { return region_.start + region_.pages; }
+  [[nodiscard]] PageIndex piece_at(PageIndex page) const {
+    const PageCount size = pages_of(spec_.size);
+    return region_.start + PageCount((page - region_.start).count() / size.count() * size.count());
+  }
+  [[nodiscard]] PageIndex end_of(PageIndex piece) const { return std::min(end(), piece + pages_of(spec_.size)); }
+
+  // When the next piece is to be pushed that has a page missing; none: when none has.
+  std::optional<sim::Time> next_push() {
+    current_.settle();
+    const auto first = first_absent(to_push_, end());
+    to_push_ = first ? piece_at(*first) : end();
+    if (!first) return std::nullopt;
+    return current_.now() + spec_.push->sample(current_.stream(Purpose::demand));
+  }
+
+  [[nodiscard]] std::optional<PageIndex> first_absent(PageIndex from, PageIndex to) const {
+    for (PageIndex page = from; page < to;) {
+      const PageTable::Run run = at_.mm.page_table.run_at(page, to);
+      if (run.state == PageState::absent) return page;
+      page = run.end;
+    }
+    return std::nullopt;
+  }
+
+  // Each stretch of it that is missing. Where nothing is, somebody may still wait: UFFDIO_WAKE.
+  void copy(PageIndex piece) {
+    const PageIndex stop = end_of(piece);
+    PageIndex next = piece;
+    while (const auto missing = first_absent(next, stop)) {
+      next = at_.mm.page_table.run_at(*missing, stop).end;
+      const int error = time_call(current_, at_.calls["UFFDIO_COPY"], next - *missing, Phase::user, [&] {
+        return userfaultfd_copy(current_, at_.mm, *missing, next - *missing, number_);
+      });
+      if (error != 0) break;
+    }
+    descriptor_->wake(current_, piece, stop);
+  }
+
+  Task& current_;
+  const Workplace& at_;
+  const UserfaultSpec& spec_;
+  const Region& region_;
+  int number_;
+  std::shared_ptr<Userfaultfd> descriptor_;
+  PageIndex to_push_;
+};
+
+}  // namespace
+
+void run(Task& current, const Workplace& at, const UserfaultSpec& spec) {
+  Monitor monitor(current, at, spec);
+  if (current.member() == 0) monitor.register_region();
+  while (monitor.serve()) {
+  }
+}
+
+}  // namespace models
