@@ -109,8 +109,8 @@ PlainJson as_json(const YamlNode& node) {
   return json;
 }
 
-/// Says of all of a tree that it was written in `file`: parts of a mutant come from others, and of a file that a value is
-/// derived from mistakes are told once.
+/// Says of all of a tree that it was written in `file`: parts of a mutant come from others, and of a file that a value
+/// is derived from mistakes are told once.
 void put_in(const std::string& file, YamlNode& node) {
   node.at.file = file;
   for (YamlEntry& each : node.entries) {
