@@ -9,7 +9,8 @@
 // since 6.6; before, such areas need mmap_lock. Who may not give up its lock (access_process_vm) finds nothing there.
 // Simplified. Missing pages only: no write-protect or minor faults, no UFFDIO_ZEROPAGE, MOVE or CONTINUE; anonymous
 // memory, in single pages; no events of fork, mremap or munmap. Of several idle monitors one is woken, not all. The
-// first fault's look whether the page is still missing comes when its lock is given up, not before. Validated by tests/models/mm/userfaultfd_test.cpp.
+// first fault's look whether the page is still missing comes when its lock is given up, not before. Validated by
+// tests/models/mm/userfaultfd_test.cpp.
 #pragma once
 
 #include <deque>
