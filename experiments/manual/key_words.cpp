@@ -152,6 +152,8 @@ const std::vector<KeyWords> kRows = {
      "What each page takes it without mmap_lock, checksum and trees: 3us if not given."},
     {kScenario, "processes[].threads.*(userfaultfd).target", "The process whose region it fills in."},
     {kScenario, "processes[].threads.*(userfaultfd).region", "What it fills in: anonymous memory."},
+    {kScenario, "processes[].threads.*(userfaultfd).move_from",
+     "The region that it moves pages from, instead of copying them (UFFDIO_MOVE)."},
     {kScenario, "processes[].threads.*(userfaultfd).size", "How much at a time: 4KiB if not given."},
     {kScenario, "processes[].threads.*(userfaultfd).fetch",
      "How long it waits for the contents each time: 0 if not given."},

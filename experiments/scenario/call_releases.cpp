@@ -67,7 +67,11 @@ Calls calls_of(const models::KsmSpec& /*any*/) { return {{"KSM", {2, 6, 32}}}; }
 
 Calls calls_of(const models::NumaBalancingSpec& /*any*/) { return {{"NUMA balancing", {3, 8}}}; }
 
-Calls calls_of(const models::UserfaultSpec& /*any*/) { return {{"userfaultfd", {4, 3}}}; }
+Calls calls_of(const models::UserfaultSpec& monitor) {
+  Calls calls{{"userfaultfd", {4, 3}}};
+  if (!monitor.move_from.empty()) calls.push_back({"UFFDIO_MOVE", {6, 8}});
+  return calls;
+}
 
 Calls calls_of(const models::ProcReaderSpec& reader) {
   if (reader.file != models::ProcReaderSpec::File::smaps_rollup) return {};

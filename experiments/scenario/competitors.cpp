@@ -495,15 +495,23 @@ models::UserfaultSpec read_userfault(YamlMap& map, const Regions& regions, Targe
   assign(monitor.size, size, whole_pages_of);
   assign(monitor.fetch, map.find("fetch"), distribution_of);
   if (const auto push = map.find("push")) monitor.push = inter_arrival_of(*push);
-  if (!name) return monitor;
-  if (target) {
-    if (monitor.target.empty()) return monitor;
-    targets.add_region(*target, *name, [=, bytes = monitor.size](const models::RegionSpec& region) {
-      refuse_unfillable(*name, size, bytes, region);
-    });
-  } else if (const auto* const region = region_of(name, regions)) {
-    refuse_unfillable(*name, size, monitor.size, *region);
-  }
+  const auto from = map.find("move_from");
+  assign(monitor.move_from, from, name_of);
+  if (name && from && monitor.move_from == monitor.region) from->refuse_expecting("another region than it fills in");
+  const auto check_with = [&](const std::optional<YamlField>& field, const Targets::RegionCheck& check) {
+    if (!field || (target && monitor.target.empty())) return;
+    if (target) return targets.add_region(*target, *field, check);
+    if (const auto* const region = region_of(field, regions)) check(*region);
+  };
+  check_with(name, [=, bytes = monitor.size](const models::RegionSpec& region) {
+    refuse_unfillable(*name, size, bytes, region);
+    if (from && region.touched_every)
+      name->refuse_expecting("a region without touched_every: its pages are told apart");
+  });
+  check_with(from, [=](const models::RegionSpec& region) {
+    if (region.kind != models::RegionSpec::Kind::anon) from->refuse_expecting("an anonymous region (kind: anon)");
+    if (region.touched_every) from->refuse_expecting("a region without touched_every: its pages are told apart");
+  });
   return monitor;
 }
 
@@ -556,13 +564,13 @@ void Targets::add_region(const YamlField& target, YamlField region, RegionCheck 
 }
 
 void Targets::check_regions(const std::vector<models::ProcessSpec>& processes) const {
-  for (const auto& [target, region, check] : regions_) {
+  for (const NamedRegion& each : regions_) {
     const auto found = std::find_if(processes.begin(), processes.end(), [&](const models::ProcessSpec& process) {
-      return process.name == target.node().scalar;
+      return process.name == each.target.node().scalar;
     });
     if (found == processes.end()) continue;  // told by check()
-    const auto* const named = one_named(region, found->regions, "a region of the process `target`");
-    if (named != nullptr) check(*named);
+    const auto* const region = one_named(each.region, found->regions, "a region of the process `target`");
+    if (region != nullptr) each.check(*region);
   }
 }
 

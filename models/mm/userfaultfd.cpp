@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "models/kernel.h"
+#include "models/mm/cow.h"
 #include "models/mm/memcontrol.h"
 #include "models/mm/mm.h"
 #include "models/mm/mmap_lock.h"
 #include "models/mm/rmap.h"
+#include "models/mm/tlb.h"
 #include "models/mm/vma_modify.h"
 #include "models/task.h"
 
@@ -101,39 +103,54 @@ int userfaultfd_register(Task& current, Mm& mm, PageIndex start, PageCount pages
 
 namespace {
 
-// uffd_mfill_lock: the lock of the VMA of a destination, or mmap_sem.
-class DestinationLock {
+// uffd_mfill_lock and uffd_move_lock: the locks of the VMAs of one place or two, or mmap_sem.
+class PlaceLock {
  public:
-  DestinationLock(Task& current, Mm& mm, PageIndex start) : current_(current), mm_(mm) {
+  PlaceLock(Task& current, Mm& mm, PageIndex start, std::optional<PageIndex> from = std::nullopt)
+      : current_(current), mm_(mm) {
     current.settle();
-    if (current.kernel().policy.userfault_copy_under_vma_lock) {
-      vma_ = mm.find_vma(start);
-      under_vma_lock_ = vma_ != nullptr && vma_start_read(current, mm, *vma_);
-      if (under_vma_lock_ && !vmf_anon_prepare(current, mm, *vma_)) {
-        vma_end_read(current, *vma_);
-        under_vma_lock_ = false;
-      }
-    }
-    if (under_vma_lock_) return;
+    find(start, from);
+    under_vma_locks_ = current.kernel().policy.userfault_copy_under_vma_lock && lock_vmas();
+    if (under_vma_locks_) return;
     mm.mmap_sem.down_read(current);
     current.settle();
-    vma_ = mm.find_vma(start);
+    find(start, from);
   }
 
   // No destructor: a run that ends unwinds those who are under way.
   void release() {
-    if (under_vma_lock_) return vma_end_read(current_, *vma_);
-    mm_.mmap_sem.up_read(current_);
+    if (!under_vma_locks_) return mm_.mmap_sem.up_read(current_);
+    if (from_ != nullptr && from_ != vma_) vma_end_read(current_, *from_);
+    vma_end_read(current_, *vma_);
   }
 
   [[nodiscard]] const VmaPointer& vma() const { return vma_; }
+  [[nodiscard]] const VmaPointer& from() const { return from_; }
 
  private:
+  void find(PageIndex start, std::optional<PageIndex> from) {
+    vma_ = mm_.find_vma(start);
+    from_ = from ? mm_.find_vma(*from) : nullptr;
+  }
+
+  bool lock_vmas() {
+    if (vma_ == nullptr || !vma_start_read(current_, mm_, *vma_)) return false;
+    const bool other = from_ != nullptr && from_ != vma_;
+    if (vmf_anon_prepare(current_, mm_, *vma_) && (!other || vma_start_read(current_, mm_, *from_))) return true;
+    vma_end_read(current_, *vma_);
+    return false;
+  }
+
   Task& current_;
   Mm& mm_;
   VmaPointer vma_;
-  bool under_vma_lock_ = false;
+  VmaPointer from_;
+  bool under_vma_locks_ = false;
 };
+
+bool covers(const VmaPointer& vma, PageIndex start, PageIndex end) {
+  return vma != nullptr && vma->start <= start && end <= vma->end;
+}
 
 // mfill_atomic_pte_copy: returns whether it has found its place.
 bool fill_in(Task& current, Mm& mm, Vma& vma, PageIndex page) {
@@ -150,11 +167,47 @@ bool fill_in(Task& current, Mm& mm, Vma& vma, PageIndex page) {
 
 // With the lock of the destination held.
 int fill_in(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, PageIndex end, int number) {
-  if (vma == nullptr || vma->start > start || vma->end < end || vma->flags.userfaultfd != number) return -ENOENT;
+  if (!covers(vma, start, end) || vma->flags.userfaultfd != number) return -ENOENT;
   for (PageIndex page = start; page < end; page = page + PageCount(1)) {
     current.cond_resched();
     current.settle();
     if (!is_absent(mm, page) || !fill_in(current, mm, *vma, page)) return -EEXIST;
+  }
+  return 0;
+}
+
+// move_pages_pte: of one page.
+int move_page(Task& current, Mm& mm, PageIndex page, PageIndex from) {
+  Kernel& kernel = current.kernel();
+  const auto why_not = [&] {
+    if (is_absent(mm, from)) return -ENOENT;
+    if (mm.cow != nullptr && mm.cow->is_shared(from)) return -EBUSY;
+    return is_absent(mm, page) ? 0 : -EEXIST;
+  };
+  if (const int error = why_not()) return error;
+  if (mm.page_table.split_around(from)) current.work(kernel.costs.split_huge);
+  current.work_on_pages(kernel.costs.remap_page);
+  flush_tlb_mm(current, mm);
+  current.settle();
+  if (const int error = why_not()) return error;
+  move_pages(kernel, mm, from, page, PageCount(1));
+  return 0;
+}
+
+// move_pages. With the locks of both places held.
+int move_range(Task& current, Mm& mm, const PlaceLock& places, PageIndex start, PageIndex from, PageCount pages,
+               int number) {
+  const VmaPointer& to_vma = places.vma();
+  const VmaPointer& from_vma = places.from();
+  if (!covers(to_vma, start, start + pages) || to_vma->flags.userfaultfd != number) return -ENOENT;
+  if (!covers(from_vma, from, from + pages)) return -ENOENT;
+  const bool anonymous = !from_vma->flags.shared && !is_in_page_cache(current.kernel(), mm, from);
+  if (!anonymous || from_vma->flags.locked != to_vma->flags.locked) return -EINVAL;
+  for (PageCount done; done < pages; done += PageCount(1)) {
+    current.cond_resched();
+    current.settle();
+    mm.anon_vma_prepare(*to_vma);
+    if (const int error = move_page(current, mm, start + done, from + done)) return error;
   }
   return 0;
 }
@@ -165,11 +218,21 @@ int userfaultfd_copy(Task& current, Mm& mm, PageIndex start, PageCount pages, in
   current.enter(Phase::userfault);
   current.work(current.kernel().costs.system_call);
   const PageIndex end = start + pages;
-  DestinationLock lock(current, mm, start);
+  PlaceLock lock(current, mm, start);
   const int error = fill_in(current, mm, lock.vma(), start, end, number);
   lock.release();
   // Where there was nothing to do the monitor says UFFDIO_WAKE itself.
   mm.userfaultfds.at(static_cast<std::size_t>(number - 1))->wake(current, start, end);
+  return error;
+}
+
+int userfaultfd_move(Task& current, Mm& mm, PageIndex start, PageIndex from, PageCount pages, int number) {
+  current.enter(Phase::userfault);
+  current.work(current.kernel().costs.system_call);
+  PlaceLock places(current, mm, start, from);
+  const int error = move_range(current, mm, places, start, from, pages, number);
+  places.release();
+  mm.userfaultfds.at(static_cast<std::size_t>(number - 1))->wake(current, start, start + pages);
   return error;
 }
 

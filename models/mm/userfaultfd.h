@@ -4,13 +4,14 @@
 // cut at the borders. A fault on an absent page of such an area gives the lock that it holds up, queues, wakes the
 // monitor and sleeps (handle_userfault); woken, it begins again. UFFDIO_COPY (mfill_atomic): mmap_lock for read, or
 // since 6.9 (policy `userfault_copy_under_vma_lock`) the VMA's own; each page is allocated, copied and mapped under it;
-// then those are woken whose page lies in the range. -EEXIST where there is a page already; -ENOENT where the area is
-// not registered (any more). khugepaged leaves ranges with absent pages alone. Faults under a VMA's lock go this way
-// since 6.6; before, such areas need mmap_lock. Who may not give up its lock (access_process_vm) finds nothing there.
-// Simplified. Missing pages only: no write-protect or minor faults, no UFFDIO_ZEROPAGE, MOVE or CONTINUE; anonymous
-// memory, in single pages; no events of fork, mremap or munmap. Of several idle monitors one is woken, not all. The
-// first fault's look whether the page is still missing comes when its lock is given up, not before. Validated by
-// tests/models/mm/userfaultfd_test.cpp.
+// then those are woken whose page lies in the range. UFFDIO_MOVE (move_pages, 6.8) takes the page from another place of
+// the address space instead, under the same lock (since 6.9 those of both VMAs), and flushes it out of the TLBs, page
+// by page. -EEXIST where there is a page already; -ENOENT where the area is not registered (any more). khugepaged
+// leaves ranges with absent pages alone. Faults under a VMA's lock go this way since 6.6; before, such areas need
+// mmap_lock. Who may not give up its lock (access_process_vm) finds nothing there. Simplified. Missing pages only: no
+// write-protect or minor faults, no UFFDIO_ZEROPAGE or CONTINUE; anonymous memory, in single pages; no events of fork,
+// mremap or munmap. Of several idle monitors one is woken, not all. The first fault's look whether the page is still
+// missing comes when its lock is given up, not before. Validated by tests/models/mm/userfaultfd_test.cpp.
 #pragma once
 
 #include <deque>
@@ -65,5 +66,10 @@ int userfaultfd_register(Task& current, Mm& mm, PageIndex start, PageCount pages
 
 /// UFFDIO_COPY of [start, start + pages). Returns 0, -ENOENT or -EEXIST. Takes and releases mmap_sem or the VMA's lock.
 int userfaultfd_copy(Task& current, Mm& mm, PageIndex start, PageCount pages, int number);
+
+/// UFFDIO_MOVE of [from, from + pages) to [start, start + pages). Returns 0; -ENOENT, also where nothing is to be
+/// moved; -EEXIST; -EINVAL where one place is locked and the other is not, or `from` is no anonymous mapping; -EBUSY
+/// where a child of fork shares the page. Locks as above.
+int userfaultfd_move(Task& current, Mm& mm, PageIndex start, PageIndex from, PageCount pages, int number);
 
 }  // namespace models

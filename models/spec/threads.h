@@ -293,6 +293,9 @@ struct UserfaultSpec {
   sim::Distribution fetch = sim::Constant{sim::Nanoseconds{0}};
   /// What nobody has missed yet is filled in, too, from the region's start on: so long after the one before. None: not.
   std::optional<sim::Distribution> push{};
+  /// A region of the process `target`, anonymous: what is there at the same place is moved (UFFDIO_MOVE), as a
+  /// collector does. Empty: all is copied.
+  std::string move_from{};
   bool operator==(const UserfaultSpec&) const = default;
 };
 

@@ -29,6 +29,7 @@ class Monitor {
         at_(at),
         spec_(spec),
         region_(at.regions.at(spec.region)),
+        source_(spec.move_from.empty() ? nullptr : &at.regions.at(spec.move_from)),
         number_(descriptor_of(current, at.mm)),
         descriptor_(at.mm.userfaultfds.at(static_cast<std::size_t>(number_ - 1))),
         to_push_(spec.push && current.member() == 0 ? region_.start : end()) {}
@@ -45,7 +46,7 @@ class Monitor {
     if (!missed) to_push_ = end_of(piece);
     current_.sleep_until(current_.settle() + spec_.fetch.sample(current_.stream(Purpose::demand)));
     if (!get_task_mm(at_.mm)) return false;
-    copy(piece);
+    fill_in(piece);
     mmput(current_, at_.mm);
     current_.enter(Phase::user);
     return true;
@@ -78,23 +79,43 @@ class Monitor {
   }
 
   // Each stretch of it that is missing. Where nothing is, somebody may still wait: UFFDIO_WAKE.
-  void copy(PageIndex piece) {
+  void fill_in(PageIndex piece) {
     const PageIndex stop = end_of(piece);
     PageIndex next = piece;
     while (const auto missing = first_absent(next, stop)) {
-      next = at_.mm.page_table.run_at(*missing, stop).end;
-      const int error = time_call(current_, at_.calls["UFFDIO_COPY"], next - *missing, Phase::user, [&] {
-        return userfaultfd_copy(current_, at_.mm, *missing, next - *missing, number_);
-      });
+      const auto [error, end] = fill_in_stretch(*missing, at_.mm.page_table.run_at(*missing, stop).end);
       if (error != 0) break;
+      next = end;
     }
     descriptor_->wake(current_, piece, stop);
+  }
+
+  struct FilledIn {
+    int error;
+    PageIndex end;  // as far as one call goes
+  };
+
+  FilledIn fill_in_stretch(PageIndex start, PageIndex stop) {
+    const PageCount offset = start - region_.start;
+    const bool has_place = source_ != nullptr && offset < source_->pages;
+    const PageIndex from = has_place ? source_->start + offset : start;
+    const PageIndex from_stop = has_place ? std::min(from + (stop - start), source_->start + source_->pages) : stop;
+    const PageTable::Run there = at_.mm.page_table.run_at(from, from_stop);
+    const bool moves = has_place && there.state != PageState::absent;
+    const PageCount pages = there.end - from;
+    const auto call = [&] {
+      return moves ? userfaultfd_move(current_, at_.mm, start, from, pages, number_)
+                   : userfaultfd_copy(current_, at_.mm, start, pages, number_);
+    };
+    const char* const name = moves ? "UFFDIO_MOVE" : "UFFDIO_COPY";
+    return {time_call(current_, at_.calls[name], pages, Phase::user, call), start + pages};
   }
 
   Task& current_;
   const Workplace& at_;
   const UserfaultSpec& spec_;
   const Region& region_;
+  const Region* source_;
   int number_;
   std::shared_ptr<Userfaultfd> descriptor_;
   PageIndex to_push_;

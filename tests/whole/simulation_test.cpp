@@ -549,6 +549,11 @@ void add_outsiders(sim::Stream& chance, Scenario& scenario) {
   if (chance() % 3 == 0) return;
   UserfaultSpec monitor{.region = "heap", .size = some_pages(), .fetch = random_cost(chance, 20'000)};
   if (chance() % 2 == 0) monitor.push = Exponential{Nanoseconds{1'000 + tests::up_to(chance, 50'000)}};
+  if (chance() % 2 == 0) {
+    db.regions.push_back({"from_space", Bytes(kPageSize * (1 + tests::up_to(chance, 500)))});
+    db.regions.back().pages = RegionSpec::Pages::resident;
+    monitor.move_from = "from_space";
+  }
   db.threads.push_back({"monitor", 1 + static_cast<int>(tests::up_to(chance, 2)), monitor});
 }
 

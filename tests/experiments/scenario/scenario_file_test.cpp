@@ -646,6 +646,10 @@ TEST_F(ScenarioFile, ReadsThoseWhoWorkOnTheMemoryOfOthers) {
               ElementsAre(HasSubstr("k.size: expected at most the region's")));
   EXPECT_THAT(mistakes(with_thread("run: userfaultfd, region: heap")),
               ElementsAre(HasSubstr("k.region: expected a region of this process")));
+  EXPECT_THAT(mistakes(with_thread("run: userfaultfd, target: db, region: heap, move_from: heap")),
+              ElementsAre(HasSubstr("k.move_from: expected another region than it fills in")));
+  EXPECT_THAT(mistakes(with_thread("run: userfaultfd, target: db, region: heap, move_from: haep")),
+              ElementsAre(HasSubstr("k.move_from: expected a region of the process `target`")));
   const std::string outside = "run: madviser, target: db, region: heap, closed: {think: 1ms}, ";
   EXPECT_THAT(mistakes(with_thread(outside + "advice: dontneed")),
               ElementsAre(HasSubstr("k.advice: expected cold, pageout, willneed or collapse")));

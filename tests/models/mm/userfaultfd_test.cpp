@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "models/mm/access_remote_vm.h"
+#include "models/mm/cow.h"
 #include "models/mm/fault.h"
 #include "models/mm/madvise.h"
 #include "models/mm/mlock.h"
@@ -247,6 +248,65 @@ TEST(Userfaultfd, NoHugePageIsMadeOfWhatItsMonitorHasNotFilledIn) {
       EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(0), PageCount(512), Advice::collapse), 0);
     });
     world.run();
+  });
+}
+
+// As a collector does: the page is somewhere else afterwards, and nothing has been allocated or copied.
+TEST(Userfaultfd, AMoveTakesPagesFromAnotherPlace) {
+  for (const bool per_vma : {false, true}) {
+    check_in_child([&] {
+      SmallMachineSpec spec = machine(per_vma);
+      spec.costs.remap_page = 40ns;
+      World world(spec, 0);
+      SmallMachine& small = world.machine;
+      tests::add_vma(small, 200, 300, {.readonly = true});
+      tests::make_resident(small, 200, 205);
+      const PageCount free = small.kernel.zone.counts().free;
+      small.add_at(100, [&](Task& task) {
+        const auto move = [&](std::int64_t start, std::int64_t from, std::int64_t pages) {
+          return userfaultfd_move(task, small.mm, PageIndex(start), PageIndex(from), PageCount(pages), 1);
+        };
+        EXPECT_EQ(move(0, 200, 5), 0);
+        EXPECT_EQ(task.settle(), at(100) + 5 * 40ns);
+        EXPECT_EQ(state_of(small, 4), PageState::resident);
+        EXPECT_EQ(state_of(small, 204), PageState::absent);
+        EXPECT_EQ(move(10, 200, 5), -ENOENT) << "nothing is there any more";
+        tests::make_resident(small, 210, 211);
+        EXPECT_EQ(move(4, 210, 1), -EEXIST);
+        EXPECT_EQ(move(210, 4, 1), -ENOENT) << "it is not registered";
+        EXPECT_EQ(move(10, 299, 5), -ENOENT);
+      });
+      small.add_at(150, [&](Task& task) {
+        small.mm.mmap_sem.down_write(task);
+        EXPECT_EQ(task.settle(), per_vma ? at(150) : at(100) + 5 * 40ns);
+        small.mm.mmap_sem.up_write(task);
+      });
+      small.run();
+      EXPECT_EQ(small.kernel.zone.counts().free, free - PageCount(1));
+    });
+  }
+}
+
+TEST(Userfaultfd, AMoveIsRefusedWhereOnePlaceIsLockedAndOfWhatAChildShares) {
+  check_in_child([] {
+    World world(machine(), 0);
+    SmallMachine& small = world.machine;
+    tests::add_vma(small, 200, 210, {.locked = true});
+    tests::add_vma(small, 300, 310, {.shared = true});
+    tests::add_vma(small, 400, 410, {});
+    tests::make_resident(small, 400, 410);
+    small.mm.cow = std::make_shared<CowPages>(small.kernel);
+    small.mm.cow->begin_fork();
+    small.mm.cow->share(small.mm, *small.mm.find_vma(PageIndex(400)));
+    small.add_at(100, [&](Task& task) {
+      const auto move = [&](std::int64_t from) {
+        return userfaultfd_move(task, small.mm, PageIndex(0), PageIndex(from), PageCount(1), 1);
+      };
+      EXPECT_EQ(move(200), -EINVAL);
+      EXPECT_EQ(move(300), -EINVAL);
+      EXPECT_EQ(move(400), -EBUSY);
+    });
+    small.run();
   });
 }
 
