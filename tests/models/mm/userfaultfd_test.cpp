@@ -98,6 +98,24 @@ TEST(Userfaultfd, AFaultWaitsForItsMonitorWithNoLockHeldAndBeginsAgain) {
   }
 }
 
+// The monitor is woken first: by the time that the fault could queue, somebody else has had the page filled in.
+TEST(Userfaultfd, APageThatIsFilledInMeanwhileIsNotWaitedFor) {
+  check_in_child([] {
+    SmallMachineSpec spec = machine();
+    spec.costs.rwsem_wake = 5us;
+    World world(spec, 0);
+    SmallMachine& small = world.machine;
+    small.add_at(50, [&](Task& task) { (void)small.mm.userfaultfds.front()->read(task, at(50'000)); });
+    small.add_at(100, [&](Task& task) {
+      do_page_fault(task, small.mm, PageIndex(7), Backing::region);
+      EXPECT_EQ(task.settle(), at(100) + 5us + kFault);
+    });
+    small.add_at(1'000,
+                 [&](Task& task) { EXPECT_EQ(userfaultfd_copy(task, small.mm, PageIndex(7), PageCount(1), 1), 0); });
+    small.run();
+  });
+}
+
 TEST(Userfaultfd, OneCopyWakesAllWhoWaitForItsPages) {
   check_in_child([] {
     World world(machine(), 2);
