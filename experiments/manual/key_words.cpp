@@ -156,7 +156,7 @@ const std::vector<KeyWords> kRows = {
      "The region that it moves pages from, instead of copying them (UFFDIO_MOVE)."},
     {kScenario, "processes[].threads.*(userfaultfd).size", "How much at a time: 4KiB if not given."},
     {kScenario, "processes[].threads.*(userfaultfd).fetch",
-     "How long it waits for the contents each time: 0 if not given."},
+     "How long it waits for the contents of what is missed: 0 if not given."},
     {kScenario, "processes[].threads.*(userfaultfd).push",
      "What nobody has missed is filled in, too, so long after the piece before; not if not given."},
     {kScenario, "processes[].threads.*(replay).replay", "The file of a recording, as `mlocksim import` makes it."},

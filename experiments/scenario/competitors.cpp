@@ -232,7 +232,7 @@ models::MadviserSpec read_outside_madviser(YamlMap& thread, const YamlField& tar
     advice->refuse_expecting("cold, pageout, willneed or collapse: process_madvise takes no other from outside");
   }
   madviser.arrival = read_arrival(thread);
-  if (!name || !advice || madviser.target.empty()) return madviser;
+  if (!name || !advice || madviser.target.empty() || madviser.region.empty()) return madviser;
   targets.add_region(target, *name,
                      [=, given = madviser.advice, bytes = madviser.size](const models::RegionSpec& region) {
                        refuse_larger(size, bytes, region);
@@ -499,7 +499,7 @@ models::UserfaultSpec read_userfault(YamlMap& map, const Regions& regions, Targe
   assign(monitor.move_from, from, name_of);
   if (name && from && monitor.move_from == monitor.region) from->refuse_expecting("another region than it fills in");
   const auto check_with = [&](const std::optional<YamlField>& field, const Targets::RegionCheck& check) {
-    if (!field || (target && monitor.target.empty())) return;
+    if (!field || (target && (monitor.target.empty() || monitor.region.empty()))) return;
     if (target) return targets.add_region(*target, *field, check);
     if (const auto* const region = region_of(field, regions)) check(*region);
   };

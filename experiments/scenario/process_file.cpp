@@ -137,6 +137,8 @@ class ProcessReader {
     }
     if (mutex && std::holds_alternative<models::BusySpec>(thread.run)) {
       mutex->refuse("a thread that makes no system calls holds none across them");
+    } else if (mutex && std::holds_alternative<models::UserfaultSpec>(thread.run)) {
+      mutex->refuse("who waits for userfaultfd's monitor may hold it: a monitor takes none");
     }
     const bool locks = read && models::comes_to_an_end(thread);
     lockers_.possible = lockers_.possible || !read || (locks && thread.count > 0);

@@ -7,6 +7,7 @@
 #include "models/mm/mm.h"
 #include "models/mm/mmap.h"
 #include "models/mm/pagewalk.h"
+#include "models/mm/userfaultfd.h"
 #include "models/task.h"
 
 namespace models {
@@ -70,6 +71,7 @@ void sys_exit(Task& current, Mm& mm) {
   assert(!mm.exiting);
   mm.exiting = true;
   current.work(current.kernel().costs.system_call);
+  for (const auto& each : mm.userfaultfds) each->wake(current, PageIndex(0), kStackTop);  // zap_other_threads
   exit_mm(current, mm);
 }
 

@@ -65,6 +65,7 @@ void ksm_do_scan(Task& current, Mm& mm, const KsmSpec& settings, PageIndex& addr
   current.enter(Phase::ksm);
   for (PageCount left = settings.pages_to_scan; left > PageCount(0); left -= PageCount(1)) {
     current.cond_resched();
+    if (mm.exiting) break;  // ksm_test_exit
     if (!scan_get_next_rmap_item(current, mm, address)) break;
     current.work(settings.page, Purpose::demand);
   }

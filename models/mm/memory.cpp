@@ -285,13 +285,21 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
         map_cached(current, mm, vma, page, cost, access);
         break;
       default:
+        if (mm.numa_hints != nullptr && mm.numa_hints->is_hidden(page)) {  // do_numa_page; then what else there is
+          current.work(cost, Purpose::fault);
+          current.settle();
+          mm.numa_hints->touched(mm, page);
+          if (!is_write_protected(mm, vma, page)) {
+            keep_lazily_freed(current.kernel(), mm, vma, page);
+            break;
+          }
+        }
         if (is_write_protected(mm, vma, page)) {
           do_wp_page(current, mm, page, cost);
           break;
         }
         current.work(cost, Purpose::fault);
         current.settle();
-        if (mm.numa_hints != nullptr) mm.numa_hints->touched(mm, page);  // do_numa_page
         keep_lazily_freed(current.kernel(), mm, vma, page);
     }
     AddressSpace* const mapping = file_to_write(current.kernel(), mm, vma, page, access);

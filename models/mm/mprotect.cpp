@@ -6,6 +6,7 @@
 #include "models/kernel.h"
 #include "models/mm/mm.h"
 #include "models/mm/mmap_lock.h"
+#include "models/mm/numa_balancing.h"
 #include "models/mm/pagewalk.h"
 #include "models/mm/tlb.h"
 #include "models/mm/vma_modify.h"
@@ -38,6 +39,7 @@ int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool read
     if (nstart == start) current.work(current.kernel().costs.mprotect, Purpose::calls);
     if (error != 0) return error;
     if (other) changed += change_protection(current, mm, nstart, tmp);
+    if (other && mm.numa_hints != nullptr) mm.numa_hints->unmapped(nstart, tmp);  // pte_modify: accessible again
     nstart = std::max(tmp, vma->end);
     if (nstart >= end) return 0;
     vma = mm.next(*vma);

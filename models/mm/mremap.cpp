@@ -59,7 +59,9 @@ int move_vma(Task& current, Mm& mm, const VmaPointer& vma, PageIndex start, Page
   vma_start_write(current, mm, *vma);
   current.work(current.kernel().costs.vma_split);
   current.settle();
-  const VmaPointer moved = mm.insert_vma(to, to + pages, vma->flags);
+  VmFlags flags = vma->flags;
+  flags.userfaultfd = 0;  // mremap_userfaultfd_prep, whose monitor has not asked for events
+  const VmaPointer moved = mm.insert_vma(to, to + pages, flags);
   moved->anon_vma = vma->anon_vma;
   if (moved->anon_vma != nullptr) ++moved->anon_vma->vmas;
   vma_start_write(current, mm, *moved);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/kernel.h"
+#include "models/mm/cow.h"
 #include "models/mm/mm.h"
 #include "models/mm/mprotect.h"
 #include "models/mm/page_runs.h"
@@ -23,8 +24,16 @@ NumaHints::~NumaHints() = default;
 void NumaHints::hide(const Mm& mm, PageIndex start, PageIndex end) {
   for (PageIndex page = start; page < end;) {
     const PageTable::Run run = mm.page_table.run_at(page, end);
-    if (is_present(run.state)) hidden_->pages.set(page, run.end, true);
+    if (is_present(run.state)) hide_unshared(mm, page, run.end);
     page = run.end;
+  }
+}
+
+// change_pte_range leaves pages of copy-on-write alone that have another user.
+void NumaHints::hide_unshared(const Mm& mm, PageIndex start, PageIndex end) {
+  if (mm.cow == nullptr) return hidden_->pages.set(start, end, true);
+  for (PageIndex page = start; page < end; page = page + PageCount(1)) {
+    if (!mm.cow->is_shared(page)) hidden_->pages.set(page, page + PageCount(1), true);
   }
 }
 

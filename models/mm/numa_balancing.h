@@ -45,10 +45,12 @@ class NumaHints {
   void touched(const Mm& mm, PageIndex page);
   /// What was at [start, end) is at `to` now, and as it was.
   void moved(PageIndex start, PageIndex end, PageIndex to);
-  /// Nothing is present in [start, end) any more.
+  /// Nothing is present in [start, end) any more, or all of it is accessible again.
   void unmapped(PageIndex start, PageIndex end);
 
  private:
+  void hide_unshared(const Mm& mm, PageIndex start, PageIndex end);
+
   struct Hidden;  // runs of pages: a header that is heavy
 
   std::unique_ptr<Hidden> hidden_;

@@ -53,29 +53,57 @@ void Userfaultfd::wake(Task& current, PageIndex start, PageIndex end) {
   std::vector<Task*> woken;
   std::erase_if(faults_, [&](const Fault& fault) {
     const bool filled_in = start <= fault.page && fault.page < end;
-    if (filled_in) woken.push_back(fault.task);
+    if (filled_in && fault.asleep) woken.push_back(fault.task);
     return filled_in;
   });
   for (Task* const task : woken) task->recharge(Cause::wake_up);
   for (Task* const task : woken) wake_up(current, *task);
 }
 
+// The fault is queued first, so that a page that is filled in meanwhile is not waited for; and a monitor is woken only
+// while it waits for one.
+void Userfaultfd::wait(Task& current, PageIndex page) {
+  faults_.push_back({&current, page});
+  if (!monitors_.empty()) {
+    current.work(current.kernel().costs.rwsem_wake);
+    current.settle();
+  }
+  if (!monitors_.empty()) {
+    Task& monitor = *monitors_.front();
+    monitors_.pop_front();
+    monitor.wake(current);
+  }
+  const auto own =
+      std::find_if(faults_.begin(), faults_.end(), [&](const Fault& each) { return each.task == &current; });
+  if (own == faults_.end()) return;
+  own->asleep = true;
+  current.block(Cause::userfault);
+}
+
 bool userfaultfd_missing(const Mm& mm, const Vma& vma, PageIndex page) {
-  return vma.flags.userfaultfd != 0 && is_absent(mm, page);
+  return vma.flags.userfaultfd != 0 && !mm.exiting && is_absent(mm, page);
 }
 
 void handle_userfault(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
-  Userfaultfd& monitored = *mm.userfaultfds.at(static_cast<std::size_t>(vma.flags.userfaultfd - 1));
-  if (!monitored.monitors_.empty()) {
-    Task& monitor = *monitored.monitors_.front();
-    monitored.monitors_.pop_front();
-    wake_up(current, monitor);
-  }
   current.settle();
-  if (!is_absent(mm, page)) return;
-  monitored.faults_.push_back({&current, page});
-  current.block(Cause::userfault);
+  if (!userfaultfd_missing(mm, vma, page)) return;
+  mm.userfaultfds.at(static_cast<std::size_t>(vma.flags.userfaultfd - 1))->wait(current, page);
 }
+
+namespace {
+
+// Whether all of [start, end) is mapped, and nobody else's: 0, -EINVAL or -EBUSY.
+int may_register(const Mm& mm, PageIndex start, PageIndex end, int number) {
+  for (PageIndex next = start; next < end;) {
+    const VmaPointer vma = mm.find_vma(next);
+    if (vma == nullptr || vma->start > next) return -EINVAL;
+    if (vma->flags.userfaultfd != 0 && vma->flags.userfaultfd != number) return -EBUSY;
+    next = vma->end;
+  }
+  return 0;
+}
+
+}  // namespace
 
 int userfaultfd_register(Task& current, Mm& mm, PageIndex start, PageCount pages, int number) {
   current.enter(Phase::userfault);
@@ -83,13 +111,9 @@ int userfaultfd_register(Task& current, Mm& mm, PageIndex start, PageCount pages
   mmap_write_lock(current, mm);
   current.settle();
   const PageIndex end = start + pages;
-  int error = 0;
+  int error = may_register(mm, start, end, number);
   for (PageIndex next = start; next < end && error == 0;) {
     VmaPointer vma = mm.find_vma(next);
-    if (vma == nullptr || vma->start > next) {
-      error = -EINVAL;
-      break;
-    }
     VmFlags flags = vma->flags;
     flags.userfaultfd = number;
     const PageIndex stop = std::min(vma->end, end);
@@ -103,49 +127,73 @@ int userfaultfd_register(Task& current, Mm& mm, PageIndex start, PageCount pages
 
 namespace {
 
-// uffd_mfill_lock and uffd_move_lock: the locks of the VMAs of one place or two, or mmap_sem.
+// uffd_mfill_lock and uffd_move_lock: the locks of the VMAs of one place or two; where these cannot be had at once, or
+// the first has no anon_vma yet, mmap_sem for as long as it takes to get them. Without such locks mmap_sem.
 class PlaceLock {
  public:
   PlaceLock(Task& current, Mm& mm, PageIndex start, std::optional<PageIndex> from = std::nullopt)
-      : current_(current), mm_(mm) {
+      : current_(current),
+        mm_(mm),
+        start_(start),
+        from_page_(from),
+        under_vma_locks_(current.kernel().policy.userfault_copy_under_vma_lock) {
     current.settle();
-    find(start, from);
-    under_vma_locks_ = current.kernel().policy.userfault_copy_under_vma_lock && lock_vmas();
-    if (under_vma_locks_) return;
+    if (under_vma_locks_ && lock_vmas() && vma_->anon_vma != nullptr) return;
+    if (locked_) unlock_vmas();
     mm.mmap_sem.down_read(current);
     current.settle();
-    find(start, from);
+    if (!under_vma_locks_) {
+      find();
+      return;
+    }
+    if (lock_vmas()) mm.anon_vma_prepare(*vma_);
+    mm.mmap_sem.up_read(current);
   }
 
   // No destructor: a run that ends unwinds those who are under way.
   void release() {
     if (!under_vma_locks_) return mm_.mmap_sem.up_read(current_);
-    if (from_ != nullptr && from_ != vma_) vma_end_read(current_, *from_);
-    vma_end_read(current_, *vma_);
+    if (locked_) unlock_vmas();
   }
 
+  // Null: there is none, or it is not locked.
   [[nodiscard]] const VmaPointer& vma() const { return vma_; }
   [[nodiscard]] const VmaPointer& from() const { return from_; }
 
  private:
-  void find(PageIndex start, std::optional<PageIndex> from) {
-    vma_ = mm_.find_vma(start);
-    from_ = from ? mm_.find_vma(*from) : nullptr;
+  void find() {
+    vma_ = mm_.find_vma(start_);
+    from_ = from_page_ ? mm_.find_vma(*from_page_) : nullptr;
   }
 
+  [[nodiscard]] bool has_other() const { return from_ != nullptr && from_ != vma_; }
+
+  // All that there are, or none.
   bool lock_vmas() {
-    if (vma_ == nullptr || !vma_start_read(current_, mm_, *vma_)) return false;
-    const bool other = from_ != nullptr && from_ != vma_;
-    if (vmf_anon_prepare(current_, mm_, *vma_) && (!other || vma_start_read(current_, mm_, *from_))) return true;
+    find();
+    locked_ = vma_ != nullptr && vma_start_read(current_, mm_, *vma_);
+    if (locked_ && has_other() && !vma_start_read(current_, mm_, *from_)) {
+      vma_end_read(current_, *vma_);
+      locked_ = false;
+    }
+    if (!locked_) vma_ = from_ = nullptr;
+    return locked_;
+  }
+
+  void unlock_vmas() {
+    if (has_other()) vma_end_read(current_, *from_);
     vma_end_read(current_, *vma_);
-    return false;
+    locked_ = false;
   }
 
   Task& current_;
   Mm& mm_;
+  PageIndex start_;
+  std::optional<PageIndex> from_page_;
+  bool under_vma_locks_;
   VmaPointer vma_;
   VmaPointer from_;
-  bool under_vma_locks_ = false;
+  bool locked_ = false;  // the VMAs are
 };
 
 bool covers(const VmaPointer& vma, PageIndex start, PageIndex end) {

@@ -43,10 +43,13 @@ class Userfaultfd {
  private:
   friend void handle_userfault(Task& current, Mm& mm, const Vma& vma, PageIndex page);
 
+  void wait(Task& current, PageIndex page);
+
   struct Fault {
     Task* task;
     PageIndex page;
     bool read = false;
+    bool asleep = false;
   };
 
   ClassId owner_;
@@ -54,14 +57,15 @@ class Userfaultfd {
   std::deque<Task*> monitors_;  // idle
 };
 
-/// Whether a fault at `page` of `vma`, which covers it, is the monitor's business (userfaultfd_missing).
+/// Whether a fault at `page` of `vma`, which covers it, is the monitor's business (userfaultfd_missing). Not when the
+/// process exits: who waits then is woken to die.
 [[nodiscard]] bool userfaultfd_missing(const Mm& mm, const Vma& vma, PageIndex page);
 
 /// Waits until `page` has been filled in, if it is still missing. Precondition: `current` holds no lock of `mm`.
 void handle_userfault(Task& current, Mm& mm, const Vma& vma, PageIndex page);
 
-/// Registers [start, start + pages) with descriptor `number` of Mm::userfaultfds. Returns 0, -ENOMEM, or -EINVAL where
-/// there is no such mapping. Takes and releases mmap_sem.
+/// Registers [start, start + pages) with descriptor `number` of Mm::userfaultfds. Returns 0, -ENOMEM, -EINVAL where
+/// there is no such mapping, or -EBUSY where another has some of it. Takes and releases mmap_sem.
 int userfaultfd_register(Task& current, Mm& mm, PageIndex start, PageCount pages, int number);
 
 /// UFFDIO_COPY of [start, start + pages). Returns 0, -ENOENT or -EEXIST. Takes and releases mmap_sem or the VMA's lock.

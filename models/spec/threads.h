@@ -289,9 +289,10 @@ struct UserfaultSpec {
   std::string target{};   ///< empty: its own process
   std::string region;     ///< of the process `target`, anonymous
   Bytes size{kPageSize};  ///< filled in by each UFFDIO_COPY; whole pages, at most the region's
-  /// How long it takes to get the contents, asleep: from the network, from a file.
+  /// How long it takes to get the contents of what is missed, asleep: from the network, from a file.
   sim::Distribution fetch = sim::Constant{sim::Nanoseconds{0}};
-  /// What nobody has missed yet is filled in, too, from the region's start on: so long after the one before. None: not.
+  /// What nobody has missed yet is filled in, too, from the region's start on, as it comes in: so long after the one
+  /// before. None: not.
   std::optional<sim::Distribution> push{};
   /// A region of the process `target`, anonymous: what is there at the same place is moved (UFFDIO_MOVE), as a
   /// collector does. Empty: all is copied.

@@ -33,9 +33,10 @@ class RequestServer {
     current.ledger().remember();
   }
 
-  /// Returns whether there may be another one: not when the process has gone.
+  /// Returns whether there may be another one: not when the process has gone, and the request was not served.
   bool serve(Request request) {
-    if (!get_task_mm(mm_)) return false;
+    gone_ = !get_task_mm(mm_);
+    if (gone_) return false;
     in_service_ = request.due();
     bool more = true;
     with_mutex(current_, [&] {
@@ -54,6 +55,9 @@ class RequestServer {
     return more;
   }
 
+  /// Whether the process had gone when the last request came.
+  [[nodiscard]] bool gone() const { return gone_; }
+
   /// There will be no other one.
   void stop() {
     if (!served_ && !record_.counts_warm_up) current_.kernel().measurement.first_served(current_.now());
@@ -66,6 +70,7 @@ class RequestServer {
   std::optional<sim::Time>& in_service_;
   Call call_;
   bool served_ = false;
+  bool gone_ = false;
 };
 
 /// Makes requests to the process that owns `mm`, for as long as the run or that process lasts, or `call` returns true.
@@ -94,7 +99,9 @@ void make_requests(Task& current, Mm& mm, const Arrival& arrival, ClassRecord& r
       if (!server.serve(request)) break;
     }
     Measurement& measurement = current.kernel().measurement;
-    if (const auto end = measurement.end()) record.take_off(measurement, arrivals.given_up(*end));
+    if (const auto end = measurement.end()) {
+      record.take_off(measurement, server.gone() ? arrivals.given_up(*end) : arrivals.left_until(*end));
+    }
     arrivals.stop();
   }
   server.stop();

@@ -35,16 +35,22 @@ class Monitor {
         to_push_(spec.push && current.member() == 0 ? region_.start : end()) {}
 
   void register_region() {
+    if (!get_task_mm(at_.mm)) return;
     time_call(current_, at_.calls["UFFDIO_REGISTER"], region_.pages, Phase::user,
               [&] { return userfaultfd_register(current_, at_.mm, region_.start, region_.pages, number_); });
+    mmput(current_, at_.mm);
   }
 
   // The next piece, missed or to be pushed. Returns false when the process has gone.
   bool serve() {
     const std::optional<PageIndex> missed = descriptor_->read(current_, next_push());
     const PageIndex piece = missed ? piece_at(*missed) : to_push_;
-    if (!missed) to_push_ = end_of(piece);
-    current_.sleep_until(current_.settle() + spec_.fetch.sample(current_.stream(Purpose::demand)));
+    if (missed) {
+      current_.sleep_until(current_.settle() + spec_.fetch.sample(current_.stream(Purpose::demand)));
+    } else {
+      to_push_ = end_of(piece);
+      push_due_.reset();
+    }
     if (!get_task_mm(at_.mm)) return false;
     fill_in(piece);
     mmput(current_, at_.mm);
@@ -63,17 +69,29 @@ class Monitor {
   // When the next piece is to be pushed that has a page missing; none: when none has.
   std::optional<sim::Time> next_push() {
     current_.settle();
-    const auto first = first_absent(to_push_, end());
-    to_push_ = first ? piece_at(*first) : end();
+    const auto first = first_missing(to_push_, end());
+    to_push_ = first ? piece_at(first->start) : end();
     if (!first) return std::nullopt;
-    return current_.now() + spec_.push->sample(current_.stream(Purpose::demand));
+    if (!push_due_) push_due_ = current_.now() + spec_.push->sample(current_.stream(Purpose::demand));
+    return push_due_;
   }
 
-  [[nodiscard]] std::optional<PageIndex> first_absent(PageIndex from, PageIndex to) const {
+  struct Stretch {
+    PageIndex start;
+    PageIndex end;
+  };
+
+  // The first stretch of one VMA that is absent, and that is this monitor's to fill in.
+  [[nodiscard]] std::optional<Stretch> first_missing(PageIndex from, PageIndex to) const {
     for (PageIndex page = from; page < to;) {
-      const PageTable::Run run = at_.mm.page_table.run_at(page, to);
-      if (run.state == PageState::absent) return page;
-      page = run.end;
+      const VmaPointer vma = at_.mm.find_vma(page);
+      if (vma == nullptr || vma->start >= to) return std::nullopt;
+      const PageIndex stop = std::min(vma->end, to);
+      page = std::max(page, vma->start);
+      const PageTable::Run run = at_.mm.page_table.run_at(page, stop);
+      const bool registered = vma->flags.userfaultfd == number_;
+      if (registered && run.state == PageState::absent) return Stretch{page, run.end};
+      page = registered ? run.end : stop;
     }
     return std::nullopt;
   }
@@ -82,8 +100,8 @@ class Monitor {
   void fill_in(PageIndex piece) {
     const PageIndex stop = end_of(piece);
     PageIndex next = piece;
-    while (const auto missing = first_absent(next, stop)) {
-      const auto [error, end] = fill_in_stretch(*missing, at_.mm.page_table.run_at(*missing, stop).end);
+    while (const auto missing = first_missing(next, stop)) {
+      const auto [error, end] = fill_in_stretch(missing->start, missing->end);
       if (error != 0) break;
       next = end;
     }
@@ -103,12 +121,18 @@ class Monitor {
     const PageTable::Run there = at_.mm.page_table.run_at(from, from_stop);
     const bool moves = has_place && there.state != PageState::absent;
     const PageCount pages = there.end - from;
-    const auto call = [&] {
-      return moves ? userfaultfd_move(current_, at_.mm, start, from, pages, number_)
-                   : userfaultfd_copy(current_, at_.mm, start, pages, number_);
-    };
-    const char* const name = moves ? "UFFDIO_MOVE" : "UFFDIO_COPY";
-    return {time_call(current_, at_.calls[name], pages, Phase::user, call), start + pages};
+    if (moves && move(start, from, pages) == 0) return {0, start + pages};
+    return {copy(start, pages), start + pages};  // what cannot be moved, too
+  }
+
+  int move(PageIndex start, PageIndex from, PageCount pages) {
+    return time_call(current_, at_.calls["UFFDIO_MOVE"], pages, Phase::user,
+                     [&] { return userfaultfd_move(current_, at_.mm, start, from, pages, number_); });
+  }
+
+  int copy(PageIndex start, PageCount pages) {
+    return time_call(current_, at_.calls["UFFDIO_COPY"], pages, Phase::user,
+                     [&] { return userfaultfd_copy(current_, at_.mm, start, pages, number_); });
   }
 
   Task& current_;
@@ -119,6 +143,7 @@ class Monitor {
   int number_;
   std::shared_ptr<Userfaultfd> descriptor_;
   PageIndex to_push_;
+  std::optional<sim::Time> push_due_;
 };
 
 }  // namespace

@@ -414,6 +414,103 @@ TEST(RemoteReader, ReadsTheTargetsFirstRegion) {
 }
 
 // ---------------------------------------------------------------------------------------------------------------
+// Monitors of userfaultfd.
+
+ThreadSpec toucher() {
+  FaulterSpec touches{"heap", ClosedLoop{Constant{1us}}};
+  touches.touch = true;
+  return {"toucher", 1, touches};
+}
+
+// mlock gives mmap_sem up where it has to wait.
+Policy gives_way() {
+  Policy policy;
+  policy.populate.mode = HoldMode::drop_and_read;
+  policy.retry_on_io = true;
+  return policy;
+}
+
+std::uint64_t pages_of_call(const Result& result, std::size_t number, const char* name) {
+  const auto& calls = result.classes.at(number).calls;
+  return calls.contains(name) ? calls.at(name).pages : 0;
+}
+
+TEST(Monitor, FillsEachPageInOnceAndPushesTheRestAsItComes) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 20ms;
+    add(scenario, toucher());
+    add(scenario, {"monitor", 1, UserfaultSpec{.region = "heap", .fetch = Constant{50us}, .push = Constant{5us}}});
+    const Result result = run(scenario);
+    EXPECT_EQ(pages_of_call(result, 1, "UFFDIO_COPY"), 100U);
+    EXPECT_GT(result.classes.at(0).total().blame().causes.at(static_cast<std::size_t>(Cause::userfault)), 0ns);
+    EXPECT_EQ(result.memory.at_end.evictable(), PageCount(100));
+  });
+}
+
+// Pieces end where VMAs do: each of them is filled in all the same.
+TEST(Monitor, FillsPiecesInThatLieInSeveralVmas) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.processes.front().regions.front().vmas = 7;
+    add(scenario, {"monitor", 2, UserfaultSpec{.region = "heap", .size = Bytes(30 * kPageSize)}});
+    add(scenario, locker({{Call::hold, 10us}, {Call::mlock}, {Call::munlock}}));
+    const Result result = simulate(scenario, gives_way(), {});
+    EXPECT_EQ(result.memory.at_end.evictable(), PageCount(100)) << "munlock found them all";
+  });
+}
+
+TEST(Monitor, MovesWhatIsThereAndCopiesTheRest) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    RegionSpec from{"from", Bytes(40 * kPageSize)};
+    from.pages = RegionSpec::Pages::resident;
+    scenario.processes.front().regions.push_back(from);
+    scenario.memory.free = Bytes(scenario.memory.size.count() - from.size.count());
+    UserfaultSpec monitor{.region = "heap", .size = Bytes(30 * kPageSize)};
+    monitor.move_from = "from";
+    monitor.push = Constant{5us};
+    add(scenario, {"collector", 1, monitor});
+    add(scenario, toucher());
+    scenario.duration = 20ms;
+    const Result result = simulate(scenario, gives_way(), {});
+    EXPECT_EQ(pages_of_call(result, 0, "UFFDIO_MOVE"), 40U);
+    EXPECT_EQ(pages_of_call(result, 0, "UFFDIO_COPY"), 60U);
+    EXPECT_EQ(result.memory.at_end.evictable(), PageCount(100));
+  });
+}
+
+// A process may exit while its monitors register, while threads wait for a page, and while others are in mlock.
+TEST(Monitor, NobodyWaitsForItWhenTheProcessExits) {
+  for (const sim::Nanoseconds when : {sim::Nanoseconds{0ns}, sim::Nanoseconds{60us}}) {
+    check_in_child([&] {
+      Scenario scenario = machine();
+      scenario.processes.front().regions.push_back({"other", Bytes(100 * kPageSize)});
+      add(scenario, locker({{Call::hold, when}, {Call::exit}}));
+      add(scenario, {"second", 1, LockerSpec{"heap", {{Call::hold, 10us}, {Call::mlock}}, 1}});
+      add(scenario, toucher());
+      add(scenario, {"monitor", 1, UserfaultSpec{.region = "heap", .fetch = Constant{1ms}}});
+      add(scenario, {"neighbour", 1, UserfaultSpec{.region = "other"}});
+      EXPECT_EQ(run(scenario).memory.at_end.total(), PageCount(262144));
+    });
+  }
+}
+
+// Whoever goes through a region once has its last request counted once, however late it comes.
+TEST(Madviser, WhoComesOnceIsTakenOffOnce) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    scenario.duration = 25us;
+    MadviserSpec once{"heap", Advice::dontneed, Bytes(100 * kPageSize), OpenLoop{Constant{10us}}};
+    once.visits.once = true;
+    add(scenario, {"once", 1, once});
+    EXPECT_EQ(run(scenario).classes.at(0).total().latency().count(), 1U);
+    scenario.machine.costs.madvise = Constant{40us};
+    EXPECT_LE(run(scenario).classes.at(0).total().latency().count(), 1U);
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------
 // Holders.
 
 ThreadSpec holder(HolderSpec::Mode mode, sim::Distribution hold, Arrival arrival,

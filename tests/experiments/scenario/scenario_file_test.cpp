@@ -650,6 +650,8 @@ TEST_F(ScenarioFile, ReadsThoseWhoWorkOnTheMemoryOfOthers) {
               ElementsAre(HasSubstr("k.move_from: expected another region than it fills in")));
   EXPECT_THAT(mistakes(with_thread("run: userfaultfd, target: db, region: heap, move_from: haep")),
               ElementsAre(HasSubstr("k.move_from: expected a region of the process `target`")));
+  EXPECT_THAT(mistakes(with_thread("run: userfaultfd, target: db, region: heap, mutex: a")),
+              ElementsAre(HasSubstr("k.mutex: who waits for userfaultfd's monitor may hold it")));
   const std::string outside = "run: madviser, target: db, region: heap, closed: {think: 1ms}, ";
   EXPECT_THAT(mistakes(with_thread(outside + "advice: dontneed")),
               ElementsAre(HasSubstr("k.advice: expected cold, pageout, willneed or collapse")));

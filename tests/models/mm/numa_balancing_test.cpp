@@ -5,12 +5,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
+#include "models/mm/cow.h"
 #include "models/mm/fault.h"
 #include "models/mm/madvise.h"
 #include "models/mm/memory.h"
 #include "models/mm/mm.h"
+#include "models/mm/mprotect.h"
 #include "models/mm/mremap.h"
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
@@ -147,6 +150,29 @@ TEST(NumaBalancing, WhatIsUnmappedIsNoLongerInaccessibleAndWhatMovesStaysSo) {
       EXPECT_EQ(sys_mremap(task, world.mm, PageIndex(50), PageCount(10), PageIndex(1'000)), 0);
       EXPECT_TRUE(world.mm.numa_hints->is_hidden(PageIndex(1'005)));
       EXPECT_FALSE(world.mm.numa_hints->is_hidden(PageIndex(55)));
+    });
+    world.run();
+  });
+}
+
+TEST(NumaBalancing, MprotectMakesPagesAccessibleAndWhatAChildSharesStaysSo) {
+  check_in_child([] {
+    SmallMachine world;
+    tests::add_vma(world, 0, 100, {});
+    tests::add_vma(world, 200, 300, {});
+    make_resident(world, 0, 100);
+    make_resident(world, 200, 300);
+    world.mm.cow = std::make_shared<CowPages>(world.kernel);
+    world.mm.cow->begin_fork();
+    world.mm.cow->share(world.mm, *world.mm.find_vma(PageIndex(200)));
+    world.add([&](Task& task) {
+      PageIndex offset;
+      task_numa_work(task, world.mm, PageCount(2'000), offset, true);
+      EXPECT_TRUE(world.mm.numa_hints->is_hidden(PageIndex(5)));
+      EXPECT_FALSE(world.mm.numa_hints->is_hidden(PageIndex(205)));
+      EXPECT_EQ(sys_mprotect(task, world.mm, PageIndex(0), PageCount(50), true), 0);
+      EXPECT_FALSE(world.mm.numa_hints->is_hidden(PageIndex(5)));
+      EXPECT_TRUE(world.mm.numa_hints->is_hidden(PageIndex(55)));
     });
     world.run();
   });

@@ -12,11 +12,13 @@
 
 #include "models/mm/access_remote_vm.h"
 #include "models/mm/cow.h"
+#include "models/mm/exit_mmap.h"
 #include "models/mm/fault.h"
 #include "models/mm/madvise.h"
 #include "models/mm/mlock.h"
 #include "models/mm/mm.h"
 #include "models/mm/mmap.h"
+#include "models/mm/mremap.h"
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
@@ -323,6 +325,81 @@ TEST(Userfaultfd, AMoveIsRefusedWhereOnePlaceIsLockedAndOfWhatAChildShares) {
       EXPECT_EQ(move(200), -EINVAL);
       EXPECT_EQ(move(300), -EINVAL);
       EXPECT_EQ(move(400), -EBUSY);
+    });
+    small.run();
+  });
+}
+
+// A monitor whose time is over while somebody is about to wake it has something else to wait for.
+TEST(Userfaultfd, AMonitorThatHasGoneOnIsNotWoken) {
+  check_in_child([] {
+    SmallMachineSpec spec = machine();
+    spec.costs.rwsem_wake = 5us;
+    World world(spec, 0);
+    SmallMachine& small = world.machine;
+    small.add_at(50, [&](Task& task) {
+      Userfaultfd& descriptor = *small.mm.userfaultfds.front();
+      EXPECT_EQ(descriptor.read(task, at(2'000)), PageIndex(7)) << "it is queued before anybody is woken";
+      EXPECT_EQ(task.settle(), at(2'000));
+      task.sleep_until(at(30'000));
+      EXPECT_EQ(task.settle(), at(30'000)) << "nothing has cut it short";
+      EXPECT_EQ(userfaultfd_copy(task, small.mm, PageIndex(7), PageCount(1), 1), 0);
+    });
+    small.add_at(100, [&](Task& task) { do_page_fault(task, small.mm, PageIndex(7), Backing::region); });
+    small.run();
+  });
+}
+
+TEST(Userfaultfd, WhoWaitsIsWokenWhenTheProcessExits) {
+  check_in_child([] {
+    World world(machine(), 0);
+    SmallMachine& small = world.machine;
+    small.add_at(100, [&](Task& task) {
+      ASSERT_TRUE(get_task_mm(small.mm));
+      do_page_fault(task, small.mm, PageIndex(7), Backing::region);
+      EXPECT_EQ(task.settle(), at(9'000) + kFault);
+      mmput(task, small.mm);
+    });
+    small.add_at(9'000, [&](Task& task) { sys_exit(task, small.mm); });
+    small.run();
+    EXPECT_EQ(small.mm.map_count(), 0U);
+  });
+}
+
+TEST(Userfaultfd, AnAreaHasOneMonitorAndLosesItWhenItMoves) {
+  check_in_child([] {
+    World world(machine(), 0);
+    SmallMachine& small = world.machine;
+    small.mm.userfaultfds.push_back(std::make_shared<Userfaultfd>(1));
+    small.add_at(100, [&](Task& task) {
+      EXPECT_EQ(userfaultfd_register(task, small.mm, PageIndex(50), PageCount(10), 2), -EBUSY);
+      EXPECT_EQ(userfaultfd_register(task, small.mm, PageIndex(50), PageCount(10), 1), 0);
+      EXPECT_EQ(sys_mremap(task, small.mm, PageIndex(50), PageCount(10), PageIndex(1'000)), 0);
+      do_page_fault(task, small.mm, PageIndex(1'005), Backing::region);
+      EXPECT_EQ(state_of(small, 1'005), PageState::resident) << "a fault like any other";
+    });
+    small.run();
+  });
+}
+
+// As the kernel does it from 6.9 on: mmap_lock only to make the anon_vma, not for the copy.
+TEST(Userfaultfd, TheFirstCopyTakesMmapSemOnlyForItsAnonVma) {
+  check_in_child([] {
+    World world(machine(true), 0);
+    SmallMachine& small = world.machine;
+    small.add_at(50, [&](Task& task) {
+      small.mm.mmap_sem.down_write(task);
+      task.sleep_until(at(5'000));
+      small.mm.mmap_sem.up_write(task);
+    });
+    small.add_at(100, [&](Task& task) {
+      EXPECT_EQ(userfaultfd_copy(task, small.mm, PageIndex(0), PageCount(50), 1), 0);
+      EXPECT_EQ(task.settle(), at(5'000) + 50 * kCopy);
+    });
+    small.add_at(6'000, [&](Task& task) {
+      small.mm.mmap_sem.down_write(task);
+      EXPECT_EQ(task.settle(), at(6'000)) << "while it copies";
+      small.mm.mmap_sem.up_write(task);
     });
     small.run();
   });
