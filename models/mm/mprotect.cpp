@@ -39,7 +39,10 @@ int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool read
     if (nstart == start) current.work(current.kernel().costs.mprotect, Purpose::calls);
     if (error != 0) return error;
     if (other) changed += change_protection(current, mm, nstart, tmp);
-    if (other && mm.numa_hints != nullptr) mm.numa_hints->unmapped(nstart, tmp);  // pte_modify: accessible again
+    if (other && mm.numa_hints != nullptr) {  // pte_modify: accessible again
+      current.settle();
+      mm.numa_hints->unmapped(nstart, tmp);
+    }
     nstart = std::max(tmp, vma->end);
     if (nstart >= end) return 0;
     vma = mm.next(*vma);

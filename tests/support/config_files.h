@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <boost/algorithm/string/replace.hpp>
 
@@ -11,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "experiments/base/diagnostics.h"
@@ -62,8 +64,29 @@ decompress: 1us
 ratio: 2.5
 )";
 
+/// The folder of a process that runs tests, gone with it. (Two of them run side by side; their children use it, too.)
+class ProcessFolder {
+ public:
+  ProcessFolder() : owner_(getpid()), path_(testing::TempDir() + "config_files." + std::to_string(owner_)) {}
+  ~ProcessFolder() {
+    std::error_code ignored;
+    if (getpid() == owner_) std::filesystem::remove_all(path_, ignored);
+  }
+  ProcessFolder(const ProcessFolder&) = delete;
+  ProcessFolder& operator=(const ProcessFolder&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  pid_t owner_;
+  std::filesystem::path path_;
+};
+
 /// The test's own folder, empty when it starts.
-inline std::filesystem::path folder() { return std::filesystem::path(testing::TempDir()) / "config_files"; }
+inline std::filesystem::path folder() {
+  static const ProcessFolder own;
+  return own.path();
+}
 
 /// Writes a file into the test's folder.
 inline std::filesystem::path write(const std::string& name, const std::string& text) {

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -20,11 +22,11 @@ using testing::StartsWith;
 class YamlReader : public testing::Test {
  protected:
   YamlNode& load(const std::string& text) {
-    const std::string file = testing::TempDir() + "yaml_reader_test.yaml";
-    std::ofstream(file) << text;
-    root_ = load_yaml(file, diagnostics_);
+    std::ofstream(file_) << text;
+    root_ = load_yaml(file_, diagnostics_);
     return root_;
   }
+  void TearDown() override { std::filesystem::remove(file_); }
 
   void set(const std::string& edit) { apply_set(root_, edit, diagnostics_); }
 
@@ -33,13 +35,14 @@ class YamlReader : public testing::Test {
   std::vector<std::string> said() const {
     std::vector<std::string> lines;
     for (Diagnostic diagnostic : diagnostics_) {
-      const std::string folder = testing::TempDir() + "yaml_reader_test.yaml";
-      if (diagnostic.file == folder) diagnostic.file = "t.yaml";
+      if (diagnostic.file == file_) diagnostic.file = "t.yaml";
       lines.push_back(to_text(diagnostic));
     }
     return lines;
   }
 
+  // Of this process: two of them run tests side by side.
+  const std::string file_ = testing::TempDir() + "yaml_reader_test." + std::to_string(getpid()) + ".yaml";
   YamlNode root_;
   std::vector<Diagnostic> diagnostics_;
 };
