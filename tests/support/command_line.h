@@ -17,7 +17,7 @@
 
 namespace tests {
 
-/// A folder for the files of one test, gone with it.
+/// A folder for the files of one test, gone with it. (Not with a child that has been forked meanwhile.)
 class TemporaryFolder {
  public:
   TemporaryFolder() {
@@ -26,6 +26,7 @@ class TemporaryFolder {
     path_ = pattern;
   }
   ~TemporaryFolder() {
+    if (getpid() != owner_) return;
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
   }
@@ -46,6 +47,7 @@ class TemporaryFolder {
   }
 
  private:
+  pid_t owner_ = getpid();
   std::filesystem::path path_;
 };
 

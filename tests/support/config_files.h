@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <boost/algorithm/string/replace.hpp>
 
@@ -12,12 +11,12 @@
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/scenario/device_file.h"
 #include "experiments/scenario/scenario_file.h"
+#include "tests/support/command_line.h"
 #include "tests/support/places.h"
 
 namespace tests {
@@ -64,28 +63,10 @@ decompress: 1us
 ratio: 2.5
 )";
 
-/// The folder of a process that runs tests, gone with it. (Two of them run side by side; their children use it, too.)
-class ProcessFolder {
- public:
-  ProcessFolder() : owner_(getpid()), path_(testing::TempDir() + "config_files." + std::to_string(owner_)) {}
-  ~ProcessFolder() {
-    std::error_code ignored;
-    if (getpid() == owner_) std::filesystem::remove_all(path_, ignored);
-  }
-  ProcessFolder(const ProcessFolder&) = delete;
-  ProcessFolder& operator=(const ProcessFolder&) = delete;
-
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  pid_t owner_;
-  std::filesystem::path path_;
-};
-
-/// The test's own folder, empty when it starts.
+/// The test's own folder, empty when it starts. (Processes that run tests side by side have one each.)
 inline std::filesystem::path folder() {
-  static const ProcessFolder own;
-  return own.path();
+  static const TemporaryFolder own;
+  return own / "config_files";
 }
 
 /// Writes a file into the test's folder.

@@ -2,12 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
+
+#include "tests/support/command_line.h"
 
 namespace experiments::yaml_reader_test {
 namespace {
@@ -26,7 +26,6 @@ class YamlReader : public testing::Test {
     root_ = load_yaml(file_, diagnostics_);
     return root_;
   }
-  void TearDown() override { std::filesystem::remove(file_); }
 
   void set(const std::string& edit) { apply_set(root_, edit, diagnostics_); }
 
@@ -41,8 +40,8 @@ class YamlReader : public testing::Test {
     return lines;
   }
 
-  // Of this process: two of them run tests side by side.
-  const std::string file_ = testing::TempDir() + "yaml_reader_test." + std::to_string(getpid()) + ".yaml";
+  const tests::TemporaryFolder folder_;
+  const std::string file_ = folder_ / "t.yaml";
   YamlNode root_;
   std::vector<Diagnostic> diagnostics_;
 };
