@@ -521,6 +521,14 @@ models::Competitor read_as(YamlMap& thread, const Regions& regions, Targets& tar
   return kRead(thread, regions, targets);
 }
 
+/// The one of that name; null without a diagnostic.
+const models::ProcessSpec* process_of(const YamlField& target, const std::vector<models::ProcessSpec>& processes) {
+  const auto found = std::find_if(processes.begin(), processes.end(), [&](const models::ProcessSpec& process) {
+    return process.name == target.node().scalar;
+  });
+  return found == processes.end() ? nullptr : &*found;
+}
+
 /// What `run:` may say, and who reads the keys that go with it.
 const Choices<CompetitorReader>& kinds() {
   static const Choices<CompetitorReader> kinds = {
@@ -565,11 +573,9 @@ void Targets::add_region(const YamlField& target, YamlField region, RegionCheck 
 
 void Targets::check_regions(const std::vector<models::ProcessSpec>& processes) const {
   for (const NamedRegion& each : regions_) {
-    const auto found = std::find_if(processes.begin(), processes.end(), [&](const models::ProcessSpec& process) {
-      return process.name == each.target.node().scalar;
-    });
-    if (found == processes.end()) continue;  // told by check()
-    const auto* const region = one_named(each.region, found->regions, "a region of the process `target`");
+    const models::ProcessSpec* const process = process_of(each.target, processes);
+    if (process == nullptr) continue;  // told by check()
+    const auto* const region = one_named(each.region, process->regions, "a region of the process `target`");
     if (region != nullptr) each.check(*region);
   }
 }
@@ -577,10 +583,8 @@ void Targets::check_regions(const std::vector<models::ProcessSpec>& processes) c
 void Targets::check(const std::vector<models::ProcessSpec>& processes) const {
   check_regions(processes);
   for (const YamlField& target : read_) {
-    const auto found = std::find_if(processes.begin(), processes.end(), [&](const models::ProcessSpec& process) {
-      return process.name == target.node().scalar;
-    });
-    if (found != processes.end() && found->regions.empty()) {
+    const models::ProcessSpec* const process = process_of(target, processes);
+    if (process != nullptr && process->regions.empty()) {
       target.refuse_expecting("a process with a region to read from");
     }
   }

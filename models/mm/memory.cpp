@@ -265,6 +265,29 @@ bool access_page(Kernel& kernel, Mm& mm, PageIndex page) {
   return true;
 }
 
+namespace {
+
+// do_numa_page: the page is accessible again. Returns whether it was not.
+bool do_numa_page(Task& current, Mm& mm, PageIndex page, const sim::Distribution& cost) {
+  if (mm.numa_hints == nullptr || !mm.numa_hints->is_hidden(page)) return false;
+  current.work(cost, Purpose::fault);
+  current.settle();
+  mm.numa_hints->touched(mm, page);
+  return true;
+}
+
+void fault_on_present_page(Task& current, Mm& mm, const Vma& vma, PageIndex page, const sim::Distribution& cost) {
+  const bool hinting = do_numa_page(current, mm, page, cost);
+  if (is_write_protected(mm, vma, page)) return do_wp_page(current, mm, page, cost);
+  if (!hinting) {
+    current.work(cost, Purpose::fault);
+    current.settle();
+  }
+  keep_lazily_freed(current.kernel(), mm, vma, page);
+}
+
+}  // namespace
+
 FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io, const sim::Distribution& cost,
                              Access access) {
   if (userfaultfd_missing(mm, vma, page)) return FaultOutcome::retry;
@@ -285,22 +308,7 @@ FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, Io
         map_cached(current, mm, vma, page, cost, access);
         break;
       default:
-        if (mm.numa_hints != nullptr && mm.numa_hints->is_hidden(page)) {  // do_numa_page; then what else there is
-          current.work(cost, Purpose::fault);
-          current.settle();
-          mm.numa_hints->touched(mm, page);
-          if (!is_write_protected(mm, vma, page)) {
-            keep_lazily_freed(current.kernel(), mm, vma, page);
-            break;
-          }
-        }
-        if (is_write_protected(mm, vma, page)) {
-          do_wp_page(current, mm, page, cost);
-          break;
-        }
-        current.work(cost, Purpose::fault);
-        current.settle();
-        keep_lazily_freed(current.kernel(), mm, vma, page);
+        fault_on_present_page(current, mm, vma, page, cost);
     }
     AddressSpace* const mapping = file_to_write(current.kernel(), mm, vma, page, access);
     if (mapping != nullptr && is_present(state_of(mm, page))) make_writable(current, mm, *mapping, page);

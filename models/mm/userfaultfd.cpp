@@ -23,6 +23,9 @@ bool is_absent(const Mm& mm, PageIndex page) {
   return mm.page_table.run_at(page, page + PageCount(1)).state == PageState::absent;
 }
 
+// `number`: from 1 on, as VMAs have it.
+Userfaultfd& descriptor(const Mm& mm, int number) { return *mm.userfaultfds.at(static_cast<std::size_t>(number - 1)); }
+
 // try_to_wake_up. `current` has settled on return.
 void wake_up(Task& current, Task& sleeper) {
   current.work(current.kernel().costs.rwsem_wake);
@@ -87,7 +90,7 @@ bool userfaultfd_missing(const Mm& mm, const Vma& vma, PageIndex page) {
 void handle_userfault(Task& current, Mm& mm, const Vma& vma, PageIndex page) {
   current.settle();
   if (!userfaultfd_missing(mm, vma, page)) return;
-  mm.userfaultfds.at(static_cast<std::size_t>(vma.flags.userfaultfd - 1))->wait(current, page);
+  descriptor(mm, vma.flags.userfaultfd).wait(current, page);
 }
 
 namespace {
@@ -270,7 +273,7 @@ int userfaultfd_copy(Task& current, Mm& mm, PageIndex start, PageCount pages, in
   const int error = fill_in(current, mm, lock.vma(), start, end, number);
   lock.release();
   // Where there was nothing to do the monitor says UFFDIO_WAKE itself.
-  mm.userfaultfds.at(static_cast<std::size_t>(number - 1))->wake(current, start, end);
+  descriptor(mm, number).wake(current, start, end);
   return error;
 }
 
@@ -280,7 +283,7 @@ int userfaultfd_move(Task& current, Mm& mm, PageIndex start, PageIndex from, Pag
   PlaceLock places(current, mm, start, from);
   const int error = move_range(current, mm, places, start, from, pages, number);
   places.release();
-  mm.userfaultfds.at(static_cast<std::size_t>(number - 1))->wake(current, start, start + pages);
+  descriptor(mm, number).wake(current, start, start + pages);
   return error;
 }
 

@@ -39,12 +39,10 @@ class Userfaultfd {
   [[nodiscard]] std::optional<PageIndex> read(Task& current, std::optional<sim::Time> until);
   /// userfaultfd_wake: all who wait for a page of [start, end).
   void wake(Task& current, PageIndex start, PageIndex end);
-
- private:
-  friend void handle_userfault(Task& current, Mm& mm, const Vma& vma, PageIndex page);
-
+  /// Until `page` has been filled in, or everybody is woken.
   void wait(Task& current, PageIndex page);
 
+ private:
   struct Fault {
     Task* task;
     PageIndex page;
