@@ -57,9 +57,48 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TimeSeries::Bucket, min, max, last)
 
 namespace models {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LockBlame, holder, phase, mode, convoy, doing, cpu_taken_by, lock)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Blame, count, causes, lock_waits)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorstStep, from, to, cause, lock)
+// Lists, as there are thousands of these: with a name beside each number they were most of a result. Stores up to
+// result version 11 have the names.
+static const nlohmann::json& member(const nlohmann::json& from, std::size_t place, const char* name) {
+  return from.is_array() ? from.at(place) : from.at(name);
+}
+
+void to_json(nlohmann::json& to, const LockBlame& from) {
+  to = nlohmann::json::array(
+      {from.holder, from.phase, from.mode, from.convoy, from.doing, from.cpu_taken_by, from.lock});
+}
+
+void from_json(const nlohmann::json& from, LockBlame& to) {
+  member(from, 0, "holder").get_to(to.holder);
+  member(from, 1, "phase").get_to(to.phase);
+  member(from, 2, "mode").get_to(to.mode);
+  member(from, 3, "convoy").get_to(to.convoy);
+  member(from, 4, "doing").get_to(to.doing);
+  member(from, 5, "cpu_taken_by").get_to(to.cpu_taken_by);
+  member(from, 6, "lock").get_to(to.lock);
+}
+
+void to_json(nlohmann::json& to, const Blame& from) {
+  to = nlohmann::json::array({from.count, from.causes, from.lock_waits});
+}
+
+void from_json(const nlohmann::json& from, Blame& to) {
+  member(from, 0, "count").get_to(to.count);
+  member(from, 1, "causes").get_to(to.causes);
+  member(from, 2, "lock_waits").get_to(to.lock_waits);
+}
+
+void to_json(nlohmann::json& to, const WorstStep& from) {
+  to = nlohmann::json::array({from.from, from.to, from.cause, from.lock});
+}
+
+void from_json(const nlohmann::json& from, WorstStep& to) {
+  member(from, 0, "from").get_to(to.from);
+  member(from, 1, "to").get_to(to.to);
+  member(from, 2, "cause").get_to(to.cause);
+  member(from, 3, "lock").get_to(to.lock);
+}
+
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorstRequest, task, due, latency, phase, steps, rest)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Holds, holder, call, mode)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RwsemStatistics::Asker, asker, phase, mode)

@@ -53,6 +53,37 @@ TEST(ResultPack, BringsBackASeriesAsStoresUpToResultVersion9HaveIt) {
   expect_equal(unpack(nlohmann::json::to_cbor(json)), result);
 }
 
+/// A list of values as an object that has a name for each.
+nlohmann::json named(const nlohmann::json& list, const std::vector<const char*>& names) {
+  EXPECT_EQ(list.size(), names.size());
+  nlohmann::json object;
+  for (std::size_t at = 0; at < names.size(); ++at) object[names[at]] = list.at(at);
+  return object;
+}
+
+TEST(ResultPack, BringsBackBlameAndStepsAsStoresUpToResultVersion11HaveThem) {
+  const auto lock_blame = [](const nlohmann::json& list) {
+    return named(list, {"holder", "phase", "mode", "convoy", "doing", "cpu_taken_by", "lock"});
+  };
+  const models::LockBlame monitor{0, Phase::mlock_populate, models::LockMode::read, 2};
+  auto result = tests::result_of({{"a", {{Phase::mlock, tests::waited(3, 1ms, monitor)}}}, {"b", {}}, {"c", {}}});
+  models::WorstRequest worst;
+  worst.steps = {{sim::Time{1us}, sim::Time{2us}, models::Cause::lock_wait, monitor},
+                 {sim::Time{2us}, sim::Time{3us}, models::Cause::cpu, {}}};
+  result.classes[0].worst = {worst};
+  auto json = nlohmann::json::from_cbor(pack(result));
+  nlohmann::json& first = json.at("classes").at(0);
+  for (nlohmann::json& blame : first.at("during").at(0).at(1).at(1)) {
+    blame.at(1) = named(blame.at(1), {"count", "causes", "lock_waits"});
+    for (nlohmann::json& wait : blame.at(1).at("lock_waits")) wait.at(0) = lock_blame(wait.at(0));
+  }
+  for (nlohmann::json& step : first.at("worst").at(0).at("steps")) {
+    step = named(step, {"from", "to", "cause", "lock"});
+    for (nlohmann::json& lock : step.at("lock")) lock = lock_blame(lock);
+  }
+  expect_equal(unpack(nlohmann::json::to_cbor(json)), result);
+}
+
 TEST(ResultPack, BringsBackAClassWithoutSamples) {
   const auto result = tests::result_of({{"locker", {}}});
   const models::Result restored = unpack(pack(result));
