@@ -65,26 +65,26 @@ class Reporter {
   }
 
  private:
+  /// Empty where there is nothing left, or nothing to tell it from.
   [[nodiscard]] std::string remaining(const SweepProgress& progress) const {
     const std::size_t run_here = progress.done - progress.before;
-    if (run_here == 0) return "?";
+    if (run_here == 0 || progress.done == progress.all) return {};
     const auto each = progress.wall / static_cast<std::int64_t>(run_here) / workers_;
-    return human(each * static_cast<std::int64_t>(progress.all - progress.done));
+    return fmt::format(", {} to go", human(each * static_cast<std::int64_t>(progress.all - progress.done)));
   }
 
   void show_bar(const SweepProgress& progress) const {
     constexpr std::size_t kWidth = 30;
     const std::size_t filled = kWidth * progress.done / std::max<std::size_t>(1, progress.all);
-    tell(fmt::format("\r[{:#<{}}{:.<{}}] {} of {} runs, {} to go{}\033[K", "", filled, "", kWidth - filled,
-                     progress.done, progress.all, remaining(progress), failures(progress)));
+    tell(fmt::format("\r[{:#<{}}{:.<{}}] {} of {} runs{}{}\033[K", "", filled, "", kWidth - filled, progress.done,
+                     progress.all, remaining(progress), failures(progress)));
   }
 
   void show_line(const SweepProgress& progress) {
     const std::size_t tenth = 10 * progress.done / std::max<std::size_t>(1, progress.all);
     if (tenth == tenth_) return;
     tenth_ = tenth;
-    tell_note(fmt::format("{} of {} runs, {} to go{}\n", progress.done, progress.all, remaining(progress),
-                          failures(progress)));
+    tell_note(fmt::format("{} of {} runs{}{}\n", progress.done, progress.all, remaining(progress), failures(progress)));
   }
 
   static std::string failures(const SweepProgress& progress) {

@@ -810,7 +810,7 @@ TEST_P(Everybody, StepwiseAndDefaultRunsEndWithTheSameResultAndNoPageIsLost) {
       return tests::in_child([&] {
         const Result found = simulate(crowd(seed), GetParam().policy, {stepwise, {}});
         EXPECT_EQ(found.memory.at_end.total(), PageCount(262144));
-        return tests::packed(found);
+        return tests::packed(found, stepwise);
       });
     };
     ASSERT_EQ(tests::difference(result(false), result(true)), "") << "seed " << seed;

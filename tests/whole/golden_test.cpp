@@ -60,7 +60,7 @@ models::Scenario read(const Path& file) {
 }
 
 std::string run(const models::Scenario& scenario, const models::Policy& policy, bool stepwise) {
-  return tests::in_child([&] { return tests::packed(models::simulate(scenario, policy, {stepwise, {}})); });
+  return tests::in_child([&] { return tests::packed(models::simulate(scenario, policy, {stepwise, {}}), stepwise); });
 }
 
 // --- digests ------------------------------------------------------------------------------------------------------

@@ -470,7 +470,7 @@ std::string run(const RandomScenario& random, bool stepwise) {
     check_reclaim(random.scenario.memory, result);
     check_worst(result);
     check_lock(result);
-    return tests::packed(result);
+    return tests::packed(result, stepwise);
   });
 }
 

@@ -357,7 +357,7 @@ TEST_P(OpenLoopFaulter, WaitsAsInAnMD1Queue) {
 // Whole runs compared.
 
 std::string run(const Scenario& scenario, const Policy& policy, bool stepwise = false) {
-  return tests::in_child([&] { return tests::packed(simulate(scenario, policy, {stepwise, {}})); });
+  return tests::in_child([&] { return tests::packed(simulate(scenario, policy, {stepwise, {}}), stepwise); });
 }
 
 Distribution random_cost(sim::Stream& chance, std::int64_t scale) {

@@ -34,7 +34,7 @@ const std::vector<models::Policy>& shipped_policies() {
 }
 
 std::string bytes_of(const models::Scenario& scenario, const models::Policy& policy, bool stepwise) {
-  return tests::in_child([&] { return tests::packed(models::simulate(scenario, policy, {stepwise, {}})); });
+  return tests::in_child([&] { return tests::packed(models::simulate(scenario, policy, {stepwise, {}}), stepwise); });
 }
 
 void expect_same_bytes(const models::Scenario& scenario, const models::Policy& policy) {
