@@ -14,6 +14,7 @@
 #include "models/simulation.h"
 #include "tests/support/in_child.h"
 #include "tests/support/result_text.h"
+#include "tests/support/seeds.h"
 #include "tests/support/small_machine.h"
 
 namespace models::competitors_test {
@@ -805,7 +806,7 @@ Scenario crowd(std::uint64_t seed) {
 }
 
 TEST_P(Everybody, StepwiseAndDefaultRunsEndWithTheSameResultAndNoPageIsLost) {
-  for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+  for (const std::uint64_t seed : tests::seeds(2)) {
     const auto result = [&](bool stepwise) {
       return tests::in_child([&] {
         const Result found = simulate(crowd(seed), GetParam().policy, {stepwise, {}});

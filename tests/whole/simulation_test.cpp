@@ -23,6 +23,7 @@
 #include "tests/support/random_rest.h"
 #include "tests/support/random_scheduler.h"
 #include "tests/support/result_text.h"
+#include "tests/support/seeds.h"
 #include "tests/support/small_machine.h"
 
 namespace models::simulation_test {
@@ -695,7 +696,7 @@ TEST(Simulations, StepwiseAndDefaultRunsEndWithTheSameResultInEveryField) {
   bool preempted = false;
   bool reclaimed = false;
   bool interrupted = false;
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+  for (const std::uint64_t seed : tests::seeds(12)) {
     const auto [scenario, policy] = random_scenario(seed);
     interrupted = interrupted || scenario.machine.noise.interruptions.size() == 3;
     const std::string by_default = run(scenario, policy, false);
@@ -732,7 +733,7 @@ Nanoseconds sum_of(const TimeByCause& time) { return std::accumulate(time.begin(
 // All its time is charged to something, all its waits for locks to somebody, and the locks themselves have counted
 // them.
 TEST(Simulations, TheTimeOfEverybodyAddsUp) {
-  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+  for (const std::uint64_t seed : tests::seeds(30)) {
     check_in_child([&] {
       const auto [scenario, policy] = random_scenario(seed);
       const Result result = simulate(scenario, policy, {});
@@ -804,7 +805,7 @@ class Onlooker {
 // long it was, in the warm-up, at the end, or with one request of thousands.
 TEST(Simulations, NoStallGoesUnseen) {
   int stalls = 0;
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+  for (const std::uint64_t seed : tests::seeds(12)) {
     const std::string found = tests::in_child([&] {
       auto [scenario, policy] = random_scenario(seed);
       policy.fault = FaultLock::mmap_sem;  // the lock of a VMA tells nobody that it is had
