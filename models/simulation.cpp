@@ -452,7 +452,7 @@ class Simulation {
     const auto oldest = members.record.oldest_in_service();
     if (oldest && *oldest <= end) result.longest_cut_off = engine_.now() - *oldest;
     result.worst = members.record.worst.requests();
-    result.longest_warm_up = members.record.longest_warm_up;
+    for (WorstRequest& longest : members.record.longest_warm_up.requests()) result.longest_warm_up = std::move(longest);
     for (std::size_t phase = 0; phase < kPhaseCount; ++phase) {
       const Samples& samples = members.record.during[phase];
       if (!samples.latency().empty()) result.during.emplace(static_cast<Phase>(phase), samples);

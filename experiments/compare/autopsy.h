@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/measure/result.h"
+#include "models/measure/worst_request.h"
 #include "sim/time.h"
 
 namespace experiments {

@@ -65,6 +65,7 @@ LockTimes Ledger::lock_times_since(sim::Time since) const {
 }
 
 void Ledger::forget_before(sim::Time at) {
+  at = std::min(at, kept_from_);
   while (entries_.size() > 1 && entries_[1].from <= at) entries_.pop_front();
   while (!lock_waits_.empty() && lock_waits_.front().to <= at) {
     reasons_[lock_waits_.front().blame].pieces.pop_front();  // the same wait

@@ -56,8 +56,10 @@ class Ledger {
   /// What all of them come to, those forgotten included, whether it remembers or not.
   [[nodiscard]] LockTimes lock_times() const;
 
-  /// Nobody will ask for what was before `at`.
+  /// Nobody will ask for what was before `at`, but as far as it is kept.
   void forget_before(sim::Time at);
+  /// Whatever is forgotten, from then on it is not. Time::max(): nothing is kept.
+  void keep_from(sim::Time at) { kept_from_ = at; }
   /// Remember what has passed, until it is forgotten; without this only the present can be read.
   void remember() { remembers_ = true; }
 
@@ -88,6 +90,7 @@ class Ledger {
   // A request that was overdue asks for the totals at the time it was due, so transitions are kept until forgotten.
   std::deque<Entry> entries_{{sim::Time{}, Cause::sleep, {}}};
   bool remembers_ = false;
+  sim::Time kept_from_ = sim::Time::max();
   std::deque<LockWait> lock_waits_;
   boost::container::flat_map<LockBlame, Reason> reasons_;  // of the same waits
 };

@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "models/kernel.h"
-#include "models/measure/worst_request.h"
 
 namespace models {
 
@@ -65,9 +64,7 @@ void Request::end(ClassRecord& record, const PhaseLog& phases) {
   const Measurement& measurement = task_.kernel().measurement;
   if (measurement.in_warm_up(due_) && !record.counts_warm_up) {
     ++record.warm_up;
-    if (!record.longest_warm_up || now - due_ > record.longest_warm_up->latency) {
-      record.longest_warm_up = worst_request(task_.ledger(), task_.name(), due_, now, phases.at(due_));
-    }
+    add_if_long(record.longest_warm_up, now, phases.at(due_));
     return;
   }
   if (measurement.in_cool_down(due_)) return;
@@ -76,8 +73,13 @@ void Request::end(ClassRecord& record, const PhaseLog& phases) {
   parts[static_cast<std::size_t>(Cause::sleep)] = sim::Nanoseconds{0};
   const Phase phase = phases.at(due_);
   record.during[static_cast<std::size_t>(phase)].record(now - due_, parts, task_.ledger().lock_times_since(due_));
-  if (!record.worst.admits(now - due_)) return;
-  record.worst.add(worst_request(task_.ledger(), task_.name(), due_, now, phase));
+  record.longest_warm_up.put_together();  // a ledger keeps for one of the two
+  add_if_long(record.worst, now, phase);
+}
+
+void Request::add_if_long(WorstRequests& longest, sim::Time now, Phase phase) const {
+  longest.ended();
+  if (longest.admits(now - due_)) longest.add(task_.ledger(), task_.name(), due_, now, phase);
 }
 
 }  // namespace models

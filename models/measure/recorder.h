@@ -17,6 +17,7 @@
 #include "models/measure/measurement.h"
 #include "models/measure/phase_log.h"
 #include "models/measure/samples.h"
+#include "models/measure/worst_request.h"
 #include "models/task.h"
 #include "sim/distribution.h"
 #include "sim/histogram.h"
@@ -56,9 +57,9 @@ class OpenArrivals {
 struct ClassRecord {
   std::array<Samples, kPhaseCount> during;
   WorstRequests worst;
-  std::optional<WorstRequest> longest_warm_up;  ///< of those that were due in the warm-up
-  bool counts_warm_up = false;                  ///< its threads come once: all that they do counts, from the start on
-  std::uint64_t warm_up = 0;                    ///< requests that were due in the warm-up: not among the samples
+  WorstRequests longest_warm_up{1};  ///< of those that were due in the warm-up
+  bool counts_warm_up = false;       ///< its threads come once: all that they do counts, from the start on
+  std::uint64_t warm_up = 0;         ///< requests that were due in the warm-up: not among the samples
   std::deque<std::optional<sim::Time>> in_service;  ///< of each of its tasks: when what it serves was due
   std::uint64_t left = 0;                  ///< in the cool-down: requests due by the end that have not been served yet
   std::deque<OpenArrivals> open_arrivals;  ///< of each open-loop task
@@ -90,6 +91,8 @@ class Request {
 
  private:
   Request(Task& task, sim::Time due, const TimeByCause& before);
+
+  void add_if_long(WorstRequests& longest, sim::Time now, Phase phase) const;
 
   Task& task_;
   sim::Time due_;

@@ -58,12 +58,4 @@ Samples Samples::restore(sim::Histogram latency, std::map<int, Blame> blame_by_s
   return samples;
 }
 
-void WorstRequests::add(WorstRequest request) {
-  const auto place =
-      std::upper_bound(requests_.begin(), requests_.end(), request.latency,
-                       [](sim::Nanoseconds latency, const WorstRequest& other) { return latency > other.latency; });
-  requests_.insert(place, std::move(request));
-  if (requests_.size() > kMost) requests_.pop_back();
-}
-
 }  // namespace models

@@ -71,21 +71,4 @@ struct WorstRequest {
   bool operator==(const WorstRequest&) const = default;
 };
 
-/// The longest requests, the longest first, the earlier first of two that are as long.
-class WorstRequests {
- public:
-  static constexpr std::size_t kMost = 32;
-
-  /// Whether a request of this latency would be among them.
-  [[nodiscard]] bool admits(sim::Nanoseconds latency) const {
-    return requests_.size() < kMost || latency > requests_.back().latency;
-  }
-  /// Precondition: admits its latency.
-  void add(WorstRequest request);
-  [[nodiscard]] const std::vector<WorstRequest>& requests() const { return requests_; }
-
- private:
-  std::vector<WorstRequest> requests_;
-};
-
 }  // namespace models

@@ -73,4 +73,60 @@ WorstRequest worst_request(const Ledger& ledger, std::string task, sim::Time due
   return worst;
 }
 
+namespace {
+
+// Where each is longer than the one before, 32 more push one out; others of the class end in between.
+constexpr std::uint64_t kAWhile = 512;
+
+}  // namespace
+
+void WorstRequests::add(Ledger& ledger, std::string task, sim::Time due, sim::Time end, Phase phase) {
+  insert(Entry{{std::move(task), due, end - due, phase, {}, {}}, &ledger, end, ended_ + kAWhile});
+  next_ = std::min(next_, ended_ + kAWhile);
+  keep(ledger);
+}
+
+void WorstRequests::insert(Entry entry) {
+  const auto place =
+      std::upper_bound(longest_.begin(), longest_.end(), entry.request.latency,
+                       [](sim::Nanoseconds latency, const Entry& other) { return latency > other.request.latency; });
+  longest_.insert(place, std::move(entry));
+  if (longest_.size() <= most_) return;
+  Ledger* const pushed_out = longest_.back().ledger;
+  longest_.pop_back();
+  if (pushed_out != nullptr) keep(*pushed_out);
+}
+
+void WorstRequests::put_together_up_to(std::uint64_t ended) {
+  next_ = kNever;
+  for (Entry& entry : longest_) {
+    if (entry.at > ended || entry.ledger == nullptr) {
+      next_ = std::min(next_, entry.at);
+      continue;
+    }
+    entry.request = entry.whole();
+    entry.at = kNever;
+    keep(*std::exchange(entry.ledger, nullptr));
+  }
+}
+
+std::vector<WorstRequest> WorstRequests::requests() const {
+  std::vector<WorstRequest> requests;
+  for (const Entry& entry : longest_) requests.push_back(entry.whole());
+  return requests;
+}
+
+WorstRequest WorstRequests::Entry::whole() const {
+  return ledger == nullptr ? request : worst_request(*ledger, request.task, request.due, end, request.phase);
+}
+
+// What the ledger is needed for from the earliest of its requests on.
+void WorstRequests::keep(Ledger& ledger) const {
+  sim::Time from = sim::Time::max();
+  for (const Entry& entry : longest_) {
+    if (entry.ledger == &ledger) from = std::min(from, entry.request.due);
+  }
+  ledger.keep_from(from);
+}
+
 }  // namespace models

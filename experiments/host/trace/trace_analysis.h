@@ -33,6 +33,7 @@
 #include "experiments/host/trace/traced_lock.h"
 #include "experiments/host/trace/traced_thread.h"
 #include "models/measure/result.h"
+#include "models/measure/worst_request.h"
 
 namespace experiments {
 
