@@ -15,6 +15,7 @@
 #include "experiments/report/figures/figures.h"
 #include "experiments/report/report_page.h"
 #include "experiments/report/trace_page.h"
+#include "experiments/report/validation_page.h"
 #include "experiments/run/semaphore_timeline.h"
 
 namespace experiments {
@@ -66,15 +67,27 @@ void write_trace(const std::filesystem::path& input, const Places& places) {
   page.commit(trace_page(import, drawn, places.figures.filename(), input.string()));
 }
 
+void write_validation(const std::filesystem::path& input, const Places& places) {
+  const Json validation = read_validation(input);
+  make_folder_of(places.page);
+  OutputFile page(places.page);
+  const auto figures = draw_all(validated_figures(validation), places.figures);
+  page.commit(validation_page(validation, figures, places.figures.filename(), input.string()));
+}
+
 /// `explanation`: a file of `explain --json` that becomes a section of the page.
 void write_report(const std::filesystem::path& input, const std::optional<std::string>& explanation,
                   const Places& places) {
   const bool is_file = std::filesystem::is_regular_file(input);
   const bool explains = is_file && is_explanation(input);
   const bool of_trace = is_file && !explains && is_import(input);
-  if (explanation && (explains || of_trace)) throw UsageError("--explain: expected a study or a comparison beside it");
+  const bool validates = is_file && !explains && !of_trace && is_validation(input);
+  if (explanation && (explains || of_trace || validates)) {
+    throw UsageError("--explain: expected a study or a comparison beside it");
+  }
   if (explains) return write_explanation(input, places);
   if (of_trace) return write_trace(input, places);
+  if (validates) return write_validation(input, places);
   const ReportData data = read_report_data(input);
   const std::optional<Json> json = explanation ? std::optional(read_explanation(*explanation)) : std::nullopt;
   const std::string section = json ? explanation_section(*json) : std::string();
@@ -116,9 +129,9 @@ int command_report(const Arguments& arguments) {
   CommandLine line(
       "report DIR [OPTION]...",
       "Makes the page of a study: the question and its answer, figures, method, all results. DIR is the folder\n"
-      "of a study, or a file that `compare --json`, `explain --json` or `import --json` has written. Writes\n"
-      "DIR/report.html, which needs nothing else to be opened, and DIR/figures with every figure as SVG and PNG,\n"
-      "its data as CSV, and gnuplot's script.",
+      "of a study, or a file that `compare --json`, `explain --json`, `import --json` or `validate --json` has\n"
+      "written. Writes DIR/report.html, which needs nothing else to be opened, and DIR/figures with every figure\n"
+      "as SVG and PNG, its data as CSV, and gnuplot's script.",
       "DIR", 2);
   line.flag("diff", "two studies, DIR_A DIR_B: what changed from the one to the other");
   line.text("output,o", "DIR|FILE.html", "write it there");

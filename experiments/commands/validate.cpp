@@ -149,18 +149,24 @@ std::vector<models::Result> simulate(const models::Scenario& scenario, std::size
   return results;
 }
 
-std::string about(const RealResult& real, const models::Scenario& scenario, bool calibrated) {
-  double seconds = 0;
+ValidatedRun validated(const RealResult& real, const models::Scenario& scenario, bool calibrated) {
+  ValidatedRun ran{
+      scenario.name,       scenario.policies.front().name, scenario.machine.name, calibrated, real.kernel, real.cpus,
+      real.sittings.size()};
+  for (const Sitting& sitting : real.sittings) ran.length += sitting.length;
+  return ran;
+}
+
+std::string about(const RealResult& real, const ValidatedRun& ran) {
   std::string busy;
   for (const Sitting& sitting : real.sittings) {
-    seconds += static_cast<double>(sitting.length.count()) / 1e9;
     if (sitting.busy) busy += fmt::format("{}{:.0f} %", busy.empty() ? "" : ", ", 100 * *sitting.busy);
   }
-  std::string text = fmt::format("real:      Linux {}, {} CPUs, {} sittings, {:.1f} s together", real.kernel, real.cpus,
-                                 real.sittings.size(), seconds);
+  std::string text = fmt::format("real:      Linux {}, {} CPUs, {} sittings, {:.1f} s together", ran.kernel, ran.cpus,
+                                 ran.sittings, static_cast<double>(ran.length.count()) / 1e9);
   if (!busy.empty()) text += fmt::format("; others used {} of the CPUs before", busy);
-  return text + fmt::format("\nsimulated: {} on {}, as many replications{}\n", scenario.policies.front().name,
-                            scenario.machine.name, calibrated ? "" : "; costs are not this machine's: --machine");
+  return text + fmt::format("\nsimulated: {} on {}, as many replications{}\n", ran.policy, ran.machine,
+                            ran.calibrated ? "" : "; costs are not this machine's: --machine");
 }
 
 void tell_left_out(const LeftOut& left_out) {
@@ -296,8 +302,9 @@ int command_validate(const Arguments& arguments) {
   check_machine(scenario.machine, real, named_policy);
   const Validation validation =
       compare_with_real(real, simulate(scenario, real.sittings.size(), jobs_of(line), engine_options_of(line)));
-  fmt::print("{}\n{}\n{}", heading(scenario), about(real, scenario, machine.has_value()), to_text(validation));
-  if (json) json->commit(to_json_text(validation));
+  const ValidatedRun ran = validated(real, scenario, machine.has_value());
+  fmt::print("{}\n{}\n{}", heading(scenario), about(real, ran), to_text(validation));
+  if (json) json->commit(to_json_text(validation, ran));
   tell_left_out(left_out);
   tell_busy(real);
   return kOk;

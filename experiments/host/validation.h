@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 #include "models/measure/phase.h"
 #include "models/measure/result.h"
 #include "sim/histogram.h"
+#include "sim/time.h"
 
 namespace experiments {
 
@@ -72,6 +74,19 @@ inline constexpr std::array<std::string_view, 5> kComparedStatistics{"p50", "p90
 
 /// What `validate` prints: a table for each of the times, who waits for whom, the score. 80 columns.
 [[nodiscard]] std::string to_text(const Validation& validation);
-[[nodiscard]] std::string to_json_text(const Validation& validation);
+
+/// What was compared.
+struct ValidatedRun {
+  std::string scenario{};
+  std::string policy{};   ///< that was simulated, on
+  std::string machine{};  ///< whose costs are
+  bool calibrated = false;
+  std::string kernel{};  ///< of the real machine
+  int cpus = 1;
+  std::size_t sittings = 0;
+  sim::Nanoseconds length{};  ///< of all sittings
+};
+
+[[nodiscard]] std::string to_json_text(const Validation& validation, const ValidatedRun& ran);
 
 }  // namespace experiments

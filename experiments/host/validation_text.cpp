@@ -9,6 +9,7 @@
 #include "experiments/base/statistic_list.h"
 #include "experiments/base/terminal.h"
 #include "experiments/host/validation.h"
+#include "experiments/run/coarse_histogram.h"
 
 namespace experiments {
 
@@ -111,8 +112,16 @@ std::string to_text(const Validation& validation) {
   return text + waits_text(validation.waits) + score_text(validation.score);
 }
 
-std::string to_json_text(const Validation& validation) {
+std::string to_json_text(const Validation& validation, const ValidatedRun& ran) {
   Json json{{"schema", "mlocksim-validation/1"}};
+  json["ran"] = {{"scenario", ran.scenario},
+                 {"policy", ran.policy},
+                 {"machine", ran.machine},
+                 {"kernel", ran.kernel},
+                 {"cpus", ran.cpus},
+                 {"sittings", ran.sittings},
+                 {"length_ns", ran.length.count()},
+                 {"calibrated", ran.calibrated}};
   Json& times = json["times"] = Json::array();
   for (const ComparedTimes& each : validation.times) {
     Json entry{{each.phase ? "class" : "call", each.name}};
@@ -128,6 +137,8 @@ std::string to_json_text(const Validation& validation) {
       ratios[std::string(statistic)] = ratio ? Json(*ratio) : Json();
     }
     entry["ratio"] = std::move(ratios);
+    entry["distribution"] = {{"real", CoarseHistogram(each.real).to_json()},
+                             {"simulated", CoarseHistogram(each.simulated).to_json()}};
     times.push_back(std::move(entry));
   }
   Json waits = Json::array();

@@ -8,39 +8,16 @@
 #include <algorithm>
 #include <fstream>
 #include <optional>
-#include <stdexcept>
 
-#include "experiments/base/diagnostics.h"
 #include "experiments/base/html.h"
-#include "experiments/base/json.h"
 #include "experiments/base/shell.h"
+#include "experiments/report/page_table.h"
 #include "experiments/report/report_data.h"
+#include "experiments/report/written_json.h"
 
 namespace experiments {
 
 namespace {
-
-/// A file is not as `import --json` writes it.
-class ForeignImport : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-/// A count, or a time in nanoseconds.
-double number_in(const Json& value, const char* key) {
-  constexpr double kMost = 9.3e18;
-  const double number = value.is_number() ? value.get<double>() : -1;
-  if (number >= 0 && number < kMost) return number;
-  throw ForeignImport(fmt::format("'{}': expected a number from 0 to 2^63, found {}", key, value.dump()));
-}
-
-double number_of(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end()) throw ForeignImport(fmt::format("'{}' is missing", key));
-  return number_in(*found, key);
-}
-
-std::string text_of(const Json& object, const char* key) { return object.at(key).get<std::string>(); }
 
 void longest_together_first(std::vector<TracedLockUser>& users) {
   std::stable_sort(users.begin(), users.end(), [](const TracedLockUser& a, const TracedLockUser& b) {
@@ -50,39 +27,9 @@ void longest_together_first(std::vector<TracedLockUser>& users) {
 
 // --- tables -------------------------------------------------------------------------------------------------------
 
-std::string word_cell(const std::string& text) { return "<td class=w>" + html_text(text); }
-
-std::string count_cell(double count) { return fmt::format("<td data-v={0:.0f}>{0:.0f}", count); }
-
-std::string time_cell(const std::optional<double>& nanoseconds) {
-  return nanoseconds ? fmt::format("<td data-v={:.0f}>{}", *nanoseconds, time_text(*nanoseconds))
-                     : std::string("<td>-");
-}
-
 std::string figure_cell(const Json& figures, const char* key) {
   const auto found = figures.find(key);
   return time_cell(found == figures.end() || found->is_null() ? std::nullopt : std::optional(number_in(*found, key)));
-}
-
-struct TraceColumn {
-  const char* name;
-  const char* title;
-  bool words = false;
-};
-
-/// A table with its heading. Rows are HTML; without any there is a sentence instead.
-std::string trace_table(const char* id, const char* title, const char* caption, const std::vector<TraceColumn>& columns,
-                        const std::string& rows, bool sorts) {
-  if (rows.empty()) return fmt::format("<h3>{}</h3>\n<p>None.</p>\n", title);
-  std::string heads;
-  for (const TraceColumn& column : columns) {
-    heads += column_head(column.name, column.title, column.words ? " class=\"w\"" : "");
-  }
-  return fmt::format(
-      "<h3>{1}</h3>\n{5}<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: {1}, scrolls "
-      "sideways\">\n<table{6} id=\"{0}\">\n<caption>{2}</caption>\n<thead><tr>{3}</tr></thead>\n<tbody>\n{4}</tbody>\n"
-      "</table>\n</div>\n",
-      id, title, caption, heads, rows, sorts ? table_tools(id) : "", sorts ? " class=\"sortable\"" : "");
 }
 
 std::string waits_table_of(const Json& import) {
@@ -93,18 +40,20 @@ std::string waits_table_of(const Json& import) {
     rows += "<tr>" + word_cell(user.process) + word_cell(user.who) + count_cell(user.count) + count_cell(user.waited) +
             if_waited(user.together) + if_waited(user.mean) + if_waited(user.longest) + "\n";
   }
-  return trace_table(
-      "waits", "Who asked for mmap_lock",
-      "Waits until it was had. A wait is one during which somebody held it in a mode that kept the asker "
-      "out, or that slept for it.",
-      {{"process", "mmap_lock of", true},
-       {"asker", "asked for by", true},
-       {"n", "n"},
-       {"waited", "waited"},
-       {"together", "together"},
-       {"mean", "mean wait"},
-       {"longest", "longest wait"}},
-      rows, true);
+  return table_html(
+      {"waits",
+       "Who asked for mmap_lock",
+       "Waits until it was had. A wait is one during which somebody held it in a mode that kept the asker "
+       "out, or that slept for it.",
+       {{"process", "mmap_lock of", true},
+        {"asker", "asked for by", true},
+        {"n", "n"},
+        {"waited", "waited"},
+        {"together", "together"},
+        {"mean", "mean wait"},
+        {"longest", "longest wait"}},
+       true},
+      rows);
 }
 
 std::string holds_table_of(const Json& import) {
@@ -113,14 +62,17 @@ std::string holds_table_of(const Json& import) {
     rows += "<tr>" + word_cell(user.process) + word_cell(user.who) + count_cell(user.count) + time_cell(user.together) +
             time_cell(user.mean) + time_cell(user.longest) + "\n";
   }
-  return trace_table("holds", "Who held mmap_lock", "A hold that was downgraded is two: one for write, one for read.",
+  return table_html({"holds",
+                     "Who held mmap_lock",
+                     "A hold that was downgraded is two: one for write, one for read.",
                      {{"process", "mmap_lock of", true},
                       {"holder", "held by", true},
                       {"n", "n"},
                       {"together", "together"},
                       {"mean", "mean hold"},
                       {"longest", "longest hold"}},
-                     rows, false);
+                     false},
+                    rows);
 }
 
 std::string classes_table_of(const Json& import) {
@@ -132,18 +84,20 @@ std::string classes_table_of(const Json& import) {
               figure_cell(figures, "max_ns") + "\n";
     }
   }
-  return trace_table(
-      "requests", "Requests that asked for mmap_lock",
-      "From the beginning of the call or fault to its end, by what a locker of the process was doing when "
-      "it began. A dash: too few of them.",
-      {{"class", "class", true},
-       {"during", "during", true},
-       {"n", "n"},
-       {"mean", "mean"},
-       {"p50", "p50"},
-       {"p99", "p99"},
-       {"max", "longest"}},
-      rows, false);
+  return table_html(
+      {"requests",
+       "Requests that asked for mmap_lock",
+       "From the beginning of the call or fault to its end, by what a locker of the process was doing when "
+       "it began. A dash: too few of them.",
+       {{"class", "class", true},
+        {"during", "during", true},
+        {"n", "n"},
+        {"mean", "mean"},
+        {"p50", "p50"},
+        {"p99", "p99"},
+        {"max", "longest"}},
+       false},
+      rows);
 }
 
 std::string calls_table_of(const Json& import) {
@@ -157,21 +111,24 @@ std::string calls_table_of(const Json& import) {
               count_cell(number_of(figures, "failed")) + "\n";
     }
   }
-  return trace_table("calls", "System calls", "Those that asked for mmap_lock, and have returned.",
+  return table_html({"calls",
+                     "System calls",
+                     "Those that asked for mmap_lock, and have returned.",
                      {{"class", "class", true},
                       {"call", "call", true},
                       {"n", "n"},
                       {"mean", "mean"},
                       {"max", "longest"},
                       {"failed", "failed"}},
-                     rows, false);
+                     false},
+                    rows);
 }
 
 // --- the longest requests -----------------------------------------------------------------------------------------
 
 std::string step_item(const Json& step) {
   return fmt::format("<li>after {}, {}: {}</li>\n", time_text(number_of(step, "after_ns")),
-                     time_text(number_of(step, "ns")), html_text(text_of(step, "what")));
+                     time_text(number_of(step, "ns")), html_text(text_at(step, "what")));
 }
 
 std::string longest_html(const Json& longest) {
@@ -180,11 +137,11 @@ std::string longest_html(const Json& longest) {
   for (const Json& request : longest) {
     std::string steps;
     for (const Json& step : request.at("steps")) steps += step_item(step);
-    const std::string shorter = text_of(request, "shorter");
+    const std::string shorter = text_at(request, "shorter");
     if (!shorter.empty()) steps += fmt::format("<li>and shorter ones: {}</li>\n", html_text(shorter));
     items += fmt::format("<li><strong>{}: {}</strong>, {} after the first event, during {}\n<ul>\n{}</ul></li>\n",
-                         html_text(text_of(request, "task")), time_text(number_of(request, "latency_ns")),
-                         time_text(number_of(request, "due_ns")), html_text(text_of(request, "during")), steps);
+                         html_text(text_at(request, "task")), time_text(number_of(request, "latency_ns")),
+                         time_text(number_of(request, "due_ns")), html_text(text_at(request, "during")), steps);
   }
   return "<h3>The longest requests: what each went through, and from when on</h3>\n<ol id=\"longest\">\n" + items +
          "</ol>\n";
@@ -206,10 +163,10 @@ std::string longest_sentence(const Json& import) {
   if (longest.empty()) return "<strong>Nobody asked for mmap_lock</strong> from beginning to end of a request.";
   const Json& request = longest.front();
   std::string text = fmt::format("<strong>The longest request took {}:</strong> {}, due during {}.",
-                                 time_text(number_of(request, "latency_ns")), html_text(text_of(request, "task")),
-                                 html_text(text_of(request, "during")));
+                                 time_text(number_of(request, "latency_ns")), html_text(text_at(request, "task")),
+                                 html_text(text_at(request, "during")));
   if (const Json* const step = main_step(request)) {
-    text += fmt::format(" For {} of it, it {}.", time_text(number_of(*step, "ns")), html_text(text_of(*step, "what")));
+    text += fmt::format(" For {} of it, it {}.", time_text(number_of(*step, "ns")), html_text(text_at(*step, "what")));
   }
   return text;
 }
@@ -251,7 +208,7 @@ std::string method_html(const Json& import, const std::string& input) {
       "its numbers folded. Classes, modes and calls are those of whoever asked for mmap_lock.</p>\n{}"
       "<h3>To reproduce it</h3>\n<pre tabindex=\"0\">mlocksim import TRACE --json {}\nmlocksim report {}</pre>\n"
       "</section>\n",
-      html_text(text_of(trace, "form")), time_text(number_of(trace, "length_ns")), fmt::join(events, ", "),
+      html_text(text_at(trace, "form")), time_text(number_of(trace, "length_ns")), fmt::join(events, ", "),
       lacks.empty() ? ""
                     : "<h3>What the trace lacks, and what that costs</h3>\n<ul id=\"lacks\">\n" + lacks + "</ul>\n",
       html_text(shell_word(input)), html_text(shell_word(input)));
@@ -265,23 +222,16 @@ bool is_import(const std::filesystem::path& file) {
 }
 
 Json read_import(const std::filesystem::path& file) {
-  Json json = Json::parse(std::ifstream(file), nullptr, false);
-  const auto has = [&](const char* key, Json::value_t type) {
-    return json.contains(key) && json.at(key).type() == type;
-  };
-  const bool whole = json.is_object() && json.value("schema", Json()) == "mlocksim/1" &&
-                     has("trace", Json::value_t::object) && has("classes", Json::value_t::object) &&
-                     has("locks", Json::value_t::object) && has("longest", Json::value_t::array);
-  constexpr const char* kForeign = "this is no file that `mlocksim import --json` has written";
-  if (!whole) throw InputError({{file.string(), 0, 0, "", kForeign}});
-  try {
+  return read_written(file, "mlocksim import --json", [](const Json& json) {
+    const auto has = [&](const char* key, Json::value_t type) {
+      return json.contains(key) && json.at(key).type() == type;
+    };
+    const bool whole = json.value("schema", Json()) == "mlocksim/1" && has("trace", Json::value_t::object) &&
+                       has("classes", Json::value_t::object) && has("locks", Json::value_t::object) &&
+                       has("longest", Json::value_t::array);
+    if (!whole) throw NotAsWritten("`trace`, `classes`, `locks` and `longest` are not all there");
     (void)trace_page(json, {}, {}, {});
-  } catch (const Json::exception& error) {
-    throw InputError({{file.string(), 0, 0, "", fmt::format("{}: {}", kForeign, in_words(error))}});
-  } catch (const ForeignImport& error) {
-    throw InputError({{file.string(), 0, 0, "", fmt::format("{}: {}", kForeign, error.what())}});
-  }
-  return json;
+  });
 }
 
 std::vector<TracedLockUser> who_waited(const Json& import) {
@@ -291,8 +241,8 @@ std::vector<TracedLockUser> who_waited(const Json& import) {
       const Json& wait = asked.at("wait");
       const double waited = number_of(asked, "contended");
       users.push_back(
-          {text_of(lock, "process"),
-           fmt::format("{} {} {}", text_of(asked, "class"), text_of(asked, "mode"), text_of(asked, "phase")),
+          {text_at(lock, "process"),
+           fmt::format("{} {} {}", text_at(asked, "class"), text_at(asked, "mode"), text_at(asked, "phase")),
            number_of(asked, "acquisitions"), waited, number_of(wait, "total_ns"),
            waited > 0 ? number_of(wait, "mean_ns") : 0, number_of(asked, "longest_ns")});
     }
@@ -307,7 +257,7 @@ std::vector<TracedLockUser> who_held(const Json& import) {
     for (const auto& [holder, hold] : lock.at("hold").items()) {
       const double count = number_of(hold, "count");
       const double mean = number_of(hold, "mean_ns");
-      users.push_back({text_of(lock, "process"), holder, count, 0, count * mean, mean, number_of(hold, "max_ns")});
+      users.push_back({text_at(lock, "process"), holder, count, 0, count * mean, mean, number_of(hold, "max_ns")});
     }
   }
   longest_together_first(users);
@@ -319,7 +269,7 @@ std::string trace_page(const Json& import, const std::vector<DrawnOrNot>& figure
   const auto lacks = import.at("trace").value("shortcomings", std::vector<std::string>{});
   std::vector<std::string> not_shown;
   for (const std::string& each : lacks) not_shown.push_back(html_text(each) + ".");
-  const std::string name = text_of(import, "scenario");
+  const std::string name = text_at(import, "scenario");
   const std::string results =
       "<section id=\"results\" aria-labelledby=\"results-title\">\n<h2 "
       "id=\"results-title\">Results</h2>\n" +

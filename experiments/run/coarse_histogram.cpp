@@ -1,9 +1,12 @@
 #include "experiments/run/coarse_histogram.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 namespace experiments {
 
@@ -66,7 +69,11 @@ CoarseHistogram CoarseHistogram::from_json(const Json& json) {
   json.at("max").get_to(histogram.max_);
   for (const Json& each : json.at("counts")) {
     const auto count = each.at(1).get<std::uint64_t>();
-    histogram.counts_[each.at(0).get<std::uint32_t>()] += count;
+    const auto bucket = each.at(0).get<std::uint32_t>();
+    if (bucket > bucket_of(std::numeric_limits<std::int64_t>::max())) {
+      throw nlohmann::json::other_error::create(501, fmt::format("there is no bucket {}", bucket), &each);
+    }
+    histogram.counts_[bucket] += count;
     histogram.count_ += count;
   }
   return histogram;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -198,7 +199,11 @@ std::vector<std::uint8_t> pack(const models::Result& result) { return nlohmann::
 std::string complete_text(const models::Result& result) { return nlohmann::json(result).dump(1) + "\n"; }
 
 models::Result unpack(const std::vector<std::uint8_t>& bytes) {
-  return nlohmann::json::from_cbor(bytes).get<models::Result>();
+  try {
+    return nlohmann::json::from_cbor(bytes).get<models::Result>();
+  } catch (const std::invalid_argument& error) {  // a histogram or a series that cannot be
+    throw nlohmann::json::other_error::create(501, error.what(), nullptr);
+  }
 }
 
 }  // namespace experiments

@@ -47,19 +47,26 @@ LockTimes Ledger::lock_times() const {
   return times;
 }
 
-LockTimes Ledger::lock_times_since(sim::Time since) const {
+std::size_t Ledger::pieces_since(sim::Time at) const {
+  const auto first = std::partition_point(lock_waits_.begin(), lock_waits_.end(),
+                                          [at](const LockWait& wait) { return wait.to <= at; });
+  return static_cast<std::size_t>(lock_waits_.end() - first) + static_cast<std::size_t>(entries_.end() - in_force(at));
+}
+
+LockTimes Ledger::lock_times_since(sim::Time since) {
   LockTimes times;
   if (lock_waits_.empty()) return times;
   constexpr std::size_t kAsARule = 8;
   times.reserve(kAsARule);
-  for (const auto& [blame, reason] : reasons_) {
+  for (auto& [blame, reason] : reasons_) {
     const std::deque<Piece>& pieces = reason.pieces;
-    if (pieces.empty()) continue;
-    const auto first = std::upper_bound(pieces.begin(), pieces.end(), since,
-                                        [](sim::Time time, const Piece& piece) { return time < piece.to; });
-    if (first == pieces.end()) continue;
-    const sim::Nanoseconds all = reason.total - first->before;
-    times.emplace_hint(times.end(), blame, all - std::max(since - first->from, sim::Nanoseconds{0}));
+    std::size_t& ended = reason.ended;
+    if (ended > 0 && since < pieces[ended - 1].to) ended = 0;
+    while (ended < pieces.size() && pieces[ended].to <= since) ++ended;
+    if (ended == pieces.size()) continue;
+    const Piece& first = pieces[ended];
+    const sim::Nanoseconds all = reason.total - first.before;
+    times.emplace_hint(times.end(), blame, all - std::max(since - first.from, sim::Nanoseconds{0}));
   }
   return times;
 }
@@ -68,7 +75,9 @@ void Ledger::forget_before(sim::Time at) {
   at = std::min(at, kept_from_);
   while (entries_.size() > 1 && entries_[1].from <= at) entries_.pop_front();
   while (!lock_waits_.empty() && lock_waits_.front().to <= at) {
-    reasons_[lock_waits_.front().blame].pieces.pop_front();  // the same wait
+    Reason& reason = reasons_[lock_waits_.front().blame];
+    reason.pieces.pop_front();  // the same wait
+    if (reason.ended > 0) --reason.ended;
     lock_waits_.pop_front();
   }
 }

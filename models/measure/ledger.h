@@ -7,6 +7,7 @@
 #include <boost/container/flat_map.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <deque>
 #include <iterator>
 
@@ -47,11 +48,13 @@ class Ledger {
   }
   /// Whether it can still tell what was at `at`.
   [[nodiscard]] bool knows(sim::Time at) const { return entries_.front().from <= at; }
+  /// How many pieces the time since `at` has: changes of the cause, and waits.
+  [[nodiscard]] std::size_t pieces_since(sim::Time at) const;
   /// The waits that ended after the moment that was last forgotten.
   [[nodiscard]] const std::deque<LockWait>& lock_waits() const { return lock_waits_; }
   /// What these come to since `since`, which has not been forgotten. Takes time for the different blames, not for the
   /// waits: a long hold is waited for in many pieces, and by many requests that fall due meanwhile.
-  [[nodiscard]] LockTimes lock_times_since(sim::Time since) const;
+  [[nodiscard]] LockTimes lock_times_since(sim::Time since);
 
   /// What all of them come to, those forgotten included, whether it remembers or not.
   [[nodiscard]] LockTimes lock_times() const;
@@ -82,6 +85,7 @@ class Ledger {
   struct Reason {
     sim::Nanoseconds total{};  // of all
     std::deque<Piece> pieces;  // of those that are remembered
+    std::size_t ended = 0;     // of these, before the moment that was last asked for: it goes on, as a rule
   };
 
   /// The entry that holds at `at`.

@@ -75,14 +75,21 @@ WorstRequest worst_request(const Ledger& ledger, std::string task, sim::Time due
 
 namespace {
 
-// Where each is longer than the one before, 32 more push one out; others of the class end in between.
-constexpr std::uint64_t kAWhile = 512;
+// Where each is longer than the one before, 32 more push one out; others of the class end in between. What is made of
+// many pieces waits for longer, as each of those others has a few pieces more for the ledger to keep: so they pay for
+// it, and no ledger becomes several times as long as it is anyway.
+std::uint64_t while_of(std::size_t pieces) {
+  constexpr std::uint64_t kShort = 512;
+  constexpr std::uint64_t kPiecesOfOne = 8;
+  return std::max<std::uint64_t>(kShort, pieces / kPiecesOfOne);
+}
 
 }  // namespace
 
 void WorstRequests::add(Ledger& ledger, std::string task, sim::Time due, sim::Time end, Phase phase) {
-  insert(Entry{{std::move(task), due, end - due, phase, {}, {}}, &ledger, end, ended_ + kAWhile});
-  next_ = std::min(next_, ended_ + kAWhile);
+  const std::uint64_t at = ended_ + while_of(ledger.pieces_since(due));
+  insert(Entry{{std::move(task), due, end - due, phase, {}, {}}, &ledger, end, at});
+  next_ = std::min(next_, at);
   keep(ledger);
 }
 

@@ -49,5 +49,7 @@ using TimelineOf =
 /// Those who waited for mmap_lock in a trace, and those who held it. `import`: as `import --json` writes it.
 [[nodiscard]] FigureOrNot traced_waits_figure(const Json& import);
 [[nodiscard]] FigureOrNot traced_holds_figure(const Json& import);
+/// Each class and call that ran for real, over the same simulated. `validation`: as `validate --json` writes it.
+[[nodiscard]] std::vector<FigureOrNot> validated_figures(const Json& validation);
 
 }  // namespace experiments

@@ -31,11 +31,11 @@ Measure best_percentile(const ReportData& data, std::size_t point, const std::ve
 }
 
 /// A staircase: from one step to the next in `one_in`. Where the ten-sample rule ends, so does the part that is enough.
-void add_percentiles(PlotBuilder& plot, const PolicyCurve& curve) {
+void add_percentiles(PlotBuilder& plot, const LatencyCurve& curve) {
   const auto count = static_cast<double>(curve.latency.count());
   const double known = std::max(1.0, count / kSamplesBeyond);  // one in so many: here the ten-sample rule ends
   const auto add = [&](double one_in, std::int64_t latency, double beyond, bool few) {
-    plot.row({curve.policy, digits(100 * (1 - 1 / one_in), 8), digits(one_in, 8), fmt::format("{}", latency),
+    plot.row({curve.name, digits(100 * (1 - 1 / one_in), 8), digits(one_in, 8), fmt::format("{}", latency),
               digits(beyond, 8), few ? "few" : "enough"});
   };
   double from = 1;
@@ -84,11 +84,11 @@ void draw_curve(PlotBuilder& plot, const std::string& policy, const PolicyStyle&
 
 FigureOrNot percentile_figure(const ReportData& data, const Focus& focus) {
   const ClassAndCall about = best_known(data, focus);
-  const std::vector<PolicyCurve> curves = curves_of(data, focus, about);
+  const std::vector<LatencyCurve> curves = curves_of(data, focus, about);
   PlotBuilder plot("percentiles", "Percentiles of latency",
                    {"policy", "percentile", "one_in", "latency_ns", "requests_beyond", "rule_of_ten"});
   if (curves.empty()) return Omission{plot.title(), no_curves(data)};
-  for (const PolicyCurve& curve : curves) add_percentiles(plot, curve);
+  for (const LatencyCurve& curve : curves) add_percentiles(plot, curve);
   const auto [low, high] = range_of(curves);
   plot.log_times("y", low, high);
   plot.set("logscale", "x");
@@ -97,7 +97,7 @@ FigureOrNot percentile_figure(const ReportData& data, const Focus& focus) {
   plot.label("x", "percentile of requests (every step to the right is one more nine)");
   plot.label("y", "latency (time, logarithmic)");
   const auto styles = styles_of(data.policies);
-  for (const PolicyCurve& curve : curves) draw_curve(plot, curve.policy, styles.at(curve.policy));
+  for (const LatencyCurve& curve : curves) draw_curve(plot, curve.name, styles.at(curve.name));
   const Measure measure = best_percentile(data, focus.point, focused_policies(focus), about);
   return plot.figure(
       fmt::format("{}{}. Dashed: fewer than ten requests lie beyond, so the curve says little there.",

@@ -142,9 +142,13 @@ TEST(Validation, PrintsTheSpreadOfSittingsWithinEightyColumns) {
 TEST(Validation, IsJsonAsWell) {
   RealClass mapper{.name = "mapper", .threads = 1};
   mapper.during[Phase::idle] = times(50, 10us);
-  const auto json = nlohmann::json::parse(to_json_text(compare_with_real(
-      real_with(mapper, 20, 40ms), {simulated_with("mapper", {{Phase::idle, times(50, 10us)}}, 20, 40ms)})));
+  const auto json = nlohmann::json::parse(
+      to_json_text(compare_with_real(real_with(mapper, 20, 40ms),
+                                     {simulated_with("mapper", {{Phase::idle, times(50, 10us)}}, 20, 40ms)}),
+                   {.scenario = "s", .kernel = "6.18.0"}));
   EXPECT_EQ(json.at("schema"), "mlocksim-validation/1");
+  EXPECT_EQ(json.at("ran").at("kernel"), "6.18.0");
+  EXPECT_EQ(json.at("times").at(0).at("distribution").at("real").at("max"), 10'000);
   EXPECT_EQ(json.at("times").at(0).at("class"), "mapper");
   EXPECT_EQ(json.at("times").at(0).at("real").at("p99_ns"), nullptr);
   EXPECT_NEAR(json.at("times").at(0).at("ratio").at("p50").get<double>(), 1, 1e-9);

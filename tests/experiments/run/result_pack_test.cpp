@@ -141,6 +141,18 @@ TEST(ResultPack, BringsBackFailedCallsAndTheOutcome) {
   EXPECT_EQ(to_json(restored).at("syscalls").at("mlock").at("eagain"), 2);
 }
 
+TEST(ResultPack, RefusesAHistogramAndASeriesThatCannotBe) {
+  auto result = tests::result_of({{"a", {{Phase::mlock, tests::worked(2, 3ms)}}}});
+  result.memory.series.free.record(sim::Time{1us}, 7);
+  const auto json = nlohmann::json::from_cbor(pack(result));
+  auto sum = json;
+  sum.at("classes").at(0).at("during").at(0).at(1).at(0).at("sum_low") = 1;
+  EXPECT_THROW((void)unpack(nlohmann::json::to_cbor(sum)), nlohmann::json::exception);
+  auto width = json;
+  width.at("memory").at("series").at("free").at(1) = -1;
+  EXPECT_THROW((void)unpack(nlohmann::json::to_cbor(width)), nlohmann::json::exception);
+}
+
 TEST(ResultPack, RefusesBytesThatItDidNotMake) {
   auto bytes = pack(tests::result_of({{"a", {{Phase::idle, tests::worked(20, 1us)}}}}));
   bytes.resize(bytes.size() / 2);

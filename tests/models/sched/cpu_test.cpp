@@ -906,7 +906,8 @@ void expect_no_hold_is_charged_beyond_its_waiters(const SmallMachine& machine) {
   std::map<std::pair<ClassId, LockMode>, Nanoseconds> charged;
   std::map<std::pair<ClassId, LockMode>, double> held;
   for (const Task& task : machine.tasks) {
-    for (const auto& [blame, time] : task.ledger().lock_times_since(at(0))) charged[{blame.holder, blame.mode}] += time;
+    Ledger ledger = task.ledger();
+    for (const auto& [blame, time] : ledger.lock_times_since(at(0))) charged[{blame.holder, blame.mode}] += time;
   }
   for (const auto& [holds, lengths] : machine.mm.mmap_sem.statistics().hold) {
     held[{holds.holder, holds.mode}] += lengths.mean() * static_cast<double>(lengths.count());
