@@ -8,12 +8,13 @@
 #include <fstream>
 
 #include "experiments/base/change.h"
-#include "experiments/base/diagnostics.h"
 #include "experiments/base/html.h"
 #include "experiments/base/quantity.h"
 #include "experiments/base/shell.h"
 #include "experiments/explain/class_change.h"
+#include "experiments/report/figures/figures.h"
 #include "experiments/report/report_data.h"
+#include "experiments/report/written_json.h"
 #include "experiments/study/study_plan.h"
 
 namespace experiments {
@@ -132,11 +133,10 @@ bool is_explanation(const std::filesystem::path& file) {
 }
 
 Json read_explanation(const std::filesystem::path& file) {
-  Json json = Json::parse(std::ifstream(file), nullptr, false);
-  const bool whole = json.is_object() && json.contains("explains") && json.contains("victims") &&
-                     json.contains("trials") && json.contains("account");
-  if (!whole) throw InputError({{file.string(), 0, 0, "", "this is no file of `mlocksim explain --json`"}});
-  return json;
+  return read_written(file, "mlocksim explain --json", [](const Json& json) {
+    (void)explanation_page(json, {}, {}, {});
+    (void)remedy_figure(json);
+  });
 }
 
 std::string explanation_section(const Json& explanation) {

@@ -266,7 +266,9 @@ TEST_F(Report, OfAForeignJsonSaysWhatItIsAndLeavesNothing) {
       refused(R"({"schema": "mlocksim/1", "scenario": "s", "trace": {"length_ns": null, "form": "f", "events": {}},
                           "classes": {}, "locks": {}, "longest": []})"),
       HasSubstr("'length_ns': expected a number from 0 to 2^63, found null"));
-  EXPECT_THAT(refused(R"({"explains": 1})"), HasSubstr("this is no file of `mlocksim explain --json`"));
+  EXPECT_THAT(refused(R"({"explains": 1})"), HasSubstr("this is no file that `mlocksim explain --json` has written"));
+  EXPECT_THAT(refused(R"({"explains": "s", "victims": [{}], "trials": [{"name": 1}], "account": []})"),
+              HasSubstr("x.json: this is no"));
 }
 
 }  // namespace
