@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 
 #include "experiments/base/output_file.h"
@@ -79,9 +80,10 @@ void write_validation(const std::filesystem::path& input, const Places& places) 
 void write_report(const std::filesystem::path& input, const std::optional<std::string>& explanation,
                   const Places& places) {
   const bool is_file = std::filesystem::is_regular_file(input);
-  const bool explains = is_file && is_explanation(input);
-  const bool of_trace = is_file && !explains && is_import(input);
-  const bool validates = is_file && !explains && !of_trace && is_validation(input);
+  const Json written = is_file ? Json::parse(std::ifstream(input), nullptr, false) : Json();
+  const bool explains = is_explanation(written);
+  const bool of_trace = !explains && is_import(written);
+  const bool validates = !explains && !of_trace && is_validation(written);
   if (explanation && (explains || of_trace || validates)) {
     throw UsageError("--explain: expected a study or a comparison beside it");
   }

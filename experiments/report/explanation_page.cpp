@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <fstream>
 
 #include "experiments/base/change.h"
 #include "experiments/base/html.h"
@@ -127,10 +126,7 @@ std::vector<const Json*> told_trials(const Json& explanation) {
   return trials;
 }
 
-bool is_explanation(const std::filesystem::path& file) {
-  const Json json = Json::parse(std::ifstream(file), nullptr, false);
-  return json.is_object() && json.contains("explains");
-}
+bool is_explanation(const Json& json) { return json.is_object() && json.contains("explains"); }
 
 Json read_explanation(const std::filesystem::path& file) {
   return read_written(file, "mlocksim explain --json", [](const Json& json) {

@@ -12,8 +12,8 @@
 
 namespace experiments {
 
-/// Whether a file is one that `explain --json` has written.
-[[nodiscard]] bool is_explanation(const std::filesystem::path& file);
+/// Whether this is what `explain --json` writes.
+[[nodiscard]] bool is_explanation(const Json& json);
 /// Throws InputError where it is none.
 [[nodiscard]] Json read_explanation(const std::filesystem::path& file);
 

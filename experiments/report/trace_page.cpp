@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <fstream>
 #include <optional>
 
 #include "experiments/base/html.h"
@@ -216,10 +215,7 @@ std::string method_html(const Json& import, const std::string& input) {
 
 }  // namespace
 
-bool is_import(const std::filesystem::path& file) {
-  const Json json = Json::parse(std::ifstream(file), nullptr, false);
-  return json.is_object() && json.contains("trace");
-}
+bool is_import(const Json& json) { return json.is_object() && json.contains("trace"); }
 
 Json read_import(const std::filesystem::path& file) {
   return read_written(file, "mlocksim import --json", [](const Json& json) {

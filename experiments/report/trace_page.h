@@ -13,8 +13,8 @@
 
 namespace experiments {
 
-/// Whether a file is one that `import --json` has written.
-[[nodiscard]] bool is_import(const std::filesystem::path& file);
+/// Whether this is what `import --json` writes.
+[[nodiscard]] bool is_import(const Json& json);
 /// Throws InputError where it is none.
 [[nodiscard]] Json read_import(const std::filesystem::path& file);
 

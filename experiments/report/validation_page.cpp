@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -158,10 +157,7 @@ std::string title_of_times(const Json& times) {
                              : fmt::format("{}, {}", name->get<std::string>(), text_at(times, "during"));
 }
 
-bool is_validation(const std::filesystem::path& file) {
-  const Json json = Json::parse(std::ifstream(file), nullptr, false);
-  return json.is_object() && json.value("schema", Json()) == kSchema;
-}
+bool is_validation(const Json& json) { return json.is_object() && json.value("schema", Json()) == kSchema; }
 
 Json read_validation(const std::filesystem::path& file) {
   return read_written(file, "mlocksim validate --json", [](const Json& json) {

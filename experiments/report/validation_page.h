@@ -13,8 +13,8 @@
 
 namespace experiments {
 
-/// Whether a file is one that `validate --json` has written.
-[[nodiscard]] bool is_validation(const std::filesystem::path& file);
+/// Whether this is what `validate --json` writes.
+[[nodiscard]] bool is_validation(const Json& json);
 /// Throws InputError where it is none.
 [[nodiscard]] Json read_validation(const std::filesystem::path& file);
 

@@ -107,12 +107,12 @@ void WorstRequests::insert(Entry entry) {
 void WorstRequests::put_together_up_to(std::uint64_t ended) {
   next_ = kNever;
   for (Entry& entry : longest_) {
-    if (entry.at > ended || entry.ledger == nullptr) {
+    if (entry.ledger == nullptr) continue;
+    if (entry.at > ended) {
       next_ = std::min(next_, entry.at);
       continue;
     }
     entry.request = entry.whole();
-    entry.at = kNever;
     keep(*std::exchange(entry.ledger, nullptr));
   }
 }
