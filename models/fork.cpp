@@ -56,6 +56,7 @@ int sys_fork(Task& current, Mm& parent, std::optional<sim::Nanoseconds> lives) {
   current.work(kernel.costs.system_call + kernel.costs.fork_process);
   std::optional<LivingChild> living;
   if (lives) {
+    current.settle();  // whose last child exits until now shares nothing any more
     if (parent.cow == nullptr) parent.cow = std::make_shared<CowPages>(kernel);
     living.emplace(LivingChild{parent.cow->begin_fork(), *lives});
   }

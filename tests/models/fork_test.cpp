@@ -189,6 +189,26 @@ TEST_P(CopyOnWrite, WhatIsUnmappedMeanwhileIsNoLongerShared) {
   });
 }
 
+// Nobody shares anything when the second child comes to be, and it has nothing to share.
+TEST_P(CopyOnWrite, OfAChildThatExitsWhileTheNextForkEntersTheKernelNothingIsSharedAnyMore) {
+  check_in_child([&] {
+    SmallMachineSpec spec = machine();
+    spec.costs.system_call = 10us;
+    SmallMachine world(spec);
+    tests::make_map(world, "10-20");
+    tests::make_resident(world, 10, 20);
+    world.add([&](Task& task) {
+      sys_fork(task, world.mm, 1ms);
+      const sim::Time exit = task.settle() + 1ms;
+      EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(10), PageCount(10), Advice::dontfork), 0);
+      task.sleep_until(exit - 5us);
+      sys_fork(task, world.mm, 1ms);
+      EXPECT_EQ(fault_time(task, world.mm, 10), kFinds);
+    });
+    world.run();
+  });
+}
+
 TEST(ForkWithPerVmaLocks, WaitsForTheFaultsOfEachVma) {
   check_in_child([] {
     SmallMachineSpec spec = machine();
