@@ -34,11 +34,11 @@ TimeByCause Ledger::read(sim::Time at) const {
 
 void Ledger::add(const LockWait& wait) {
   Reason& reason = reasons_[wait.blame];
-  if (remembers_) {
-    lock_waits_.push_back(wait);
-    reason.pieces.push_back({wait.from, wait.to, reason.total});
-  }
-  reason.total += wait.to - wait.from;
+  const sim::Nanoseconds length = wait.to - wait.from;
+  reason.total += length;
+  if (!remembers_) return;
+  lock_waits_.push_back(wait);
+  reason.since += length;
 }
 
 LockTimes Ledger::lock_times() const {
@@ -53,21 +53,32 @@ std::size_t Ledger::pieces_since(sim::Time at) const {
   return static_cast<std::size_t>(lock_waits_.end() - first) + static_cast<std::size_t>(entries_.end() - in_force(at));
 }
 
+void Ledger::ask_since(sim::Time since) {
+  if (since < asked_) {
+    for (; ended_ > 0; --ended_) {
+      const LockWait& wait = lock_waits_[ended_ - 1];
+      reasons_[wait.blame].since += wait.to - wait.from;
+    }
+  }
+  for (; ended_ < lock_waits_.size() && lock_waits_[ended_].to <= since; ++ended_) {
+    const LockWait& wait = lock_waits_[ended_];
+    reasons_[wait.blame].since -= wait.to - wait.from;
+  }
+  asked_ = since;
+}
+
 LockTimes Ledger::lock_times_since(sim::Time since) {
+  ask_since(since);
   LockTimes times;
-  if (lock_waits_.empty()) return times;
+  if (ended_ == lock_waits_.size()) return times;
   constexpr std::size_t kAsARule = 8;
   times.reserve(kAsARule);
-  for (auto& [blame, reason] : reasons_) {
-    const std::deque<Piece>& pieces = reason.pieces;
-    std::size_t& ended = reason.ended;
-    if (ended > 0 && since < pieces[ended - 1].to) ended = 0;
-    while (ended < pieces.size() && pieces[ended].to <= since) ++ended;
-    if (ended == pieces.size()) continue;
-    const Piece& first = pieces[ended];
-    const sim::Nanoseconds all = reason.total - first.before;
-    times.emplace_hint(times.end(), blame, all - std::max(since - first.from, sim::Nanoseconds{0}));
+  for (const auto& [blame, reason] : reasons_) {
+    if (reason.since > sim::Nanoseconds{0}) times.emplace_hint(times.end(), blame, reason.since);
   }
+  // One after another: only the first can have begun before.
+  const LockWait& first = lock_waits_[ended_];
+  if (first.from < since) times[first.blame] -= since - first.from;
   return times;
 }
 
@@ -75,9 +86,12 @@ void Ledger::forget_before(sim::Time at) {
   at = std::min(at, kept_from_);
   while (entries_.size() > 1 && entries_[1].from <= at) entries_.pop_front();
   while (!lock_waits_.empty() && lock_waits_.front().to <= at) {
-    Reason& reason = reasons_[lock_waits_.front().blame];
-    reason.pieces.pop_front();  // the same wait
-    if (reason.ended > 0) --reason.ended;
+    const LockWait& wait = lock_waits_.front();
+    if (ended_ > 0) {
+      --ended_;
+    } else {
+      reasons_[wait.blame].since -= wait.to - wait.from;
+    }
     lock_waits_.pop_front();
   }
 }

@@ -74,19 +74,14 @@ class Ledger {
     TimeByCause totals;
   };
 
-  /// A wait, and what had been waited for the same reason before it.
-  struct Piece {
-    sim::Time from;
-    sim::Time to;
-    sim::Nanoseconds before;
-  };
-
   /// The waits for one reason.
   struct Reason {
     sim::Nanoseconds total{};  // of all
-    std::deque<Piece> pieces;  // of those that are remembered
-    std::size_t ended = 0;     // of these, before the moment that was last asked for: it goes on, as a rule
+    sim::Nanoseconds since{};  // of those that are remembered and had not ended at asked_
   };
+
+  /// Later, as a rule, than it was asked for before.
+  void ask_since(sim::Time since);
 
   /// The entry that holds at `at`.
   [[nodiscard]] std::deque<Entry>::const_iterator in_force(sim::Time at) const;
@@ -97,6 +92,8 @@ class Ledger {
   sim::Time kept_from_ = sim::Time::max();
   std::deque<LockWait> lock_waits_;
   boost::container::flat_map<LockBlame, Reason> reasons_;  // of the same waits
+  sim::Time asked_{};                                      // lock_times_since() of this moment is known
+  std::size_t ended_ = 0;                                  // of the waits that are remembered, by then
 };
 
 }  // namespace models
