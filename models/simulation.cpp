@@ -220,7 +220,7 @@ class Simulation {
     background_.emplace(kernel_);
     begin_warm_up();
     kernel_.at_out_of_memory = [this] {
-      if (!result_) result_ = collect();
+      if (!result_) end_measuring();
     };
     kernel_.observer = std::move(observer);
     add_system_tasks();
@@ -252,12 +252,17 @@ class Simulation {
     kernel_.measurement.begin_warm_up(latest);
   }
 
+  // Nothing that lies beyond this moment counts.
+  void end_measuring() {
+    kernel_.zone.cut_look_ahead();
+    result_ = collect();
+  }
+
   // The end of the run, and then that of its cool-down.
   void end() {
     if (result_) return engine_.stop();
     const sim::Time now = engine_.now();
-    kernel_.zone.cut_look_ahead();
-    result_ = collect();
+    end_measuring();
     kernel_.observer = {};  // what it adds up to is what has been collected
     std::uint64_t left = 0;
     for (Class& each : classes_) left += each.record.left = each.record.unfinished(now);
