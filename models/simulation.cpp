@@ -235,6 +235,7 @@ class Simulation {
     engine_.run();
     if (!result_ && scripts_ > 0) throw std::logic_error("deadlock: " + waits());
     Result result = result_ ? std::move(*result_) : collect();
+    for (Task& task : tasks_) task.ledger().settle_lock_times();
     for (std::size_t index = 0; index < classes_.size(); ++index)
       add_samples(classes_[index], sim::Time{result.sim_time}, result.classes[index]);
     result.cool_down = engine_.now().time_since_epoch() - result.sim_time;

@@ -77,14 +77,14 @@ struct LockBlame {
   auto operator<=>(const LockBlame&) const = default;
 };
 
-/// How long, by whom it was for. Who makes one includes <boost/container/flat_map.hpp>.
-using LockTimes = boost::container::flat_map<LockBlame, sim::Nanoseconds>;
+/// How long, by whom it was for.
+using LockTimes = std::map<LockBlame, sim::Nanoseconds>;
 
 /// Sums of where the time of requests went.
 struct Blame {
   std::uint64_t count = 0;
   TimeByCause causes{};
-  std::map<LockBlame, sim::Nanoseconds> lock_waits;  ///< what Cause::lock_wait consists of
+  LockTimes lock_waits;  ///< what Cause::lock_wait consists of
 
   void add(const Blame& other);
   bool operator==(const Blame&) const = default;

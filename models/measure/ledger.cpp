@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace models {
 
@@ -33,12 +34,11 @@ TimeByCause Ledger::read(sim::Time at) const {
 }
 
 void Ledger::add(const LockWait& wait) {
-  Reason& reason = reasons_[wait.blame];
   const sim::Nanoseconds length = wait.to - wait.from;
-  reason.total += length;
+  reasons_[wait.blame].total += length;
   if (!remembers_) return;
   lock_waits_.push_back(wait);
-  reason.since += length;
+  change(wait.blame, length);
 }
 
 LockTimes Ledger::lock_times() const {
@@ -53,33 +53,49 @@ std::size_t Ledger::pieces_since(sim::Time at) const {
   return static_cast<std::size_t>(lock_waits_.end() - first) + static_cast<std::size_t>(entries_.end() - in_force(at));
 }
 
+// The requests until now waited for as long as it was; those from now on, for more or less.
+void Ledger::change(const LockBlame& blame, sim::Nanoseconds by) {
+  Reason& reason = reasons_[blame];
+  settle(blame, reason);
+  reason.since += by;
+}
+
+void Ledger::settle(const LockBlame& blame, Reason& reason) {
+  const auto requests = static_cast<std::int64_t>(requests_ - std::exchange(reason.settled, requests_));
+  if (requests > 0 && reason.since > sim::Nanoseconds{0}) (*sums_)[blame] += reason.since * requests;
+}
+
+void Ledger::settle_lock_times() {
+  for (auto& [blame, reason] : reasons_) {
+    settle(blame, reason);
+    reason.settled = 0;
+  }
+  requests_ = 0;
+}
+
 void Ledger::ask_since(sim::Time since) {
   if (since < asked_) {
     for (; ended_ > 0; --ended_) {
       const LockWait& wait = lock_waits_[ended_ - 1];
-      reasons_[wait.blame].since += wait.to - wait.from;
+      change(wait.blame, wait.to - wait.from);
     }
   }
   for (; ended_ < lock_waits_.size() && lock_waits_[ended_].to <= since; ++ended_) {
     const LockWait& wait = lock_waits_[ended_];
-    reasons_[wait.blame].since -= wait.to - wait.from;
+    change(wait.blame, wait.from - wait.to);
   }
   asked_ = since;
 }
 
-LockTimes Ledger::lock_times_since(sim::Time since) {
+void Ledger::add_lock_times_since(sim::Time since, LockTimes& sums) {
+  if (&sums != sums_) settle_lock_times();
+  sums_ = &sums;
   ask_since(since);
-  LockTimes times;
-  if (ended_ == lock_waits_.size()) return times;
-  constexpr std::size_t kAsARule = 8;
-  times.reserve(kAsARule);
-  for (const auto& [blame, reason] : reasons_) {
-    if (reason.since > sim::Nanoseconds{0}) times.emplace_hint(times.end(), blame, reason.since);
-  }
+  if (ended_ == lock_waits_.size()) return;
+  ++requests_;
   // One after another: only the first can have begun before.
   const LockWait& first = lock_waits_[ended_];
-  if (first.from < since) times[first.blame] -= since - first.from;
-  return times;
+  if (first.from < since) sums[first.blame] -= since - first.from;
 }
 
 void Ledger::forget_before(sim::Time at) {
@@ -90,7 +106,7 @@ void Ledger::forget_before(sim::Time at) {
     if (ended_ > 0) {
       --ended_;
     } else {
-      reasons_[wait.blame].since -= wait.to - wait.from;
+      change(wait.blame, wait.from - wait.to);
     }
     lock_waits_.pop_front();
   }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <iterator>
 
@@ -52,9 +53,12 @@ class Ledger {
   [[nodiscard]] std::size_t pieces_since(sim::Time at) const;
   /// The waits that ended after the moment that was last forgotten.
   [[nodiscard]] const std::deque<LockWait>& lock_waits() const { return lock_waits_; }
-  /// What these come to since `since`, which has not been forgotten. Takes time for the different blames, not for the
-  /// waits: a long hold is waited for in many pieces, and by many requests that fall due meanwhile.
-  [[nodiscard]] LockTimes lock_times_since(sim::Time since);
+  /// Adds what these come to since `since`, which has not been forgotten, to `sums`. Not at once: what one request has
+  /// waited for, the next one that was due meanwhile has waited for, too, so each wait is added when it no longer
+  /// counts, as often as it did. `sums` stays where it is until settle_lock_times().
+  void add_lock_times_since(sim::Time since, LockTimes& sums);
+  /// Adds what has not been added yet.
+  void settle_lock_times();
 
   /// What all of them come to, those forgotten included, whether it remembers or not.
   [[nodiscard]] LockTimes lock_times() const;
@@ -76,10 +80,13 @@ class Ledger {
 
   /// The waits for one reason.
   struct Reason {
-    sim::Nanoseconds total{};  // of all
-    sim::Nanoseconds since{};  // of those that are remembered and had not ended at asked_
+    sim::Nanoseconds total{};   // of all
+    sim::Nanoseconds since{};   // of those that are remembered and had not ended at asked_
+    std::uint64_t settled = 0;  // how many of the requests this has been added for
   };
 
+  void change(const LockBlame& blame, sim::Nanoseconds by);
+  void settle(const LockBlame& blame, Reason& reason);
   /// Later, as a rule, than it was asked for before.
   void ask_since(sim::Time since);
 
@@ -92,8 +99,10 @@ class Ledger {
   sim::Time kept_from_ = sim::Time::max();
   std::deque<LockWait> lock_waits_;
   boost::container::flat_map<LockBlame, Reason> reasons_;  // of the same waits
-  sim::Time asked_{};                                      // lock_times_since() of this moment is known
+  sim::Time asked_{};                                      // from when on waits count
   std::size_t ended_ = 0;                                  // of the waits that are remembered, by then
+  LockTimes* sums_ = nullptr;                              // what it was asked to add to
+  std::uint64_t requests_ = 0;                             // how often
 };
 
 }  // namespace models

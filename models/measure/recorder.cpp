@@ -72,7 +72,8 @@ void Request::end(ClassRecord& record, const PhaseLog& phases) {
   for (std::size_t cause = 0; cause < kCauseCount; ++cause) parts[cause] -= before_[cause];
   parts[static_cast<std::size_t>(Cause::sleep)] = sim::Nanoseconds{0};
   const Phase phase = phases.at(due_);
-  record.during[static_cast<std::size_t>(phase)].record(now - due_, parts, task_.ledger().lock_times_since(due_));
+  LockTimes& lock_times = record.during[static_cast<std::size_t>(phase)].record(now - due_, parts);
+  task_.ledger().add_lock_times_since(due_, lock_times);
   record.longest_warm_up.put_together();  // a ledger keeps for one of the two
   add_if_long(record.worst, now, phase);
 }

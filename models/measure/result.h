@@ -58,8 +58,8 @@ struct ClassResult {
   sim::Nanoseconds longest_cut_off{};  ///< how long the first of these had been due by the end of the cool-down
   TimeByCause time{};                  ///< of all its tasks, up to the end of the run: what it went into
   sim::Nanoseconds spin{};             ///< CPU time that went into spinning for a lock: a part of Cause::lock_wait
-  std::map<LockBlame, sim::Nanoseconds> lock_waits;  ///< what Cause::lock_wait consists of, whoever asked
-  std::uint64_t involuntary_switches = 0;            ///< times that they lost a CPU while they could have gone on
+  LockTimes lock_waits;                ///< what Cause::lock_wait consists of, whoever asked
+  std::uint64_t involuntary_switches = 0;  ///< times that they lost a CPU while they could have gone on
   std::map<Phase, Samples> during;
   std::vector<WorstRequest> worst;              ///< the longest, the longest first
   std::optional<WorstRequest> longest_warm_up;  ///< of those left out as warm-up

@@ -20,30 +20,15 @@ int size_of(sim::Nanoseconds latency) {
   return width * 8 + static_cast<int>(behind_first & 7U);
 }
 
-// Both are in order: of many, each is looked for from the one before on.
-void add_to(std::map<LockBlame, sim::Nanoseconds>& sums, const LockTimes& times) {
-  constexpr std::size_t kMany = 8;
-  if (times.size() < kMany || times.size() * kMany < sums.size()) {
-    for (const auto& [lock, time] : times) sums[lock] += time;
-    return;
-  }
-  auto place = sums.begin();
-  for (const auto& [lock, time] : times) {
-    while (place != sums.end() && place->first < lock) ++place;
-    if (place == sums.end() || place->first != lock) place = sums.emplace_hint(place, lock, sim::Nanoseconds{0});
-    place->second += time;
-  }
-}
-
 }  // namespace
 
-void Samples::record(sim::Nanoseconds latency, const TimeByCause& parts, const LockTimes& lock_times) {
+LockTimes& Samples::record(sim::Nanoseconds latency, const TimeByCause& parts) {
   assert(std::accumulate(parts.begin(), parts.end(), sim::Nanoseconds{0}) == latency);
   latency_.record(latency);
   Blame& blame = blame_by_size_[size_of(latency)];
   ++blame.count;
   for (std::size_t cause = 0; cause < kCauseCount; ++cause) blame.causes[cause] += parts[cause];
-  add_to(blame.lock_waits, lock_times);
+  return blame.lock_waits;
 }
 
 void Samples::merge(const Samples& other) {

@@ -25,8 +25,9 @@ namespace models {
 /// everybody's: the slowest 1 % are found to within an eighth of an octave of their shortest.
 class Samples {
  public:
-  /// Preconditions: the parts add up to the latency; `lock_times` to their lock_wait.
-  void record(sim::Nanoseconds latency, const TimeByCause& parts, const LockTimes& lock_times);
+  /// Precondition: the parts add up to the latency. Returns the sums that its lock_wait is to be added to, by whom it
+  /// was for: they stay where they are as long as these samples do.
+  LockTimes& record(sim::Nanoseconds latency, const TimeByCause& parts);
   void merge(const Samples& other);
 
   [[nodiscard]] const sim::Histogram& latency() const { return latency_; }

@@ -1,13 +1,18 @@
 // What a task has waited for a semaphore, by whom it was kept out.
 #pragma once
 
-#include <map>
-
 #include "models/task.h"
 
 namespace tests {
 
-using Waits = std::map<models::LockBlame, sim::Nanoseconds>;
+using Waits = models::LockTimes;
+
+inline Waits lock_times_since(models::Ledger& ledger, sim::Time since) {
+  Waits waits;
+  ledger.add_lock_times_since(since, waits);
+  ledger.settle_lock_times();
+  return waits;
+}
 
 inline Waits waits_by_blame(const models::Task& task) {
   Waits waits;

@@ -19,7 +19,7 @@ inline models::Samples spent(std::uint64_t count, sim::Nanoseconds latency, mode
   models::Samples samples;
   models::TimeByCause parts{};
   parts[static_cast<std::size_t>(cause)] = latency;
-  for (std::uint64_t sample = 0; sample < count; ++sample) samples.record(latency, parts, {});
+  for (std::uint64_t sample = 0; sample < count; ++sample) samples.record(latency, parts);
   return samples;
 }
 
@@ -33,7 +33,7 @@ inline models::Samples waited(std::uint64_t count, sim::Nanoseconds latency, con
   models::TimeByCause parts{};
   parts[static_cast<std::size_t>(models::Cause::lock_wait)] = latency;
   for (std::uint64_t sample = 0; sample < count; ++sample) {
-    samples.record(latency, parts, {{blame, latency}});
+    samples.record(latency, parts)[blame] += latency;
   }
   return samples;
 }

@@ -205,7 +205,8 @@ void TraceAnalysis::record(TracedThread& thread, const TracedRequest& request) {
   parts[static_cast<std::size_t>(Cause::device_io)] += std::exchange(parts[kSleep], sim::Nanoseconds{0});
   const sim::Nanoseconds latency = now_ - request.due;
   Class& tally = class_of(thread);
-  tally.during[request.during].record(latency, parts, thread.ledger.lock_times_since(request.due));
+  thread.ledger.add_lock_times_since(request.due, tally.during[request.during].record(latency, parts));
+  thread.ledger.settle_lock_times();  // no two requests of a thread overlap
   if (!tally.worst.admits(latency)) return;
   tally.worst.add(models::worst_request(thread.ledger, fmt::format("{}-{}", thread.comm, thread.tid), request.due, now_,
                                         request.during));

@@ -220,7 +220,7 @@ TEST_F(StoreTest, EachStatisticIsInItsColumn) {
   for (std::int64_t latency = 1; latency <= 200'000; ++latency) {
     models::TimeByCause parts{};
     parts[static_cast<std::size_t>(models::Cause::cpu)] = std::chrono::nanoseconds(latency);
-    samples.record(std::chrono::nanoseconds(latency), parts, {});
+    samples.record(std::chrono::nanoseconds(latency), parts);
   }
   Store store(folder(), Store::Mode::write);
   (void)store.advance({}, {run_called("a")}, 1);

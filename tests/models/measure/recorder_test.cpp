@@ -8,6 +8,7 @@
 
 #include "sim/random.h"
 #include "tests/support/in_child.h"
+#include "tests/support/lock_waits.h"
 #include "tests/support/small_machine.h"
 
 namespace models::recorder_test {
@@ -33,13 +34,13 @@ constexpr LockBlame kMapper{2, Phase::mmap, LockMode::write, -1};
 
 TEST(Samples, BlameIsTheSumOfAllSamples) {
   Samples samples;
-  samples.record(100ns, parts(100ns, 0ns), {});
-  samples.record(5000ns, parts(100ns, 4900ns), {{kLocker, 3900ns}, {kMapper, 1000ns}});
+  samples.record(100ns, parts(100ns, 0ns));
+  samples.record(5000ns, parts(100ns, 4900ns)).merge(LockTimes{{kLocker, 3900ns}, {kMapper, 1000ns}});
   const Blame blame = samples.blame();
   EXPECT_EQ(blame.count, 2U);
   EXPECT_EQ(of(blame, Cause::cpu), 200ns);
   EXPECT_EQ(of(blame, Cause::lock_wait), 4900ns);
-  EXPECT_EQ(blame.lock_waits, (std::map<LockBlame, Nanoseconds>{{kLocker, 3900ns}, {kMapper, 1000ns}}));
+  EXPECT_EQ(blame.lock_waits, (LockTimes{{kLocker, 3900ns}, {kMapper, 1000ns}}));
   EXPECT_EQ(samples.latency().count(), 2U);
   EXPECT_EQ(samples.latency().max(), 5000ns);
 }
@@ -50,12 +51,12 @@ TEST(Ledger, OfAWaitOnlyThePartSinceAMomentCounts) {
   ledger.add({at(200), at(1300), kLocker});
   ledger.add({at(1300), at(1400), kMapper});
   ledger.add({at(1400), at(1450), kLocker});
-  EXPECT_EQ(ledger.lock_times_since(at(100)), (LockTimes{{kLocker, 1150ns}, {kMapper, 100ns}}));
-  EXPECT_EQ(ledger.lock_times_since(at(1000)), (LockTimes{{kLocker, 350ns}, {kMapper, 100ns}}));
-  EXPECT_EQ(ledger.lock_times_since(at(1390)), (LockTimes{{kLocker, 50ns}, {kMapper, 10ns}}));
-  EXPECT_EQ(ledger.lock_times_since(at(1450)), LockTimes{});
+  EXPECT_EQ(tests::lock_times_since(ledger, at(100)), (LockTimes{{kLocker, 1150ns}, {kMapper, 100ns}}));
+  EXPECT_EQ(tests::lock_times_since(ledger, at(1000)), (LockTimes{{kLocker, 350ns}, {kMapper, 100ns}}));
+  EXPECT_EQ(tests::lock_times_since(ledger, at(1390)), (LockTimes{{kLocker, 50ns}, {kMapper, 10ns}}));
+  EXPECT_EQ(tests::lock_times_since(ledger, at(1450)), LockTimes{});
   ledger.forget_before(at(1350));
-  EXPECT_EQ(ledger.lock_times_since(at(1390)), (LockTimes{{kLocker, 50ns}, {kMapper, 10ns}}));
+  EXPECT_EQ(tests::lock_times_since(ledger, at(1390)), (LockTimes{{kLocker, 50ns}, {kMapper, 10ns}}));
 }
 
 // However the waits are cut, and from wherever they are asked for, what they come to is what walking them gives.
@@ -76,16 +77,44 @@ TEST(Ledger, SumsOfRandomWaitsAreThoseOfTheWaits) {
     for (const LockWait& wait : waits) {
       if (wait.to > at(since)) expected[wait.blame] += wait.to - std::max(wait.from, at(since));
     }
-    EXPECT_EQ(ledger.lock_times_since(at(since)), expected) << since;
+    EXPECT_EQ(tests::lock_times_since(ledger, at(since)), expected) << since;
   }
+}
+
+// As often as requests have asked for it, whatever they asked for in between: at once or after all of them it is the
+// same.
+TEST(Ledger, WhatRequestsOverlapInIsAddedForEachOfThem) {
+  sim::Stream chance(2, "waits", "test");
+  Ledger ledger;
+  ledger.remember();
+  LockTimes sums[2];
+  LockTimes expected[2];
+  std::int64_t time = 0;
+  std::int64_t due = 0;
+  for (int number = 0; number < 2000; ++number) {
+    const std::int64_t from = time + static_cast<std::int64_t>(chance() % 3);
+    time = from + 1 + static_cast<std::int64_t>(chance() % 50);
+    ledger.add({at(from), at(time), chance() % 2 == 0 ? kLocker : kMapper});
+    if (chance() % 3 == 0) continue;
+    due += static_cast<std::int64_t>(chance() % static_cast<std::uint64_t>(1 + (time - due) / 4));
+    if (chance() % 4 == 0) ledger.forget_before(at(due));
+    const std::size_t size = chance() % 8 == 0 ? 1 : 0;
+    for (const LockWait& wait : ledger.lock_waits()) {
+      if (wait.to > at(due)) expected[size][wait.blame] += wait.to - std::max(wait.from, at(due));
+    }
+    ledger.add_lock_times_since(at(due), sums[size]);
+  }
+  ledger.settle_lock_times();
+  EXPECT_EQ(sums[0], expected[0]);
+  EXPECT_EQ(sums[1], expected[1]);
 }
 
 // 1023 is the last with 10 bits, 1024 the first with 11; of these, 1152 begins the second eighth.
 TEST(Samples, TheBlameOfTheTailLeavesShorterSamplesOut) {
   Samples samples;
-  samples.record(1023ns, parts(1023ns, 0ns), {});
-  samples.record(1024ns, parts(1024ns, 0ns), {});
-  samples.record(3000ns, parts(3000ns, 0ns), {});
+  samples.record(1023ns, parts(1023ns, 0ns));
+  samples.record(1024ns, parts(1024ns, 0ns));
+  samples.record(3000ns, parts(3000ns, 0ns));
   EXPECT_EQ(samples.blame_from(1000ns).count, 3U);
   EXPECT_EQ(samples.blame_from(1024ns).count, 2U);
   EXPECT_EQ(samples.blame_from(1151ns).count, 2U);  // of the size of 1024
@@ -102,8 +131,8 @@ TEST(Samples, MergingEqualsRecordingEverythingInOne) {
   for (int number = 1; number <= 50; ++number) {
     Samples& one = number % 3 == 0 ? a : b;
     const Nanoseconds wait = number * 37ns;
-    const LockTimes waits{{number % 2 == 0 ? kLocker : kMapper, wait}};
-    for (Samples* each : {&one, &both}) each->record(wait + 5ns, parts(5ns, wait), waits);
+    const LockBlame& blame = number % 2 == 0 ? kLocker : kMapper;
+    for (Samples* each : {&one, &both}) each->record(wait + 5ns, parts(5ns, wait))[blame] += wait;
   }
   a.merge(b);
   EXPECT_EQ(a, both);
@@ -111,7 +140,7 @@ TEST(Samples, MergingEqualsRecordingEverythingInOne) {
 
 TEST(Samples, StoringAndRestoringLosesNothing) {
   Samples samples;
-  samples.record(5000ns, parts(100ns, 4900ns), {{kLocker, 4900ns}});
+  samples.record(5000ns, parts(100ns, 4900ns))[kLocker] += 4900ns;
   EXPECT_EQ(Samples::restore(samples.latency(), samples.blame_by_size()), samples);
 }
 

@@ -14,6 +14,7 @@
 
 #include "sim/random.h"
 #include "tests/support/in_child.h"
+#include "tests/support/lock_waits.h"
 #include "tests/support/random_scheduler.h"
 #include "tests/support/small_machine.h"
 
@@ -823,7 +824,7 @@ TEST_P(CpuTest, AReaderGrantedInItsSleepHoldsWhileItWaitsForACpu) {
         {0, {0}, -1});
     machine.run();
     const LockBlame reader{1, Phase::user, LockMode::read, -1, Cause::run_queue, 2};
-    EXPECT_EQ(machine.tasks.front().ledger().lock_times_since(at(0)), (LockTimes{{reader, 470ns + kSwitch}}));
+    EXPECT_EQ(tests::waits_by_blame(machine.tasks.front()), (LockTimes{{reader, 470ns + kSwitch}}));
     const sim::Histogram& granted = machine.mm.mmap_sem.statistics().read_off_cpu.granted;
     EXPECT_EQ(granted.count(), 2U - 1U);  // the writer's grant is one for write
     EXPECT_EQ(granted.max(), 3000ns + kSwitch - (2500ns + kLatency));
@@ -906,8 +907,7 @@ void expect_no_hold_is_charged_beyond_its_waiters(const SmallMachine& machine) {
   std::map<std::pair<ClassId, LockMode>, Nanoseconds> charged;
   std::map<std::pair<ClassId, LockMode>, double> held;
   for (const Task& task : machine.tasks) {
-    Ledger ledger = task.ledger();
-    for (const auto& [blame, time] : ledger.lock_times_since(at(0))) charged[{blame.holder, blame.mode}] += time;
+    for (const auto& [blame, time] : tests::waits_by_blame(task)) charged[{blame.holder, blame.mode}] += time;
   }
   for (const auto& [holds, lengths] : machine.mm.mmap_sem.statistics().hold) {
     held[{holds.holder, holds.mode}] += lengths.mean() * static_cast<double>(lengths.count());
