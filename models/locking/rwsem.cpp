@@ -397,9 +397,9 @@ bool Rwsem::let_spinning_head_in(R& rules, sim::Time now) {
 // It looks when it has seen the release, which is later if its CPU stands still; until then the others wait for it.
 void Rwsem::await_first_spinner(sim::Time now) {
   Waiter* const first = first_spinner();
-  if (first == nullptr || first->state != Waiter::State::spinning) return;
+  if (first == nullptr) return;
   first->task->set_holding(kind_, this);
-  call(*first, now);
+  if (first->state == Waiter::State::spinning) call(*first, now);
 }
 
 // What a spinner looks at has changed.

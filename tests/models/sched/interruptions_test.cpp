@@ -295,6 +295,47 @@ TEST_P(InterruptionsTest, WhatASpinnerMissesAnotherTakes) {
   });
 }
 
+// It has seen a change, and is interrupted more than once before it looks; meanwhile the semaphore has been released.
+// Who makes no requests remembers only the present.
+TEST_P(InterruptionsTest, BehindASpinnerThatIsInterruptedOnItsWayToLookOthersWaitForIt) {
+  check_in_child([&] {
+    SmallMachineSpec spec = machine();
+    spec.costs.cache_line = 1us;
+    spec.noise.interruptions = {{By::interrupt, Constant{300ns}, Constant{50ns}}};
+    for (const Nanoseconds after : {0ns, 200ns, 500ns, 1000ns, 1500ns}) {
+      SmallMachine world(spec);
+      world.add(
+          [&](Task& holder) {
+            world.mm.mmap_sem.down_write(holder);
+            work_in_steps(holder, 20us);
+            world.mm.mmap_sem.downgrade_write(holder);
+            work_in_steps(holder, after);
+            world.mm.mmap_sem.up_read(holder);
+          },
+          on(0));
+      std::vector<const Task*> spinners;
+      int left = 2;
+      for (const int cpu : {1, 2}) {
+        spinners.push_back(&world.add(
+            [&world, &left, cpu](Task& spinner) {
+              spinner.sleep_until(at(1000 * cpu));
+              world.mm.mmap_sem.down_write(spinner);
+              work_in_steps(spinner, 100ns);
+              world.mm.mmap_sem.up_write(spinner);
+              if (--left == 0) world.engine.stop();
+            },
+            on(cpu)));
+      }
+      world.run();
+      for (const Task* spinner : spinners) {
+        Nanoseconds blamed{};
+        for (const auto& [blame, time] : spinner->ledger().lock_times()) blamed += time;
+        EXPECT_EQ(blamed, world.spent(*spinner, Cause::lock_wait));
+      }
+    }
+  });
+}
+
 // Those behind it in line wait for it as if it had taken the semaphore.
 TEST_P(InterruptionsTest, BehindASpinnerThatMissesAReleaseOthersWaitForIt) {
   check_in_child([&] {
