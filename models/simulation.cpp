@@ -331,8 +331,10 @@ class Simulation {
     auto self = std::make_shared<Task*>(nullptr);
     const bool has_script = comes_to_an_end(thread);
     if (has_script) ++scripts_;
-    const auto body = [this, self, at, has_script, &thread] {
-      run_competitor(**self, at, thread.run);
+    Workplace own = at;
+    set_up(own, thread.run, member);
+    const auto body = [this, self, own, has_script, &thread] {
+      run_competitor(**self, own, thread.run);
       if (has_script) script_ended();
     };
     *self = &add_task(thread.name + "." + std::to_string(member), class_id, body, sched_of(process, thread, member),

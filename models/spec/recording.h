@@ -46,6 +46,10 @@ struct RecordedRequest {
   bool operator==(const RecordedRequest&) const = default;
 };
 
+constexpr bool is_fault(RecordedRequest::Call call) {
+  return call == RecordedRequest::Call::fault || call == RecordedRequest::Call::kernel_fault;
+}
+
 constexpr std::string_view to_string(RecordedRequest::Call call) {
   constexpr std::array<std::string_view, RecordedRequest::kCallCount> names{
       "fault", "kernel_fault", "mmap",     "munmap",          "mprotect_read", "mprotect_write",

@@ -64,8 +64,8 @@ void run(Task& current, const Workplace& at, const FaulterSpec& spec) {
     });
     return;
   }
-  const PageIndex arena = make_arena(mm);
-  make_requests(current, mm, spec.arrival, at.record, [&] { fault(current, mm, arena, Backing::streamed, spec.by); });
+  make_requests(current, mm, spec.arrival, at.record,
+                [&] { fault(current, mm, *at.arena, Backing::streamed, spec.by); });
 }
 
 void run(Task& current, const Workplace& at, const ProcReaderSpec& spec) {
@@ -298,6 +298,21 @@ void run(Task& current, const Workplace& at, const KsmSpec& spec) {
 }
 
 }  // namespace
+
+void set_up(Workplace& at, const Competitor& competitor, int member) {
+  bool faults_in_own_memory = false;
+  if (const auto* const faulter = std::get_if<FaulterSpec>(&competitor)) {
+    faults_in_own_memory = !faulter->region;
+  } else if (const auto* const replay = std::get_if<ReplaySpec>(&competitor)) {
+    const Recording& recording = *replay->recording;
+    faults_in_own_memory = std::any_of(recording.begin(), recording.end(), [&](const RecordedRequest& request) {
+      return request.thread == member && request.region < 0 && is_fault(request.call);
+    });
+  } else if (const auto* const locker = std::get_if<LockerSpec>(&competitor)) {
+    set_up_stack(at.mm, *locker);
+  }
+  if (faults_in_own_memory) at.arena = make_arena(at.mm);
+}
 
 void run_competitor(Task& current, const Workplace& at, const Competitor& competitor) {
   std::visit([&](const auto& spec) { run(current, at, spec); }, competitor);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "models/spec/competitors.h"
@@ -24,7 +25,12 @@ struct Workplace {
   ClassRecord& record;                           ///< of its class
   CallRecords& calls;                            ///< of its class
   int threads = 1;                               ///< of its class
+  std::optional<PageIndex> arena{};              ///< where it faults, if that is in memory of its own (make_arena)
 };
+
+/// What is there for it before anything runs: nobody may find it half way through the list of VMAs. `member`: its
+/// number among the threads of its class.
+void set_up(Workplace& at, const Competitor& competitor, int member);
 
 /// Does what `competitor` says. Returns when a locker's script has ended, or when the process whose address space it
 /// works on has exited; otherwise the run ends around it.

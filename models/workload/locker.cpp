@@ -220,15 +220,14 @@ void run_script(Task& current, Mm& mm, const LockerSpec& spec, const Region& reg
   }
 }
 
-// The process's stack, if it is going to grow and is not there yet.
+}  // namespace
+
 void set_up_stack(Mm& mm, const LockerSpec& spec) {
   const bool grows = std::any_of(spec.script.begin(), spec.script.end(),
                                  [](const ScriptStep& step) { return step.call == Step::stack; });
   const PageIndex bottom = kStackTop - PageCount(1);
   if (grows && mm.find_vma(bottom) == nullptr) mm.insert_vma(bottom, kStackTop, {.growsdown = true});
 }
-
-}  // namespace
 
 std::vector<std::string> call_names(const LockerSpec& spec) {
   std::vector<std::string> names;
@@ -245,7 +244,6 @@ std::vector<std::string> call_names(const LockerSpec& spec) {
 void run(Task& current, const Workplace& at, const LockerSpec& spec) {
   current.report_phases_to(at.mm.locker_phases);
   current.enter(Phase::idle);
-  set_up_stack(at.mm, spec);
   run_script(current, at.mm, spec, at.regions.at(spec.region), at.calls);
 }
 

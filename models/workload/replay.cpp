@@ -49,15 +49,11 @@ void hold(Task& current, Mm& mm, const RecordedRequest& request) {
   mm.mmap_sem.up_read(current);
 }
 
-// Where a thread works that has no region: an area that has been in use for long, and one for each size that it maps.
+// Where a thread works that has no region: an area for each size that it maps.
 class OwnAreas {
  public:
   explicit OwnAreas(Mm& mm) : mm_(mm) {}
 
-  PageIndex arena() {
-    if (!arena_) arena_ = make_arena(mm_);
-    return *arena_;
-  }
   PageIndex of_size(PageCount pages) {
     const auto [place, fresh] = places_.try_emplace(pages);
     if (fresh) place->second = mm_.get_unmapped_area(pages);
@@ -66,7 +62,6 @@ class OwnAreas {
 
  private:
   Mm& mm_;
-  std::optional<PageIndex> arena_;
   std::map<PageCount, PageIndex> places_;
 };
 
@@ -77,7 +72,7 @@ class Replay {
   }
 
   void make(const RecordedRequest& request) {
-    if (request.call == RecordedCall::fault || request.call == RecordedCall::kernel_fault) {
+    if (is_fault(request.call)) {
       fault(request);
     } else if (request.call == RecordedCall::hold) {
       hold(current_, at_.mm, request);
@@ -90,7 +85,7 @@ class Replay {
  private:
   void fault(const RecordedRequest& request) {
     const FaultMode mode = request.call == RecordedCall::fault ? FaultMode::user : FaultMode::kernel;
-    if (request.region < 0) return do_page_fault(current_, at_.mm, own_.arena(), Backing::streamed, mode);
+    if (request.region < 0) return do_page_fault(current_, at_.mm, *at_.arena, Backing::streamed, mode);
     do_page_fault(current_, at_.mm, start_of(request), Backing::region, mode);
   }
 

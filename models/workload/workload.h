@@ -37,6 +37,9 @@ struct RegionPiece {
 /// A page of an allocator's arena that has been in use for long: which of them it is makes no difference.
 [[nodiscard]] PageIndex make_arena(Mm& mm);
 
+/// The process's stack, if a script lets it grow and it is not there yet.
+void set_up_stack(Mm& mm, const LockerSpec& spec);
+
 /// Where mremap may move the first `pages` of `region` to: nobody else is given it. `aligned`: the two places lie alike
 /// in their page tables.
 [[nodiscard]] PageIndex place_to_move_to(Mm& mm, const Region& region, PageCount pages, bool aligned);
