@@ -207,8 +207,9 @@ class WalkLock {
   }
   WalkLock(const WalkLock&) = delete;
   WalkLock& operator=(const WalkLock&) = delete;
-  ~WalkLock() {
-    if (!locked_ || is_own_) return;
+  /// Precondition: it is locked. No destructor: that would run when a stack is unwound as the run has ended.
+  void unlock() {
+    if (is_own_) return;
     mm_.mmap_sem.up_read(current_);
     current_.set_outer_hold(false);
   }
@@ -227,13 +228,14 @@ void walk_mm(Task& current, Mm& mm, MmWalk& walk) {
   ++statistics.mms_walked;
   // Another task may have made the next generation meanwhile.
   for (PageIndex next; next <= kStackTop && walk.seq == generations_of(kernel, walk.lruvec).max_seq;) {
-    const WalkLock lock(current, mm);
+    WalkLock lock(current, mm);
     if (!lock.locked()) {
       ++statistics.mms_passed_over;
       return;
     }
     walk.batched = PageCount(0);
     next = walk_page_tables(current, mm, next, walk);
+    lock.unlock();
   }
 }
 

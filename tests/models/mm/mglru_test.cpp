@@ -245,6 +245,22 @@ TEST_P(MglruLock, AWriterWaitsUntilTheWalkIsOverAndIsToldSo) {
   });
 }
 
+// Its stack is unwound: whatever it held, it gives nothing back, and waits for nobody, any more.
+TEST_P(MglruLock, ARunCanEndAmidAWalk) {
+  SmallMachineSpec spec = with_generations();
+  spec.stepwise = GetParam();
+  check_in_child([&] {
+    SmallMachine world(spec);
+    tests::add_vma(world, 0, 7 * kHuge, {});
+    make_resident(world, 0, 7 * kHuge);
+    bool walked = false;
+    world.add([&](Task& task) { walked = age(world, task); });
+    world.add_at(1'000, [&](Task&) { world.engine.stop(); });
+    world.run();
+    EXPECT_FALSE(walked);
+  });
+}
+
 TEST_P(MglruLock, WhoHoldsItForWriteIsPassedOverAndTheGenerationIsMadeAllTheSame) {
   SmallMachineSpec spec = with_generations();
   spec.stepwise = GetParam();
