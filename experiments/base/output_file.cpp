@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <iostream>
 #include <stdexcept>
 #include <system_error>
 
@@ -24,7 +25,10 @@ std::filesystem::path target_of(const std::filesystem::path& path) {
 
 }  // namespace
 
+bool is_standard_output(const std::filesystem::path& path) { return path == "-"; }
+
 OutputFile::OutputFile(const std::filesystem::path& path) : path_(target_of(path)), partial_(path_) {
+  if (is_standard_output(path)) return;
   std::error_code ignored;
   // A device or a pipe is written to; replacing it would put a plain file in its place.
   const bool in_place = std::filesystem::exists(path_, ignored) && !std::filesystem::is_regular_file(path_, ignored);
@@ -48,11 +52,16 @@ void OutputFile::commit(const std::string& text) {
 }
 
 std::ostream& OutputFile::stream() {
+  if (is_standard_output(path_)) return std::cout;
   if (!out_.is_open()) out_.open(partial_, std::ios::trunc);
   return out_;
 }
 
 void OutputFile::commit() {
+  if (is_standard_output(path_)) {
+    std::cout.flush();
+    return;
+  }
   out_.close();
   if (!out_) throw std::runtime_error(fmt::format("{}: writing failed (disk full?)", path_.string()));
   if (partial_ == path_) return;

@@ -13,7 +13,10 @@
 
 namespace experiments {
 
-/// A file that appears whole or not at all. One that takes another's place has its permissions.
+/// Whether a name of a file to write is `-`: standard output.
+[[nodiscard]] bool is_standard_output(const std::filesystem::path& path);
+
+/// A file that appears whole or not at all. One that takes another's place has its permissions. `-` is standard output.
 class OutputFile {
  public:
   /// Makes sure, before any work is done, that the file can be written. Throws UsageError if not.

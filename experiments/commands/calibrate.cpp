@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdio>
 #include <filesystem>
 #include <vector>
 
@@ -46,11 +47,12 @@ ProbeReading measure(const CommandLine& line) {
   return parse_probe(json, probe.string());
 }
 
-void tell_whether_quiet(const ProbeReading& reading) {
+/// `to`: where it is told.
+void tell_whether_quiet(const ProbeReading& reading, std::FILE* to) {
   const std::vector<QuietSign> signs = signs_of_quiet(reading);
   const bool quiet = std::all_of(signs.begin(), signs.end(), [](const QuietSign& sign) { return sign.quiet; });
   if (!quiet) tell("warning: the machine was not quiet; measure again when it is\n");
-  for (const QuietSign& sign : signs) fmt::print("  {} {}\n", sign.quiet ? " " : "!", sign.text);
+  for (const QuietSign& sign : signs) fmt::print(to, "  {} {}\n", sign.quiet ? " " : "!", sign.text);
 }
 
 }  // namespace
@@ -77,12 +79,15 @@ int command_calibrate(const Arguments& arguments) {
   }
   OutputFile file(*output);
   const ProbeReading reading = from ? read_probe(*from) : measure(line);
-  const Calibration calibration = calibrate(reading, name_after(*output));
+  const Calibration calibration = calibrate(reading, is_standard_output(*output) ? "mine" : name_after(*output));
   file.commit(calibration.text);
-  fmt::print("{}: {} keys measured, {} assumed: {}\n", *output, calibration.measured.size(), calibration.assumed.size(),
-             fmt::join(calibration.assumed, ", "));
-  for (const auto& [quantity, why] : reading.not_measured) fmt::print("  ! {} was not measured: {}\n", quantity, why);
-  tell_whether_quiet(reading);
+  std::FILE* const to = is_standard_output(*output) ? stderr : stdout;
+  fmt::print(to, "{}: {} keys measured, {} assumed: {}\n", *output, calibration.measured.size(),
+             calibration.assumed.size(), fmt::join(calibration.assumed, ", "));
+  for (const auto& [quantity, why] : reading.not_measured)
+    fmt::print(to, "  ! {} was not measured: {}\n", quantity, why);
+  tell_whether_quiet(reading, to);
+  if (is_standard_output(*output)) return kOk;
   fmt::print("Now: mlocksim run unlock_question --set machine={}\n", shell_word(*output));
   return kOk;
 }

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <boost/algorithm/string/case_conv.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -11,6 +13,7 @@
 #include <iostream>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "experiments/base/diagnostics.h"
@@ -22,6 +25,7 @@
 #include "experiments/scenario/config_catalogue.h"
 #include "experiments/scenario/kernel_table.h"
 #include "experiments/scenario/kernel_version.h"
+#include "experiments/scenario/policy_file.h"
 #include "experiments/scenario/scenario_file.h"
 #include "experiments/scenario/yaml_text.h"
 
@@ -93,51 +97,76 @@ models::Bytes memory_here() { return whole_mebibytes(sysconf(_SC_PHYS_PAGES) * s
 
 bool can_ask() { return isatty(STDIN_FILENO) != 0 && isatty(STDERR_FILENO) != 0; }
 
-/// What somebody types; `standard` for nothing.
+/// What somebody types; `standard` for nothing. Throws UsageError at the end of input.
 std::string ask(const std::string& question, const std::string& standard) {
   tell(fmt::format("{} [{}] ", question, standard));
   std::string answer;
-  std::getline(std::cin, answer);
+  if (!std::getline(std::cin, answer) && answer.empty()) {
+    tell("\n");
+    throw UsageError("the input has ended before the last answer, and nothing is written; options answer, too");
+  }
   return answer.empty() ? standard : answer;
 }
 
-/// What an option says, or who is asked for it; without either `standard`.
-std::string said(const CommandLine& line, const std::string& option, const std::string& question,
-                 const std::string& standard) {
-  if (const auto value = line.find(option)) return *value;
-  return can_ask() ? ask(question, standard) : standard;
+/// What `parse` makes of what an option says, or of what is typed, which is asked for until it can be parsed; without
+/// either of `standard`. Throws UsageError.
+template <typename Parse>
+auto said(const CommandLine& line, const std::string& option, const std::string& question, const std::string& standard,
+          Parse parse) -> std::decay_t<decltype(*parse(standard))> {
+  const auto value = line.find(option);
+  if (value || !can_ask()) {
+    const auto parsed = parse(value.value_or(standard));
+    if (!parsed) throw UsageError(fmt::format("--{}: {}", option, parsed.message()));
+    return *parsed;
+  }
+  while (true) {
+    const auto parsed = parse(ask(question, standard));
+    if (parsed) return *parsed;
+    tell(fmt::format("{}\n", parsed.message()));
+  }
 }
 
-const Holder* holder_of(const std::string& name) {
+Expected<const Holder*> holder_of(const std::string& name) {
   std::vector<std::string> names;
   for (const Holder& each : kHolders) {
     if (each.name == name) return &each;
     names.emplace_back(each.name);
   }
-  throw UsageError(
-      fmt::format("--holder: expected {}, found '{}'{}", fmt::join(names, ", "), name, did_you_mean(name, names)));
+  return Refusal{fmt::format("expected {}, found '{}'{}", fmt::join(names, ", "), name, did_you_mean(name, names))};
 }
 
-std::string kernel_of_answer(const std::string& text) {
+Expected<std::filesystem::path> kernel_of_answer(const std::string& text) {
   const auto found = find_kernel(text);
-  if (!found) {
-    throw UsageError(fmt::format("--kernel: expected a kernel such as linux-6.1 or debian-12, found '{}'{}", text,
-                                 did_you_mean(text, kernel_names())));
-  }
-  if (!*found) throw UsageError("--kernel: " + found->message());
-  return (**found).stem().string();
+  if (found) return *found;
+  return Refusal{fmt::format("expected a kernel such as linux-6.1 or debian-12, found '{}'{}", text,
+                             did_you_mean(text, kernel_names()))};
 }
 
-models::Bytes size_of_answer(const std::string& option, const std::string& text) {
+Expected<models::Bytes> region_of_answer(const std::string& text, models::Bytes memory) {
   const auto size = parse_size(text);
-  if (!size) throw UsageError(fmt::format("--{}: {}", option, size.message()));
-  return *size;
+  if (!size) return size;
+  if (*size > memory) {
+    return Refusal{fmt::format("expected at most the memory's {}, found {}", spell(memory), text)};
+  }
+  if (size->count() == 0 || size->count() % models::kPageSize != 0) {
+    return Refusal{fmt::format("expected a multiple of {}, found {}", spell(models::Bytes(models::kPageSize)), text)};
+  }
+  return size;
 }
 
-bool yes(const std::string& text) {
-  if (text == "yes" || text == "y") return true;
-  if (text == "no" || text == "n") return false;
-  throw UsageError(fmt::format("--mapper: expected yes or no, found '{}'", text));
+Expected<bool> yes(const std::string& text) {
+  const std::string lower = boost::algorithm::to_lower_copy(text);
+  if (lower == "yes" || lower == "y") return true;
+  if (lower == "no" || lower == "n") return false;
+  return Refusal{fmt::format("expected yes or no, found '{}'", text)};
+}
+
+models::Bytes memory_of(const CommandLine& line) {
+  const auto said = line.find("memory");
+  if (!said) return memory_here();
+  const auto size = parse_size(*said);
+  if (!size) throw UsageError("--memory: " + size.message());
+  return *size;
 }
 
 Answers answers_of(const CommandLine& line) {
@@ -145,18 +174,20 @@ Answers answers_of(const CommandLine& line) {
   constexpr std::int64_t kLargest = std::int64_t{16} << 30U;
   Answers answers;
   answers.cpus = line.has("cpus") ? positive(line, "cpus", 4096) : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-  const auto memory = line.find("memory");
-  answers.memory = memory ? size_of_answer("memory", *memory) : memory_here();
-  answers.kernel = kernel_of_answer(
-      said(line, "kernel", "Which kernel? A version, a distribution, or what uname -r prints", running_release()));
+  answers.memory = memory_of(line);
+  const std::filesystem::path kernel =
+      said(line, "kernel", "Which kernel? A version, a distribution, or what uname -r prints", running_release(),
+           kernel_of_answer);
+  answers.kernel = kernel.stem().string();
+  for (const std::string& note : read_policy(kernel).notes) tell_note(fmt::format("{}: {}\n", answers.kernel, note));
   std::string holders;
   for (const Holder& each : kHolders) holders += fmt::format("\n  {:<10} {}", each.name, each.about);
   answers.holder =
-      holder_of(said(line, "holder", fmt::format("Who holds mmap_lock for long?{}\n ", holders), "locker"));
+      said(line, "holder", fmt::format("Who holds mmap_lock for long?{}\n ", holders), "locker", holder_of);
   const auto region = whole_mebibytes(std::min(answers.memory.count() / kShare, kLargest));
-  answers.region =
-      size_of_answer("region", said(line, "region", "How large is the region that is worked on?", spell(region)));
-  answers.mapper = yes(said(line, "mapper", "Does anybody map and unmap small pieces meanwhile? Yes or no:", "no"));
+  answers.region = said(line, "region", "How large is the region that is worked on?", spell(region),
+                        [&](const std::string& text) { return region_of_answer(text, answers.memory); });
+  answers.mapper = said(line, "mapper", "Does anybody map and unmap small pieces meanwhile? Yes or no:", "no", yes);
   return answers;
 }
 
@@ -222,7 +253,7 @@ int command_new(const Arguments& arguments) {
       "Writes a scenario to start from, with comments, for this machine: its CPUs, memory and kernel. On a\n"
       "terminal it asks for what no option says; elsewhere it takes what stands between brackets there.",
       "nothing", 0);
-  line.text("output,o", "FILE", "the file to write: scenario.yaml by default");
+  line.text("output,o", "FILE", "the file to write: scenario.yaml by default; - prints it");
   line.text("kernel", "VERSION", "whose rules: by default those of the kernel that runs here");
   line.text("holder", "HOLDER", "who holds mmap_lock for long: locker (the default), allocator or monitor");
   line.text("region", "SIZE",
@@ -232,12 +263,14 @@ int command_new(const Arguments& arguments) {
   line.number("cpus", "N", "of the machine: by default this one's");
   if (!line.parse(arguments)) return kOk;
   const std::string file = line.find("output").value_or("scenario.yaml");
-  if (std::filesystem::exists(file))
+  const bool printed = is_standard_output(file);
+  if (!printed && std::filesystem::exists(file))
     throw UsageError(fmt::format("'{}' is there already: -o names another file", file));
   OutputFile output(file);
-  const std::string text = scenario_text(answers_of(line), name_after(file));
+  const std::string text = scenario_text(answers_of(line), printed ? "mine" : name_after(file));
   check_text(text, file);
   output.commit(text);
+  if (printed) return kOk;
   fmt::print("{}: a scenario to start from. Now: mlocksim compare {}\n", file, shell_word(file));
   return kOk;
 }

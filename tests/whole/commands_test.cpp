@@ -3,9 +3,13 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pty.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/algorithm/string/join.hpp>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -222,6 +226,64 @@ TEST_F(Commands, WriteAScenarioToStartFrom) {
   expect_bad_input(mlocksim({"new", "-o", folder_ / "x.yaml", "--memory", "1GiB", "--region", "2GiB"}),
                    "memory's 1GiB");
   EXPECT_THAT(mlocksim({"run", folder_ / "x.yaml"}).code, kBadInput) << "nothing was written";
+}
+
+/// The program on a terminal at which `typed` is typed: what it shows, and what is typed. Its exit code is in `code`.
+Outcome on_terminal(std::vector<std::string> words, const std::string& typed) {
+  tests::use_source_configs();
+  words.insert(words.begin(), tests::mlocksim_binary());
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  int terminal = -1;
+  const pid_t process = forkpty(&terminal, nullptr, nullptr, nullptr);
+  if (process == 0) {
+    execv(arguments.front(), arguments.data());
+    _exit(127);
+  }
+  Outcome outcome;
+  EXPECT_EQ(write(terminal, typed.data(), typed.size()), static_cast<ssize_t>(typed.size()));
+  std::array<char, 4096> piece{};
+  for (ssize_t size = 0; (size = read(terminal, piece.data(), piece.size())) > 0;) {
+    outcome.out.append(piece.data(), static_cast<std::size_t>(size));
+  }
+  close(terminal);
+  int status = 0;
+  waitpid(process, &status, 0);
+  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return outcome;
+}
+
+TEST_F(Commands, AskAgainUntilAnAnswerIsOne) {
+  const std::string file = folder_ / "asked.yaml";
+  const Outcome made = on_terminal({"new", "-o", file, "--memory", "1GiB"},
+                                   "9x\ndebian-12\nlokcer\nmonitor\n2GiB\n5000B\n64MiB\nmaybe\nYes\n");
+  EXPECT_EQ(made.code, kOk) << made.out;
+  EXPECT_THAT(made.out, AllOf(HasSubstr("expected a kernel such as linux-6.1 or debian-12, found '9x'"),
+                              HasSubstr("found 'lokcer' (did you mean locker?)"),
+                              HasSubstr("expected at most the memory's 1GiB, found 2GiB"),
+                              HasSubstr("expected a multiple of 4KiB, found 5000B"),
+                              HasSubstr("expected yes or no, found 'maybe'"), Not(HasSubstr("--"))));
+  EXPECT_THAT(tests::text_of(file), AllOf(HasSubstr("kernel: debian-12"), HasSubstr("size: 64MiB"),
+                                          HasSubstr("name: monitor"), HasSubstr("run: mapper, count: 1")));
+  const Outcome ended = on_terminal({"new", "-o", folder_ / "ended.yaml"}, "6.1\n\x04");
+  EXPECT_EQ(ended.code, kBadInput);
+  EXPECT_THAT(ended.out, HasSubstr("the input has ended before the last answer"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "ended.yaml"));
+}
+
+TEST_F(Commands, PrintAScenarioToStartFrom) {
+  const Outcome printed = mlocksim({"new", "-o", "-", "--kernel", "9.9"});
+  EXPECT_EQ(printed.code, kOk);
+  EXPECT_THAT(printed.err, StartsWith("linux-9.9: Linux 9.9 is not described: these are the rules of "));
+  EXPECT_EQ(mlocksim({"check", folder_.write("printed.yaml", printed.out)}).code, kOk);
+}
+
+TEST_F(Commands, WriteAFileThatIsADashToStandardOutput) {
+  const Outcome ran = mlocksim({"run", tiny_, "--json", "-"});
+  EXPECT_EQ(ran.code, kOk) << ran.err;
+  EXPECT_NE(ran.out.find("\n{\n  \"schema\""), std::string::npos) << "behind what it prints anyway";
+  EXPECT_FALSE(std::filesystem::exists("-"));
 }
 
 TEST_F(Commands, KeepQuietIfToldTo) {
