@@ -25,8 +25,26 @@ std::string full_version() {
                      sim::simgrid_version());
 }
 
-int dispatch(const Arguments& arguments) {
-  if (arguments.empty()) {
+/// What is common to all commands may stand before the command, too: it goes behind it.
+Arguments with_command_first(Arguments arguments) {
+  const auto command = std::find_if_not(arguments.begin(), arguments.end(), is_common_option);
+  if (command != arguments.end()) std::rotate(arguments.begin(), command, command + 1);
+  return arguments;
+}
+
+std::string no_command(const std::string& name) {
+  if (name.starts_with('-')) {
+    return fmt::format("expected a command, found '{}'{}; its options stand behind it (mlocksim --help)", name,
+                       did_you_mean(name, {"--help", "--version", "--quiet", "--no-colour"}));
+  }
+  std::vector<std::string> names;
+  for (const Command& each : all_commands()) names.emplace_back(each.name);
+  return fmt::format("there is no command '{}'{}; mlocksim --help lists them", name, did_you_mean(name, names));
+}
+
+int dispatch(const Arguments& said) {
+  const Arguments arguments = with_command_first(said);
+  if (arguments.empty() || is_common_option(arguments.front())) {
     print_commands(stderr);
     return kBadInput;
   }
@@ -43,12 +61,7 @@ int dispatch(const Arguments& arguments) {
   const std::vector<Command>& commands = all_commands();
   const auto command =
       std::find_if(commands.begin(), commands.end(), [&](const Command& each) { return each.name == name; });
-  if (command == commands.end()) {
-    std::vector<std::string> names;
-    for (const Command& each : commands) names.emplace_back(each.name);
-    throw UsageError(
-        fmt::format("there is no command '{}'{}; mlocksim --help lists them", name, did_you_mean(name, names)));
-  }
+  if (command == commands.end()) throw UsageError(no_command(name));
   return command->run({arguments.begin() + 1, arguments.end()});
 }
 

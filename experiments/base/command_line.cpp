@@ -1,10 +1,13 @@
 #include "experiments/base/command_line.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <boost/program_options.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -25,6 +28,8 @@ CommandDescription* description_wanted = nullptr;
 struct CommandLine::Options {
   po::options_description visible{"Options"};
   po::variables_map values;
+  std::map<std::string, std::int64_t> numbers;  // of `numeric`, those that are said or have a default
+  std::vector<std::string> numeric;
   std::vector<CommandDescription::Option> described;
 
   void add(const std::string& name, const po::value_semantic* value, const std::string& about) {
@@ -41,7 +46,32 @@ struct CommandLine::Options {
     for (const auto& option : visible.options()) names.push_back("--" + option->long_name());
     return names;
   }
+  /// The option that somebody typed, or null.
+  [[nodiscard]] const CommandDescription::Option* typed(const std::string& word) const {
+    const auto found = std::find_if(described.begin(), described.end(), [&](const CommandDescription::Option& each) {
+      return word == "--" + each.name || (!each.letter.empty() && word == "-" + each.letter);
+    });
+    return found == described.end() ? nullptr : &*found;
+  }
 };
+
+namespace {
+
+constexpr std::string_view kOtherSpelling = "no-color";
+
+/// Of one that `option` (null: there is none) begins with.
+std::string why_wrong(const po::error_with_option_name& error, const CommandDescription::Option& option) {
+  const std::string name = error.get_option_name();
+  if (dynamic_cast<const po::multiple_occurrences*>(&error) != nullptr) return name + ": expected once, found twice";
+  return option.value.empty() ? fmt::format("{} takes no value", name)
+                              : fmt::format("{}: expected {} {}, found no value", name, name, option.value);
+}
+
+}  // namespace
+
+bool is_common_option(std::string_view word) {
+  return word == "--quiet" || word == "-q" || word == "--no-colour" || word == "--no-color";
+}
 
 CommandLine::CommandLine(std::string usage, std::string about, std::string positional, int most)
     : usage_(std::move(usage)),
@@ -77,9 +107,11 @@ CommandLine& CommandLine::texts(const std::string& name, const std::string& valu
 
 CommandLine& CommandLine::number(const std::string& name, const std::string& value, const std::string& about,
                                  std::optional<std::int64_t> if_not_said) {
-  auto* const number = po::value<std::int64_t>()->value_name(value);
-  options_->add(name, if_not_said ? number->default_value(*if_not_said) : number, about);
+  // As a text: read_numbers says what is wrong with it.
+  auto* const number = po::value<std::string>()->value_name(value);
+  options_->add(name, if_not_said ? number->default_value(std::to_string(*if_not_said)) : number, about);
   options_->describe(name, value, about);
+  options_->numeric.push_back(options_->described.back().name);
   if (if_not_said) options_->described.back().standard = std::to_string(*if_not_said);
   return *this;
 }
@@ -113,10 +145,9 @@ bool CommandLine::parse(const Arguments& arguments) {
   }
   po::options_description every;
   every.add(options_->visible);
-  every.add_options()(positional_.c_str(), po::value<std::vector<std::string>>())("no-color", "");
+  every.add_options()(positional_.c_str(), po::value<std::vector<std::string>>())(kOtherSpelling.data(), "");
   po::positional_options_description positional;
-  positional.add(positional_.c_str(), most_);
-  const std::string usage = fmt::format("usage: mlocksim {}", usage_);
+  positional.add(positional_.c_str(), -1);
   try {
     po::store(po::command_line_parser(arguments)
                   .options(every)
@@ -125,22 +156,51 @@ bool CommandLine::parse(const Arguments& arguments) {
                   .run(),
               options_->values);
     po::notify(options_->values);
-  } catch (const po::unknown_option& error) {
-    throw UsageError(
-        fmt::format("{}{}\n{}", error.what(), did_you_mean(error.get_option_name(), options_->names()), usage));
+  } catch (const po::error_with_option_name& error) {
+    const auto* const option = options_->typed(error.get_option_name());
+    if (option != nullptr) throw refusal(why_wrong(error, *option));
+    throw refusal(fmt::format("there is no option '{}'{}", error.get_option_name(),
+                              did_you_mean(error.get_option_name(), options_->names())));
   } catch (const po::error& error) {
-    throw UsageError(fmt::format("{}\n{}", error.what(), usage));
+    throw refusal(error.what());
   }
   if (has("quiet")) be_quiet();
-  if (has("no-colour") || has("no-color")) refuse_colour();
+  if (has("no-colour") || has(std::string(kOtherSpelling))) refuse_colour();
   if (has("help")) {
     std::ostringstream options;
     options << options_->visible;
-    fmt::print("{}\n\n{}\n\n{}", usage, about_, options.str());
+    fmt::print("usage: mlocksim {}\n\n{}\n\n{}", usage_, about_, options.str());
     return false;
   }
-  if (required_ && most_ != 0 && !has(positional_)) throw UsageError(fmt::format("missing {}\n{}", positional_, usage));
+  read_numbers();
+  check_positional();
   return true;
+}
+
+UsageError CommandLine::refusal(const std::string& why) const {
+  return UsageError(
+      fmt::format("{}\nusage: mlocksim {}\nSee: mlocksim {} --help", why, usage_, usage_.substr(0, usage_.find(' '))));
+}
+
+void CommandLine::check_positional() const {
+  const std::vector<std::string> said = has(positional_) ? all(positional_) : std::vector<std::string>{};
+  if (required_ && most_ != 0 && said.empty()) throw refusal("missing " + positional_);
+  if (most_ < 0 || said.size() <= static_cast<std::size_t>(most_)) return;
+  const std::string expected = most_ == 0   ? "nothing but options"
+                               : most_ == 1 ? "one " + positional_
+                                            : fmt::format("{} {} at most", most_, positional_);
+  throw refusal(fmt::format("expected {}, found '{}'", expected, fmt::join(said, "', '")));
+}
+
+void CommandLine::read_numbers() {
+  for (const std::string& name : options_->numeric) {
+    if (!has(name)) continue;
+    const auto text = options_->values[name].as<std::string>();
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, options_->numbers[name]);
+    if (error == std::errc() && rest == end) continue;
+    throw refusal(fmt::format("--{}: expected a whole number, found '{}'", name, text));
+  }
 }
 
 bool CommandLine::has(const std::string& name) const { return options_->values.count(name) > 0; }
@@ -150,7 +210,8 @@ std::optional<std::string> CommandLine::find(const std::string& name) const {
 }
 
 std::optional<std::int64_t> CommandLine::find_number(const std::string& name) const {
-  return has(name) ? std::optional(options_->values[name].as<std::int64_t>()) : std::nullopt;
+  const auto found = options_->numbers.find(name);
+  return found == options_->numbers.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::vector<std::string> CommandLine::all(const std::string& name) const {

@@ -5,11 +5,18 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace experiments {
 
+class UsageError;
+
 using Arguments = std::vector<std::string>;
+
+/// Whether a word is an option that every command takes, and that may stand before the command, too (not --help, which
+/// is of the program there).
+[[nodiscard]] bool is_common_option(std::string_view word);
 
 /// What a command says of its command line: what its help is printed from.
 struct CommandDescription {
@@ -68,6 +75,10 @@ class CommandLine {
  private:
   struct Options;
   [[nodiscard]] CommandDescription description() const;
+  void check_positional() const;
+  void read_numbers();
+  /// The command line is wrong, and the way to help.
+  [[nodiscard]] UsageError refusal(const std::string& why) const;
 
   std::string usage_;
   std::string about_;

@@ -17,7 +17,7 @@ struct ExitCode {
   std::string_view words;
 };
 
-inline constexpr std::array<ExitCode, 4> kExitCodes{{
+inline constexpr std::array<ExitCode, 5> kExitCodes{{
     {kOk, "done", "What was asked for is done. A run that ran out of memory is: what shows its figures says so."},
     {kRunFailed, "a run failed", "A run failed, or what it came to could not be written."},
     {kBadInput, "bad input",
@@ -26,6 +26,9 @@ inline constexpr std::array<ExitCode, 4> kExitCodes{{
     {kExpectationFailed, "an expectation failed",
      "A condition of the scenario's `expect` does not hold, or cannot be told, for want of samples or as it divides by "
      "zero. What was measured has been printed and written. Of `fmt --check`: a file is not formatted."},
+    {130, "interrupted",
+     "Somebody ended it by a signal, and this is how a shell tells: 130 for Ctrl-C (SIGINT), 143 for SIGTERM, 129 for "
+     "SIGHUP. No file is left that is not whole; what `sweep` has run is kept."},
 }};
 
 }  // namespace experiments

@@ -12,6 +12,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/manual/error_topics.h"
 #include "experiments/scenario/config_catalogue.h"
+#include "experiments/scenario/kernel_table.h"
 #include "experiments/scenario/yaml_reader.h"
 #include "experiments/study/study_estimate.h"
 #include "experiments/study/study_plan.h"
@@ -25,12 +26,26 @@ Expected<std::vector<std::string>> files_meant(const std::string& word) {
   std::error_code ignored;
   if (is_file_name(word) || std::filesystem::exists(word, ignored)) return std::vector{word};
   std::vector<std::string> files;
+  std::vector<std::string> names;
   for (const ConfigKind kind :
        {ConfigKind::scenarios, ConfigKind::studies, ConfigKind::machines, ConfigKind::policies, ConfigKind::devices}) {
     if (const auto file = find_config(kind, word, {""})) files.push_back(file->string());
+    for (const ConfigEntry& shipped : list_files(kind)) names.push_back(shipped.name);
   }
-  if (files.empty()) return Refusal{find_config(ConfigKind::scenarios, word).message()};
-  return files;
+  if (!files.empty()) return files;
+  // A kernel that is none of ours has more to say.
+  if (const auto kernel = find_kernel(word)) return Refusal{kernel->message()};
+  for (const ConfigEntry& shipped : list_files(ConfigKind::incidents)) names.push_back(shipped.name);
+  const std::string meant = did_you_mean(word, names);
+  return Refusal{
+      fmt::format("there is no scenario, study, machine, policy or device '{}'{}", word,
+                  meant.empty() ? "; mlocksim list scenarios, or another kind, tells what is shipped" : meant)};
+}
+
+/// A policy that the table of kernels makes is in that.
+std::string shown(const std::string& file) {
+  const std::filesystem::path path(file);
+  return kernel_policy(path) ? fmt::format("{} ({})", path.parent_path().string(), path.stem().string()) : file;
 }
 
 bool is_study(const std::string& file) {
@@ -49,7 +64,7 @@ bool check(const std::string& file, const std::string& store) {
     if (is_study(file)) {
       check_study(file, store);
     } else {
-      fmt::print("{}: a valid {}\n", file, singular(check_file(file)));
+      fmt::print("{}: a valid {}\n", shown(file), singular(check_file(file)));
     }
     return true;
   } catch (const InputError& error) {

@@ -163,6 +163,7 @@ int command_import(const Arguments& arguments) {
   if (timeline) {
     timeline->finish(sim::Time{result.sim_time}, analysis.process_names());
     trace->commit();
+    warn_of_empty_window(line, result.sim_time);
     tell_left_out(timeline->left_out_from(), result.sim_time, "--trace-window FROM..TO shows");
   }
   if (!folder) return kOk;

@@ -106,6 +106,7 @@ int command_run(const Arguments& arguments) {
       check_expectations(file.expectations, {scenario.policies.front().name}, {{result}});
   if (trace_file) {
     trace_file->commit();
+    warn_of_empty_window(line, result.sim_time);
     tell_left_out(trace->left_out_from(), result.sim_time, "--trace-window FROM..TO and --trace-worst N show");
   }
   if (json) json->commit(json_of(scenario, result, checks).dump(2) + "\n");

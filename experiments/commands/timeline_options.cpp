@@ -39,9 +39,16 @@ TimeWindow timeline_window(const CommandLine& line) {
 
 void tell_left_out(std::optional<sim::Time> from, sim::Nanoseconds whole, std::string_view parts) {
   if (!from) return;
-  tell_note(fmt::format(
-      "the timeline has reached its limit and ends at {} of {}: --trace-limit SIZE allows more, {} a part\n",
+  tell(fmt::format(
+      "warning: the timeline has reached its limit and ends at {} of {}: --trace-limit SIZE allows more, {} a part\n",
       human(from->time_since_epoch()), human(whole), parts));
+}
+
+void warn_of_empty_window(const CommandLine& line, sim::Nanoseconds whole) {
+  const auto window = line.find("trace-window");
+  if (!window || timeline_window(line).from < sim::Time{whole}) return;
+  tell(fmt::format("warning: --trace-window {}: nothing is in the timeline, as all ends at {}\n", *window,
+                   human(whole)));
 }
 
 }  // namespace experiments

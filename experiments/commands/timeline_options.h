@@ -21,8 +21,11 @@ void check_timeline_options(const CommandLine& line);
 /// The whole, unless a part is asked for.
 [[nodiscard]] TimeWindow timeline_window(const CommandLine& line);
 
-/// Notes that the timeline, of something that took `whole`, ends at `from`, if it does; `parts`: options that show a
+/// Warns that the timeline, of something that took `whole`, ends at `from`, if it does; `parts`: options that show a
 /// part of it.
 void tell_left_out(std::optional<sim::Time> from, sim::Nanoseconds whole, std::string_view parts);
+
+/// Warns that --trace-window begins when what took `whole` has ended.
+void warn_of_empty_window(const CommandLine& line, sim::Nanoseconds whole);
 
 }  // namespace experiments

@@ -301,7 +301,8 @@ ManualPage program_page(const std::vector<CommandWords>& commands) {
   page.sections.push_back(std::move(list));
   page.sections.push_back(
       {"OPTIONS",
-       {paragraph("Each command has its own, and `-h`, `--quiet` and `--no-colour` (or `--no-color`). Besides:"),
+       {paragraph("Each command has its own, and `-h`, `--quiet` and `--no-colour` (or `--no-color`); the latter two "
+                  "may stand before the command, too. Besides:"),
         item("--version", "The version, the commit that it was built from, and the version of SimGrid.")}});
   page.sections.push_back(exit_section());
   page.sections.push_back(environment_section());

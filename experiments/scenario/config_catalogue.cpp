@@ -228,6 +228,8 @@ Expected<std::filesystem::path> find_config(ConfigKind kind, const std::string& 
   std::string word = std::filesystem::path(name).filename().string();
   if (word.ends_with(kExtension)) word.erase(word.size() - kExtension.size());
   std::string hint = did_you_mean(word, names);
+  if (is_file_name(name))
+    return Refusal{fmt::format("there is no {} '{}': no such file{}", singular(kind), name, hint)};
   const char* const kernels = kind == ConfigKind::policies ? "; or a kernel such as 6.1: mlocksim list kernels" : "";
   if (hint.empty()) hint = fmt::format(" (in {}: {}{})", configs_directory().string(), some_of(names, kind), kernels);
   return Refusal{fmt::format("there is no {} '{}'{}", singular(kind), name, hint)};

@@ -294,6 +294,7 @@ TEST_F(Commands, KeepQuietIfToldTo) {
   EXPECT_THAT(loud.err, HasSubstr("runs, "));
   EXPECT_EQ(mlocksim({"sweep", study, "-o", folder_ / "quiet", "--quiet"}).err, "");
   expect_bad_input(mlocksim({"run", "nope", "-q"}), "there is no scenario 'nope'");
+  EXPECT_EQ(mlocksim({"-q", "--no-colour", "sweep", study, "-o", folder_ / "before"}).err, "");
 }
 
 // --- what is misspelt ---------------------------------------------------------------------------------------
@@ -303,6 +304,9 @@ TEST_F(Commands, ShowHelpAndFailWithoutACommand) { expect_bad_input(mlocksim({})
 TEST_F(Commands, NameTheNearestCommand) {
   expect_bad_input(mlocksim({"comparee", tiny_}), "there is no command 'comparee' (did you mean compare?)");
   expect_bad_input(mlocksim({"zzz"}), "there is no command 'zzz'; mlocksim --help");
+  expect_bad_input(mlocksim({"--nocolour", "list"}), "found '--nocolour' (did you mean --no-colour?)");
+  expect_bad_input(mlocksim({"--json", "x", "run"}), "its options stand behind it");
+  expect_bad_input(mlocksim({"-q"}), "usage: mlocksim COMMAND");
 }
 
 TEST_F(Commands, NameTheNearestOption) {
@@ -325,7 +329,11 @@ TEST_F(Commands, WantToKnowWhatToRun) {
   expect_bad_input(mlocksim({"compare"}), "missing SCENARIO");
   expect_bad_input(mlocksim({"check"}), "missing FILE");
   expect_bad_input(mlocksim({"list"}), "missing KIND");
-  expect_bad_input(mlocksim({"run", tiny_, tiny_}), "too many");
+  expect_bad_input(mlocksim({"run", "a", "b"}),
+                   "mlocksim: expected one SCENARIO, found 'a', 'b'\nusage: mlocksim run SCENARIO [OPTION]...\nSee: "
+                   "mlocksim run --help\n");
+  expect_bad_input(mlocksim({"new", "a"}), "expected nothing but options, found 'a'");
+  expect_bad_input(mlocksim({"report", "a", "b", "c"}), "expected 2 DIR at most, found 'a', 'b', 'c'");
 }
 
 TEST_F(Commands, RefuseNumbersThatAreNone) {
@@ -334,6 +342,17 @@ TEST_F(Commands, RefuseNumbersThatAreNone) {
   expect_bad_input(mlocksim({"compare", tiny_, "--reps", "-3"}), "--reps");
   expect_bad_input(mlocksim({"compare", tiny_, "--jobs", "0"}), "--jobs: expected a number from 1");
   expect_bad_input(mlocksim({"run", tiny_, "--worst", "-1"}), "--worst: expected a number from 1");
+  expect_bad_input(mlocksim({"compare", tiny_, "--reps", "x"}),
+                   "mlocksim: --reps: expected a whole number, found 'x'\nusage: mlocksim compare");
+  expect_bad_input(mlocksim({"compare", tiny_, "-j", "4x"}), "--jobs: expected a whole number, found '4x'");
+}
+
+TEST_F(Commands, RefuseOptionsWithoutTheirValues) {
+  for (const char* const option : {"--seed", "--seed="}) {
+    expect_bad_input(mlocksim({"run", tiny_, option}), "--seed: expected --seed N, found no value\nusage: ");
+  }
+  expect_bad_input(mlocksim({"run", tiny_, "--no-colour=3"}), "--no-colour takes no value");
+  expect_bad_input(mlocksim({"run", tiny_, "--seed", "1", "--seed", "2"}), "--seed: expected once, found twice");
 }
 
 TEST_F(Commands, RefuseASeedBelowZero) { expect_bad_input(mlocksim({"run", tiny_, "--seed=-1"}), "--seed"); }
@@ -377,7 +396,8 @@ TEST_F(Commands, FindAScenarioInTheWorkingDirectory) {
 }
 
 TEST_F(Commands, ReadNoScenarioThatIsAbsent) {
-  expect_bad_input(mlocksim({"run", folder_ / "absent.yaml"}), "absent.yaml");
+  expect_bad_input(mlocksim({"run", folder_ / "absent.yaml"}), "absent.yaml': no such file\n");
+  expect_bad_input(mlocksim({"run", "unlock_qestion.yaml"}), "no such file (did you mean unlock_question?)");
 }
 
 // --- run ----------------------------------------------------------------------------------------------------
@@ -641,7 +661,12 @@ TEST_F(Commands, CheckKnowsShippedFilesByName) {
   EXPECT_THAT(both.out,
               AllOf(HasSubstr("chunk_size.yaml: a valid study"), HasSubstr("unlock_question.yaml: a valid scenario"),
                     HasSubstr("unlock_question.yaml: a valid study"), HasSubstr("a valid policy")));
+  EXPECT_THAT(both.out, HasSubstr(tests::source_configs() / "kernels/linux.yaml (linux-6.1): a valid policy"));
   expect_bad_input(mlocksim({"check", "unlock_questoin"}), "did you mean unlock_question?");
+  expect_bad_input(mlocksim({"check", "zramm"}),
+                   "there is no scenario, study, machine, policy or device 'zramm' (did you mean zram?)");
+  expect_bad_input(mlocksim({"check", "quite-another"}), "'quite-another'; mlocksim list scenarios");
+  expect_bad_input(mlocksim({"check", "linux-1.0"}), "older than any kernel");
 }
 
 TEST_F(Commands, CheckFindsNothingWrongWithWhatIsShipped) {

@@ -35,6 +35,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+using testing::StartsWith;
 using tests::Arrow;
 using tests::in_child;
 using tests::Sample;
@@ -447,7 +448,13 @@ TEST_F(TraceOption, TellsWhatItsLimitLeavesOut) {
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("the timeline has reached its limit and ends at "));
   EXPECT_LT(std::filesystem::file_size(file_), 40'000U);
-  EXPECT_EQ(run_with({"--trace", file_, "--trace-limit", "30KiB", "--quiet"}).err, "");
+  EXPECT_THAT(run_with({"--trace", file_, "--trace-limit", "30KiB", "--quiet"}).err, StartsWith("warning: "));
+}
+
+TEST_F(TraceOption, WarnsOfAWindowBehindTheEnd) {
+  EXPECT_THAT(run_with({"--trace", file_, "--trace-window", "300s..301s", "--quiet"}).err,
+              StartsWith("warning: --trace-window 300s..301s: nothing is in the timeline, as all ends at "));
+  EXPECT_EQ(run_with({"--trace", file_, "--trace-window", "1ms..301s", "--quiet"}).err, "");
 }
 
 // A thread of its own beside the semaphore of the process.
