@@ -8,10 +8,13 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/scenario/kernel_table.h"
+#include "experiments/scenario/scenario_file.h"
 #include "experiments/scenario/yaml_reader.h"
+#include "experiments/scenario/yaml_values.h"
 
 namespace experiments {
 
@@ -19,7 +22,15 @@ namespace {
 
 using Candidates = std::vector<Candidate>;
 
-std::string beginning_of(const std::string& text) { return text.substr(0, text.find_first_of(".;:")); }
+/// Up to the end of its first sentence, or of a part of that: a sign with a blank behind it, unlike that in 2.6.27.
+std::string beginning_of(const std::string& text) {
+  constexpr std::string_view kSigns = ".;:";
+  std::size_t end = text.find_first_of(kSigns);
+  while (end != std::string::npos && end + 1 < text.size() && text[end + 1] != ' ') {
+    end = text.find_first_of(kSigns, end + 1);
+  }
+  return text.substr(0, end);
+}
 
 void add_shipped(Candidates& all, ConfigKind kind) {
   for (const ConfigEntry& entry : list_files(kind)) all.push_back({entry.name, beginning_of(entry.about)});
@@ -151,10 +162,11 @@ YamlNode tree_of_scenario(const std::string& name) {
   return file ? load_config(*file, of_no_interest) : YamlNode{};
 }
 
-/// Walks a path down a format, and as far as it goes down a scenario's tree, too.
+/// Walks a path down a format, and down a scenario's tree, too, where there is one: then only to what --set can reach.
 class PathWalk {
  public:
-  PathWalk(const FileFormat& format, const YamlNode* tree) : format_(format), shape_(&format.shape), node_(tree) {}
+  PathWalk(const FileFormat& format, const YamlNode* tree)
+      : format_(format), shape_(&format.shape), node_(tree), in_tree_(tree != nullptr) {}
 
   /// What the path could be.
   Candidates complete(const std::string& path) {
@@ -195,18 +207,41 @@ class PathWalk {
   void go_to_item(std::string_view text) {
     std::size_t index = 0;
     std::from_chars(text.data(), text.data() + text.size(), index);
-    const bool there = node_ != nullptr && index < node_->entries.size();
+    const bool there = is_list(node_) && index < node_->entries.size();
     node_ = there ? &node_->entries[index].value : nullptr;
-    shape_ = shape_->item.get();
     path_ += "[]";
+    shape_ = !in_tree_ || (there && leads_on(node_, path_)) ? shape_->item.get() : nullptr;
   }
 
   void go_to_key(std::string_view name) {
     const YamlKey* const key = find(name);
-    const YamlEntry* const entry = node_ == nullptr ? nullptr : find_entry(*node_, name);
+    const YamlNode* const value = value_of(name);
+    const bool misspelt = key == nullptr && in_tree_ && value == nullptr;
     path_ = key != nullptr ? path_of_key(path_, *key) : path_ + (path_.empty() ? "*" : ".*");
-    shape_ = key != nullptr ? key->value.get() : shape_->named.get();
-    node_ = entry == nullptr ? nullptr : &entry->value;
+    shape_ = key != nullptr ? key->value.get() : misspelt ? nullptr : shape_->named.get();
+    if (in_tree_ && !leads_on(value, path_)) shape_ = nullptr;
+    node_ = value;
+  }
+
+  /// What the tree has under a key here, or null.
+  [[nodiscard]] const YamlNode* value_of(std::string_view key) const {
+    const YamlEntry* const entry = node_ == nullptr ? nullptr : find_entry(*node_, key);
+    return entry == nullptr ? nullptr : &entry->value;
+  }
+
+  static bool is_list(const YamlNode* value) { return value != nullptr && value->kind == YamlNode::Kind::sequence; }
+
+  /// Whether a path can go on into what the tree has there.
+  static bool leads_on(const YamlNode* value, const std::string& path) {
+    return value == nullptr || value->kind != YamlNode::Kind::scalar || opens_for_paths(path);
+  }
+
+  /// Whether the map has a key beside which this one must not be.
+  [[nodiscard]] bool is_ruled_out(const std::string& name) const {
+    const auto has = [&](const std::string& key) { return value_of(key) != nullptr; };
+    return !has(name) && std::any_of(alternatives().begin(), alternatives().end(), [&](const auto& row) {
+      return std::find(row.begin(), row.end(), name) != row.end() && std::any_of(row.begin(), row.end(), has);
+    });
   }
 
   /// Which kind of map it is in the tree, by `run`.
@@ -221,10 +256,12 @@ class PathWalk {
   }
 
   [[nodiscard]] Candidates indices() const {
-    const std::size_t count = node_ == nullptr ? 1 : std::max<std::size_t>(node_->entries.size(), 1);
     Candidates all;
+    if (in_tree_ && !is_list(node_)) return all;
+    const std::size_t count = in_tree_ ? node_->entries.size() : 1;
     for (std::size_t index = 0; index < count; ++index) {
-      add_ways_on(*shape_->item, fmt::format("{}[{}]", walked_, index), "", all);
+      const YamlNode* const item = in_tree_ ? &node_->entries[index].value : nullptr;
+      add_ways_on(*shape_->item, item, fmt::format("{}[{}]", walked_, index), path_ + "[]", "", all);
     }
     return all;
   }
@@ -233,22 +270,33 @@ class PathWalk {
     Candidates all;
     for (const YamlKey& key : shape_->keys) {
       if (!key.variant.empty() && key.variant != variant()) continue;
-      const std::string about = beginning_of(std::string(words_of_key(format_.kind, path_of_key(path_, key))));
-      add_ways_on(*key.value, walked_ + key.name, about, all);
+      const std::string path = path_of_key(path_, key);
+      const std::string words(words_of_key(format_.kind, path));
+      if (words.starts_with("Not here") || is_ruled_out(key.name)) continue;
+      add_ways_on(*key.value, value_of(key.name), walked_ + key.name, path, beginning_of(words), all);
     }
     if (shape_->named == nullptr || node_ == nullptr) return all;
     for (const YamlEntry& entry : node_->entries) {
-      if (find(entry.key) == nullptr) add_ways_on(*shape_->named, walked_ + entry.key, "", all);
+      if (find(entry.key) != nullptr) continue;
+      add_ways_on(*shape_->named, &entry.value, walked_ + entry.key, path_ + ".*", "", all);
     }
     return all;
   }
 
-  /// A place whose value can be said, or into which the path can go on.
-  static void add_ways_on(const YamlShape& shape, const std::string& path, const std::string& about, Candidates& all) {
-    if (shape.map) all.push_back({path + ".", about});
-    if (shape.item && shape.item->map) all.push_back({path + "[0].", about});
+  /// A place whose value can be said, or into which the path can go on. `value`: what the tree has there, or null;
+  /// `path`: as words_of_key has it.
+  void add_ways_on(const YamlShape& shape, const YamlNode* value, const std::string& written, const std::string& path,
+                   const std::string& about, Candidates& all) const {
+    if (shape.map && (!in_tree_ || leads_on(value, path))) all.push_back({written + ".", about});
+    if (shape.item && shape.item->map) {
+      const std::size_t count = !in_tree_ ? 1 : is_list(value) ? value->entries.size() : 0;
+      for (std::size_t index = 0; index < count; ++index) {
+        if (in_tree_ && !leads_on(&value->entries[index].value, path + "[]")) continue;
+        all.push_back({fmt::format("{}[{}].", written, index), about});
+      }
+    }
     const bool whole = !shape.words.empty() || !shape.texts.empty() || shape.number || shape.truth || shape.item;
-    if (whole || shape.anything()) all.push_back({path + "=", about});
+    if (whole || shape.anything()) all.push_back({written + "=", about});
   }
 
   /// What the value of the key could be.
@@ -272,6 +320,7 @@ class PathWalk {
   const FileFormat& format_;
   const YamlShape* shape_;
   const YamlNode* node_;
+  bool in_tree_;
   std::string walked_;  // as written
   std::string path_;    // as words_of_key has it
 };
@@ -313,7 +362,7 @@ Candidates options_of(const CommandDescription& command) {
 Candidates commands_as_candidates(const std::vector<CommandWords>& commands) {
   Candidates all;
   for (const CommandWords& command : commands) all.push_back({command.name, command.about});
-  all.insert(all.end(), {{"--help", ""}, {"--version", ""}});
+  all.insert(all.end(), {{"--help", ""}, {"--version", ""}, {"--quiet", ""}, {"--no-colour", ""}});
   return all;
 }
 
@@ -330,8 +379,25 @@ Candidates values_of(const std::string& value, const std::string& current, const
   return source == sources().end() ? Candidates{} : source->second();
 }
 
-Candidates possible(const std::vector<std::string>& words, const std::vector<CommandWords>& commands,
+/// Of `--option=`, where that takes a value; otherwise nothing.
+std::optional<Candidates> values_behind_equals(const CommandDescription& command, const std::string& current,
+                                               const std::string& scenario, const std::vector<std::string>& topics) {
+  const std::size_t equals = current.find('=');
+  if (!current.starts_with("--") || equals == std::string::npos) return std::nullopt;
+  const auto* const option = option_named(command, current.substr(0, equals));
+  if (option == nullptr || option->value.empty()) return Candidates{};
+  Candidates all = values_of(option->value, current.substr(equals + 1), scenario, topics);
+  for (Candidate& each : all) {
+    if (!each.word.starts_with(':')) each.word.insert(0, current, 0, equals + 1);
+  }
+  return all;
+}
+
+Candidates possible(const std::vector<std::string>& said, const std::vector<CommandWords>& commands,
                     const std::vector<std::string>& topics) {
+  const auto first = std::find_if_not(said.begin(), said.end(), is_common_option);
+  // What is common may stand before the command; the last word is being typed.
+  const std::vector<std::string> words(said.empty() ? first : std::min(first, said.end() - 1), said.end());
   if (words.size() < 2) return commands_as_candidates(commands);
   const auto command = std::find_if(commands.begin(), commands.end(),
                                     [&](const CommandWords& each) { return each.name == words.front(); });
@@ -343,6 +409,7 @@ Candidates possible(const std::vector<std::string>& words, const std::vector<Com
     const auto* const option = option_named(description, words[words.size() - 2]);
     if (option != nullptr && !option->value.empty()) return values_of(option->value, current, plain, topics);
   }
+  if (const auto values = values_behind_equals(description, current, plain, topics)) return *values;
   if (current.starts_with('-')) return options_of(description);
   if (!plain.empty() && description.most == 1) return options_of(description);
   // `check FILE...` takes names, too.

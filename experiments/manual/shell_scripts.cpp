@@ -6,13 +6,13 @@ namespace {
 
 constexpr const char* kBash = R"(# Completion of mlocksim for bash. The program itself says what could stand there.
 _mlocksim() {
-  local line=${COMP_LINE:0:COMP_POINT} candidate current typed
+  local line=${COMP_LINE:0:COMP_POINT} breaks=${COMP_WORDBREAKS//[^=:]/} candidate current typed=
   local -a words
   read -ra words <<<"$line"
   [[ $line == *[[:space:]] ]] && words+=('')
   current=${words[-1]}
   # Bash takes what stands behind one of these for a word of its own.
-  typed=${current%"${current##*[=:]}"}
+  [[ $breaks ]] && typed=${current%"${current##*[$breaks]}"}
   COMPREPLY=()
   while IFS=$'\t' read -r candidate _; do
     case $candidate in

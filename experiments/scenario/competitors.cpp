@@ -24,7 +24,7 @@ models::Arrival read_arrival(YamlMap& thread) {
   const auto closed = thread.find("closed");
   const auto open = thread.find("open");
   if (!closed && !open) thread.refuse("expected `closed: {think: DISTRIBUTION}` or `open: {every: DISTRIBUTION}`");
-  if (closed && open) open->refuse("expected either `closed` or `open`, found both");
+  if (closed && open) refuse_both(*closed, *open);
   models::ClosedLoop closed_loop;
   if (closed) {
     YamlMap map = closed->map("a map such as {think: exponential 50us}");
@@ -432,8 +432,7 @@ models::HolderSpec read_holder(YamlMap& map, const Regions&, Targets& targets) {
     return holder;
   }
   for (const char* other : {"closed", "open"}) {
-    if (const auto twice = map.find(other))
-      twice->refuse(fmt::format("expected either `every` or `{}`, found both", other));
+    if (const auto twice = map.find(other)) refuse_both(*every, *twice);
   }
   models::OpenLoop open;
   assign(open.every, every, inter_arrival_of);

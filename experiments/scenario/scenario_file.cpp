@@ -148,7 +148,7 @@ class ScenarioReader {
     const auto policy = map.find("policy");
     const auto policies = map.find("policies");
     if (policy && policies) {
-      policies->refuse("expected either `policy` or `policies`, found both");
+      refuse_both(*policy, *policies, "; --policy and --policies run others than the scenario's");
       return {};
     }
     if (!policy && !policies && required) {
@@ -314,6 +314,12 @@ YamlNode list_of(std::vector<YamlNode> nodes) {
 
 void apply_scenario_sets(YamlNode& root, const std::vector<std::string>& sets, Diagnostics& diagnostics) {
   apply_sets(root, sets, diagnostics);
+}
+
+bool opens_for_paths(std::string_view path) {
+  const auto& all = named_values();
+  return std::any_of(all.begin(), all.end(),
+                     [&](const auto& keys) { return boost::algorithm::join(keys, ".") == path; });
 }
 
 const YamlNode* own_policy(const YamlNode& root, const std::string& name, const std::filesystem::path& folder) {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "experiments/scenario/config_catalogue.h"
@@ -52,6 +53,9 @@ struct ScenarioFile {
 
 /// Overrides::sets on a scenario's tree.
 void apply_scenario_sets(YamlNode& root, const std::vector<std::string>& sets, std::vector<Diagnostic>& diagnostics);
+
+/// Whether a path can lead into what is at `path` even where that is a name only: `machine`, and devices.
+[[nodiscard]] bool opens_for_paths(std::string_view path);
 
 /// The policy of that name that a scenario's tree itself has, as it stands there, or null. `folder`: of its file.
 [[nodiscard]] const YamlNode* own_policy(const YamlNode& root, const std::string& name,

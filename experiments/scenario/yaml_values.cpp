@@ -1,5 +1,6 @@
 #include "experiments/scenario/yaml_values.h"
 
+#include <cassert>
 #include <cstdint>
 #include <string_view>
 
@@ -66,6 +67,22 @@ std::optional<std::string> name_of(const YamlField& field) {
 
 void check_name(const YamlMap& map, const YamlMap::Item& item) {
   if (!is_name(item.key)) map.refuse_key(item, fmt::format("expected {}, found '{}'", kNameExpected, item.key));
+}
+
+const std::vector<std::vector<std::string>>& alternatives() {
+  static const std::vector<std::vector<std::string>> rows{{"policy", "policies"}, {"closed", "open", "every"}};
+  return rows;
+}
+
+void refuse_both(const YamlField& one, const YamlField& other, std::string_view instead) {
+  const auto key = [](const YamlField& field) { return field.path().substr(field.path().find_last_of('.') + 1); };
+  const auto of_command_line = [](const YamlField& field) { return field.node().at.line == 0; };
+  assert(std::any_of(alternatives().begin(), alternatives().end(), [&](const std::vector<std::string>& row) {
+    return std::count(row.begin(), row.end(), key(one)) + std::count(row.begin(), row.end(), key(other)) == 2;
+  }));
+  const YamlField& added = of_command_line(one) ? one : other;
+  added.refuse(fmt::format("expected either `{}` or `{}`, found both{}", key(one), key(other),
+                           of_command_line(added) ? instead : ""));
 }
 
 std::optional<sim::Nanoseconds> duration_of(const YamlField& field) {

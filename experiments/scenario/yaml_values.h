@@ -69,6 +69,12 @@ const Named* one_named(const std::optional<YamlField>& field, const std::vector<
   return nullptr;
 }
 
+/// Keys of which a map has one at most, of each row.
+[[nodiscard]] const std::vector<std::vector<std::string>>& alternatives();
+/// Refuses two such keys that a map has: the one that --set has added, otherwise `other`. `instead` says what would do
+/// in place of that --set.
+void refuse_both(const YamlField& one, const YamlField& other, std::string_view instead = {});
+
 /// 0 .. kLongestDuration.
 [[nodiscard]] std::optional<sim::Nanoseconds> duration_of(const YamlField& field);
 /// As duration_of, and not 0.

@@ -22,12 +22,13 @@ class Shells : public testing::Test {
  protected:
   void SetUp() override { ASSERT_EQ(tests::mlocksim({"help", "--install", share_ / ""}).code, kOk); }
 
-  /// What bash offers, one a line, when Tab is pressed behind `line`.
-  std::string offered(const std::string& line) {
-    const std::string script =
-        "PATH=" + std::filesystem::path(tests::mlocksim_binary()).parent_path().string() +
-        ":$PATH; source \"$1/bash-completion/completions/mlocksim\"; compopt() { :; }; COMP_LINE=$2; "
-        "COMP_POINT=${#2}; _mlocksim; printf '%s\\n' \"${COMPREPLY[@]}\"";
+  /// What bash offers, one a line, when Tab is pressed behind `line`; `before`: what it is told first.
+  std::string offered(const std::string& line, const std::string& before = "") {
+    const std::string script = "PATH=" + std::filesystem::path(tests::mlocksim_binary()).parent_path().string() +
+                               ":$PATH; source \"$1/bash-completion/completions/mlocksim\"; compopt() { :; }; " +
+                               before +
+                               "COMP_LINE=$2; "
+                               "COMP_POINT=${#2}; _mlocksim; printf '%s\\n' \"${COMPREPLY[@]}\"";
     const Outcome outcome = tests::run_program({"/bin/bash", "-c", script, "bash", share_ / "", line});
     EXPECT_EQ(outcome.err, "");
     return outcome.out;
@@ -65,6 +66,11 @@ TEST_F(Shells, BashCompletesKeysAndTheirValues) {
   EXPECT_THAT(offered("mlocksim run unlock_question --set memory.pressure=h"), "heavy\n");
   EXPECT_THAT(offered("mlocksim run unlock_question --set processes[0].threads.faul"),
               HasSubstr("processes[0].threads.faulter.\n"));
+  EXPECT_THAT(offered("mlocksim run unlock_question --set=memory.pre"), "memory.pressure=\n");
+  EXPECT_THAT(offered("mlocksim run unlock_question --set=memory.pressure=h"), "heavy\n");
+  EXPECT_THAT(offered("mlocksim compare unlock_question --policies=downg"), "downgrade\n");
+  EXPECT_THAT(offered("mlocksim compare unlock_question --policies=downg", "COMP_WORDBREAKS=' '; "),
+              "--policies=downgrade\n");
 }
 
 TEST_F(Shells, BashCompletesFiles) {

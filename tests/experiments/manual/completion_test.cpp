@@ -39,6 +39,7 @@ TEST_F(Completion, KnowsTheOptionsOfACommand) {
   EXPECT_THAT(possible({"compare", "--po"}), ElementsAre("--policies"));
   EXPECT_THAT(possible({"run", "unlock_question", "--"}),
               IsSupersetOf({"--policy", "--set", "--quiet", "--no-colour"}));
+  EXPECT_THAT(possible({"-q", "--no-colour", "run", "unlock_question", "--po"}), ElementsAre("--policy"));
   EXPECT_THAT(possible({"run", "unlock_question", ""}), Contains("--policy")) << "there is one scenario only";
 }
 
@@ -81,6 +82,37 @@ TEST_F(Completion, KnowsTheNamesOfTheScenarioThatIsNamed) {
   EXPECT_THAT(keys("processes[0].regions.heap.k"), Contains("processes[0].regions.heap.kind="));
   EXPECT_THAT(possible({"run", "--set", "processes[0].threads.locker."}),
               Contains("processes[0].threads.locker.count="));
+}
+
+TEST_F(Completion, KnowsValuesBehindAnEqualsSign) {
+  EXPECT_THAT(possible({"compare", "x", "--policies=downgrade,write_"}),
+              ElementsAre("--policies=downgrade,write_held"));
+  EXPECT_THAT(possible({"run", "unlock_question", "--set=memory.si"}), ElementsAre("--set=memory.size="));
+  EXPECT_THAT(possible({"run", "unlock_question", "--json="}), ElementsAre(kAnyFile));
+  EXPECT_THAT(possible({"run", "unlock_question", "--quiet="}), IsEmpty());
+  EXPECT_THAT(possible({"run", "unlock_question", "--nonsense="}), IsEmpty());
+}
+
+TEST_F(Completion, OffersOnlyWhatCanBeSetInTheScenario) {
+  const auto keys = [&](const std::string& current) {
+    return possible({"compare", "unlock_question", "--set", current});
+  };
+  EXPECT_THAT(keys("polic"), ElementsAre("policies=")) << "it has `policies`, of names";
+  EXPECT_THAT(keys("policies[0]."), IsEmpty());
+  EXPECT_THAT(keys("processes"), ElementsAre("processes[0].", "processes[1].", "processes="));
+  EXPECT_THAT(keys("processes[2]."), IsEmpty());
+  EXPECT_THAT(keys("processes[0].regions.haep."), IsEmpty());
+  EXPECT_THAT(keys("processes[0].threads.faulter.open"), IsEmpty()) << "it is `closed`";
+  EXPECT_THAT(keys("machine.sched"), Contains("machine.scheduler."));
+  EXPECT_THAT(possible({"run", "nowhere", "--set", "polic"}), Contains("policy="));
+}
+
+TEST_F(Completion, SaysTheFirstSentenceOfEach) {
+  std::string about;
+  for (const Candidate& each : candidates({"run", "x", "--policy", "downgrade"}, words_of_commands(), {})) {
+    if (each.word == "downgrade") about = each.about;
+  }
+  EXPECT_EQ(about, "The patch (Linux 2.6.28)") << "a dot in a version ends no sentence";
 }
 
 TEST_F(Completion, SaysNothingAboutNonsense) {
