@@ -258,14 +258,17 @@ std::string in_words(const YamlShape& shape) {
 }
 
 Section writing_section() {
-  return {"HOW IT IS WRITTEN",
-          {paragraph(
-              "YAML, one document a file, beginning with `schema: mlocksim/1`. A key that is not known, or given "
-              "twice, is refused. A name has letters, digits, '_', '-' and '.'. Quantities have units: durations ns, "
-              "us, ms, s (`1.5us`); sizes B, KiB, MiB, GiB, TiB (`4GiB`); rates a size and /s. A distribution is a "
-              "duration, `uniform LOW HIGH`, `exponential MEAN`, "
-              "`lognormal median M p99 P`, `empirical FILE`, or a list of durations. `--set PATH=VALUE` changes "
-              "any key of a scenario; in a path a dot leads into a map and [N] to an item of a list.")}};
+  return {
+      "HOW IT IS WRITTEN",
+      {paragraph(
+          "YAML, one document a file, beginning with `schema: mlocksim/1`. A key that is not known, or given "
+          "twice, is refused. A name has letters, digits, '_', '-' and '.'. Quantities have units: durations ns, "
+          "us, ms, s (`1.5us`); sizes B, KiB, MiB, GiB, TiB (`4GiB`); rates a size and /s. A distribution is a "
+          "duration, `uniform LOW HIGH`, `exponential MEAN`, "
+          "`lognormal median M p99 P`, `empirical FILE`, or a list of durations. `--set PATH=VALUE` changes "
+          "any key of a scenario; in a path a dot leads into a map and [N] to an item of a list. A region, a thread "
+          "or a group that is not there is added only as a whole: "
+          "`--set 'processes[0].regions.more={size: 1GiB, kind: anon}'`.")}};
 }
 
 Section exit_section() {

@@ -103,9 +103,10 @@ class ProcessReader {
   std::vector<models::ThreadSpec> read_threads(const YamlField& field, const models::ProcessSpec& process) {
     std::vector<models::ThreadSpec> threads;
     const YamlMap map = field.map("a map of threads, such as {reader: {run: faulter, ...}}");
-    if (map && map.items().empty()) map.refuse("expected at least one thread, found none");
-    if (map.items().empty()) lockers_.possible = true;
-    for (const YamlMap::Item& item : map.items()) {
+    const std::vector<YamlMap::Item> items = map.items_called("thread");
+    if (map && items.empty()) map.refuse("expected at least one thread, found none");
+    if (items.empty()) lockers_.possible = true;
+    for (const YamlMap::Item& item : items) {
       check_name(map, item);
       const auto [earlier, fresh] = names_.emplace(item.key, item.key_at);
       if (!fresh) map.refuse_key(item, duplicate_thread(earlier->second));

@@ -196,7 +196,7 @@ models::RegionSpec read_region(const YamlMap::Item& item, const std::vector<mode
 std::vector<models::RegionSpec> read_regions(const YamlField& field, MemoryReader& memory) {
   std::vector<models::RegionSpec> regions;
   const YamlMap map = field.map("a map of regions, such as {heap: {size: 1GiB}}");
-  for (const YamlMap::Item& item : map.items()) {
+  for (const YamlMap::Item& item : map.items_called("region")) {
     check_name(map, item);
     regions.push_back(read_region(item, regions, memory));
   }

@@ -55,7 +55,7 @@ std::vector<models::GroupSpec> read_groups(const YamlField& field, models::Recla
   std::vector<models::GroupSpec> groups;
   const YamlMap map =
       field.map("a map of control groups, such as {monitoring: {cpu_max: {quota: 20ms, period: 100ms}}}");
-  for (const YamlMap::Item& item : map.items()) {
+  for (const YamlMap::Item& item : map.items_called("control group")) {
     check_name(map, item);
     models::GroupSpec& group = groups.emplace_back();
     group.name = item.key;

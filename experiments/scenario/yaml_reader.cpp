@@ -243,10 +243,12 @@ class SetPath {
     if (entry == nullptr) {
       YamlNode absent;
       absent.at = origin_;
-      entry = &node_->entries.emplace_back(YamlEntry{key, origin_, absent});
+      entry = &node_->entries.emplace_back(YamlEntry{key, origin_, absent, true});
     }
     node_ = &entry->value;
-    return advance(key.size());
+    auto refusal = advance(key.size());
+    if (rest_.empty()) entry->on_the_way = false;
+    return refusal;
   }
 
   /// Names may have dots in them: the longest key that is there, otherwise up to the next dot.
@@ -512,6 +514,24 @@ std::vector<YamlMap::Item> YamlMap::items() const {
     items.push_back({item.key, item.key_at, YamlField(item.value, path_of(item.key), *diagnostics_)});
   }
   return items;
+}
+
+std::vector<YamlMap::Item> YamlMap::items_called(std::string_view what) const {
+  std::vector<Item> all = items();
+  std::vector<std::string> names;
+  const auto misspelt = [&](const Item& item) { return entry(item.key)->on_the_way; };
+  for (const Item& item : all) {
+    if (!misspelt(item)) names.push_back(item.key);
+  }
+  for (const Item& item : all) {
+    if (!misspelt(item)) continue;
+    std::string meant = did_you_mean(item.key, names);
+    if (meant.empty()) meant = names.empty() ? "" : fmt::format(" (there are: {})", fmt::join(names, ", "));
+    refuse_key(item, fmt::format("there is no {} '{}'{}; to add one, set all of it: {}={{...}}", what, item.key, meant,
+                                 item.value.path()));
+  }
+  std::erase_if(all, misspelt);
+  return all;
 }
 
 void YamlMap::refuse(std::string message) const {

@@ -42,6 +42,7 @@ struct YamlEntry {
   std::string key;
   Position key_at;
   YamlNode value;
+  bool on_the_way = false;  ///< made by a path of apply_set that leads on into it
 };
 
 /// The item of a map that has this key, or null.
@@ -61,9 +62,9 @@ struct YamlEntry {
 /// Applies `path=value` (what follows `--set`) to the tree, before it is read.
 ///
 /// The path is as in diagnostics: `processes[0].regions.heap.size`. Keys that are not there yet are added (whether
-/// they are known is seen when the tree is read); an index that is out of range and a step through a text or into
-/// the wrong kind of node are diagnostics. Of keys with dots in them the longest that is there counts.
-/// The value is parsed as YAML, so lists and maps work too.
+/// they are known, or are names of something that is to be there, is seen when the tree is read); an index that is out
+/// of range and a step through a text or into the wrong kind of node are diagnostics. Of keys with dots in them the
+/// longest that is there counts. The value is parsed as YAML, so lists and maps work too.
 void apply_set(YamlNode& root, const std::string& set, std::vector<Diagnostic>& diagnostics);
 
 /// `base` with the keys of `over` added or replaced, map by map. Nodes keep the positions of where they come from.
@@ -196,6 +197,9 @@ class YamlMap {
   void is_variant(std::string_view name) { variant_ = name; }
   /// All items, for maps whose keys are names.
   [[nodiscard]] std::vector<Item> items() const;
+  /// The same of a `what` each, such as "region". One that is there only because a path of --set leads through it is
+  /// refused and left out: its name is misspelt. Call it once.
+  [[nodiscard]] std::vector<Item> items_called(std::string_view what) const;
 
   /// Reports a mistake about the map as a whole.
   void refuse(std::string message) const;

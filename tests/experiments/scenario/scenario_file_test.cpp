@@ -17,6 +17,7 @@ using models::Bytes;
 using models::HoldMode;
 using testing::Contains;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -1051,6 +1052,41 @@ TEST_F(ScenarioFile, MistakesInSetNameTheOptionAndThePath) {
                           "(did you mean 4GiB?)",
                           "--set processes[2].name=x: processes[2].name: index 2 is out of range: 'processes' has 2 "
                           "items, counted from 0"));
+}
+
+TEST_F(ScenarioFile, SetRefusesNamesThatTheFileDoesNotHave) {
+  EXPECT_THAT(
+      mistakes(kScenario, {{"processes[0].regions.haep.size=1GiB", "processes[0].threads.lokcer.count=2",
+                            "groups.batch.cpu_weight=5"},
+                           {},
+                           {}}),
+      ElementsAre("--set groups.batch.cpu_weight=5: groups.batch: there is no control group 'batch'; to add one, "
+                  "set all of it: groups.batch={...}",
+                  HasSubstr("processes[0].regions.haep: there is no region 'haep' (did you mean heap?); to add"),
+                  HasSubstr("there is no thread 'lokcer' (did you mean locker?)")));
+  EXPECT_THAT(mistakes(kScenario, {{"processes[0].regions.x.size=1GiB", "processes[0].regions.x.kind=anon"}, {}, {}}),
+              ElementsAre(HasSubstr("there is no region 'x' (there are: heap")));
+}
+
+TEST_F(ScenarioFile, SetAddsARegionAsAWhole) {
+  const auto scenario =
+      read(kScenario, {{"processes[0].regions.more={size: 8KiB, kind: anon}", "processes[0].regions.more.size=1MiB",
+                        "groups.batch.cpu_weight=5", "groups.batch={cpu_weight: 7}"},
+                       {},
+                       {}});
+  EXPECT_EQ(scenario.processes[0].regions.back().name, "more");
+  EXPECT_EQ(scenario.processes[0].regions.back().size, Bytes{1 << 20});
+  EXPECT_EQ(scenario.groups.back().cpu_weight, 7);
+}
+
+TEST_F(ScenarioFile, OfTwoKeysThatExcludeEachOtherTheOneOfTheCommandLineIsWrong) {
+  EXPECT_THAT(mistakes(kScenario, {{"policies=[downgrade]"}, {}, {}}),
+              ElementsAre("--set policies=[downgrade]: policies: expected either `policy` or `policies`, found both; "
+                          "--policy and --policies run others than the scenario's"));
+  EXPECT_THAT(mistakes(with("policy: downgrade", "policies: [downgrade]"), {{"policy=write_held"}, {}, {}}),
+              ElementsAre(StartsWith("--set policy=write_held: policy: expected either `policy` or")));
+  EXPECT_THAT(mistakes(with("policy: downgrade", "policies: [downgrade]\npolicy: write_held")),
+              ElementsAre(EndsWith("policies: expected either `policy` or `policies`, found both")));
 }
 
 TEST_F(ScenarioFile, TheCommandLinesSeedWins) {

@@ -98,6 +98,10 @@ TEST_F(StudyPlanTest, WhatTheScenarioCannotTakeIsReportedInTheStudy) {
   StudyPlan bad = plan(tests::with("[1MiB, 2MiB]", "[1MiB, 1500B]", kStudy));
   EXPECT_THAT(tests::mistakes_of([&] { (void)bad.runs_of(bad.points().back()); }),
               Contains(HasSubstr("y.yaml:5:66: processes[0].regions.heap.size: expected a multiple of 4KiB")));
+  StudyPlan misspelt = plan(tests::with("regions.heap", "regions.haep", kStudy));
+  EXPECT_THAT(tests::mistakes_of([&] { misspelt.read_runs([](PointRuns) {}); }),
+              ElementsAre(HasSubstr("y.yaml:5:60: processes[0].regions.haep: there is no region 'haep'"),
+                          HasSubstr("y.yaml:5:66: processes[0].regions.haep: there is no region 'haep'")));
   EXPECT_THAT(
       tests::mistakes_of([] { (void)plan(tests::with("scenario: tiny", "scenario: unlock_questoin", kStudy)); }),
       ElementsAre("y.yaml:3:11: scenario: there is no scenario 'unlock_questoin' (did you mean "
