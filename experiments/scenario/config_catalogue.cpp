@@ -122,6 +122,20 @@ std::string file_called(ConfigKind kind, const std::string& name) {
                      perhaps_a_trace ? "; of a trace, mlocksim import makes one" : "");
 }
 
+/// How a scenario says which of a kind with some keys of its own; empty: it cannot.
+std::string_view in_scenario(ConfigKind kind) {
+  switch (kind) {
+    case ConfigKind::machines:
+      return "machine: {from: NAME, ...}";
+    case ConfigKind::policies:
+      return "policies: [{from: NAME, name: mine, ...}]";
+    case ConfigKind::devices:
+      return "device: {from: NAME, ...}";
+    default:
+      return {};
+  }
+}
+
 /// The first few of many names, and where the others are.
 std::string some_of(const std::vector<std::string>& names, ConfigKind kind) {
   constexpr std::ptrdiff_t kFew = 12;
@@ -284,6 +298,11 @@ YamlMap open_config(const YamlNode& root, ConfigKind kind, std::vector<Diagnosti
     YamlField(root, "", diagnostics)
         .refuse(fmt::format("this is a {}: expected a {}{}", singular(*other), singular(kind),
                             policy_to_run ? "; --policy or --policies runs one under it" : ""));
+    return {nullptr, "", diagnostics};
+  }
+  if (const YamlEntry* const from = find_entry(root, "from"); from != nullptr && !in_scenario(kind).empty()) {
+    YamlField(from->value, "from", diagnostics)
+        .refuse(fmt::format("a file has all keys itself; a scenario can say {}", in_scenario(kind)));
     return {nullptr, "", diagnostics};
   }
   YamlMap map = YamlField(root, "", diagnostics).map(fmt::format("the keys of a {}, first `schema`", singular(kind)));

@@ -189,6 +189,12 @@ TEST_F(PolicyFile, RefusesCompositionsThatMakeNoSenseAndSaysWhy) {
       ElementsAre(StartsWith("p.yaml:3:44: populate.present_first: only drop_and_read")));
 }
 
+TEST_F(PolicyFile, SaysWhereFromStands) {
+  EXPECT_THAT(policy_mistakes("schema: mlocksim/1\nfrom: linux-6.18\nname: mine\nmunlock: {mode: downgrade}\n"),
+              ElementsAre("p.yaml:2:7: from: a file has all keys itself; a scenario can say "
+                          "policies: [{from: NAME, name: mine, ...}]"));
+}
+
 TEST_F(PolicyFile, RefusesPoliciesThatAreIncompleteOrMisspelled) {
   EXPECT_THAT(policy_mistakes(with("munmap: {mode: write_held}\n", "munmp: {mode: write_held}\n", kPolicy)),
               ElementsAre("p.yaml:1:1: munmap: missing", "p.yaml:5:1: munmp: unknown key (did you mean munmap?)"));
