@@ -159,6 +159,14 @@ void add(std::vector<Explained>& explained, const std::string& tail, const std::
   }
 }
 
+// A stall under one of two policies that the other one does not have, and that too few requests meet for a percentile:
+// a closed loop is one of them, however long it waits.
+bool hides_a_stall(const Statistic& percentile, const sim::Histogram& one, const sim::Histogram& other) {
+  const auto [shorter, longer] = std::minmax({one.max(), other.max()});
+  const auto shown = std::max(percentile.of(one), percentile.of(other));
+  return longer >= judgement::kStall && longer >= judgement::kStallBeyond * std::max(shorter, *shown);
+}
+
 // Worth a line: the slowest take far longer than work alone explains.
 bool mostly_waits(const models::Samples& samples) {
   const models::Blame tail = samples.blame_from(samples.tail_start());
@@ -178,8 +186,9 @@ const std::vector<Statistic>& all_statistics() {
     std::vector<Statistic> shown;
     for (const char* const name : {"p50", "p99", "p999", "max"}) {
       const NamedStatistic& statistic = *find_statistic(name);
-      shown.push_back(
-          {std::string(statistic.title), statistic.is_percentile() ? std::optional(statistic.quantile) : std::nullopt});
+      shown.push_back({std::string(statistic.title),
+                       statistic.is_percentile() ? std::optional(statistic.quantile) : std::nullopt,
+                       std::string(statistic.name)});
     }
     return shown;
   }();
@@ -224,7 +233,9 @@ const Statistic& Comparison::best_statistic(const Row& row, std::size_t policy, 
     return statistic.quantile && can_tell(statistic, policy) && can_tell(statistic, other);
   };
   const auto found = std::find_if(statistics.rbegin(), statistics.rend(), both_can_tell);
-  return found == statistics.rend() || found->quantile < judgement::kLeastOfTheTail ? statistics.back() : *found;
+  if (found == statistics.rend() || found->quantile < judgement::kLeastOfTheTail) return statistics.back();
+  return hides_a_stall(*found, pooled(policy, row).latency(), pooled(other, row).latency()) ? statistics.back()
+                                                                                            : *found;
 }
 
 std::optional<Interval> Comparison::difference(const Row& row, const Statistic& statistic, std::size_t policy,

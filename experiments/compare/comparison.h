@@ -22,8 +22,9 @@ struct Row {
 
 /// What is compared: a percentile or the maximum.
 struct Statistic {
-  std::string name;                ///< `p99`
+  std::string name;                ///< `p99.9`
   std::optional<double> quantile;  ///< none: the maximum
+  std::string key{};               ///< in studies: `p999`
 
   /// Its value, or nothing where there are too few samples for it.
   [[nodiscard]] std::optional<sim::Nanoseconds> of(const sim::Histogram& histogram) const;
@@ -49,7 +50,7 @@ class Comparison {
   /// The samples of all replications together. Empty where there are none.
   [[nodiscard]] const models::Samples& pooled(std::size_t policy, const Row& row) const;
   /// The highest percentile of the tail that every replication under both policies can tell, so that there is a paired
-  /// difference; or else the maximum.
+  /// difference. The maximum where there is none, or where that percentile hides a stall that one of the two ends.
   [[nodiscard]] const Statistic& best_statistic(const Row& row, std::size_t policy, std::size_t other) const;
   /// The paired difference `other` - `policy` in nanoseconds, over the replications in which both can tell.
   [[nodiscard]] std::optional<Interval> difference(const Row& row, const Statistic& statistic, std::size_t policy,

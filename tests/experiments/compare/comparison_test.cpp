@@ -133,6 +133,21 @@ TEST(Comparison, ComparesTheMaximumWhereNoPercentileOfTheTailIsKnown) {
   EXPECT_EQ(best_of(1, 1), "max");
 }
 
+/// With a single request of that length each among 10,000 short ones.
+std::string best_with_longest(sim::Nanoseconds first, sim::Nanoseconds second) {
+  const auto run = [](sim::Nanoseconds longest) { return faulter(both(worked(10'000, 10us), worked(1, longest))); };
+  const Comparison comparison(two_policies(), {{run(first)}, {run(second)}});
+  return comparison.best_statistic(kFaulterInMlock, 0, 1).name;
+}
+
+TEST(Comparison, ComparesTheMaximumWhereAPercentileHidesThatAStallEnds) {
+  EXPECT_EQ(best_with_longest(470ms, 4ms), "max");
+  EXPECT_EQ(best_with_longest(30us, 470ms), "max") << "or begins";
+  EXPECT_EQ(best_with_longest(470ms, 470ms), "p99.9") << "both have it";
+  EXPECT_EQ(best_with_longest(4ms, 2ms), "p99.9") << "a single request tells no such difference";
+  EXPECT_EQ(best_with_longest(900us, 10us), "p99.9") << "no stall";
+}
+
 // Pooled there are 10,000 samples, enough for p99.9; each replication has 1,000, enough for p99.
 TEST(Comparison, ComparesAStatisticThatEveryReplicationCanTell) {
   Results results(2);
