@@ -20,6 +20,7 @@
 #include "experiments/commands/scenario_options.h"
 #include "experiments/compare/comparison.h"
 #include "experiments/compare/hgrm_file.h"
+#include "experiments/compare/policy_answer.h"
 #include "experiments/compare/run_report.h"
 #include "experiments/compare/stalls.h"
 #include "experiments/compare/verdict.h"
@@ -131,7 +132,10 @@ Json json_of(const Comparison& comparison, const CommandLine& line, const std::v
   json["runs"] = std::move(runs);
   json["commands"] = std::move(commands);
   json["distributions"] = std::move(distributions);
-  json["verdict"] = verdict(comparison);
+  Json answers = Json::array();
+  for (const PolicyAnswer& answer : answers_of(comparison)) answers.push_back(to_json(answer));
+  json["answers"] = std::move(answers);
+  json["verdict"] = verdict(comparison, page_width());
   return json;
 }
 
@@ -146,7 +150,7 @@ void print(const Comparison& comparison, std::chrono::duration<double> wall) {
                                 comparison.replications())),
                differences);
   }
-  fmt::print("{}\n{}", bold("Verdict"), verdict(comparison));
+  fmt::print("{}\n{}", bold("Verdict"), verdict(comparison, page_width()));
   const std::size_t runs = comparison.policies() * comparison.replications();
   fmt::print("\n{} run{} in {:.1f} s.\n", runs, runs == 1 ? "" : "s", wall.count());
 }

@@ -70,7 +70,7 @@ struct Lines {
   std::string cut_off;
 };
 
-Lines lines_of(const std::vector<Result>& results, const std::string& policy) {
+Lines stall_lines(const std::vector<Result>& results, const std::string& policy) {
   Lines lines;
   for (std::size_t index = 0; index < results.front().classes.size(); ++index) {
     const Nanoseconds counted = longest_that_counts(results, index);
@@ -113,7 +113,7 @@ std::string hidden_stalls(const Comparison& comparison) {
   Lines all;
   for (std::size_t policy = 0; policy < comparison.policies(); ++policy) {
     const std::string name = comparison.policies() > 1 ? comparison.policy(policy).name + ": " : "";
-    const Lines lines = lines_of(comparison.results(policy), name);
+    const Lines lines = stall_lines(comparison.results(policy), name);
     all.warm_up += lines.warm_up;
     all.cut_off += lines.cut_off;
   }

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -15,6 +14,10 @@
 #include "experiments/base/change.h"
 #include "experiments/base/judgement.h"
 #include "experiments/base/quantity.h"
+#include "experiments/base/statistic_list.h"
+#include "experiments/base/terminal.h"
+#include "experiments/compare/policy_answer.h"
+#include "experiments/compare/policy_question.h"
 #include "experiments/run/result_json.h"
 
 namespace experiments {
@@ -23,113 +26,44 @@ namespace {
 
 using models::HoldMode;
 using models::Phase;
-using models::Policy;
 
-// A path whose lock mode the policies choose.
-struct Path {
-  models::Hold Policy::*hold;
-  Phase call;
-  std::array<const char*, 2> syscalls;  // that take it
-  const char* downgrade_question;
-  const char* question;
-};
-
-constexpr Path kPaths[] = {
-    {&Policy::populate,
-     Phase::mlock,
-     {"mlock", "mlockall"},
-     "Does it help to downgrade mmap_sem while mlock populates?",
-     "Does it help to populate under read mode after mlock has given up write mode?"},
-    {&Policy::munlock,
-     Phase::munlock,
-     {"munlock", "munlockall"},
-     "Should the unlock path downgrade mmap_sem, too?",
-     "Should the unlock path hold mmap_sem for write no longer than it must?"},
-    {&Policy::munmap, Phase::munmap, {"munmap", "munmap"}, "Does it help to downgrade mmap_sem while munmap zaps?", ""},
-};
-
-struct Pair {
-  std::size_t held;        // the policy that holds for write
-  std::size_t downgraded;  // the one that does not, and is the same in everything else
-};
-
-bool differ_only_in(const Policy& held, const Policy& downgraded, const Path& path) {
-  Policy changed = held;
-  changed.name = downgraded.name;
-  changed.about = downgraded.about;
-  changed.kernel = downgraded.kernel;
-  changed.*path.hold = downgraded.*path.hold;
-  // What goes with the path: the other populaters with populate, munlock within munmap with munmap.
-  if (path.hold == &Policy::populate) changed.grow = downgraded.grow;
-  if (path.hold == &Policy::munmap) changed.munlock_in_zap = downgraded.munlock_in_zap;
-  return changed == downgraded && (held.*path.hold).mode == HoldMode::write_held &&
-         (downgraded.*path.hold).mode != HoldMode::write_held;
+// A paragraph. Where it goes on is neither the line nor what stands below it.
+std::string lines(const std::string& text, std::size_t width, std::size_t indent) {
+  return std::string(indent, ' ') + wrapped(text, width, std::max<std::size_t>(indent + 2, 4));
 }
 
-std::vector<Pair> pairs(const std::vector<Policy>& policies, const Path& path) {
-  std::vector<Pair> found;
-  for (std::size_t held = 0; held < policies.size(); ++held) {
-    for (std::size_t other = 0; other < policies.size(); ++other) {
-      if (differ_only_in(policies[held], policies[other], path)) found.push_back({held, other});
-    }
-  }
-  return found;
+// The requests of an effect: of one path it is said above during which call they are due.
+std::string label(const ClassEffect& effect, const PolicyAnswer& answer) {
+  const Measure& measure = effect.measure;
+  return answer.call ? measure.class_name : fmt::format("{}, {}", measure.class_name, measure.phase);
 }
 
-const char* question_of(const Policy& downgraded, const Path& path) {
-  return (downgraded.*path.hold).mode == HoldMode::downgrade ? path.downgrade_question : path.question;
+std::string effect_line(const ClassEffect& effect, const std::string& label, std::size_t label_width,
+                        std::size_t width) {
+  const std::string figures =
+      fmt::format("    {:<{}} {:<6} {:>8} -> {:>8}", label, label_width,
+                  find_statistic(effect.measure.statistic)->title, human(effect.before), human(effect.after));
+  const std::string factor = fmt::format(
+      "({}{})", factor_text(static_cast<double>(effect.before.count()), static_cast<double>(effect.after.count())),
+      difference_text(effect.difference));
+  if (figures.size() + 2 + factor.size() <= width) return fmt::format("{}  {}\n", figures, factor);
+  return figures + "\n" + lines(factor, width, 6);
 }
 
-// What a change does to one class.
-struct Effect {
-  std::string class_name;
-  Change kind;
-  std::string line;
-};
-
-Effect effect_on(const Comparison& comparison, const Row& row, const Pair& pair) {
-  const Statistic& statistic = comparison.best_statistic(row, pair.held, pair.downgraded);
-  const auto before = *statistic.of(comparison.pooled(pair.held, row).latency());
-  const auto after = *statistic.of(comparison.pooled(pair.downgraded, row).latency());
-  const auto interval = comparison.difference(row, statistic, pair.held, pair.downgraded);
-  const auto before_ns = static_cast<double>(before.count());
-  const auto after_ns = static_cast<double>(after.count());
-  return {row.class_name, change_between(before_ns, after_ns, interval),
-          fmt::format("    {:<15} {:<6} {:>8} -> {:>8}  ({}{})\n", row.class_name, statistic.name, human(before),
-                      human(after), factor_text(before_ns, after_ns), difference_text(interval))};
-}
-
-std::vector<Effect> effects(const Comparison& comparison, const Path& path, const Pair& pair) {
-  std::vector<Effect> found;
-  for (const Row& row : comparison.rows()) {
-    const bool both = row.call == path.call && !comparison.pooled(pair.held, row).latency().empty() &&
-                      !comparison.pooled(pair.downgraded, row).latency().empty();
-    if (both) found.push_back(effect_on(comparison, row, pair));
-  }
-  return found;
-}
-
-std::string names(const std::vector<Effect>& effects, Change kind) {
-  std::vector<std::string> found;
-  for (const Effect& effect : effects) {
-    if (effect.kind == kind) found.push_back(effect.class_name);
-  }
-  return fmt::format("{}", fmt::join(found, ", "));
-}
-
-std::string answer(const std::vector<Effect>& effects) {
-  const std::string better = names(effects, Change::shorter);
-  const std::string same = names(effects, Change::none);
-  const std::string worse = names(effects, Change::longer);
-  if (effects.empty()) return "No request fell due meanwhile: these runs cannot tell.";
-  if (better.empty() && worse.empty()) return "No: next to no difference for anybody who competes here.";
-  if (same.empty() && worse.empty()) return "Yes, for everybody who competes here.";
+std::string effect_lines(const PolicyAnswer& answer, std::size_t width) {
+  std::size_t label_width = answer.call ? 15 : 0;
+  for (const ClassEffect& effect : answer.effects) label_width = std::max(label_width, label(effect, answer).size());
   std::string text;
-  if (!better.empty()) text += fmt::format("Yes for {}. ", better);
-  if (!same.empty()) text += fmt::format("Next to no difference for {}. ", same);
-  if (!worse.empty()) text += fmt::format("Worse for {}. ", worse);
-  text.pop_back();
+  for (const ClassEffect& effect : answer.effects)
+    text += effect_line(effect, label(effect, answer), label_width, width);
   return text;
+}
+
+// Which calls of lockers are on the path of a call.
+std::vector<std::string> syscalls_of(Phase call) {
+  if (call == Phase::mlock) return {"mlock", "mlockall"};
+  if (call == Phase::munlock) return {"munlock", "munlockall"};
+  return {"munmap"};
 }
 
 // Of all calls of a kind; none if there were none.
@@ -144,48 +78,63 @@ std::optional<sim::Nanoseconds> mean_duration(const std::vector<models::Result>&
   return sim::Nanoseconds{std::llround(all.mean())};
 }
 
-std::string durations(const Comparison& comparison, const Path& path, const Pair& pair) {
-  for (const std::string call : path.syscalls) {
-    const auto before = mean_duration(comparison.results(pair.held), call);
-    const auto after = mean_duration(comparison.results(pair.downgraded), call);
+// What calls of lockers take under both policies; empty where there were none.
+std::string durations(const Comparison& comparison, const PolicyQuestion& asked,
+                      const std::vector<std::string>& syscalls) {
+  for (const std::string& call : syscalls) {
+    const auto before = mean_duration(comparison.results(asked.before), call);
+    const auto after = mean_duration(comparison.results(asked.after), call);
     if (!before || !after) continue;
     const std::string instead = human(*after) == human(*before) ? "as before" : "instead of " + human(*before);
-    return fmt::format("a {} takes {} {}; ", call, human(*after), instead);
+    return fmt::format("a {} takes {} {}", call, human(*after), instead);
   }
   return "";
 }
 
-std::string price(const Comparison& comparison, const Path& path, const Pair& pair) {
-  if (path.hold == &Policy::munmap) return "";  // nobody comes back for write mode
-  const std::string takes = durations(comparison, path, pair);
-  if (takes.empty()) return "";
+// Of a path: nobody comes back for write mode in munmap.
+std::string price_of_path(const Comparison& comparison, const PolicyQuestion& asked, std::size_t width) {
+  const std::string takes = durations(comparison, asked, syscalls_of(*asked.call));
+  if (*asked.call == Phase::munmap || takes.empty()) return "";
   std::uint64_t changed = 0;
   std::uint64_t eagain = 0;
   std::uint64_t missed = 0;
-  for (const models::Result& result : comparison.results(pair.downgraded)) {
+  for (const models::Result& result : comparison.results(asked.after)) {
     for (const models::LockResult& lock : result.locks) {
       changed += lock.vma_changed;
       eagain += lock.eagain;
       missed += lock.vma_change_missed;
     }
   }
-  const std::string window = changed == 0 ? "nobody changed the map in the window before write mode was back"
-                                          : fmt::format(
-                                                "in the window before write mode was back the map changed {} times\n"
-                                                "    ({} reported as -EAGAIN, {} that mattered and went unnoticed)",
-                                                changed, eagain, missed);
-  return fmt::format("    The price: {}{}.\n", takes, window);
+  const std::string window = changed == 0
+                                 ? "nobody changed the map in the window before write mode was back"
+                                 : fmt::format(
+                                       "in the window before write mode was back the map changed {} times ({} reported "
+                                       "as -EAGAIN, {} that mattered and went unnoticed)",
+                                       changed, eagain, missed);
+  return lines(fmt::format("The price: {}; {}.", takes, window), width, 4);
+}
+
+std::string price(const Comparison& comparison, const PolicyQuestion& asked, std::size_t width) {
+  if (asked.call) return price_of_path(comparison, asked, width);
+  std::vector<std::string> all;
+  for (const Phase call : {Phase::mlock, Phase::munlock, Phase::munmap}) {
+    if (std::string takes = durations(comparison, asked, syscalls_of(call)); !takes.empty()) {
+      all.push_back(std::move(takes));
+    }
+  }
+  return all.empty() ? "" : lines(fmt::format("The locker: {}.", fmt::join(all, "; ")), width, 4);
 }
 
 // Readers that the downgrade should have let in, and that a queued writer kept out.
-std::string convoy(const Comparison& comparison, const Path& path, const Pair& pair) {
+std::string convoy(const Comparison& comparison, const PolicyQuestion& asked, std::size_t width) {
+  if (!asked.call) return "";
   std::map<models::LockBlame, sim::Nanoseconds> behind;
   sim::Nanoseconds behind_all{};
   sim::Nanoseconds all{};
   sim::Nanoseconds time{};
   for (const Row& row : comparison.rows()) {
-    if (row.call != path.call) continue;
-    const models::Blame blame = comparison.pooled(pair.downgraded, row).blame();
+    if (row.call != *asked.call) continue;
+    const models::Blame blame = comparison.pooled(asked.after, row).blame();
     time = std::accumulate(blame.causes.begin(), blame.causes.end(), time);
     for (const auto& [lock, wait] : blame.lock_waits) {
       all += wait;
@@ -199,24 +148,39 @@ std::string convoy(const Comparison& comparison, const Path& path, const Pair& p
   if (little || behind_all == sim::Nanoseconds{0}) return "";
   const auto& [most, wait] =
       *std::max_element(behind.begin(), behind.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  const auto classes = comparison.results(pair.downgraded).front().class_names();
-  constexpr const char* kOneWriter = "    One writer undoes the downgrade for everybody who comes after it.\n";
-  const bool downgrades = (comparison.policy(pair.downgraded).*path.hold).mode == HoldMode::downgrade;
-  return fmt::format(
-      "    The convoy: {:.0f} % of the waiting that is left is that of readers who stand behind a queued writer,\n"
-      "    most of all behind {}, which waits for the read hold of {} in {}.\n{}",
-      100 * static_cast<double>(behind_all.count()) / static_cast<double>(all.count()),
-      class_name(most.convoy, classes), class_name(most.holder, classes), to_string(most.phase),
-      downgrades ? kOneWriter : "");
+  const auto classes = comparison.results(asked.after).front().class_names();
+  const bool downgrades = hold_of(comparison.policy(asked.after), *asked.call).mode == HoldMode::downgrade;
+  return lines(
+      fmt::format(
+          "The convoy: {:.0f} % of the waiting that is left is that of readers who stand behind a queued writer, most "
+          "of all behind {}, which waits for the read hold of {} in {}.{}",
+          100 * static_cast<double>(behind_all.count()) / static_cast<double>(all.count()),
+          class_name(most.convoy, classes), class_name(most.holder, classes), to_string(most.phase),
+          downgrades ? " One writer undoes the downgrade for everybody who comes after it." : ""),
+      width, 4);
 }
 
-std::string section(const Comparison& comparison, const Path& path, const Pair& pair) {
-  const std::vector<Effect> found = effects(comparison, path, pair);
-  std::string text = fmt::format(
-      "{} ({} -> {}, requests due during {})\n  {}\n", question_of(comparison.policy(pair.downgraded), path),
-      comparison.policy(pair.held).name, comparison.policy(pair.downgraded).name, to_string(path.call), answer(found));
-  for (const Effect& effect : found) text += effect.line;
-  return text + convoy(comparison, path, pair) + price(comparison, path, pair);
+// What else a change may be due to.
+std::string differences_in_words(const PolicyAnswer& answer) {
+  const auto& keys = answer.differ_in;
+  if (keys.empty()) return "They differ in nothing but their names.";
+  if (keys.size() == 1) return fmt::format("They differ in {} only.", keys.front());
+  return fmt::format("They differ in {}: these runs cannot tell which of them does it.", fmt::join(keys, ", "));
+}
+
+// What is asked of whom; of one path, of which requests.
+std::string heading(const PolicyAnswer& answer, std::size_t width) {
+  const std::string where = answer.call ? fmt::format(" ({} -> {}, requests due during {})", answer.before,
+                                                      answer.after, to_string(*answer.call))
+                                        : std::string();
+  return lines(answer.question + where, width, 0);
+}
+
+std::string section(const Comparison& comparison, const PolicyQuestion& asked, std::size_t width) {
+  const PolicyAnswer answer = answer_to(asked, comparison);
+  return heading(answer, width) + lines(answer.in_words(), width, 2) +
+         (answer.call ? "" : lines(differences_in_words(answer), width, 2)) + effect_lines(answer, width) +
+         convoy(comparison, asked, width) + price(comparison, asked, width);
 }
 
 // One that is no sample: left out as warm-up, or never served.
@@ -437,21 +401,12 @@ std::string out_of_memory_reason(const models::MemoryResult& memory) {
       size(pages.inactive_file + pages.active_file));
 }
 
-std::vector<PolicyQuestion> questions_between(const std::vector<models::Policy>& policies) {
-  std::vector<PolicyQuestion> questions;
-  for (const Path& path : kPaths) {
-    for (const Pair& pair : pairs(policies, path)) {
-      questions.push_back({pair.held, pair.downgraded, path.call, question_of(policies[pair.downgraded], path)});
-    }
-  }
-  return questions;
-}
-
-std::string verdict(const Comparison& comparison) {
+std::string verdict(const Comparison& comparison, std::size_t width) {
   std::string text = runs_out_of_memory(comparison);
-  for (const Path& path : kPaths) {
-    for (const Pair& pair : pairs(comparison.scenario().policies, path)) text += section(comparison, path, pair) + "\n";
+  for (const PolicyQuestion& asked : questions_between(comparison.scenario().policies)) {
+    text += section(comparison, asked, width) + "\n";
   }
+  if (comparison.policies() == 1) text += "One policy: there is none to hold it against. --policies A,B takes two.\n\n";
   return text + remaining(comparison) + "\n" + reclaim(comparison) + caveats(comparison);
 }
 

@@ -24,11 +24,11 @@ std::string table_html(const PageTable& table, const std::string& rows) {
     heads += column_head(column.name, column.title, column.words ? " class=\"w\"" : "");
   }
   return fmt::format(
-      "<h3>{1}</h3>\n{5}<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: {1}, scrolls "
+      "<h3>{1}</h3>\n{7}{5}<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: {1}, scrolls "
       "sideways\">\n<table{6} id=\"{0}\">\n<caption>{2}</caption>\n<thead><tr>{3}</tr></thead>\n<tbody>\n{4}</tbody>\n"
       "</table>\n</div>\n",
       table.id, table.title, table.caption, heads, rows, table.sorts ? table_tools(table.id) : "",
-      table.sorts ? " class=\"sortable\"" : "");
+      table.sorts ? " class=\"sortable\"" : "", table.lead);
 }
 
 }  // namespace experiments

@@ -23,7 +23,8 @@ struct PageTable {
   const char* title;
   const char* caption;
   std::vector<PageColumn> columns;
-  bool sorts = false;  ///< by any column, and filters
+  bool sorts = false;     ///< by any column, and filters
+  const char* lead = "";  ///< HTML that stands above it
 };
 
 /// The table with its heading. `rows`: HTML; without any there is a sentence instead.

@@ -1,6 +1,7 @@
 #include "experiments/report/report_answer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -8,7 +9,7 @@
 #include <map>
 
 #include "experiments/base/statistics.h"
-#include "experiments/compare/verdict.h"
+#include "experiments/compare/policy_question.h"
 
 namespace experiments {
 
@@ -29,9 +30,10 @@ std::vector<models::Policy> known_rules(const ReportData& data) {
 
 /// How well a question goes with what is measured: that of the measure's own phase is best, then the unlock path's.
 int fit(const PolicyQuestion& question, const Measure& headline) {
-  const std::string call(to_string(question.call));
+  if (!question.call) return 0;
+  const std::string call(to_string(*question.call));
   if (headline.phase == call || headline.phase.starts_with(call + ".")) return 2;
-  return headline.phase == "total" && question.call == models::Phase::munlock ? 1 : 0;
+  return headline.phase == "total" && *question.call == models::Phase::munlock ? 1 : 0;
 }
 
 void ask(const ReportData& data, Focus& focus) {
@@ -42,14 +44,41 @@ void ask(const ReportData& data, Focus& focus) {
   });
   focus.before = data.policies.front();
   if (best != questions.end() && fit(*best, focus.headline) > 0) {
-    focus.before = rules[best->held].name;
-    focus.after = rules[best->downgraded].name;
+    focus.before = rules[best->before].name;
+    focus.after = rules[best->after].name;
     focus.question = best->question;
   } else if (data.policies.size() > 1) {
     focus.after = data.policies.back();
-    focus.question = fmt::format("Is {} better than {} for those who compete?", focus.after, focus.before);
+    focus.question = which_is_better(focus.before, focus.after);
   } else {
     focus.question = fmt::format("What does {} hang on?", measure_text(focus.headline));
+  }
+}
+
+/// By how much it changes, in either direction; what does not while the locker is idle says least.
+std::pair<double, bool> weight_of(const ClassEffect& effect) {
+  const bool in_a_call = effect.measure.phase != to_string(models::Phase::idle);
+  if (effect.change == Change::none) return {0, in_a_call};
+  constexpr sim::Nanoseconds kLeast{1};
+  return {std::abs(std::log(static_cast<double>(std::max(effect.before, kLeast).count()) /
+                            static_cast<double>(std::max(effect.after, kLeast).count()))),
+          in_a_call};
+}
+
+/// Of a comparison: what its verdict says first.
+void take_answer(const PolicyAnswer& answer, Focus& focus) {
+  focus.question = answer.question;
+  focus.before = answer.before;
+  focus.after = answer.after;
+  if (answer.effects.empty()) return;
+  const auto most =
+      std::max_element(answer.effects.begin(), answer.effects.end(),
+                       [](const ClassEffect& a, const ClassEffect& b) { return weight_of(a) < weight_of(b); });
+  focus.headline = most->measure;
+  focus.measures = {focus.headline};
+  for (const ClassEffect& effect : answer.effects) {
+    const bool meanwhile = effect.measure.phase == focus.headline.phase && effect.measure != focus.headline;
+    if (meanwhile) focus.measures.push_back(effect.measure);
   }
 }
 
@@ -187,8 +216,14 @@ std::string price(const ReportData& data, const Focus& focus) {
   const auto number = [&](double value, const std::string& policy) {
     return html_number({time_text(value), value, "mean", query_of_fact(data, focus.point, policy, fact)});
   };
-  return fmt::format("the price: the locker's own {} takes {} instead of {}", phase, number(*after, focus.after),
-                     number(*before, focus.before));
+  const std::string instead =
+      time_text(*before) == time_text(*after) ? "as before" : "instead of " + number(*before, focus.before);
+  return fmt::format("the price: the locker's own {} takes {} {}", phase, number(*after, focus.after), instead);
+}
+
+std::string capital(std::string text) {
+  if (!text.empty()) text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return text;
 }
 
 std::string others_sentence(const ReportData& data, const Focus& focus) {
@@ -207,10 +242,53 @@ std::string others_sentence(const ReportData& data, const Focus& focus) {
   }
   if (const std::string paid = price(data, focus); !paid.empty()) parts.push_back(paid);
   if (parts.empty()) return {};
-  std::string text;
-  for (const std::string& part : parts) text += (text.empty() ? "" : "; ") + part;
-  text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
-  return text + ".";
+  return capital(fmt::format("{}.", fmt::join(parts, "; ")));
+}
+
+// --- a comparison -------------------------------------------------------------------------------------------------
+
+/// What the verdict's figures are worth.
+std::string worth(const ClassEffect& effect, std::size_t seeds) {
+  if (!effect.difference) return " (one seed: no confidence)";
+  const Interval& difference = *effect.difference;
+  return fmt::format(" (of {} seeds together; difference {} [{}, {}] with 95 % confidence{})", seeds,
+                     time_text(difference.mean), time_text(difference.low), time_text(difference.high),
+                     shows_difference(difference) ? "" : ", none shown");
+}
+
+std::string factor_of(const ClassEffect& effect) {
+  return factor_text(static_cast<double>(effect.before.count()), static_cast<double>(effect.after.count()));
+}
+
+/// The verdict on the two policies of the focus. Where more than one path is asked about, of what stays the same the
+/// section of the verdict tells.
+std::vector<std::string> sentences_of_answer(const ReportData& data, const Focus& focus) {
+  const PolicyAnswer& answer = data.answers.front();
+  std::string first = fmt::format("<strong>{}</strong>", html_text(answer.in_words()));
+  std::vector<std::string> others;
+  for (const ClassEffect& effect : answer.effects) {
+    const std::string measure = html_text(measure_text(effect.measure));
+    if (effect.measure == focus.headline) {
+      first += fmt::format(" {} takes {} under {} instead of {} under {}, {}{}.", capital(measure),
+                           time_text(static_cast<double>(effect.after.count())), html_text(answer.after),
+                           time_text(static_cast<double>(effect.before.count())), html_text(answer.before),
+                           factor_of(effect), worth(effect, data.runs(focus.point, focus.after).size()));
+    } else if (answer.call || effect.change != Change::none) {
+      others.push_back(fmt::format("{}: {}", measure, factor_of(effect)));
+    }
+  }
+  if (std::string paid = price(data, focus); !paid.empty()) others.push_back(std::move(paid));
+  if (others.empty()) return {first};
+  return {first, capital(fmt::format("{}.", fmt::join(others, "; ")))};
+}
+
+/// Of a file that keeps none.
+std::vector<std::string> no_verdict(const ReportData& data) {
+  return {
+      fmt::format("<strong>No verdict:</strong> this file has none, as an older mlocksim wrote it. {} --json makes it "
+                  "anew.",
+                  data.results.command.empty() ? "<code>mlocksim compare</code>"
+                                               : fmt::format("<code>{}</code>", html_text(data.results.command)))};
 }
 
 /// Of one policy: how far apart its points are, and along which axis most.
@@ -263,6 +341,18 @@ std::vector<std::string> sentences_of_one(const ReportData& data, const Focus& f
     sentences.push_back(fmt::format("It hangs least on {}: {:.3g} times.", html_text(least), std::exp(narrowest)));
   }
   return sentences;
+}
+
+/// What the verdict has on it; null where it has nothing.
+const ClassEffect* judged_effect(const ReportData& data, const std::string& before, const std::string& after,
+                                 const Measure& measure) {
+  for (const PolicyAnswer& answer : data.answers) {
+    if (answer.before != before || answer.after != after) continue;
+    for (const ClassEffect& effect : answer.effects) {
+      if (effect.measure == measure) return &effect;
+    }
+  }
+  return nullptr;
 }
 
 std::vector<std::string> left_out(const ReportData& data, const Focus& focus) {
@@ -321,7 +411,10 @@ std::optional<PointEffect> effect_at(const ReportData& data, std::size_t point, 
   PointEffect effect{.point = point, .before = mean_of(of_first), .after = mean_of(of_other), .interval = {}};
   effect.interval = paired_ratio(of_first, of_other);
   effect.ratio = effect.interval ? effect.interval->mean : effect.after / effect.before;
-  effect.change = change_between(effect.before, effect.after, paired_difference(of_first, of_other));
+  const ClassEffect* const judged = judged_effect(data, before, after, measure);
+  effect.change = judged != nullptr
+                      ? judged->change
+                      : change_between(effect.before, effect.after, paired_difference(of_first, of_other));
   return effect;
 }
 
@@ -337,6 +430,11 @@ std::vector<PointEffect> effects_of(const ReportData& data, const std::string& b
 Focus focus_of(const ReportData& data) {
   Focus focus;
   focus.headline = data.measures.empty() ? Measure{"max", "", "total", ""} : data.measures.front();
+  focus.measures = data.measures;
+  if (!data.answers.empty()) {
+    take_answer(data.answers.front(), focus);
+    return focus;
+  }
   ask(data, focus);
   if (!focus.after.empty()) focus.effects = effects_of(data, focus.before, focus.after, focus.headline);
   focus.point = median_point(data, focus);
@@ -347,6 +445,8 @@ Answer answer_of(const ReportData& data, const Focus& focus) {
   Answer answer;
   if (focus.after.empty()) {
     answer.sentences = sentences_of_one(data, focus);
+  } else if (!data.is_study) {
+    answer.sentences = data.answers.empty() ? no_verdict(data) : sentences_of_answer(data, focus);
   } else {
     for (std::string sentence :
          {first_sentence(data, focus), range_sentence(data, focus), others_sentence(data, focus)}) {

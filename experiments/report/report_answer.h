@@ -21,7 +21,8 @@ struct PointEffect {
   Change change = Change::none;
 };
 
-/// Nothing where no replication has both, or one of them is 0.
+/// Nothing where no replication has both, or one of them is 0. Whether it is a change is what the verdict says, where
+/// there is one on these two.
 [[nodiscard]] std::optional<PointEffect> effect_at(const ReportData& data, std::size_t point, const std::string& before,
                                                    const std::string& after, const Measure& measure);
 /// Those of all points that have one.
@@ -31,19 +32,20 @@ struct PointEffect {
 /// What the report is about.
 struct Focus {
   std::string question;
-  Measure headline;                  ///< the first of the measures that are shown
-  std::string before;                ///< the policy that the others are held against
-  std::string after;                 ///< the one that is asked about; empty: there is only one policy
-  std::vector<PointEffect> effects;  ///< of the headline, at all points
+  Measure headline;               ///< of a study, the first of the measures that are shown; or that which changes most
+  std::vector<Measure> measures;  ///< that the question is about, the headline first
+  std::string before;             ///< the policy that the others are held against
+  std::string after;              ///< the one that is asked about; empty: there is only one policy
+  std::vector<PointEffect> effects;  ///< of the headline, at all points; of a comparison none: its verdict has them
   std::size_t point = 0;  ///< shown in the figures: the one of the median effect, or else of the median value
 };
 
-/// The question is that of two policies which differ on one path only, best that of the headline's phase; or else which
-/// of the first and the last policy is better.
+/// Of a comparison the first of its answers. The question of a study is that of two policies which differ on one path
+/// only, best that of the headline's phase; or else which of the first and the last policy is better.
 [[nodiscard]] Focus focus_of(const ReportData& data);
 
 struct Answer {
-  std::vector<std::string> sentences;  ///< three at most, as HTML
+  std::vector<std::string> sentences;  ///< three at most, as HTML; those of a comparison are its verdict
   std::vector<std::string> not_shown;  ///< as HTML, a sentence each
 };
 

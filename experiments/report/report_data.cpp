@@ -124,6 +124,31 @@ Json comparison_in(const std::filesystem::path& file) {
   return json;
 }
 
+/// That on top of the page first: of the unlock path, which the patch left open; or else one that has figures.
+std::vector<PolicyAnswer> answers_in(const Json& comparison) {
+  std::vector<PolicyAnswer> answers;
+  for (const Json& each : comparison.value("answers", Json::array())) answers.push_back(answer_from(each));
+  const auto rank = [](const PolicyAnswer& answer) {
+    return answer.effects.empty() ? 2 : answer.call == models::Phase::munlock ? 0 : 1;
+  };
+  std::stable_sort(answers.begin(), answers.end(),
+                   [&](const PolicyAnswer& a, const PolicyAnswer& b) { return rank(a) < rank(b); });
+  return answers;
+}
+
+/// What the verdict compares; of one policy, or where there is no verdict, nothing.
+std::vector<Measure> measures_of(const std::vector<PolicyAnswer>& answers) {
+  std::vector<Measure> measures;
+  for (const PolicyAnswer& answer : answers) {
+    for (const ClassEffect& effect : answer.effects) {
+      if (std::find(measures.begin(), measures.end(), effect.measure) == measures.end()) {
+        measures.push_back(effect.measure);
+      }
+    }
+  }
+  return measures;
+}
+
 ReportData data_of_comparison(const std::filesystem::path& file) {
   ReportData data;
   data.is_study = false;
@@ -153,10 +178,19 @@ ReportData data_of_comparison(const std::filesystem::path& file) {
       run.digest = policy;
       add_run(data.results, policy, std::move(run));
     }
+    data.answers = answers_in(json);
+    data.results.measures = measures_of(data.answers);
     if (json.contains("resolved")) *resolved = json["resolved"].get<std::map<std::string, std::string>>();
   } catch (const Json::exception& error) {
     throw refusal(file,
                   "this is no file of `mlocksim compare --json`, or it has been changed since: " + in_words(error));
+  }
+  for (const PolicyAnswer& answer : data.answers) {
+    for (const std::string& policy : {answer.before, answer.after}) {
+      if (data.results.points.front().policy(policy) == nullptr) {
+        throw refusal(file, fmt::format("it has an answer on {}, and no run of it", policy));
+      }
+    }
   }
   data.details = [runs](const std::string& run) { return runs->at(run); };
   data.resolved = [resolved](const RunOutcome& run) {

@@ -14,6 +14,7 @@
 
 #include "experiments/base/html.h"
 #include "experiments/base/quantity.h"
+#include "experiments/compare/policy_answer.h"
 #include "experiments/run/coarse_histogram.h"
 #include "experiments/study/study_results.h"
 #include "models/spec/scenario.h"
@@ -30,6 +31,7 @@ struct ReportData {
   StudyResults results;                                        ///< one comparison is a study of one point without axes
   bool is_study = true;                                        ///< else one comparison
   bool keeps_distributions = true;                             ///< whether there can be any
+  std::vector<PolicyAnswer> answers;                           ///< of a comparison: its verdict, that on top first
   std::vector<Measure> measures;                               ///< what is shown
   std::vector<std::string> policies;                           ///< of all points, in the order of the study
   std::map<std::string, models::Policy> rules;                 ///< what each policy did, where that is known

@@ -14,6 +14,7 @@
 #include "experiments/base/statistics.h"
 #include "experiments/compare/policy_table.h"
 #include "experiments/report/figures/styles.h"
+#include "experiments/report/verdict_section.h"
 #include "experiments/scenario/resolved_scenario.h"
 #include "experiments/study/study_plan.h"
 
@@ -364,9 +365,10 @@ std::vector<std::string> with_warning(const ReportData& data, std::vector<std::s
   const std::size_t count = data.results.count_out_of_memory();
   if (count == 0) return sentences;
   sentences.insert(sentences.begin(),
-                   fmt::format("<strong>{} of {} ran out of memory</strong> and ended early: no figure on this page "
+                   fmt::format("<strong>{} of {} ran out of memory</strong> and ended early: no figure on this page{} "
                                "counts what they had come to. <a href=\"#out-of-memory\">Which ones</a>.",
-                               count, counted(data.results.count("done"), "run")));
+                               count, counted(data.results.count("done"), "run"),
+                               data.answers.empty() ? "" : ", but for the verdict,"));
   return sentences;
 }
 
@@ -377,10 +379,10 @@ std::string report_page(const ReportData& data, const Focus& focus, const Answer
                         const std::string& explanation) {
   const PageFrame frame{fmt::format("mlocksim {}: {}", data.is_study ? "study" : "comparison", data.results.name),
                         focus.question, data.results.about};
-  return page_document(frame, answer_section(with_warning(data, answer.sentences), answer.not_shown) + explanation +
-                                  findings_section(data) + figures_section(figures, files) +
-                                  method_section(data, focus, input) + results_section(data, focus) +
-                                  failures_section(data) + out_of_memory_section(data));
+  return page_document(frame, answer_section(with_warning(data, answer.sentences), answer.not_shown) +
+                                  verdict_section(data) + explanation + findings_section(data) +
+                                  figures_section(figures, files) + method_section(data, focus, input) +
+                                  results_section(data, focus) + failures_section(data) + out_of_memory_section(data));
 }
 
 // --- two studies ----------------------------------------------------------------------------------------------------

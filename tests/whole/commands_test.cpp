@@ -516,6 +516,8 @@ TEST_F(Commands, CompareWritesEveryRunAndTheVerdictAsJson) {
                                 "unlock_downgrade 2"));
   EXPECT_THAT(results.at("verdict").get<std::string>(), HasSubstr("Should the unlock path downgrade mmap_sem, too?"));
   EXPECT_THAT(outcome.out, HasSubstr(results.at("verdict").get<std::string>()));
+  ASSERT_EQ(results.at("answers").size(), 2u);
+  EXPECT_EQ(results.at("answers")[1].at("after"), "unlock_downgrade");
 }
 
 TEST_F(Commands, JsonReplacesAnOlderFile) {

@@ -13,7 +13,7 @@ namespace experiments {
 ClassAndCall best_known(const ReportData& data, const Focus& focus) {
   ClassAndCall best{focus.headline.class_name, focus.headline.phase};
   double most = -1;
-  for (const Measure& measure : data.measures) {
+  for (const Measure& measure : focus.measures) {
     const ClassAndCall where{measure.class_name, measure.phase.substr(0, measure.phase.find('.'))};
     double fewest = std::numeric_limits<double>::max();
     for (const std::string& policy : focused_policies(focus)) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -34,9 +35,12 @@ const models::Scenario& patch() {
   return scenario;
 }
 
+// As on a terminal as wide as a page may be.
+std::string text_of(const Comparison& comparison) { return verdict(comparison, 160); }
+
 // One replication of write_held and downgrade, in which these classes fell due during mlock.
 std::string verdict_on(const tests::Classes& before, const tests::Classes& after) {
-  return verdict(Comparison(patch(), {{result_of(before)}, {result_of(after)}}));
+  return text_of(Comparison(patch(), {{result_of(before)}, {result_of(after)}}));
 }
 
 ClassSamples in_mlock(const models::Samples& samples) { return {{Phase::mlock_populate, samples}}; }
@@ -108,7 +112,7 @@ TEST(Verdict, AsksTheUnlockQuestionOfPoliciesThatDifferInMunlockOnly) {
   const auto scenario = tests::scenario_of({tests::write_held(), tests::downgrade(), tests::unlock_downgrade()});
   const auto stalled = result_of({{"ps", {{Phase::mlock, worked(5, 1ms)}, {Phase::munlock_walk, worked(5, 2s)}}}});
   const auto free = result_of({{"ps", {{Phase::mlock, worked(5, 1ms)}, {Phase::munlock_walk, worked(5, 1ms)}}}});
-  const std::string text = verdict(Comparison(scenario, {{stalled}, {stalled}, {free}}));
+  const std::string text = text_of(Comparison(scenario, {{stalled}, {stalled}, {free}}));
   EXPECT_THAT(text,
               HasSubstr(std::string(kUnlockQuestion) + " (downgrade -> unlock_downgrade, requests due during munlock)\n"
                                                        "  Yes, for everybody who competes here.\n"));
@@ -122,7 +126,7 @@ TEST(Verdict, AsksTheMunmapQuestionOfPoliciesThatDifferInMunmapOnly) {
   zap.kernel = models::KernelVersion{4, 20};  // is no difference of what it does
   zap.munmap = {models::HoldMode::downgrade};
   const auto result = result_of({{"ps", {{Phase::munmap, worked(5, 1ms)}}}});
-  const std::string text = verdict(Comparison(tests::scenario_of({zap, tests::downgrade()}), {{result}, {result}}));
+  const std::string text = text_of(Comparison(tests::scenario_of({zap, tests::downgrade()}), {{result}, {result}}));
   EXPECT_THAT(text, HasSubstr("while munmap zaps? (downgrade -> zap, requests due during munmap)"))
       << "in whichever order the policies stand";
 }
@@ -133,24 +137,82 @@ TEST(Verdict, AsksWhetherToGiveTheLockAwayInBetweenOfAPolicyThatDoes) {
   chunked.munlock = {models::HoldMode::chunked_write, models::PageCount(512)};
   const auto result = result_of({{"ps", {{Phase::munlock, worked(5, 1ms)}}}});
   EXPECT_THAT(
-      verdict(Comparison(tests::scenario_of({tests::downgrade(), chunked}), {{result}, {result}})),
+      text_of(Comparison(tests::scenario_of({tests::downgrade(), chunked}), {{result}, {result}})),
       AllOf(HasSubstr("Should the unlock path hold mmap_sem for write no longer than it must? (downgrade -> chunked"),
             Not(HasSubstr(kUnlockQuestion))));
 }
 
-TEST(Verdict, AsksNothingOfPoliciesThatDifferInMoreThanOnePath) {
+TEST(Verdict, AsksWhichIsBetterOfPoliciesThatDifferInMore) {
   const auto scenario = tests::scenario_of({tests::write_held(), tests::unlock_downgrade()});
-  const auto result = result_of({{"ps", in_mlock(worked(5, 1ms))}});
-  const std::string text = verdict(Comparison(scenario, {{result}, {result}}));
-  EXPECT_THAT(text, Not(HasSubstr("?")));
-  EXPECT_THAT(text, HasSubstr("What remains"));
+  const auto held = result_of({{"ps", {{Phase::mlock, worked(5, 1s)}, {Phase::munmap, worked(5, 1ms)}}}});
+  const auto free = result_of({{"ps", {{Phase::mlock, worked(5, 1ms)}, {Phase::munmap, worked(5, 1ms)}}}});
+  EXPECT_THAT(text_of(Comparison(scenario, {{held}, {free}})),
+              HasSubstr("Is unlock_downgrade better than write_held for those who compete?\n"
+                        "  Yes for ps (mlock). Next to no difference for ps (munmap).\n"
+                        "  They differ in populate, munlock: these runs cannot tell which of them does it.\n"
+                        "    ps, mlock  max      1.00 s ->  1.00 ms  (1,000 times shorter)\n"
+                        "    ps, munmap max     1.00 ms ->  1.00 ms  (the same)\n"));
 }
 
-TEST(Verdict, AsksNothingOfASinglePolicy) {
+TEST(Verdict, SaysThatPoliciesDoNotDifferOrInOneThingOnly) {
+  models::Policy spinning = tests::downgrade();
+  spinning.name = "spinning";
   const auto result = result_of({{"ps", in_mlock(worked(5, 1ms))}});
-  const std::string text = verdict(Comparison(tests::scenario_of({tests::downgrade()}), {{result}}));
+  const auto of_both = [&] {
+    return text_of(Comparison(tests::scenario_of({tests::downgrade(), spinning}), {{result}, {result}}));
+  };
+  EXPECT_THAT(of_both(), HasSubstr("  No: next to no difference for anybody who competes here.\n"
+                                   "  They differ in nothing but their names.\n"));
+  spinning.rwsem = models::RwsemFlavour::writer_spin;
+  EXPECT_THAT(of_both(), HasSubstr("  They differ in rwsem only.\n"));
+}
+
+TEST(Verdict, TellsWhatTheLockerTakesWherePoliciesDifferInMore) {
+  auto before = result_of({{"ps", in_mlock(worked(5, 1s))}});
+  auto after = before;
+  before.classes.front().calls["mlock"].duration.record(4ms);
+  after.classes.front().calls["mlock"].duration.record(5ms);
+  before.classes.front().calls["munlock"].duration.record(4ms);
+  after.classes.front().calls["munlock"].duration.record(4ms);
+  const auto scenario = tests::scenario_of({tests::write_held(), tests::unlock_downgrade()});
+  EXPECT_THAT(
+      text_of(Comparison(scenario, {{before}, {after}})),
+      HasSubstr("    The locker: a mlock takes 5.00 ms instead of 4.00 ms; a munlock takes 4.00 ms as before.\n"));
+}
+
+TEST(Verdict, SaysThatASinglePolicyIsHeldAgainstNone) {
+  const auto result = result_of({{"ps", in_mlock(worked(5, 1ms))}});
+  const std::string text = text_of(Comparison(tests::scenario_of({tests::downgrade()}), {{result}}));
   EXPECT_THAT(text, Not(HasSubstr("?")));
-  EXPECT_THAT(text, AllOf(HasSubstr("What remains"), HasSubstr("To be known"), EndsWith("\n")));
+  EXPECT_THAT(text, AllOf(HasSubstr("One policy: there is none"), HasSubstr("What remains"), HasSubstr("To be known"),
+                          EndsWith("\n")));
+}
+
+// --- lines --------------------------------------------------------------------------------------------------
+
+// The answers; what stands below them has lines of its own.
+std::vector<std::string> lines_of_answers(const std::string& text) {
+  std::istringstream stream(text.substr(0, text.find("What remains")));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST(Verdict, IsNoWiderThanTheTerminal) {
+  models::Policy spinning = tests::downgrade();
+  spinning.name = "spinning";
+  spinning.rwsem = models::RwsemFlavour::writer_spin;
+  Results results(3);
+  for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+    for (auto& of_policy : results) {
+      of_policy.push_back(result_of({{"open_faulter", in_mlock(worked(5, 1s * seed))}, {"locker", {}}}, seed));
+      of_policy.back().classes.back().calls["mlock"].duration.record(4ms * seed);
+    }
+  }
+  const Comparison comparison(tests::scenario_of({tests::write_held(), tests::downgrade(), spinning}), results);
+  for (const std::size_t width : {60U, 80U, 100U, 160U}) {
+    for (const std::string& line : lines_of_answers(verdict(comparison, width))) EXPECT_LE(line.size(), width) << line;
+  }
 }
 
 // --- figures ------------------------------------------------------------------------------------------------
@@ -186,12 +248,12 @@ TEST(Verdict, SaysWhatItCostsTheLocker) {
   before.classes.front().calls["mlock"].duration.record(4ms);
   after.classes.front().calls["mlock"].duration.record(5ms);
   after.locks.resize(1);
-  EXPECT_THAT(verdict(Comparison(patch(), {{before}, {after}})),
+  EXPECT_THAT(text_of(Comparison(patch(), {{before}, {after}})),
               HasSubstr("The price: a mlock takes 5.00 ms instead of 4.00 ms; nobody changed the map in the window"));
   after.locks[0].vma_changed = 12;
   after.locks[0].eagain = 3;
   after.locks[0].vma_change_missed = 2;
-  EXPECT_THAT(verdict(Comparison(patch(), {{before}, {after}})),
+  EXPECT_THAT(text_of(Comparison(patch(), {{before}, {after}})),
               AllOf(HasSubstr("the map changed 12 times"), HasSubstr("3 reported as -EAGAIN"), HasSubstr("2 that")));
 }
 
@@ -200,17 +262,17 @@ TEST(Verdict, GivesThePriceOfMlockallWhereThereIsNoMlock) {
   auto after = result_of({{"ps", in_mlock(worked(5, 3us))}});
   before.classes.front().calls["mlockall"].duration.record(4ms);
   after.classes.front().calls["mlockall"].duration.record(5ms);
-  EXPECT_THAT(verdict(Comparison(patch(), {{before}, {after}})),
+  EXPECT_THAT(text_of(Comparison(patch(), {{before}, {after}})),
               HasSubstr("The price: a mlockall takes 5.00 ms instead of 4.00 ms; nobody changed"));
   before.classes.front().calls.clear();
   after.classes.front().calls.clear();
-  EXPECT_THAT(verdict(Comparison(patch(), {{before}, {after}})), testing::Not(HasSubstr("The price")));
+  EXPECT_THAT(text_of(Comparison(patch(), {{before}, {after}})), testing::Not(HasSubstr("The price")));
 }
 
 TEST(Verdict, NamesTheLongestRequestThatRemainsUnderEachPolicy) {
   const auto before = result_of({{"faulter", in_mlock(worked(5, 3s))}, {"ps", {{Phase::munmap_zap, worked(1, 1s)}}}});
   const auto after = result_of({{"faulter", in_mlock(worked(5, 3us))}, {"ps", {{Phase::munmap_zap, worked(1, 1s)}}}});
-  const std::string text = verdict(Comparison(patch(), {{before}, {after}}));
+  const std::string text = text_of(Comparison(patch(), {{before}, {after}}));
   EXPECT_THAT(text, HasSubstr("    write_held           3.00 s  faulter, due during mlock\n"));
   EXPECT_THAT(text, HasSubstr("    downgrade            1.00 s  ps, due during munmap\n"));
 }
@@ -229,7 +291,7 @@ TEST(Verdict, TellsOfTheConvoyWhereReadersStandBehindAWriter) {
   const std::string text = verdict_with_waits(waited(30, 3s, kBehindNobody),
                                               tests::both(waited(9, 1s, kBehindMapper), waited(1, 1s, kBehindNobody)));
   EXPECT_THAT(text, HasSubstr("The convoy: 90 % of the waiting that is left is that of readers who stand behind"));
-  EXPECT_THAT(text, HasSubstr("behind mapper, which waits for the read hold of locker in mlock.populate."));
+  EXPECT_THAT(text, HasSubstr("behind mapper, which waits for the read hold"));
 }
 
 TEST(Verdict, TellsOfNoConvoyWhereNobodyStandsBehindAWriter) {
@@ -256,7 +318,7 @@ std::string verdict_of_maxima(const std::vector<sim::Nanoseconds>& before, const
     results[0].push_back(result_of({{"ps", in_mlock(worked(1, before[index]))}}, index + 1));
     results[1].push_back(result_of({{"ps", in_mlock(worked(1, after[index]))}}, index + 1));
   }
-  return verdict(Comparison(patch(), results));
+  return text_of(Comparison(patch(), results));
 }
 
 TEST(Verdict, SaysThatOneReplicationGivesNoIntervals) {
@@ -291,7 +353,7 @@ TEST(Verdict, TellsOnesOwnReclaimFromThatOfAHolder) {
   const auto waited_for_it = waited(10, 1ms, {1, Phase::mlock_populate, LockMode::write, -1, models::Cause::device_io});
   auto before = result_of({{"faulter", in_mlock(tests::both(reclaimed, waited_for_it))}, {"locker", {}}});
   const auto after = result_of({{"faulter", in_mlock(worked(10, 1ms))}, {"locker", {}}});
-  const std::string text = verdict(Comparison(patch(), {{before}, {after}}));
+  const std::string text = text_of(Comparison(patch(), {{before}, {after}}));
   EXPECT_THAT(
       text,
       HasSubstr("    write_held          75.0 % their own,  25.0 % waiting for a holder of mmap_sem who reclaims"));
@@ -314,10 +376,10 @@ TEST(Verdict, SaysWhereARunRanOutOfMemory) {
   died.memory.at_end.unevictable = models::PageCount(262'144);
   died.memory.at_end.inactive_anon = models::PageCount(512);
   died.memory.at_end.active_anon = models::PageCount(256);
-  EXPECT_THAT(verdict(Comparison(patch(), {{fine}, {died}})),
+  EXPECT_THAT(text_of(Comparison(patch(), {{fine}, {died}})),
               HasSubstr("downgrade, seed 9: OUT OF MEMORY after 45.0 ms: an allocation found nothing to reclaim in 17 "
                         "rounds, with 1 GiB locked, 3 MiB anonymous (0 B in swap), 0 B page cache; the figures"));
-  EXPECT_THAT(verdict(Comparison(patch(), {{fine}, {fine}})), Not(HasSubstr("OUT OF MEMORY")));
+  EXPECT_THAT(text_of(Comparison(patch(), {{fine}, {fine}})), Not(HasSubstr("OUT OF MEMORY")));
 }
 
 std::string verdict_with_open_loop(std::uint64_t served, std::uint64_t unfinished, bool open_loop = true) {
@@ -325,7 +387,7 @@ std::string verdict_with_open_loop(std::uint64_t served, std::uint64_t unfinishe
   result.policy = "downgrade";
   result.classes[0].open_loop = open_loop;
   result.classes[0].unfinished = unfinished;
-  return verdict(Comparison(tests::scenario_of({tests::downgrade()}), {{result}}));
+  return text_of(Comparison(tests::scenario_of({tests::downgrade()}), {{result}}));
 }
 
 TEST(Verdict, SaysThatAnOpenLoopIsSaturated) {
@@ -408,7 +470,7 @@ TEST(ClosedLoopGaps, ArePartOfTheVerdict) {
   scenario.processes.push_back({.name = "db", .rlimit_memlock = {}, .regions = {}, .threads = kBoth});
   const auto result = result_of({{"faulter", in_mlock(both(worked(2'000, 10us), worked(7, 650ms)))},
                                  {"open_faulter", in_mlock(worked(2'000, 645ms))}});
-  EXPECT_THAT(verdict(Comparison(scenario, {{result}})),
+  EXPECT_THAT(text_of(Comparison(scenario, {{result}})),
               EndsWith("Under downgrade, p99 during mlock: faulter (closed loop, 2007 requests) 10.0 us, open_faulter "
                        "(open, 2000) 645 ms:\n    a closed loop asks nothing while it waits.\n"));
 }

@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <boost/algorithm/string/replace.hpp>
+#include <nlohmann/json.hpp>
 
 #include <filesystem>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "experiments/base/json.h"
 #include "tests/support/command_line.h"
 #include "tests/support/fake_gnuplot.h"
 #include "tests/support/places.h"
@@ -19,6 +22,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+using testing::StartsWith;
 using tests::mlocksim;
 using tests::Outcome;
 
@@ -137,6 +141,75 @@ TEST_F(Report, OfAComparisonIsMadeFromItsJson) {
   const Outcome outcome = mlocksim({"report", json, "-o", folder_ / "page"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_TRUE(std::filesystem::exists(folder_ / "page/report.html"));
+}
+
+/// The words of `text`, one blank between them: what lines are broken by is no matter.
+std::string in_one_line(const std::string& text) {
+  std::istringstream stream(text);
+  std::string line;
+  for (std::string word; stream >> word;) line += (line.empty() ? "" : " ") + word;
+  return line;
+}
+
+// Whatever the page shows first, it says what the terminal has said.
+TEST_F(Report, OfAComparisonAnswersAsItsVerdictDoes) {
+  struct Case {
+    std::vector<std::string> options;
+    const char* question;
+    const char* answer;
+  };
+  constexpr const char* kUnlock = "Should the unlock path downgrade mmap_sem, too?";
+  for (const auto& [options, question, answer] :
+       {Case{{"--set", "processes[0].threads.mapper.count=0"}, kUnlock, "Yes, for everybody who competes here."},
+        Case{{"--set", "processes[0].threads.mapper.count=0", "--reps", "3"}, kUnlock, "Yes"},
+        Case{{}, kUnlock, "No: next to no difference for anybody who competes here."},
+        Case{
+            {"--policies", "write_held,unlock_downgrade"}, "Is unlock_downgrade better than write_held", "Yes for "}}) {
+    const std::string json = folder_ / "comparison.json";
+    std::vector<std::string> words{"compare", folder_ / "tiny.yaml", "--json", json};
+    words.insert(words.end(), options.begin(), options.end());
+    const Outcome compare = mlocksim(words);
+    ASSERT_EQ(compare.code, 0) << compare.err;
+    ASSERT_EQ(mlocksim({"report", json, "-o", folder_ / "page"}).code, 0);
+    const std::string page = tests::text_of(folder_ / "page/report.html");
+    const Json written = Json::parse(tests::text_of(json));
+    const std::string printed = in_one_line(compare.out);
+    bool on_top = false;
+    for (const Json& each : written.at("answers")) {
+      const auto asked = each.at("question").get<std::string>();
+      const auto says = each.at("answer").get<std::string>();
+      EXPECT_THAT(printed, HasSubstr(asked));
+      EXPECT_THAT(printed, HasSubstr(says));
+      EXPECT_THAT(page, HasSubstr("<strong>" + says + "</strong>"));
+      if (page.find("<h1>" + asked) == std::string::npos) continue;
+      on_top = true;
+      EXPECT_THAT(page, HasSubstr("<div class=\"answer\">\n<p><strong>" + says + "</strong>"));
+      EXPECT_THAT(asked, HasSubstr(question));
+      EXPECT_THAT(says, StartsWith(answer));
+    }
+    EXPECT_TRUE(on_top);
+  }
+}
+
+TEST_F(Report, OfAComparisonWithoutItsVerdictGivesNone) {
+  const std::string json = folder_ / "comparison.json";
+  ASSERT_EQ(mlocksim({"compare", folder_ / "tiny.yaml", "--json", json}).code, 0);
+  Json older = Json::parse(tests::text_of(json));
+  older.erase("answers");
+  const Outcome outcome = mlocksim({"report", folder_.write("older.json", older.dump()), "-o", folder_ / "page"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(tests::text_of(folder_ / "page/report.html"),
+              HasSubstr("<strong>No verdict:</strong> this file has none"));
+}
+
+TEST_F(Report, RefusesAnAnswerOnWhatDidNotRun) {
+  const std::string json = folder_ / "comparison.json";
+  ASSERT_EQ(mlocksim({"compare", folder_ / "tiny.yaml", "--json", json}).code, 0);
+  Json changed = Json::parse(tests::text_of(json));
+  changed["answers"][0]["after"] = "another";
+  const Outcome outcome = mlocksim({"report", folder_.write("changed.json", changed.dump()), "-o", folder_ / "page"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("it has an answer on another, and no run of it"));
 }
 
 TEST_F(Report, OfAnExplanationTellsTheChainAndDrawsTheRemedies) {
