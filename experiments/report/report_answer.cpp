@@ -385,9 +385,8 @@ std::vector<std::string> left_out(const ReportData& data, const Focus& focus) {
     sentences.push_back("Whole distributions were not kept, so there are no percentile curves.");
   }
   sentences.push_back(
-      "A percentile with fewer than ten requests beyond it is not given; what the simulator does not model (huge "
-      "pages, "
-      "NUMA, more than one device) is in none of it.");
+      "A percentile with fewer than ten requests beyond it is not given; what the simulator does not model "
+      "(distances between NUMA nodes, memory in fragments, more than one device) is in none of it.");
   return sentences;
 }
 
