@@ -41,6 +41,17 @@ struct CommandLine::Options {
     const std::string letter = comma == std::string::npos ? "" : name.substr(comma + 1);
     described.push_back({name.substr(0, comma), letter, value, {}, about});
   }
+  /// What --help says of them.
+  [[nodiscard]] std::string text(std::size_t width) const {
+    constexpr std::size_t kLeast = 40;
+    constexpr std::size_t kMost = 160;
+    const auto length = static_cast<unsigned>(std::clamp(width, kLeast, kMost));
+    po::options_description shown("Options", length, length / 2);
+    for (const auto& option : visible.options()) shown.add(option);
+    std::ostringstream text;
+    text << shown;
+    return text.str();
+  }
   [[nodiscard]] std::vector<std::string> names() const {
     std::vector<std::string> names;
     for (const auto& option : visible.options()) names.push_back("--" + option->long_name());
@@ -167,9 +178,8 @@ bool CommandLine::parse(const Arguments& arguments) {
   if (has("quiet")) be_quiet();
   if (has("no-colour") || has(std::string(kOtherSpelling))) refuse_colour();
   if (has("help")) {
-    std::ostringstream options;
-    options << options_->visible;
-    fmt::print("usage: mlocksim {}\n\n{}\n\n{}", usage_, about_, options.str());
+    print_folded(fmt::format("usage: mlocksim {}\n\n", usage_));
+    fmt::print("{}\n{}", wrapped(about_, line_width()), options_->text(page_width()));
     return false;
   }
   read_numbers();

@@ -22,9 +22,22 @@ void be_quiet();
 /// The width of the terminal; where standard output is none, that of the one behind standard error (`| less`, `| tee`),
 /// or what COLUMNS says, or 80.
 [[nodiscard]] std::size_t page_width();
+/// Lines may be as long as they like.
+inline constexpr std::size_t kAnyWidth = std::string::npos;
+/// How long a line may be that a program would rather read whole: page_width() on a terminal, or where COLUMNS says
+/// something; or else any.
+[[nodiscard]] std::size_t line_width();
 /// `text` broken between words where a line of `width` would not hold it, every line after the first behind `column`
 /// blanks; a number stays with its unit. No line is longer than 160 where words are that short. Ends with a newline.
+/// Where `width` is any, the text stays as it is.
 [[nodiscard]] std::string wrapped(const std::string& text, std::size_t width, std::size_t column = 0);
+/// Lines that are laid out already, such as those of a table: each that is longer than `width` is broken where a column
+/// begins, or between words, and goes on four blanks further in than it began. An interval stays whole.
+[[nodiscard]] std::string folded(const std::string& text, std::size_t width);
+/// A sentence and one with a command to copy, in one line, or in two where line_width() does not hold both.
+[[nodiscard]] std::string with_command(const std::string& sentence, const std::string& command);
+/// Prints `text`, folded where somebody sees it.
+void print_folded(const std::string& text);
 
 /// Says something on standard error. Never fails: where nobody can be told, work goes on.
 void tell(const std::string& text) noexcept;

@@ -52,7 +52,9 @@ void tell_whether_quiet(const ProbeReading& reading, std::FILE* to) {
   const std::vector<QuietSign> signs = signs_of_quiet(reading);
   const bool quiet = std::all_of(signs.begin(), signs.end(), [](const QuietSign& sign) { return sign.quiet; });
   if (!quiet) tell("warning: the machine was not quiet; measure again when it is\n");
-  for (const QuietSign& sign : signs) fmt::print(to, "  {} {}\n", sign.quiet ? " " : "!", sign.text);
+  for (const QuietSign& sign : signs) {
+    fmt::print(to, "{}", folded(fmt::format("  {} {}\n", sign.quiet ? " " : "!", sign.text), line_width()));
+  }
 }
 
 }  // namespace
@@ -82,10 +84,12 @@ int command_calibrate(const Arguments& arguments) {
   const Calibration calibration = calibrate(reading, is_standard_output(*output) ? "mine" : name_after(*output));
   file.commit(calibration.text);
   std::FILE* const to = is_standard_output(*output) ? stderr : stdout;
-  fmt::print(to, "{}: {} keys measured, {} assumed: {}\n", *output, calibration.measured.size(),
-             calibration.assumed.size(), fmt::join(calibration.assumed, ", "));
-  for (const auto& [quantity, why] : reading.not_measured)
-    fmt::print(to, "  ! {} was not measured: {}\n", quantity, why);
+  std::string text = fmt::format("{}: {} keys measured, {} assumed: {}\n", *output, calibration.measured.size(),
+                                 calibration.assumed.size(), fmt::join(calibration.assumed, ", "));
+  for (const auto& [quantity, why] : reading.not_measured) {
+    text += fmt::format("  ! {} was not measured: {}\n", quantity, why);
+  }
+  fmt::print(to, "{}", folded(text, line_width()));
   tell_whether_quiet(reading, to);
   if (is_standard_output(*output)) return kOk;
   fmt::print("Now: mlocksim run unlock_question --set machine={}\n", shell_word(*output));

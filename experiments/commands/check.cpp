@@ -55,7 +55,8 @@ bool is_study(const std::string& file) {
 
 void check_study(const std::string& file, const std::string& store) {
   StudyPlan plan(read_study(file));
-  fmt::print("{}: a valid study\n{}", file, estimate(plan, store));
+  fmt::print("{}: a valid study\n", file);
+  print_folded(estimate(plan, store));
 }
 
 /// Tells what it is, or what is wrong with it. Returns whether it is valid.

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "experiments/base/terminal.h"
+
 namespace experiments {
 
 const std::vector<Command>& all_commands() {
@@ -30,19 +32,20 @@ const std::vector<Command>& all_commands() {
 }
 
 void print_commands(std::FILE* to) {
-  fmt::print(to,
-             "mlocksim: what a lock policy for mlock and munlock does to everybody who needs mmap_lock\n"
-             "(mmap_sem until 5.7)\n\n"
-             "usage: mlocksim COMMAND [OPTION]...\n\n");
-  for (const Command& command : all_commands()) fmt::print(to, "  {:<9} {}\n", command.name, command.about);
+  std::string text = wrapped(
+      "mlocksim: what a lock policy for mlock and munlock does to everybody who needs mmap_lock\n(mmap_sem until 5.7)",
+      line_width());
+  text += "\nusage: mlocksim COMMAND [OPTION]...\n\n";
+  constexpr std::size_t kAboutColumn = 12;
+  for (const Command& command : all_commands()) {
+    text += fmt::format("  {:<9} {}", command.name, wrapped(command.about, line_width(), kAboutColumn));
+  }
   std::string codes;
   for (const ExitCode& code : kExitCodes) {
     codes += fmt::format("{}{} {}", codes.empty() ? "" : ", ", code.code, code.in_short);
   }
-  fmt::print(to,
-             "\nmlocksim COMMAND --help tells more. To begin with: mlocksim compare unlock_question\n"
-             "Exit codes: {}.\n",
-             codes);
+  text += "\n" + with_command("mlocksim COMMAND --help tells more.", "To begin with: mlocksim compare unlock_question");
+  fmt::print(to, "{}{}", text, wrapped(fmt::format("Exit codes: {}.", codes), line_width()));
 }
 
 }  // namespace experiments

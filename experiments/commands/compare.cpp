@@ -140,19 +140,20 @@ Json json_of(const Comparison& comparison, const CommandLine& line, const std::v
 }
 
 void print(const Comparison& comparison, std::chrono::duration<double> wall) {
-  fmt::print("{}\n{}{}\n", heading(comparison.scenario()), hidden_stalls(comparison), table(comparison, page_width()));
+  std::string text = fmt::format("{}\n{}{}\n", heading(comparison.scenario()), hidden_stalls(comparison),
+                                 table(comparison, page_width()));
   if (const std::string blame = blame_lines(comparison); !blame.empty()) {
-    fmt::print("{}\n{}\n", bold("What the slowest spend their time on"), blame);
+    text += fmt::format("{}\n{}\n", bold("What the slowest spend their time on"), blame);
   }
   if (const std::string differences = difference_table(comparison); !differences.empty()) {
-    fmt::print("{}\n{}\n",
-               bold(fmt::format("Differences from {}: mean over {} seeds [95 % confidence]", comparison.policy(0).name,
-                                comparison.replications())),
-               differences);
+    text += fmt::format("{}\n{}\n",
+                        bold(fmt::format("Differences from {}: mean over {} seeds [95 % confidence]",
+                                         comparison.policy(0).name, comparison.replications())),
+                        differences);
   }
-  fmt::print("{}\n{}", bold("Verdict"), verdict(comparison, page_width()));
   const std::size_t runs = comparison.policies() * comparison.replications();
-  fmt::print("\n{} run{} in {:.1f} s.\n", runs, runs == 1 ? "" : "s", wall.count());
+  print_folded(text + fmt::format("{}\n{}\n{} run{} in {:.1f} s.\n", bold("Verdict"), verdict(comparison, page_width()),
+                                  runs, runs == 1 ? "" : "s", wall.count()));
 }
 
 std::vector<ExpectationCheck> check(const std::vector<Expectation>& expectations, const Comparison& comparison) {

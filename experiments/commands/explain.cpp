@@ -40,7 +40,7 @@ int command_explain(const Arguments& arguments) {
   const Explanation explanation =
       explain(request, [&](std::size_t done, std::size_t all) { progress->show(done, all); });
   progress.reset();
-  fmt::print("{}\n{}", heading(scenario), to_text(explanation));
+  print_folded(heading(scenario) + "\n" + to_text(explanation));
   if (json) json->commit(to_json(explanation).dump(2) + "\n");
   return kOk;
 }

@@ -107,7 +107,7 @@ Json json_of(const models::Result& result, const TraceContents& contents, const 
 void print_check(const std::string& scenario, const models::Result& recorded) {
   const ScenarioFile file = read_run({scenario, std::nullopt, {}, std::nullopt});
   const models::Result replayed = models::simulate(file.scenario, file.scenario.policies.front(), {});
-  fmt::print("\n{}\n{}", bold("The replay beside the recording"), replay_check(recorded, replayed));
+  print_folded(fmt::format("\n{}\n{}", bold("The replay beside the recording"), replay_check(recorded, replayed)));
 }
 
 }  // namespace
@@ -158,7 +158,7 @@ int command_import(const Arguments& arguments) {
         {name, std::filesystem::path(path).filename().string(), kernel_of(line, analysis.gaps()), contents.cpus},
         analysis.classes().names(), worth_replaying(analysis.process_names(), result));
   }
-  fmt::print("{}", trace_report(contents, analysis.gaps(), result, worst));
+  print_folded(trace_report(contents, analysis.gaps(), result, worst));
   if (json) json->commit(json_of(result, contents, analysis.gaps(), worst).dump(2) + "\n");
   if (timeline) {
     timeline->finish(sim::Time{result.sim_time}, analysis.process_names());

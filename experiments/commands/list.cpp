@@ -37,7 +37,7 @@ std::string table_of(const std::vector<ConfigEntry>& entries) {
     policies.push_back(read_policy(entry.path));
     policies.back().name = entry.name;
   }
-  return policy_table(policies);
+  return policy_table(policies, line_width());
 }
 
 }  // namespace
@@ -75,7 +75,9 @@ int command_list(const Arguments& arguments) {
     fmt::print("\nWhere each report stands:\n");
     for (const ConfigEntry& entry : entries) {
       const auto incident = read_scenario_file(entry.path).incident;
-      if (incident) fmt::print("{:<{}}  {}\n", entry.name, widest, fmt::join(incident->source, "; "));
+      if (!incident) continue;
+      fmt::print("{:<{}}  {}", entry.name, widest,
+                 wrapped(fmt::format("{}", fmt::join(incident->source, "; ")), line_width(), widest + 2));
     }
   }
   if (found->second == ConfigKind::policies) {

@@ -271,7 +271,7 @@ int command_new(const Arguments& arguments) {
   check_text(text, file);
   output.commit(text);
   if (printed) return kOk;
-  fmt::print("{}: a scenario to start from. Now: mlocksim compare {}\n", file, shell_word(file));
+  fmt::print("{}", with_command(file + ": a scenario to start from.", "Now: mlocksim compare " + shell_word(file)));
   return kOk;
 }
 

@@ -158,7 +158,7 @@ int command_results(const Arguments& arguments) {
   const StudyResults results = read_results(store);
   if (csv) csv->commit(to_csv(results));
   if (json) json->commit(to_json(results).dump(2) + "\n");
-  if (!csv && !json) fmt::print("{}", to_text(results));
+  if (!csv && !json) print_folded(to_text(results));
   const std::size_t missing = results.count("running") + results.count("");
   if (missing > 0) tell_note(fmt::format("{} runs of the study have not ended yet\n", missing));
   const std::size_t short_of_memory = results.count_out_of_memory();

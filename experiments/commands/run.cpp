@@ -100,8 +100,8 @@ int command_run(const Arguments& arguments) {
   std::optional<ElapsedProgress> progress(std::in_place, "running");
   const models::Result result = simulate(scenario, engine_options_of(line), trace ? &*trace : nullptr);
   progress.reset();
-  fmt::print("{}\n{}", heading(scenario), run_report(scenario, result));
-  if (worst) fmt::print("\n{}", autopsy(result, *worst));
+  print_folded(heading(scenario) + "\n" + run_report(scenario, result));
+  if (worst) print_folded("\n" + autopsy(result, *worst));
   const std::vector<ExpectationCheck> checks =
       check_expectations(file.expectations, {scenario.policies.front().name}, {{result}});
   if (trace_file) {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "experiments/base/diagnostics.h"
+#include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
 
 namespace experiments {
@@ -44,7 +45,7 @@ sim::Engine::Options engine_options_of(const CommandLine& line) { return {line.h
 
 int report_expectations(const std::vector<ExpectationCheck>& checks) {
   if (checks.empty()) return kOk;
-  fmt::print("\n{}", to_text(checks));
+  print_folded("\n" + to_text(checks));
   return all_hold(checks) ? kOk : kExpectationFailed;
 }
 

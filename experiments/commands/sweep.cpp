@@ -107,7 +107,7 @@ bool check_points(const std::vector<PointRuns>& points, Store& store) {
     const bool none = std::all_of(checks.begin(), checks.end(),
                                   [](const ExpectationCheck& check) { return check.holds == Holds::not_checked; });
     if (none) continue;
-    fmt::print("\n{}. {}", title_of(results, outcomes), to_text(checks));
+    print_folded(fmt::format("\n{}. {}", title_of(results, outcomes), to_text(checks)));
     all = all_hold(checks) && all;
   }
   return all;
@@ -154,10 +154,11 @@ int command_sweep(const Arguments& arguments) {
   tell_when_interrupted(nullptr);
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
   const std::int64_t short_of_memory = out_of_memory_in(store);
-  fmt::print("{}: {} points, {} runs, {} of them new, {} failed{}; {:.1f} s. Now: mlocksim results {}\n",
-             plan.study().name, plan.points().size(), progress.all, progress.done - progress.before, progress.failed,
-             short_of_memory > 0 ? fmt::format(", {} OUT OF MEMORY", short_of_memory) : "", wall.count(),
-             shell_word(*output));
+  const std::string done =
+      fmt::format("{}: {} points, {} runs, {} of them new, {} failed{}; {:.1f} s.", plan.study().name,
+                  plan.points().size(), progress.all, progress.done - progress.before, progress.failed,
+                  short_of_memory > 0 ? fmt::format(", {} OUT OF MEMORY", short_of_memory) : "", wall.count());
+  fmt::print("{}", with_command(done, "Now: mlocksim results " + shell_word(*output)));
   const bool all_as_expected = check_points(points, store);
   if (progress.failed > 0) return kRunFailed;
   return all_as_expected ? kOk : kExpectationFailed;

@@ -236,15 +236,16 @@ int validate_with_table(const CommandLine& line, const RunSpec& run) {
   const bool calibrated = line.has("machine");
   if (locks != nullptr) {
     const ComparedLocks compared = compare_locks(*locks, file, options.length, results);
-    fmt::print("{}\n{}\n{}", heading(scenario), about_table(form_in_words(*locks, file), scenario, results, calibrated),
-               to_text(compared));
+    print_folded(fmt::format("{}\n{}\n{}", heading(scenario),
+                             about_table(form_in_words(*locks, file), scenario, results, calibrated),
+                             to_text(compared)));
     if (json) json->commit(to_json_text(compared));
     return kOk;
   }
   std::vector<ComparedHistogram> compared;
   for (const HistogramChoice& choice : choices) compared.push_back(compare_histogram(choice, results));
-  fmt::print("{}\n{}", heading(scenario), about_table(file + ", bpftrace", scenario, results, calibrated));
-  for (const ComparedHistogram& each : compared) fmt::print("\n{}", to_text(each));
+  print_folded(heading(scenario) + "\n" + about_table(file + ", bpftrace", scenario, results, calibrated));
+  for (const ComparedHistogram& each : compared) print_folded("\n" + to_text(each));
   if (json) json->commit(to_json_text(compared));
   return kOk;
 }
@@ -303,7 +304,7 @@ int command_validate(const Arguments& arguments) {
   const Validation validation =
       compare_with_real(real, simulate(scenario, real.sittings.size(), jobs_of(line), engine_options_of(line)));
   const ValidatedRun ran = validated(real, scenario, machine.has_value());
-  fmt::print("{}\n{}\n{}", heading(scenario), about(real, ran), to_text(validation));
+  print_folded(fmt::format("{}\n{}\n{}", heading(scenario), about(real, ran), to_text(validation)));
   if (json) json->commit(to_json_text(validation, ran));
   tell_left_out(left_out);
   tell_busy(real);

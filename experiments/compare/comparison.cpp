@@ -269,9 +269,11 @@ std::string blame_lines(const Comparison& comparison) {
       add(explained, tail, explain_tail(samples, comparison.results(policy).front().class_names()));
     }
     for (std::size_t line = 0; line < explained.size(); ++line) {
-      const std::string indent = label(comparison, "", "") + "    ";
-      text += fmt::format("{} {}\n{}{}", line == 0 ? label(comparison, row) : label(comparison, "", ""),
-                          explained[line].tails, indent, wrapped(explained[line].why, page_width(), indent.size()));
+      const std::string behind = label(comparison, "", "") + " ";
+      const std::string indent = behind + "   ";
+      text += fmt::format("{} {}{}{}", line == 0 ? label(comparison, row) : label(comparison, "", ""),
+                          wrapped(explained[line].tails, line_width(), behind.size()), indent,
+                          wrapped(explained[line].why, page_width(), indent.size()));
     }
   }
   return text;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <map>
+#include <string_view>
 
 #include "experiments/base/quantity.h"
 #include "experiments/scenario/policy_knobs.h"
@@ -89,31 +90,64 @@ constexpr std::array<Column, 7> kColumns{{
     {"/proc", 0, proc_words},
 }};
 
-std::string legends() {
-  std::string text;
+std::string legend() {
+  std::string text =
+      "`>`: downgraded, and taken for write again; `,`: given up first; `/512`: given up and taken again every 512\n"
+      "pages; `?`: only when somebody waits, `!`: hands over";
   for (const PolicyKnob& knob : policy_knobs()) {
     if (knob.options.legend == nullptr) continue;
     text += fmt::format("; `{}`: {}", knob.words.back().shown, knob.options.legend);
   }
-  return text;
+  return text + ".";
+}
+
+using Columns = std::vector<Column>;
+
+/// A block of columns, behind the names of the policies.
+std::string block_of(const std::vector<Policy>& policies, std::size_t name_width, const Columns& columns) {
+  std::string text = fmt::format("{:<{}} ", "policy", name_width);
+  for (const Column& column : columns) text += fmt::format(" {:<{}}", column.title, column.width);
+  for (const Policy& policy : policies) {
+    text += fmt::format("\n{:<{}} ", policy.name, name_width);
+    for (const Column& column : columns) text += fmt::format(" {:<{}}", column.cell(policy), column.width);
+  }
+  return text + "\n";
+}
+
+std::size_t width_of(const Column& column, const std::vector<Policy>& policies) {
+  std::size_t width = std::max(column.width, std::string_view(column.title).size());
+  for (const Policy& policy : policies) width = std::max(width, column.cell(policy).size());
+  return width;
+}
+
+/// As many columns in each as a line of `width` holds, but one at least.
+std::vector<Columns> blocks_of(const std::vector<Policy>& policies, std::size_t name_width, std::size_t width) {
+  std::vector<Columns> blocks(1);
+  std::size_t used = name_width + 1;
+  for (const Column& column : kColumns) {
+    const std::size_t more = 1 + width_of(column, policies);
+    if (used + more > width && !blocks.back().empty()) {
+      blocks.back().back().width = 0;  // no blanks at the end of a line
+      blocks.emplace_back();
+      used = name_width + 1;
+    }
+    blocks.back().push_back(column);
+    used += more;
+  }
+  return blocks;
 }
 
 }  // namespace
 
-std::string policy_table(const std::vector<Policy>& policies) {
+std::string policy_table(const std::vector<Policy>& policies, std::size_t width) {
   std::size_t widest = 6;
   for (const Policy& policy : policies) widest = std::max(widest, policy.name.size());
-  std::string text = fmt::format("{:<{}} ", "policy", widest);
-  for (const Column& column : kColumns) text += fmt::format(" {:<{}}", column.title, column.width);
-  for (const Policy& policy : policies) {
-    text += fmt::format("\n{:<{}} ", policy.name, widest);
-    for (const Column& column : kColumns) text += fmt::format(" {:<{}}", column.cell(policy), column.width);
+  std::string text;
+  for (const Columns& columns : blocks_of(policies, widest, width)) {
+    text += block_of(policies, widest, columns) + "\n";
   }
-  return text +
-         "\n\n`>`: downgraded, and taken for write again; `,`: given up first; `/512`: given up and taken again every "
-         "512\n"
-         "pages; `?`: only when somebody waits, `!`: hands over" +
-         legends() + ".\nREAD: others may fault and read /proc meanwhile, if no writer queues.\n";
+  return text + wrapped(legend(), width) +
+         wrapped("READ: others may fault and read /proc meanwhile, if no writer queues.", width);
 }
 
 }  // namespace experiments

@@ -508,9 +508,10 @@ std::string lines_of_untold(const Explanation& explanation) {
 }
 
 std::string report_of(const Incident& incident) {
-  std::string text = fmt::format("The report ({})\n    {}\n", fmt::join(incident.source, "; "), incident.observed);
-  if (!incident.guesses.empty()) text += fmt::format("    Not in it: {}\n", fmt::join(incident.guesses, "; "));
-  if (!incident.remedy.empty()) text += fmt::format("    What was done: {}\n", incident.remedy);
+  const auto paragraph = [](const std::string& words) { return "    " + wrapped(words, line_width(), 6); };
+  std::string text = fmt::format("The report ({})\n", fmt::join(incident.source, "; ")) + paragraph(incident.observed);
+  if (!incident.guesses.empty()) text += paragraph(fmt::format("Not in it: {}", fmt::join(incident.guesses, "; ")));
+  if (!incident.remedy.empty()) text += paragraph("What was done: " + incident.remedy);
   return text + "\n";
 }
 

@@ -284,7 +284,9 @@ Section environment_section() {
           {item("MLOCKSIM_CONFIGS", "The folder of the shipped files, with a folder for each kind of them."),
            item("MLOCKSIM_PROBE", "The program that measures for calibrate, and runs for validate."),
            item("NO_COLOR", "If it is set, to whatever: no colour and no bold, as with --no-colour."),
-           item("COLUMNS", "How wide tables may be where nothing is a terminal: 80 if not given.")}};
+           item("COLUMNS",
+                "How long lines may be where nothing is a terminal. If it is not given, tables and paragraphs are made "
+                "for 80, and lines that a program would rather read whole are as long as they are.")}};
 }
 
 ManualPage program_page(const std::vector<CommandWords>& commands) {

@@ -27,6 +27,7 @@ namespace {
 
 using nlohmann::json;
 using testing::AllOf;
+using testing::Contains;
 using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -183,6 +184,44 @@ TEST_F(Commands, NameEveryOptionInTheirHelp) {
   for (const char* option : {"--policies", "--reps", "--jobs", "--seed", "--set", "--json", "--hgrm"}) {
     EXPECT_THAT(mlocksim({"compare", "--help"}).out, HasSubstr(option));
   }
+}
+
+/// How wide it is on a terminal.
+std::size_t columns_of(const std::string& line) {
+  return static_cast<std::size_t>(
+      std::count_if(line.begin(), line.end(), [](char each) { return (each & 0xC0) != 0x80; }));
+}
+
+TEST_F(Commands, HaveNoLineLongerThanTheTerminal) {
+  const std::vector<std::vector<std::string>> all{{"help"},
+                                                  {"sweep", "--help"},
+                                                  {"calibrate", "--help"},
+                                                  {"report", "--help"},
+                                                  {"list", "policies"},
+                                                  {"list", "incidents"},
+                                                  {"run", tiny_, "--worst", "2"},
+                                                  {"compare", tiny_, "--policies", "all"},
+                                                  {"compare", tiny_, "--reps", "2"},
+                                                  {"explain", "telegraf_smaps", "--reps", "2"}};
+  for (const char* const columns : {"80", "130"}) {
+    ASSERT_EQ(setenv("COLUMNS", columns, 1), 0);
+    for (const std::vector<std::string>& arguments : all) {
+      const Outcome outcome = mlocksim(arguments);
+      EXPECT_EQ(outcome.code, kOk) << outcome.err;
+      for (const std::string& line : lines_of(outcome.out)) {
+        EXPECT_LE(columns_of(line), std::stoul(columns)) << boost::algorithm::join(arguments, " ") << ": " << line;
+      }
+    }
+  }
+  ASSERT_EQ(unsetenv("COLUMNS"), 0);
+}
+
+// A program reads them by line and by column.
+TEST_F(Commands, LeaveLinesWholeWhereNobodySaysHowLongTheyMayBe) {
+  ASSERT_EQ(unsetenv("COLUMNS"), 0);
+  EXPECT_THAT(lines_of(mlocksim({"list", "policies"}).out),
+              Contains(MatchesRegex("policy +semaphore +mlock: populate .* /proc *")));
+  EXPECT_THAT(mlocksim({"list", "incidents"}).out, HasSubstr("what could possibly go wrong?\", Linux Plumbers 2021\n"));
 }
 
 TEST_F(Commands, TakeUpToTenThousandReplications) {

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "experiments/compare/policy_table.h"
 #include "experiments/scenario/policy_file.h"
@@ -59,6 +61,28 @@ TEST_F(PolicyKnobs, TheTableExplainsTheMarksThatHaveALegend) {
   for (const PolicyKnob& knob : policy_knobs()) {
     if (knob.options.legend == nullptr) continue;
     EXPECT_THAT(table, HasSubstr(fmt::format("`{}`: {}", knob.words.back().shown, knob.options.legend)));
+  }
+}
+
+TEST_F(PolicyKnobs, ATableThatIsTooWideIsSplitIntoBlocksWithTheNamesInEach) {
+  const std::vector<models::Policy> policies{read_policy(write("p.yaml", kPolicy))};
+  constexpr std::size_t kWidth = 60;
+  const std::string whole = policy_table(policies);
+  const std::string split = policy_table(policies, kWidth);
+  std::size_t blocks = 0;
+  std::string last;
+  std::istringstream lines(split);
+  for (std::string line; std::getline(lines, line); last = line) {
+    EXPECT_LE(line.size(), kWidth) << line;
+    if (!last.starts_with("policy ")) continue;
+    EXPECT_TRUE(line.starts_with(policies.front().name + " ")) << line;
+    ++blocks;
+  }
+  EXPECT_GT(blocks, 2U);
+  for (const char* const title :
+       {"semaphore", "mlock: populate", "brk, MAP_LOCKED", "munlock: walk", "munmap", "fault", "/proc"}) {
+    EXPECT_THAT(whole, HasSubstr(title));
+    EXPECT_THAT(split, HasSubstr(title));
   }
 }
 
