@@ -4,6 +4,9 @@
 
 #include <boost/algorithm/string/replace.hpp>
 
+#include <cctype>
+#include <regex>
+
 namespace experiments {
 
 std::string html_text(std::string_view text) {
@@ -30,6 +33,23 @@ std::string html_text(std::string_view text) {
     }
   }
   return escaped;
+}
+
+std::string html_prose(std::string_view text) {
+  static const std::regex kCode("`([^`]+)`");
+  static const std::regex kMicroseconds("([0-9]) us\\b");
+  return std::regex_replace(std::regex_replace(html_text(text), kCode, "<code>$1</code>"), kMicroseconds, "$1\u00a0µs");
+}
+
+std::string url_part(std::string_view text) {
+  constexpr std::string_view kPlain = "-._~";
+  std::string part;
+  for (const char each : text) {
+    const auto byte = static_cast<unsigned char>(each);
+    const bool plain = byte < 0x80 && (std::isalnum(byte) != 0 || kPlain.find(each) != std::string_view::npos);
+    part += plain ? std::string(1, each) : fmt::format("%{:02X}", byte);
+  }
+  return part;
 }
 
 std::string html_number(const TracedNumber& number) {

@@ -9,6 +9,13 @@ namespace experiments {
 /// `text` as it may stand between tags and in quoted attributes.
 [[nodiscard]] std::string html_text(std::string_view text);
 
+/// The same of a sentence that the program also prints: what stands in backticks as code, and `12 us` with the sign for
+/// micro and a space that does not break, as all times of a page.
+[[nodiscard]] std::string html_prose(std::string_view text);
+
+/// `text` as a part of an address, between slashes.
+[[nodiscard]] std::string url_part(std::string_view text);
+
 /// A number on a page, and how to get it again.
 struct TracedNumber {
   std::string text;  ///< as people read it; not escaped yet

@@ -462,11 +462,11 @@ std::vector<Trial> trials_of(Runner& runner, const ExplainRequest& request, cons
 
 // --- words ------------------------------------------------------------------------------------------------------
 
-std::string time_text(double nanoseconds) { return human(std::chrono::duration<double, std::nano>(nanoseconds)); }
+std::string spelled(double nanoseconds) { return human(std::chrono::duration<double, std::nano>(nanoseconds)); }
 
 std::string change_line(const ClassChange& change) {
   return fmt::format("{:<15} {:<6} {:>8} -> {:>8}  ({}{})", change.class_name, change.statistic.name,
-                     time_text(change.before), time_text(change.after), factor_text(change.before, change.after),
+                     spelled(change.before), spelled(change.after), factor_text(change.before, change.after),
                      difference_text(change.difference));
 }
 

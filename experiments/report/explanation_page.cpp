@@ -62,11 +62,11 @@ std::string rows_of(const Json& explanation) {
     for (const Json& change : trial.at("victims")) {
       changes += (changes.empty() ? "" : "<br>") + change_html(change);
     }
-    if (trial.contains("failure")) changes = "cannot be told: " + html_text(trial.at("failure").get<std::string>());
+    if (trial.contains("failure")) changes = "cannot be told: " + html_prose(trial.at("failure").get<std::string>());
     const auto worse = trial.at("worse").get<std::vector<std::string>>();
     if (!worse.empty()) changes += "<br>at the cost of " + html_text(fmt::format("{}", fmt::join(worse, ", ")));
     const auto prices = trial.at("prices").get<std::vector<std::string>>();
-    if (!prices.empty()) changes += "<br>price: " + html_text(fmt::format("{}", fmt::join(prices, "; ")));
+    if (!prices.empty()) changes += "<br>price: " + html_prose(fmt::format("{}", fmt::join(prices, "; ")));
     rows +=
         fmt::format("<tr><td data-v={0}>{0}<td class=w>{1}<td class=w>{2}<td class=w>{3}<td class=w><code>{4}</code>\n",
                     ++place, html_text(trial.at("remedy").get<std::string>()), helps_whom(trial), changes,
@@ -82,9 +82,9 @@ std::string list(const std::vector<std::string>& items) {
 }
 
 std::string report_html(const Json& incident) {
-  std::vector<std::string> items{html_text(incident.at("observed").get<std::string>())};
+  std::vector<std::string> items{html_prose(incident.at("observed").get<std::string>())};
   const auto add = [&](const char* what, const std::string& said) {
-    if (!said.empty()) items.push_back(fmt::format("<em>{}:</em> {}", what, html_text(said)));
+    if (!said.empty()) items.push_back(fmt::format("<em>{}:</em> {}", what, html_prose(said)));
   };
   add("Not in it", fmt::format("{}", fmt::join(incident.at("guesses").get<std::vector<std::string>>(), "; ")));
   add("What was done", incident.at("remedy").get<std::string>());
@@ -143,7 +143,7 @@ std::string explanation_section(const Json& explanation) {
   if (const auto incident = explanation.find("incident"); incident != explanation.end()) text += report_html(*incident);
   std::vector<std::string> account;
   for (const auto& sentence : explanation.at("account").get<std::vector<std::string>>()) {
-    account.push_back(html_text(sentence));
+    account.push_back(html_prose(sentence));
   }
   std::vector<std::string> victims;
   for (const Json& victim : explanation.at("victims")) victims.push_back(change_html(victim));
@@ -172,7 +172,7 @@ std::string explanation_page(const Json& explanation, const std::vector<DrawnOrN
         "<strong>Nobody suffers:</strong> no tail is three times what it is alone on the machine, no request stalled, "
         "and nobody waits for locks for much of the time.");
   } else {
-    if (!account.empty()) answer.push_back(html_text(account.front()));
+    if (!account.empty()) answer.push_back(html_prose(account.front()));
     answer.push_back(best_sentence(explanation));
   }
   const std::string method = fmt::format(

@@ -84,7 +84,7 @@ std::string page_document(const PageFrame& frame, const std::string& main) {
 </body>
 </html>
 )",
-      program_version(), html_text(frame.title), kPageStyle, html_text(frame.kicker), html_text(frame.about), main,
+      program_version(), html_text(frame.title), kPageStyle, html_text(frame.kicker), html_prose(frame.about), main,
       kPageScript, html_text(frame.made_from));
 }
 

@@ -91,7 +91,7 @@ std::string parameters(const ReportData& data, const Focus& focus) {
   const auto scenario = shown == nullptr ? Expected<models::Scenario>(Refusal{}) : scenario_of(data, *shown);
   if (scenario) {
     text +=
-        entry("scenario", fmt::format("<code>{}</code>: {}", html_text(scenario->name), html_text(scenario->about)));
+        entry("scenario", fmt::format("<code>{}</code>: {}", html_text(scenario->name), html_prose(scenario->about)));
     text += entry("machine", html_text(fmt::format("{}, {} CPUs, {} of memory{}", scenario->machine.name,
                                                    scenario->machine.cpus, human(scenario->memory.size),
                                                    results.points.size() > 1 ? " (at the point of the figures)" : "")));
@@ -322,7 +322,7 @@ std::string findings_section(const ReportData& data) {
   return fmt::format(
       "<section id=\"findings\" aria-labelledby=\"findings-title\">\n<h2 id=\"findings-title\">What the study searched "
       "for</h2>\n<pre tabindex=\"0\">{}</pre>\n</section>\n",
-      html_text(text));
+      html_prose(text));
 }
 
 /// A section with the runs that `is_meant`, each once, and what `says` says of it; nothing where there are none.
@@ -337,7 +337,7 @@ std::string section_of_runs(const ReportData& data, const std::string& id, const
         if (!is_meant(run) || !shown.insert(run.key).second) continue;
         rows += fmt::format("<li>{}, {}, seed {}: {}<pre tabindex=\"0\">{}</pre></li>\n",
                             html_text(title_of(data.results, point)), html_text(policy.policy), run.seed,
-                            html_text(says(run)), html_text(run.command));
+                            html_prose(says(run)), html_text(run.command));
       }
     }
   }
@@ -357,7 +357,7 @@ std::string failures_section(const ReportData& data) {
 std::string out_of_memory_section(const ReportData& data) {
   return section_of_runs(
       data, "out-of-memory", "Runs that ran out of memory", [](const RunOutcome& run) { return run.out_of_memory; },
-      [](const RunOutcome& run) { return "after " + human(sim::Nanoseconds(run.sim_time_ns)); });
+      [](const RunOutcome& run) { return "after " + time_text(static_cast<double>(run.sim_time_ns)); });
 }
 
 /// What has to be known before the answer.

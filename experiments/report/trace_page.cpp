@@ -127,7 +127,7 @@ std::string calls_table_of(const Json& import) {
 
 std::string step_item(const Json& step) {
   return fmt::format("<li>after {}, {}: {}</li>\n", time_text(number_of(step, "after_ns")),
-                     time_text(number_of(step, "ns")), html_text(text_at(step, "what")));
+                     time_text(number_of(step, "ns")), html_prose(text_at(step, "what")));
 }
 
 std::string longest_html(const Json& longest) {
@@ -137,7 +137,7 @@ std::string longest_html(const Json& longest) {
     std::string steps;
     for (const Json& step : request.at("steps")) steps += step_item(step);
     const std::string shorter = text_at(request, "shorter");
-    if (!shorter.empty()) steps += fmt::format("<li>and shorter ones: {}</li>\n", html_text(shorter));
+    if (!shorter.empty()) steps += fmt::format("<li>and shorter ones: {}</li>\n", html_prose(shorter));
     items += fmt::format("<li><strong>{}: {}</strong>, {} after the first event, during {}\n<ul>\n{}</ul></li>\n",
                          html_text(text_at(request, "task")), time_text(number_of(request, "latency_ns")),
                          time_text(number_of(request, "due_ns")), html_text(text_at(request, "during")), steps);
@@ -165,7 +165,7 @@ std::string longest_sentence(const Json& import) {
                                  time_text(number_of(request, "latency_ns")), html_text(text_at(request, "task")),
                                  html_text(text_at(request, "during")));
   if (const Json* const step = main_step(request)) {
-    text += fmt::format(" For {} of it, it {}.", time_text(number_of(*step, "ns")), html_text(text_at(*step, "what")));
+    text += fmt::format(" For {} of it, it {}.", time_text(number_of(*step, "ns")), html_prose(text_at(*step, "what")));
   }
   return text;
 }
@@ -198,7 +198,7 @@ std::string method_html(const Json& import, const std::string& input) {
   }
   std::string lacks;
   for (const auto& each : trace.value("shortcomings", std::vector<std::string>{})) {
-    lacks += fmt::format("<li>{}</li>\n", html_text(each));
+    lacks += fmt::format("<li>{}</li>\n", html_prose(each));
   }
   return fmt::format(
       "<section id=\"method\" aria-labelledby=\"method-title\">\n<h2 id=\"method-title\">Method</h2>\n"
@@ -264,7 +264,7 @@ std::string trace_page(const Json& import, const std::vector<DrawnOrNot>& figure
                        const std::string& input) {
   const auto lacks = import.at("trace").value("shortcomings", std::vector<std::string>{});
   std::vector<std::string> not_shown;
-  for (const std::string& each : lacks) not_shown.push_back(html_text(each) + ".");
+  for (const std::string& each : lacks) not_shown.push_back(html_prose(each) + ".");
   const std::string name = text_at(import, "scenario");
   const std::string results =
       "<section id=\"results\" aria-labelledby=\"results-title\">\n<h2 "

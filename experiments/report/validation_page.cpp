@@ -173,8 +173,8 @@ std::string validation_page(const Json& validation, const std::vector<DrawnOrNot
   const std::string name = text_at(ran, "scenario");
   std::vector<std::string> not_shown;
   if (!ran.at("calibrated").get<bool>()) {
-    not_shown.emplace_back(
-        "Costs of the simulated machine are not the real one's: `mlocksim calibrate` measures them.");
+    not_shown.push_back(
+        html_prose("Costs of the simulated machine are not the real one's: `mlocksim calibrate` measures them."));
   }
   const std::string results =
       "<section id=\"results\" aria-labelledby=\"results-title\">\n<h2 id=\"results-title\">Results</h2>\n" +

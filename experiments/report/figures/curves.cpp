@@ -35,8 +35,9 @@ std::vector<LatencyCurve> curves_of(const ReportData& data, const Focus& focus, 
 std::string no_curves(const ReportData& data) {
   return data.keeps_distributions
              ? "the runs shown here ended before distributions were kept: remove them from the store and sweep again"
-             : "the store is of schema version 1 and keeps percentiles only; `mlocksim sweep` into a new folder keeps "
-               "whole distributions";
+             : "the store is of schema version 1 and keeps percentiles only; <code>mlocksim sweep</code> into a new "
+               "folder "
+               "keeps whole distributions";
 }
 
 std::pair<double, double> range_of(const std::vector<LatencyCurve>& curves) {

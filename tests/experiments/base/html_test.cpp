@@ -11,6 +11,16 @@ TEST(Html, TextStaysText) {
   EXPECT_EQ(html_text(""), "");
 }
 
+TEST(Html, ProseHasCodeAndTheSignForMicro) {
+  EXPECT_EQ(html_prose("As `a<b>`, 12 us and `more`"), "As <code>a&lt;b&gt;</code>, 12\u00a0µs and <code>more</code>");
+  EXPECT_EQ(html_prose("one ` alone; give us 3 users"), "one ` alone; give us 3 users");
+}
+
+TEST(Html, APartOfAnAddressIsThatOfAFileWhateverItsName) {
+  EXPECT_EQ(url_part("a.figures"), "a.figures");
+  EXPECT_EQ(url_part("a b#1?%:é/"), "a%20b%231%3F%25%3A%C3%A9%2F");
+}
+
 TEST(Html, PlainTextIsWhatHtmlTextWasMadeFrom) {
   const std::string text = "p99(<x>) > 1 & 'more' \"still\"";
   EXPECT_EQ(plain_text(html_text(text)), text);
