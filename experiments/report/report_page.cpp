@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <boost/algorithm/string/replace.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -84,6 +86,9 @@ std::string versions_html(const StudyResults& results) {
   return fmt::format("{}; <strong>this page: {}.</strong>{}", ran, html_text(version_text(own)), mixed);
 }
 
+/// What a line of <pre> holds on a screen, and on paper at the size of page.css.
+constexpr std::size_t kPreWidth = 120;
+
 std::string parameters(const ReportData& data, const Focus& focus) {
   const StudyResults& results = data.results;
   std::string text = "<h3>Parameters</h3>\n<dl>\n";
@@ -127,12 +132,12 @@ std::string parameters(const ReportData& data, const Focus& focus) {
     text += fmt::format(
         "<li><span class=\"swatch\" style=\"background:{}\"></span><code>{}</code>{}</li>\n", styles.at(policy).colour,
         html_text(policy),
-        found == data.rules.end() || found->second.about.empty() ? "" : " " + html_text(found->second.about));
+        found == data.rules.end() || found->second.about.empty() ? "" : " " + html_prose(found->second.about));
   }
   text += "</ul>\n";
   if (!rules.empty()) {
     text += fmt::format("<p>The mode in which each path holds mmap_sem:</p>\n<pre tabindex=\"0\">{}</pre>\n",
-                        html_text(policy_table(rules)));
+                        html_prose(policy_table(rules, kPreWidth)));
   }
   return text;
 }
@@ -219,8 +224,15 @@ Unit unit_of(const Measure& measure, const std::vector<double>& values) {
   return unit;
 }
 
+/// A name that may be broken where its parts meet.
+std::string breakable(const std::string& name) {
+  std::string html = html_text(name);
+  for (const char* const end : {".", "_", "("}) boost::replace_all(html, end, std::string(end) + "<wbr>");
+  return html;
+}
+
 std::string measure_head(const Measure& measure, const Unit& unit) {
-  return column_head(to_text(measure), fmt::format("{} ({})", html_text(to_text(measure)), unit.name),
+  return column_head(to_text(measure), fmt::format("{} ({})", breakable(to_text(measure)), unit.name),
                      fmt::format(" data-measure=\"{}\"", html_text(to_text(measure))));
 }
 
@@ -270,7 +282,7 @@ std::string table_head(const ReportData& data, const Focus& focus, const std::ve
   }
   if (!focus.after.empty()) {
     text += column_head(
-        "ratio", fmt::format("{} against {} (ratio)", html_text(to_text(focus.headline)), html_text(focus.before)));
+        "ratio", fmt::format("{} against {} (ratio)", breakable(to_text(focus.headline)), breakable(focus.before)));
   }
   return text + "</tr>\n";
 }
@@ -290,7 +302,7 @@ std::string table_rows(const ReportData& data, const Focus& focus, const std::ve
       text += fmt::format("<tr data-point={} data-policy=\"{}\"><td data-v={}>{}", point.number,
                           html_text(policy.policy), point.number, point.number);
       for (const auto& label : point.labels) text += label_cell(label);
-      text += fmt::format("<td class=w>{}<td data-v={}>{}", html_text(policy.policy), done, done);
+      text += fmt::format("<td class=w>{}<td data-v={}>{}", breakable(policy.policy), done, done);
       for (std::size_t measure = 0; measure < data.measures.size(); ++measure) {
         text += measure_cell(policy.values(data.measures[measure]), units[measure]);
       }
@@ -305,13 +317,16 @@ std::string table_rows(const ReportData& data, const Focus& focus, const std::ve
 
 std::string results_section(const ReportData& data, const Focus& focus) {
   const std::vector<Unit> units = units_of(data);
+  constexpr std::size_t kMostUpright = 12;
+  const std::size_t columns = 4 + data.results.axes.size() + units.size();
   return fmt::format(
-      "<section id=\"results\" aria-labelledby=\"results-title\">\n<h2 id=\"results-title\">Results</h2>\n{}"
+      "<section id=\"results\"{} aria-labelledby=\"results-title\">\n<h2 id=\"results-title\">Results</h2>\n{}"
       "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of results, scrolls sideways\">\n"
       "<table class=\"sortable\" id=\"table\">\n<caption>Means over the seeds ± half of the 95 % confidence interval. "
       "A dash: too few requests, or none.</caption>\n<thead>{}</thead>\n<tbody>\n{}</tbody>\n</table>\n</div>\n"
       "</section>\n",
-      table_tools("table"), table_head(data, focus, units), table_rows(data, focus, units));
+      columns > kMostUpright ? " class=\"wide\"" : "", table_tools("table"), table_head(data, focus, units),
+      table_rows(data, focus, units));
 }
 
 // --- what find and sensitivity found, what failed -------------------------------------------------------------------

@@ -42,6 +42,14 @@ SORT = """<script>addEventListener('load', () => {
 });</script>"""
 
 
+PAPER = """<script>addEventListener('load', () => {
+  const edges = (what) => [...document.querySelectorAll(what)].map(each => each.getBoundingClientRect().left +
+    each.scrollWidth);
+  const result = {tables: edges('table'), texts: edges('pre')};
+  document.body.insertAdjacentHTML('beforeend', '<pre id="pro' + 'be">' + JSON.stringify(result) + '</pre>');
+});</script>"""
+
+
 def run(*command, **more):
     return subprocess.run(command, check=True, capture_output=True, text=True, **more)
 
@@ -71,6 +79,17 @@ def check_sorting(page, folder, width):
     assert probe['order'] == 'ascending' and len(probe['up']) > 3, probe
     assert probe['up'] == sorted(probe['up']) and probe['down'] == probe['up'][::-1], probe
     assert not probe['wide'], f'the page scrolls sideways at {width} px'
+
+
+def check_paper(page, folder):
+    """No table and no command is wider than the paper, which does not scroll: A4 upright without its margins."""
+    width = 703
+    probe_page = folder / 'paper.html'
+    probe_page.write_text(page.read_text().replace('@media print', '@media all').replace('</body>', PAPER + '</body>'))
+    document, console = chromium(probe_page, folder, f'--window-size={width},2000')
+    assert not console, console
+    probe = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', document, re.S).group(1)))
+    assert probe['tables'] and max(probe['tables'] + probe['texts']) <= width, probe
 
 
 def pixels(file):
@@ -182,6 +201,7 @@ def main():
         check_numbers(text, study / 'study.sqlite')
         for width in (1280, 500):  # headless chromium has no narrower window
             check_sorting(page, folder, width)
+        check_paper(page, folder)
         check_large(program, folder, study)
     print('the page is whole')
     return 0
