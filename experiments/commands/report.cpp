@@ -29,13 +29,18 @@ struct Places {
   std::filesystem::path figures;  ///< the folder
 };
 
+/// Each page has figures of its own: several may lie in one folder.
+Places beside(const std::filesystem::path& page) {
+  const std::string name = page.filename() == "report.html" ? "figures" : page.stem().string() + ".figures";
+  return {page, page.parent_path() / name};
+}
+
 Places places_of(const CommandLine& line, const std::filesystem::path& input) {
   const auto option = line.find("output");
   const std::filesystem::path folder = std::filesystem::is_directory(input) ? input : input.parent_path();
-  if (!option) return {folder / "report.html", folder / "figures"};
+  if (!option) return beside(folder / "report.html");
   const std::filesystem::path given = *option;
-  if (given.extension() == ".html") return {given, given.parent_path() / "figures"};
-  return {given / "report.html", given / "figures"};
+  return beside(given.extension() == ".html" ? given : given / "report.html");
 }
 
 std::variant<SemaphoreTimeline, std::string> timeline_of(const ReportData& data, const RunOutcome& run,
@@ -133,7 +138,7 @@ int command_report(const Arguments& arguments) {
       "Makes the page of a study: the question and its answer, figures, method, all results. DIR is the folder\n"
       "of a study, or a file that `compare --json`, `explain --json`, `import --json` or `validate --json` has\n"
       "written. Writes DIR/report.html, which needs nothing else to be opened, and DIR/figures with every figure\n"
-      "as SVG and PNG, its data as CSV, and gnuplot's script.",
+      "as SVG and PNG, its data as CSV, and gnuplot's script; those of a page FILE.html are in FILE.figures.",
       "DIR", 2);
   line.flag("diff", "two studies, DIR_A DIR_B: what changed from the one to the other");
   line.text("output,o", "DIR|FILE.html", "write it there");

@@ -18,8 +18,8 @@ namespace {
 std::string figure_html(const DrawnFigure& drawn, const std::string& files) {
   const std::string& name = drawn.figure.plot.name;
   const auto link = [&](const char* ending, const char* label) {
-    return fmt::format("<a href=\"{}/{}.{}\">{}<span hidden> of {}</span></a>", html_text(files), html_text(name),
-                       ending, label, html_text(drawn.figure.title));
+    return fmt::format("<a href=\"{}/{}.{}\">{}<span hidden> of {}</span></a>", url_part(files), url_part(name), ending,
+                       label, html_text(drawn.figure.title));
   };
   return fmt::format(
       "<figure id=\"figure-{0}\" aria-labelledby=\"title-{0}\">\n<h3 id=\"title-{0}\">{1}</h3>\n"

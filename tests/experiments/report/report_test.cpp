@@ -20,6 +20,7 @@
 namespace experiments::report_test {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -225,6 +226,35 @@ TEST_F(Report, OfAnExplanationTellsTheChainAndDrawsTheRemedies) {
   EXPECT_THAT(page, HasSubstr("--reps 2 --json"));
   for (const char* const kind : {".svg", ".png", ".csv"}) {
     EXPECT_GT(std::filesystem::file_size(folder_ / ("page/figures/remedies" + std::string(kind))), 100U);
+  }
+}
+
+TEST_F(Report, PagesInOneFolderHaveFiguresOfTheirOwn) {
+  const std::string json = folder_ / "comparison.json";
+  ASSERT_EQ(mlocksim({"compare", folder_ / "tiny.yaml", "--json", json}).code, 0);
+  for (const char* const name : {"pages/a.html", "pages/b #1.html"}) {
+    ASSERT_EQ(mlocksim({"report", json, "-o", folder_ / name}).code, 0);
+  }
+  for (const char* const figure : {"pages/a.figures/blame.svg", "pages/b #1.figures/blame.svg"}) {
+    EXPECT_TRUE(std::filesystem::exists(folder_ / figure)) << figure;
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "pages/figures"));
+  EXPECT_THAT(tests::text_of(folder_ / "pages/a.html"), HasSubstr("href=\"a.figures/blame.svg\""));
+  EXPECT_THAT(tests::text_of(folder_ / "pages/b #1.html"), HasSubstr("href=\"b%20%231.figures/blame.svg\""));
+}
+
+// One spelling of units, and code as code.
+TEST_F(Report, ItsTextIsThatOfAPageAndNotOfATerminal) {
+  const std::string json = folder_ / "explain.json";
+  ASSERT_EQ(mlocksim({"explain", folder_.write("convoy.yaml", tests::kConvoyScenario), "--json", json}).code, 0);
+  ASSERT_EQ(mlocksim({"report", json, "-o", folder_ / "page"}).code, 0);
+  ASSERT_EQ(mlocksim({"report", folder_ / "out"}).code, 0);
+  for (const char* const name : {"page/report.html", "out/report.html"}) {
+    const std::string page = tests::text_of(folder_ / name);
+    const std::string text = page.substr(page.find("<main>"), page.find("<script>") - page.find("<main>"));
+    EXPECT_THAT(text, HasSubstr("µs")) << name;
+    EXPECT_THAT(text, Not(ContainsRegex("[0-9] us[^a-z]"))) << name;
+    EXPECT_THAT(text, Not(HasSubstr("`"))) << name;
   }
 }
 
