@@ -29,8 +29,8 @@ inline constexpr int kMostlyWaits = 10;
 inline constexpr sim::Nanoseconds kStall = std::chrono::milliseconds{1};
 /// ... and a hundred times what is usual in its class.
 inline constexpr int kStallOfMedians = 100;
-/// Where one policy ends a stall, the longest request is compared if it was ten times what the percentile shows, and what
-/// is left: it is a single request, and only an order of magnitude of that is no matter of the seed.
+/// Where one policy ends a stall, the longest request is compared if it was ten times what the percentile shows, and
+/// what is left: it is a single request, and only an order of magnitude of that is no matter of the seed.
 inline constexpr int kStallBeyond = 10;
 /// A cause is named from a twentieth of the time on. What is left out then is at most 5 % a piece, and a line stays one
 /// that can be read.
