@@ -165,7 +165,7 @@ std::string folded_line(std::string line, std::size_t width) {
     const std::size_t at = break_of(line, width);
     if (at == 0) break;
     text += line.substr(0, line.find_last_not_of(' ', at - 1) + 1) + "\n";
-    line = indent + line.substr(at);
+    line.replace(0, at, indent);
   }
   return text + line;
 }
