@@ -26,16 +26,18 @@ Expected<std::vector<std::string>> files_meant(const std::string& word) {
   std::error_code ignored;
   if (is_file_name(word) || std::filesystem::exists(word, ignored)) return std::vector{word};
   std::vector<std::string> files;
-  std::vector<std::string> names;
   for (const ConfigKind kind :
        {ConfigKind::scenarios, ConfigKind::studies, ConfigKind::machines, ConfigKind::policies, ConfigKind::devices}) {
     if (const auto file = find_config(kind, word, {""})) files.push_back(file->string());
-    for (const ConfigEntry& shipped : list_files(kind)) names.push_back(shipped.name);
   }
   if (!files.empty()) return files;
   // A kernel that is none of ours has more to say.
   if (const auto kernel = find_kernel(word)) return Refusal{kernel->message()};
-  for (const ConfigEntry& shipped : list_files(ConfigKind::incidents)) names.push_back(shipped.name);
+  std::vector<std::string> names;
+  for (const ConfigKind kind : {ConfigKind::scenarios, ConfigKind::studies, ConfigKind::machines, ConfigKind::policies,
+                                ConfigKind::devices, ConfigKind::incidents}) {
+    for (const ConfigEntry& shipped : list_files(kind)) names.push_back(shipped.name);
+  }
   const std::string meant = did_you_mean(word, names);
   return Refusal{
       fmt::format("there is no scenario, study, machine, policy or device '{}'{}", word,

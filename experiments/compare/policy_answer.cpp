@@ -102,6 +102,10 @@ ClassEffect effect_from(const Json& json) {
 
 }  // namespace
 
+std::string ClassEffect::factor() const {
+  return factor_text(static_cast<double>(before.count()), static_cast<double>(after.count()));
+}
+
 std::string PolicyAnswer::in_words() const {
   const bool with_calls = !call;
   const std::string better = names_of(effects, Change::shorter, with_calls);

@@ -22,6 +22,9 @@ struct ClassEffect {
   std::optional<Interval> difference;  ///< after - before in nanoseconds, paired; none with one replication
   Change change = Change::none;
 
+  /// factor_text() of the two.
+  [[nodiscard]] std::string factor() const;
+
   bool operator==(const ClassEffect&) const = default;
 };
 

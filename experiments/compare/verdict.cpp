@@ -43,9 +43,7 @@ std::string effect_line(const ClassEffect& effect, const std::string& label, std
   const std::string figures =
       fmt::format("    {:<{}} {:<6} {:>8} -> {:>8}", label, label_width,
                   find_statistic(effect.measure.statistic)->title, human(effect.before), human(effect.after));
-  const std::string factor = fmt::format(
-      "({}{})", factor_text(static_cast<double>(effect.before.count()), static_cast<double>(effect.after.count())),
-      difference_text(effect.difference));
+  const std::string factor = fmt::format("({}{})", effect.factor(), difference_text(effect.difference));
   if (figures.size() + 2 + factor.size() <= width) return fmt::format("{}  {}\n", figures, factor);
   return figures + "\n" + lines(factor, width, 6);
 }

@@ -256,10 +256,6 @@ std::string worth(const ClassEffect& effect, std::size_t seeds) {
                      shows_difference(difference) ? "" : ", none shown");
 }
 
-std::string factor_of(const ClassEffect& effect) {
-  return factor_text(static_cast<double>(effect.before.count()), static_cast<double>(effect.after.count()));
-}
-
 /// The verdict on the two policies of the focus. Where more than one path is asked about, of what stays the same the
 /// section of the verdict tells.
 std::vector<std::string> sentences_of_answer(const ReportData& data, const Focus& focus) {
@@ -272,9 +268,9 @@ std::vector<std::string> sentences_of_answer(const ReportData& data, const Focus
       first += fmt::format(" {} takes {} under {} instead of {} under {}, {}{}.", capital(measure),
                            time_text(static_cast<double>(effect.after.count())), html_text(answer.after),
                            time_text(static_cast<double>(effect.before.count())), html_text(answer.before),
-                           factor_of(effect), worth(effect, data.runs(focus.point, focus.after).size()));
+                           effect.factor(), worth(effect, data.runs(focus.point, focus.after).size()));
     } else if (answer.call || effect.change != Change::none) {
-      others.push_back(fmt::format("{}: {}", measure, factor_of(effect)));
+      others.push_back(fmt::format("{}: {}", measure, effect.factor()));
     }
   }
   if (std::string paid = price(data, focus); !paid.empty()) others.push_back(std::move(paid));

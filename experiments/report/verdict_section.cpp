@@ -17,11 +17,10 @@ const char* change_words(Change change) {
 }
 
 std::string row_of(const ClassEffect& effect) {
-  const auto before = static_cast<double>(effect.before.count());
-  const auto after = static_cast<double>(effect.after.count());
   std::string row = "<tr>" + word_cell(effect.measure.class_name) + word_cell(effect.measure.phase) +
-                    word_cell(std::string(find_statistic(effect.measure.statistic)->title)) + time_cell(before) +
-                    time_cell(after) + word_cell(factor_text(before, after));
+                    word_cell(std::string(find_statistic(effect.measure.statistic)->title)) +
+                    time_cell(static_cast<double>(effect.before.count())) +
+                    time_cell(static_cast<double>(effect.after.count())) + word_cell(effect.factor());
   const auto& difference = effect.difference;
   row += difference ? word_cell(fmt::format("{} [{}, {}]", time_text(difference->mean), time_text(difference->low),
                                             time_text(difference->high)))

@@ -35,10 +35,11 @@ TimeByCause Ledger::read(sim::Time at) const {
 
 void Ledger::add(const LockWait& wait) {
   const sim::Nanoseconds length = wait.to - wait.from;
-  reasons_[wait.blame].total += length;
+  Reason& reason = reasons_[wait.blame];
+  reason.total += length;
   if (!remembers_) return;
   lock_waits_.push_back(wait);
-  change(wait.blame, length);
+  change(wait.blame, reason, length);
 }
 
 LockTimes Ledger::lock_times() const {
@@ -54,8 +55,7 @@ std::size_t Ledger::pieces_since(sim::Time at) const {
 }
 
 // The requests until now waited for as long as it was; those from now on, for more or less.
-void Ledger::change(const LockBlame& blame, sim::Nanoseconds by) {
-  Reason& reason = reasons_[blame];
+void Ledger::change(const LockBlame& blame, Reason& reason, sim::Nanoseconds by) {
   settle(blame, reason);
   reason.since += by;
 }
@@ -66,6 +66,7 @@ void Ledger::settle(const LockBlame& blame, Reason& reason) {
 }
 
 void Ledger::settle_lock_times() {
+  if (requests_ == 0) return;
   for (auto& [blame, reason] : reasons_) {
     settle(blame, reason);
     reason.settled = 0;
@@ -77,12 +78,12 @@ void Ledger::ask_since(sim::Time since) {
   if (since < asked_) {
     for (; ended_ > 0; --ended_) {
       const LockWait& wait = lock_waits_[ended_ - 1];
-      change(wait.blame, wait.to - wait.from);
+      change(wait.blame, reasons_[wait.blame], wait.to - wait.from);
     }
   }
   for (; ended_ < lock_waits_.size() && lock_waits_[ended_].to <= since; ++ended_) {
     const LockWait& wait = lock_waits_[ended_];
-    change(wait.blame, wait.from - wait.to);
+    change(wait.blame, reasons_[wait.blame], wait.from - wait.to);
   }
   asked_ = since;
 }
@@ -106,7 +107,7 @@ void Ledger::forget_before(sim::Time at) {
     if (ended_ > 0) {
       --ended_;
     } else {
-      change(wait.blame, wait.from - wait.to);
+      change(wait.blame, reasons_[wait.blame], wait.from - wait.to);
     }
     lock_waits_.pop_front();
   }

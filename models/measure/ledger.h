@@ -85,7 +85,7 @@ class Ledger {
     std::uint64_t settled = 0;  // how many of the requests this has been added for
   };
 
-  void change(const LockBlame& blame, sim::Nanoseconds by);
+  void change(const LockBlame& blame, Reason& reason, sim::Nanoseconds by);
   void settle(const LockBlame& blame, Reason& reason);
   /// Later, as a rule, than it was asked for before.
   void ask_since(sim::Time since);

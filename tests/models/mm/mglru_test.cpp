@@ -221,38 +221,48 @@ TEST_P(MglruWalk, PromotesWhatHasBeenTouchedSinceItLastLooked) {
 using MglruLock = MglruTest;
 INSTANTIATE_TEST_SUITE_P(, MglruLock, testing::Bool(), mode_of);
 
+// A process of so few pages, all of them young, that a walk does not end its hold early.
+class WalkedAtOnce : public SmallMachine {
+ public:
+  static constexpr std::int64_t kPages = 7 * kHuge;
+  static constexpr Nanoseconds kWalk = kPages * (kEntry + kYoung);
+
+  explicit WalkedAtOnce(bool stepwise) : SmallMachine(spec(stepwise)) {
+    tests::add_vma(*this, 0, kPages, {});
+    make_resident(*this, 0, kPages);
+  }
+
+ private:
+  static SmallMachineSpec spec(bool stepwise) {
+    SmallMachineSpec spec = with_generations();
+    spec.stepwise = stepwise;
+    return spec;
+  }
+};
+
 TEST_P(MglruLock, AWriterWaitsUntilTheWalkIsOverAndIsToldSo) {
-  constexpr Nanoseconds kWalk = 7 * kHuge * (kEntry + kYoung);  // fewer than let the hold end early
-  SmallMachineSpec spec = with_generations();
-  spec.stepwise = GetParam();
   check_in_child([&] {
-    SmallMachine world(spec);
-    tests::add_vma(world, 0, 7 * kHuge, {});
-    make_resident(world, 0, 7 * kHuge);
+    WalkedAtOnce world(GetParam());
     const Task& walker = world.add([&](Task& task) { EXPECT_TRUE(age(world, task)); });
     const Task& writer = world.add_at(1'000, [&](Task& task) {
       task.ledger().remember();
       world.mm.mmap_sem.down_write(task);
-      EXPECT_EQ(task.settle(), at(0) + kWalk);
+      EXPECT_EQ(task.settle(), at(0) + WalkedAtOnce::kWalk);
       world.mm.mmap_sem.up_write(task);
     });
     world.run();
     LockBlame blame;
     blame.holder = walker.class_id();
     blame.phase = Phase::aging;
-    EXPECT_EQ(tests::waits_of(writer), (tests::Waits{{blame, kWalk - 1us}}));
+    EXPECT_EQ(tests::waits_of(writer), (tests::Waits{{blame, WalkedAtOnce::kWalk - 1us}}));
     EXPECT_EQ(statistics(world).mms_passed_over, 0U);
   });
 }
 
 // Its stack is unwound: whatever it held, it gives nothing back, and waits for nobody, any more.
 TEST_P(MglruLock, ARunCanEndAmidAWalk) {
-  SmallMachineSpec spec = with_generations();
-  spec.stepwise = GetParam();
   check_in_child([&] {
-    SmallMachine world(spec);
-    tests::add_vma(world, 0, 7 * kHuge, {});
-    make_resident(world, 0, 7 * kHuge);
+    WalkedAtOnce world(GetParam());
     bool walked = false;
     world.add([&](Task& task) { walked = age(world, task); });
     world.add_at(1'000, [&](Task&) { world.engine.stop(); });
