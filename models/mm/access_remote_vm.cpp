@@ -21,7 +21,7 @@ bool access_page(Task& current, Mm& target, PageIndex page) {
   if (vma == nullptr || vma->start > page || vma->flags.io_pfnmap) return false;
   const PageIndex next = page + PageCount(1);
   const bool present = is_present(target.page_table.run_at(page, next).state);
-  get_user_pages(current, target, *vma, page, next, IoWait::under_lock, NewPages::as_vma_has_it);
+  get_user_pages(current, target, *vma, page, next);
   // The same for one that comes from a device.
   if (!present && vma->flags.locked) change_pages(kernel, target, page, next, PageState::resident, PageState::mlocked);
   current.work(kernel.costs.access_page, Purpose::calls);

@@ -55,24 +55,31 @@ void alloc_pages_for(Task& current, const Mm& mm, std::span<const sim::Nanosecon
   }
 }
 
-// Pages are cleared at the rate that is left when the clearing of so many begins. `more`: what each takes besides.
-void clear_pages(Task& current, const Mm& mm, PageCount pages, sim::Nanoseconds more) {
+// What each new page takes besides being cleared and mapped: shared memory has its folio in the page cache, and on a
+// list, by the time that it is mlocked.
+sim::Nanoseconds more_for_page(Task& current, bool shmem, PageState to) {
+  const Costs& costs = current.kernel().costs;
+  if (!shmem) return {};
+  if (to != PageState::mlocked) return costs.shmem_page;
+  return costs.shmem_page + costs.mlock_page.sample(current.stream(Purpose::pages));
+}
+
+// Pages are cleared at the rate that is left when the clearing of so many begins.
+void clear_pages(Task& current, const Mm& mm, PageCount pages, bool shmem, PageState to) {
   Kernel& kernel = current.kernel();
   constexpr std::size_t kAtOnce = 64;
+  const bool alike = kernel.costs.populate_page.constant() && (!shmem || kernel.costs.mlock_page.constant());
   for (std::int64_t left = pages.count(); left > 0;) {
     current.settle();
     const sim::Nanoseconds least = kernel.clear_bandwidth.least_for_page();
-    const auto cost_of = [&](sim::Nanoseconds page) {
-      return current.page_cost(more) + std::max(least, current.page_cost(page));
+    const auto next_cost = [&] {
+      const sim::Nanoseconds page = kernel.costs.populate_page.sample(current.stream(Purpose::pages));
+      return current.page_cost(more_for_page(current, shmem, to)) + std::max(least, current.page_cost(page));
     };
     const std::size_t count = std::min<std::size_t>(kAtOnce, static_cast<std::size_t>(left));
     boost::container::static_vector<sim::Nanoseconds, kAtOnce> costs;
-    if (const auto each = kernel.costs.populate_page.constant()) {
-      costs.assign(count, cost_of(*each));
-    } else {
-      while (costs.size() < count)
-        costs.push_back(cost_of(kernel.costs.populate_page.sample(current.stream(Purpose::pages))));
-    }
+    if (alike) costs.assign(count, next_cost());
+    while (costs.size() < count) costs.push_back(next_cost());
     left -= static_cast<std::int64_t>(count);
     alloc_pages_for(current, mm, {costs.data(), costs.size()});
   }
@@ -83,7 +90,7 @@ void populate_batch(Task& current, Mm& mm, PageIndex start, PageIndex end, PageS
   Kernel& kernel = current.kernel();
   const PageCount pages = end - start;
   begin_clearing(current, mm, start, end);
-  clear_pages(current, mm, pages, is_shmem(kernel, mm, start) ? kernel.costs.shmem_page : sim::Nanoseconds{0});
+  clear_pages(current, mm, pages, is_shmem(kernel, mm, start), to);
   end_clearing(current, mm, pages);
   // Where a fault of another thread was faster, do_anonymous_page finds the entry present and frees its page.
   const PageCount mapped = change_pages(kernel, mm, start, end, PageState::absent, to);
@@ -135,11 +142,9 @@ void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
   }
 }
 
-PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io, NewPages new_pages,
-                         Access access) {
+PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io, Access access) {
   const Kernel& kernel = current.kernel();
   const bool file = is_file_backed(kernel, mm, start);
-  const bool mlocks = vma.flags.locked && new_pages == NewPages::as_vma_has_it;
   PageIndex known = start;  // up to here pages have cost what it takes to make them present
   for (PageIndex page = start; page < end;) {
     current.cond_resched();
@@ -152,7 +157,7 @@ PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageI
       return page;
     } else if (run.state == PageState::absent && !file) {
       // And looks again: it may have been taken away meanwhile.
-      known = populate(current, mm, vma, page, run.end, mlocks ? PageState::mlocked : PageState::resident);
+      known = populate(current, mm, vma, page, run.end, mapped_in(vma));
       mm.anon_vma_prepare(vma);
     } else {
       if (handle_mm_fault(current, mm, vma, page, io, kernel.costs.fault, access) == FaultOutcome::retry) return page;

@@ -177,7 +177,7 @@ PageIndex faultin_vma_page_range(Task& current, Mm& mm, Vma& vma, PageIndex star
   const IoWait io = current.kernel().policy.retry_on_io ? IoWait::retry : IoWait::under_lock;
   for (PageIndex page = start; page < end;) {
     const PageIndex stop = end_of_gup_batch(vma, page, end);
-    const PageIndex reached = get_user_pages(current, mm, vma, page, stop, io, NewPages::as_vma_has_it, access);
+    const PageIndex reached = get_user_pages(current, mm, vma, page, stop, io, access);
     if (reached < stop) return reached;
     page = stop;
   }

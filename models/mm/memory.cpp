@@ -33,9 +33,6 @@ PageRange window(PageIndex page, PageCount size, PageIndex start, PageIndex end)
   return {std::max(start, aligned), std::min(end, aligned + size)};
 }
 
-// mlock_vma_newpage: a new page of a locked VMA is mlocked from the beginning.
-PageState mapped_in(const Vma& vma) { return vma.flags.locked ? PageState::mlocked : PageState::resident; }
-
 PageCount size_of(std::span<const PageRange> ranges) {
   return std::accumulate(ranges.begin(), ranges.end(), PageCount(0),
                          [](PageCount sum, const PageRange& range) { return sum + (range.end - range.start); });
@@ -55,7 +52,10 @@ void do_anonymous_page(Task& current, Mm& mm, Vma& vma, PageIndex page, const si
   Kernel& kernel = current.kernel();
   alloc_charge_page(current, mm);
   current.work(cost, Purpose::fault);
-  if (is_shmem(kernel, mm, page)) current.work(kernel.costs.shmem_page);
+  if (is_shmem(kernel, mm, page)) {
+    current.work(kernel.costs.shmem_page);
+    if (mapped_in(vma) == PageState::mlocked) current.work(kernel.costs.mlock_page, Purpose::fault);
+  }
   current.settle();
   const PageRange self{page, page + PageCount(1)};
   fill(kernel, mm, {&self, 1}, PageState::absent, mapped_in(vma));
@@ -205,6 +205,10 @@ void force_page_cache_readahead(Task& current, Mm& mm, PageIndex start, PageInde
     if (run.state == PageState::absent) read_ahead(current, mm, {page, run.end});
     page = run.end;
   }
+}
+
+PageState mapped_in(const Vma& vma) {
+  return vma.flags.locked && !vma.flags.is_special() ? PageState::mlocked : PageState::resident;
 }
 
 void wait_for_page(Task& current, Mm& mm, const Vma& vma, PageIndex page) {

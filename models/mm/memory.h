@@ -47,6 +47,10 @@ enum class Access { read, write };
 FaultOutcome handle_mm_fault(Task& current, Mm& mm, Vma& vma, PageIndex page, IoWait io, const sim::Distribution& cost,
                              Access access = Access::write);
 
+/// What a new page of `vma` becomes: mlocked from the beginning where that is VM_LOCKED and not VM_SPECIAL
+/// (is_mlocked_vma of 2.6.28, lru_cache_add_inactive_or_unevictable, folio_add_lru_vma today).
+[[nodiscard]] PageState mapped_in(const Vma& vma);
+
 /// The file that has to be asked before `vma` may write to a clean page of it (vma_wants_writenotify); null: none.
 [[nodiscard]] AddressSpace* file_to_write(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page,
                                           Access access);

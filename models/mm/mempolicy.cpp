@@ -28,7 +28,7 @@ int lookup_node(Task& current, Mm& mm, PageIndex page) {
     const VmaPointer vma = vma_at(current, mm, page);
     if (vma == nullptr || vma->flags.io_pfnmap) return -EFAULT;
     const PageIndex next = page + PageCount(1);
-    if (get_user_pages(current, mm, *vma, page, next, io, NewPages::as_vma_has_it) == next) return 0;
+    if (get_user_pages(current, mm, *vma, page, next, io) == next) return 0;
     wait_without_mmap_sem(current, mm, *vma, page);
   }
 }

@@ -47,7 +47,7 @@ int gup_under_read(Task& current, Mm& mm, PageIndex start, PageIndex end) {
     const VmaPointer vma = mm.find_vma(page);
     if (vma == nullptr || vma->start > page || vma->flags.io_pfnmap) return -EFAULT;
     const PageIndex stop = end_of_gup_batch(*vma, page, std::min(end, vma->end));
-    page = get_user_pages(current, mm, *vma, page, stop, io, NewPages::as_vma_has_it);
+    page = get_user_pages(current, mm, *vma, page, stop, io);
     if (page < stop) wait_without_mmap_sem(current, mm, *vma, page);
   }
   return 0;

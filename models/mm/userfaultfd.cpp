@@ -8,6 +8,7 @@
 #include "models/kernel.h"
 #include "models/mm/cow.h"
 #include "models/mm/memcontrol.h"
+#include "models/mm/memory.h"
 #include "models/mm/mm.h"
 #include "models/mm/mmap_lock.h"
 #include "models/mm/rmap.h"
@@ -210,8 +211,7 @@ bool fill_in(Task& current, Mm& mm, Vma& vma, PageIndex page) {
   current.work(kernel.costs.populate_page, Purpose::pages);
   current.settle();
   mm.anon_vma_prepare(vma);
-  const PageState to = vma.flags.locked ? PageState::mlocked : PageState::resident;
-  const PageCount mapped = change_pages(kernel, mm, page, page + PageCount(1), PageState::absent, to);
+  const PageCount mapped = change_pages(kernel, mm, page, page + PageCount(1), PageState::absent, mapped_in(vma));
   free_charged_pages(kernel, mm, PageCount(1) - mapped, current.now());
   return mapped == PageCount(1);
 }

@@ -208,11 +208,9 @@ class Region {
     while (start < end && state(start) == PageState::absent) ++start;
     return start;
   }
-  /// Pages of [start, end) that nobody else has brought in meanwhile become resident.
+  /// mlock has brought in those pages of [start, end) that nobody else has meanwhile.
   void populate(std::int64_t start, std::int64_t end) {
-    for (std::int64_t page = start; page < end; ++page) {
-      if (state(page) == PageState::absent) set(page, PageState::resident);
-    }
+    for (std::int64_t page = start; page < end; ++page) fault_in(page);
   }
   /// A fault has brought `page` in; in a locked region it is mlocked from the beginning.
   void fault_in(std::int64_t page) {

@@ -358,7 +358,7 @@ class Locker(Thread):
                     yield self.work(POPULATE_PAGE)
                 for each in range(page, absent_end):
                     if pages[each] == ABSENT:
-                        pages[each] = RESIDENT
+                        pages[each] = MLOCKED
                 page = pages.find(ABSENT, page, end)
             for page in range(batch, end):
                 if pages[page] != MLOCKED:

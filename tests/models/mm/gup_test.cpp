@@ -88,6 +88,23 @@ TEST_P(Populate, ByManyTasksAtOnceTakesWhatTheBandwidthAllows) {
   }
 }
 
+// --- of a locked VMA -------------------------------------------------------------------------------------------
+
+TEST_P(Populate, OfALockedVmaMlocksNewPagesFromTheBeginningAtNoPriceOfItsOwn) {
+  check_in_child([&] {
+    SmallMachineSpec spec = machine();
+    spec.costs.mlock_page = sim::Constant{Nanoseconds{77}};
+    SmallMachine world(spec);
+    tests::make_map(world, "0-6400");
+    world.mm.find_vma(PageIndex(0))->flags.locked = true;
+    world.mm.locked_vm = PageCount(kPages);
+    world.add([&](Task& task) { populate(task, world.mm, 0, kPages); });
+    world.run();
+    EXPECT_EQ(world.now(), at(0) + kPage * kPages);
+    tests::check_pages(world, PageCount(kPages), PageCount(0));
+  });
+}
+
 // --- the same pages --------------------------------------------------------------------------------------------
 
 TEST_P(Populate, OfTheSamePagesByEightTasksAllocatesThemOnce) {

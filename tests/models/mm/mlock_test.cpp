@@ -301,16 +301,16 @@ class MlockCost : public testing::TestWithParam<std::tuple<Cost, bool>> {
 INSTANTIATE_TEST_SUITE_P(
     , MlockCost,
     testing::Combine(
-        testing::Values(
-            Cost{"AbsentPages", "10-110", 0, Call::mlock, 10, 100, 0ns, kDrains + 100 * (kPopulate + kMlockPage)},
-            Cost{"PresentPages", "10-110", 100, Call::mlock, 10, 100, 0ns, kDrains + 100 * kMlockPage},
-            Cost{"SomePresentPages", "10-110", 30, Call::mlock, 10, 100, 0ns,
-                 kDrains + 70 * kPopulate + 100 * kMlockPage},
-            Cost{"OneSplit", "10-110", 0, Call::mlock, 10, 50, kSplit, kDrains + 50 * (kPopulate + kMlockPage)},
-            Cost{"TwoSplits", "10-110", 0, Call::mlock, 20, 3, 2 * kSplit, kDrains + 3 * (kPopulate + kMlockPage)},
-            Cost{"AMerge", "0-10L 10-110", 0, Call::mlock, 10, 9, kMerge, kDrains + 9 * (kPopulate + kMlockPage)},
-            Cost{"Munlock", "10-1110L", 0, Call::munlock, 10, 1100, 0ns, kDrains + 1100 * kMunlockPage},
-            Cost{"MunlockWithTwoSplits", "10-110L", 0, Call::munlock, 20, 7, 2 * kSplit, kDrains + 7 * kMunlockPage}),
+        testing::Values(Cost{"AbsentPages", "10-110", 0, Call::mlock, 10, 100, 0ns, kDrains + 100 * kPopulate},
+                        Cost{"PresentPages", "10-110", 100, Call::mlock, 10, 100, 0ns, kDrains + 100 * kMlockPage},
+                        Cost{"SomePresentPages", "10-110", 30, Call::mlock, 10, 100, 0ns,
+                             kDrains + 70 * kPopulate + 30 * kMlockPage},
+                        Cost{"OneSplit", "10-110", 0, Call::mlock, 10, 50, kSplit, kDrains + 50 * kPopulate},
+                        Cost{"TwoSplits", "10-110", 0, Call::mlock, 20, 3, 2 * kSplit, kDrains + 3 * kPopulate},
+                        Cost{"AMerge", "0-10L 10-110", 0, Call::mlock, 10, 9, kMerge, kDrains + 9 * kPopulate},
+                        Cost{"Munlock", "10-1110L", 0, Call::munlock, 10, 1100, 0ns, kDrains + 1100 * kMunlockPage},
+                        Cost{"MunlockWithTwoSplits", "10-110L", 0, Call::munlock, 20, 7, 2 * kSplit,
+                             kDrains + 7 * kMunlockPage}),
         testing::Bool()),
     [](const auto& each) { return std::get<0>(each.param).name + (std::get<1>(each.param) ? "Stepwise" : "Default"); });
 
@@ -370,7 +370,7 @@ TEST(MlockPresentFirst, MlocksEveryPageOnce) {
     world.add([&](Task& task) {
       EXPECT_EQ(sys_mlock(task, world.mm, PageIndex(10), PageCount(100)), 0);
       EXPECT_EQ(task.settle(), tests::at(0) + kSystemCall + 2 * kOperation + kFindVma + 30 * kMlockPage +
-                                   2 * kOperation + kFindVma + 70 * (kPopulate + kMlockPage));
+                                   2 * kOperation + kFindVma + 70 * kPopulate);
     });
     world.run();
     check_pages(world, PageCount(100), PageCount(0));
@@ -477,7 +477,7 @@ class MlockWindow : public testing::TestWithParam<Window> {
  protected:
   static SmallMachineSpec slow_pages(HoldMode mode) {
     SmallMachineSpec spec = machine({mode, mode});
-    spec.costs.mlock_page = sim::Constant{1000ns};
+    spec.costs.populate_page = sim::Constant{1000ns};
     spec.costs.munlock_page = sim::Constant{1000ns};
     return spec;
   }
@@ -549,7 +549,7 @@ TEST_P(MlockWindow, ThereIsNoneWhileTheSemaphoreIsHeldForWrite) {
 TEST(MlockWindowPages, OthersCannotGetInDuringTheWalkItself) {
   check_in_child([] {
     SmallMachineSpec spec = machine({HoldMode::downgrade, HoldMode::downgrade});
-    spec.costs.mlock_page = sim::Constant{1000ns};
+    spec.costs.populate_page = sim::Constant{1000ns};
     SmallMachine world(spec);
     add_vma(world, 10, 30, {});
     world.add([&](Task& task) { sys_mlock(task, world.mm, PageIndex(10), PageCount(20)); });

@@ -157,6 +157,27 @@ TEST_P(Shmem, MlockAndMunlockWorkAsOnAnyMemory) {
   });
 }
 
+// Its folio is on a list before it is mapped: anonymous memory's is mlocked without having been on one.
+TEST_P(Shmem, ANewPageOfALockedVmaIsTakenFromItsList) {
+  constexpr Nanoseconds kMlock{77};
+  const auto price = [&](SmallMachineSpec& spec) { spec.costs.mlock_page = sim::Constant{kMlock}; };
+  run(
+      [&](SmallMachine& world, Task& task) {
+        EXPECT_EQ(sys_mlock(task, world.mm, kStart, kSize), 0);
+        EXPECT_EQ(task.settle(), at(0) + 1000 * (kPopulate + kShmem + kMlock));
+        check_pages(world, kSize, PageCount(0));
+      },
+      {}, price);
+  run(
+      [&](SmallMachine& world, Task& task) {
+        EXPECT_EQ(sys_mlock(task, world.mm, kStart, kSize, MlockWhat::on_fault), 0);
+        write_to(task, world, kPage);
+        EXPECT_EQ(task.now(), at(0) + kFault + kShmem + kMlock);
+        check_pages(world, PageCount(1), PageCount(0));
+      },
+      {}, price);
+}
+
 TEST_P(Shmem, OnlyRemoveTakesPagesOutOfTheFile) {
   run(
       [](SmallMachine& world, Task& task) {
