@@ -127,7 +127,8 @@ PageIndex populate(Task& current, Mm& mm, Vma& vma, PageIndex page, PageIndex en
 PageIndex end_of_gup_batch(const Vma& vma, PageIndex page, PageIndex end) {
   constexpr PageCount kPagesPerBatch{16};
   const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
-  return vma.flags.folio_order == 0 ? batch_end : std::max(batch_end, end_of_order(vma, page, 0, end));
+  if (vma.flags.folio_order == 0) return batch_end;
+  return std::max(batch_end, std::min(end, end_of_step(page, {folio_of(vma.flags.folio_order), end})));
 }
 
 void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
@@ -136,8 +137,9 @@ void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
     current.settle();  // without a lock others split them meanwhile
     const PageTable::FolioRun run = mm.page_table.folios_at(page, end);
     const bool whole = run.folio.whole;
-    const PageIndex stop = whole ? run.folio.end(page) : run.end;
-    current.work_on_pages(whole ? costs.gup_huge : costs.gup_present * (stop - page).count());
+    const PageIndex stop = whole ? end_of_step(page, run) : run.end;
+    const std::int64_t steps = whole ? folios_in(run.folio, page, stop) : (stop - page).count();
+    current.work_on_pages((whole ? costs.gup_huge : costs.gup_present) * steps);
     page = stop;
   }
 }

@@ -28,7 +28,7 @@ struct Vma;
 }
 
 /// Up to where the callers of get_user_pages ask for pages from `page` on at a time: 16 (a pagevec of 2.6.28's
-/// __mlock_vma_pages_range; later kernels look at need_resched for each page), and of a folio all.
+/// __mlock_vma_pages_range; later kernels look at need_resched for each page), or that many folios.
 [[nodiscard]] PageIndex end_of_gup_batch(const Vma& vma, PageIndex page, PageIndex end);
 
 /// What it costs to pass over pages that are there, a folio that one entry maps at a time (follow_page_mask).

@@ -28,11 +28,6 @@ PageTable::Run run_to_take(const Mm& mm, PageIndex page, PageIndex end) {
   return is_present(near.state) || near.end == end ? near : mm.page_table.run_at(page, end);
 }
 
-// How many folios [start, end) has a part of. Precondition: they are alike.
-std::int64_t folios_in(const Folio& folio, PageIndex start, PageIndex end) {
-  return (folio.end(end - PageCount(1)) - folio.start(start)).count() >> folio.order;
-}
-
 // A part of a page table, all of it alike: what a walk does to it at once.
 struct Stretch {
   PageIndex start;
@@ -62,20 +57,27 @@ class Walk {
  private:
   // A range that ends within a folio that is mapped as a whole does not tear it, except where pages go.
   PageIndex take_whole(PageIndex page, const Folio& folio, PageState state) {
-    const PageIndex end = folio.end(page);
+    const bool torn = folio.start(page) < start_ || end_ < folio.end(page);
+    const PageIndex end = torn ? folio.end(page) : end_of_whole_ones(page, folio);
     if (state == step_.to) return end;
-    const bool torn = folio.start(page) < start_ || end_ < end;
     if (torn && step_.to == PageState::absent) {
       current_.work_on_pages(current_.kernel().costs.split_huge);
       current_.settle();
       mm_.page_table.split(folio.start(page) < start_ ? start_ : end_);
       return page;
     }
-    work_for_each(current_, PageCount(1), step_.huge_cost);
-    current_.work_on_pages(step_.more_cost);
-    if (state == PageState::mlocked) work_for_each(current_, PageCount(1), step_.huge_mlocked_cost);
+    const PageCount steps(folios_in(folio, page, end));
+    work_for_each(current_, steps, step_.huge_cost);
+    current_.work_on_pages(step_.more_cost * steps.count());
+    if (state == PageState::mlocked) work_for_each(current_, steps, step_.huge_mlocked_cost);
     change({folio.start(page), end, folio, state});
     return end;
+  }
+
+  // Those behind the folio at `page` in this step that are like it.
+  [[nodiscard]] PageIndex end_of_whole_ones(PageIndex page, const Folio& folio) const {
+    const PageIndex most = std::min(end_, end_of_step(page, {folio, end_}));
+    return end_of_step(page, mm_.page_table.folios_at(page, mm_.page_table.run_at(page, most).end));
   }
 
   void pay(PageIndex page, PageIndex stop, const Folio& folio, PageState state) {
@@ -125,6 +127,17 @@ class Walk {
 
 }  // namespace
 
+PageIndex end_of_step(PageIndex page, const PageTable::FolioRun& run) {
+  constexpr std::int64_t kFoliosAtOnce = 16;
+  const Folio& folio = run.folio;
+  const PageIndex most = folio.start(page) + PageCount(folio.pages().count() * kFoliosAtOnce);
+  return std::max(folio.end(page), folio.start(std::min(run.end, most)));
+}
+
+std::int64_t folios_in(const Folio& folio, PageIndex start, PageIndex end) {
+  return (folio.end(end - PageCount(1)) - folio.start(start)).count() >> folio.order;
+}
+
 PageStep zap_step(const Costs& costs) {
   return {.to = PageState::absent,
           .cost = &costs.zap_page,
@@ -142,10 +155,12 @@ PageCount look_at_page_range(Task& current, const Mm& mm, PageIndex start, PageI
       page = run.end;
       continue;
     }
-    if (const Folio folio = mm.page_table.folios_at(page, page + PageCount(1)).folio; folio.whole) {
-      current.work_on_pages(look.huge);
-      all += folio.pages();
-      page = folio.end(page);
+    if (const PageTable::FolioRun folios = mm.page_table.folios_at(page, run.end); folios.folio.whole) {
+      const PageIndex stop = end_of_step(page, folios);
+      const std::int64_t steps = folios_in(folios.folio, page, stop);
+      current.work_on_pages(look.huge * steps);
+      all += PageCount(folios.folio.pages().count() * steps);
+      page = stop;
       continue;
     }
     const PageIndex first = std::max(start, start_of_table(page));

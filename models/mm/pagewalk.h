@@ -5,11 +5,15 @@
 // folio that is mapped page by page, but for the look at its other entries (folio_mlock_step of 6.8,
 // zap_present_folio_ptes of 6.9). munlock takes the folio off the unevictable list with all its pages, whoever else has
 // some of them locked; mlock puts it there only if the range has all of it (allow_mlock_munlock, 6.7). Simplified.
-// Skipping absent entries is free unless a cost is given; lock_page never has to wait.
+// Skipping absent entries is free unless a cost is given; lock_page never has to wait. What the kernel does table by
+// table, with cond_resched in between, is one step for a table of pages, and for up to 16 folios that one entry maps: a
+// step is shorter than that of a table still.
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 
+#include "models/mm/page_table.h"
 #include "models/spec/machine.h"
 #include "models/spec/page.h"
 #include "sim/distribution.h"
@@ -29,6 +33,11 @@ void for_each_table(PageIndex start, PageIndex end, Each each) {
     page = stop;
   }
 }
+
+/// Up to where the folio at `page` of `run`, which one entry maps, and those behind it are taken in one step.
+[[nodiscard]] PageIndex end_of_step(PageIndex page, const PageTable::FolioRun& run);
+/// How many folios [start, end) has a part of. Precondition: they are like `folio`.
+[[nodiscard]] std::int64_t folios_in(const Folio& folio, PageIndex start, PageIndex end);
 
 /// What a walk does to the pages it meets. Costs are drawn for each page; null: none.
 struct PageStep {
