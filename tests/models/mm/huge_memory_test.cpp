@@ -130,10 +130,13 @@ TEST(HugePages, EachWalkTakesOneStepForWhatOneEntryMaps) {
     std::int64_t pages;
     std::int64_t populate, again, mlock, munlock, zap, smaps, fork;
   };
-  for (const Row& row : {Row{kPmdOrder, 2'048, 4 * 51'200, 4 * 70, 4 * 150, 4 * 140, 4 * 3'000, 4 * 90, 4 * 2'000},
-                         Row{4, 256, 16 * (900 + 1'500), 256 * 100, 16 * (160 + 75), 16 * (130 + 75), 16 * (200 + 75),
-                             256 * 30, 256 * 40},
-                         Row{0, 8, 8 * 900, 8 * 100, 8 * 160, 8 * 130, 8 * 200, 8 * 30, 8 * 40}}) {
+  for (const Row& row :
+       {Row{kPmdOrder, 2'048, 4 * 51'200, 4 * 70, 4 * 150, 4 * 140, 4 * 3'000, 4 * 90, 4 * 2'000},
+        // More than a walk takes in one step.
+        Row{kPmdOrder, 20'480, 40 * 51'200, 40 * 70, 40 * 150, 40 * 140, 40 * 3'000, 40 * 90, 40 * 2'000},
+        Row{4, 256, 16 * (900 + 1'500), 256 * 100, 16 * (160 + 75), 16 * (130 + 75), 16 * (200 + 75), 256 * 30,
+            256 * 40},
+        Row{0, 8, 8 * 900, 8 * 100, 8 * 160, 8 * 130, 8 * 200, 8 * 30, 8 * 40}}) {
     with_vma(spec, row.pages, thp(row.order), [&](SmallMachine& world, Task& task) {
       const auto lasts = [&](std::int64_t expected, const char* what, const std::function<void()>& call) {
         const sim::Time began = task.settle();
