@@ -22,9 +22,10 @@ TEST(WorstRequests, KeepsTheLongestAndTheEarlierOfTwoThatAreAsLong) {
     const Nanoseconds latency = (number * 37 % 50) * 1ns;  // each length twice
     if (worst.admits(latency)) worst.add({std::to_string(number), at(number), latency, Phase::idle, {}, {}});
   }
-  ASSERT_EQ(worst.requests().size(), WorstRequests::kMost);
+  const std::vector<WorstRequest> requests = worst.requests();
+  ASSERT_EQ(requests.size(), WorstRequests::kMost);
   for (std::size_t place = 0; place < WorstRequests::kMost; ++place) {
-    const WorstRequest& request = worst.requests()[place];
+    const WorstRequest& request = requests[place];
     EXPECT_EQ(request.latency, (49 - static_cast<std::int64_t>(place) / 2) * 1ns);
     EXPECT_EQ(request.due < at(50), place % 2 == 0) << place;
   }
