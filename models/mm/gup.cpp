@@ -13,6 +13,7 @@
 #include "models/mm/mm.h"
 #include "models/mm/page_writeback.h"
 #include "models/mm/rmap.h"
+#include "models/mm/shmem.h"
 #include "models/mm/userfaultfd.h"
 #include "models/task.h"
 
@@ -55,15 +56,6 @@ void alloc_pages_for(Task& current, const Mm& mm, std::span<const sim::Nanosecon
   }
 }
 
-// What each new page takes besides being cleared and mapped: shared memory has its folio in the page cache, and on a
-// list, by the time that it is mlocked.
-sim::Nanoseconds more_for_page(Task& current, bool shmem, PageState to) {
-  const Costs& costs = current.kernel().costs;
-  if (!shmem) return {};
-  if (to != PageState::mlocked) return costs.shmem_page;
-  return costs.shmem_page + costs.mlock_page.sample(current.stream(Purpose::pages));
-}
-
 // Pages are cleared at the rate that is left when the clearing of so many begins.
 void clear_pages(Task& current, const Mm& mm, PageCount pages, bool shmem, PageState to) {
   Kernel& kernel = current.kernel();
@@ -73,8 +65,9 @@ void clear_pages(Task& current, const Mm& mm, PageCount pages, bool shmem, PageS
     current.settle();
     const sim::Nanoseconds least = kernel.clear_bandwidth.least_for_page();
     const auto next_cost = [&] {
-      const sim::Nanoseconds page = kernel.costs.populate_page.sample(current.stream(Purpose::pages));
-      return current.page_cost(more_for_page(current, shmem, to)) + std::max(least, current.page_cost(page));
+      sim::Stream& stream = current.stream(Purpose::pages);
+      const sim::Nanoseconds page = std::max(least, current.page_cost(kernel.costs.populate_page.sample(stream)));
+      return shmem ? page + current.page_cost(new_shmem_page(kernel.costs, to, stream)) : page;
     };
     const std::size_t count = std::min<std::size_t>(kAtOnce, static_cast<std::size_t>(left));
     boost::container::static_vector<sim::Nanoseconds, kAtOnce> costs;

@@ -13,6 +13,7 @@
 #include "models/mm/numa_balancing.h"
 #include "models/mm/page_writeback.h"
 #include "models/mm/rmap.h"
+#include "models/mm/shmem.h"
 #include "models/mm/userfaultfd.h"
 #include "models/task.h"
 
@@ -52,10 +53,8 @@ void do_anonymous_page(Task& current, Mm& mm, Vma& vma, PageIndex page, const si
   Kernel& kernel = current.kernel();
   alloc_charge_page(current, mm);
   current.work(cost, Purpose::fault);
-  if (is_shmem(kernel, mm, page)) {
-    current.work(kernel.costs.shmem_page);
-    if (mapped_in(vma) == PageState::mlocked) current.work(kernel.costs.mlock_page, Purpose::fault);
-  }
+  if (is_shmem(kernel, mm, page))
+    current.work(new_shmem_page(kernel.costs, mapped_in(vma), current.stream(Purpose::fault)));
   current.settle();
   const PageRange self{page, page + PageCount(1)};
   fill(kernel, mm, {&self, 1}, PageState::absent, mapped_in(vma));

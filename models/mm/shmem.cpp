@@ -30,6 +30,10 @@ void truncate_range(Task& current, Mm& mm, PageIndex start, PageIndex end) {
 
 }  // namespace
 
+sim::Nanoseconds new_shmem_page(const Costs& costs, PageState to, sim::Stream& stream) {
+  return to == PageState::mlocked ? costs.shmem_page + costs.mlock_page.sample(stream) : costs.shmem_page;
+}
+
 void shmem_punch_hole(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   unmap_mapping_range(current, mm, start, end);
   for_each_table(start, end, [&](PageIndex from, PageIndex to) { truncate_range(current, mm, from, to); });

@@ -15,11 +15,22 @@
 #pragma once
 
 #include "models/spec/page.h"
+#include "sim/time.h"
+
+namespace sim {
+class Stream;
+}  // namespace sim
 
 namespace models {
 
 class Mm;
 class Task;
+struct Costs;
+
+/// What a new page takes on top of `fault` or populate_page. One that becomes mlocked is on a list by the time that it
+/// is mapped, from which it has to be taken (mlock_folio; of anonymous memory mlock_new_folio): mlock_page, drawn from
+/// `stream`.
+[[nodiscard]] sim::Nanoseconds new_shmem_page(const Costs& costs, PageState to, sim::Stream& stream);
 
 /// shmem_fallocate(FALLOC_FL_PUNCH_HOLE) of what is mapped at [start, end): its pages, in memory or in swap, are free
 /// afterwards. mmap_sem is not needed; its pages have one owner.

@@ -51,7 +51,7 @@ Scenario scenario_of(std::int64_t pages = kPages) {
   costs.rwsem_operation = 20ns;
   costs.rwsem_wake = 300ns;
   costs.system_call = 110ns;
-  costs.populate_page = Constant{1000ns};
+  costs.populate_page = Constant{1300ns};
   costs.mlock_page = Constant{300ns};
   costs.munlock_page = Constant{400ns};
   costs.zap_page = Constant{100ns};
@@ -188,9 +188,8 @@ TEST(Metamorphic, TwiceTheRegionIsTwiceAWriteHold) {
   }
 }
 
-// Of a few pages the second write hold that comes with downgrade may be what a reader meets.
 TEST(Metamorphic, ReadersAreNeverBetterOffUnderWriteHeldWhereNobodyElseWrites) {
-  for (const std::int64_t pages : {64, 250, 500, 1000}) {
+  for (const std::int64_t pages : {1, 7, 64, 500}) {
     Scenario scenario = scenario_of(pages);
     threads(scenario).pop_back();
     const Result held = run(scenario, HoldMode::write_held);

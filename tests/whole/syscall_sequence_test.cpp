@@ -184,7 +184,7 @@ void write_down(SmallMachine& world, std::string& text) {
 
 class SyscallSequence : public testing::TestWithParam<Row> {};
 
-// mlock takes pages in batches of 16: get_user_pages, then mlock_vma_page for each.
+// mlock takes pages in batches of 16; new ones are mlocked as they are mapped.
 const std::string kPopulate20 = "10-26:absent>mlocked 26-30:absent>mlocked";
 
 INSTANTIATE_TEST_SUITE_P(

@@ -161,12 +161,13 @@ TEST_F(Report, OfAComparisonAnswersAsItsVerdictDoes) {
   };
   constexpr const char* kUnlock = "Should the unlock path downgrade mmap_sem, too?";
   for (const auto& [options, question, answer] :
-       {Case{{"--set", "processes[0].threads.mapper.count=0"}, kUnlock, "Yes for faulter, open_faulter."},
+       {Case{{"--set", "processes[0].threads.mapper.count=0"}, kUnlock, "Yes, for everybody who competes here."},
         Case{{"--set", "processes[0].threads.mapper.count=0", "--reps", "3"}, kUnlock, "Yes"},
         Case{{}, kUnlock, "No: next to no difference for anybody who competes here."},
-        Case{{"--policies", "write_held,linux-6.4"}, "Is linux-6.4 better than write_held", "Yes for faulter"}}) {
+        Case{
+            {"--policies", "write_held,unlock_downgrade"}, "Is unlock_downgrade better than write_held", "Yes for "}}) {
     const std::string json = folder_ / "comparison.json";
-    std::vector<std::string> words{"compare", folder_ / "tiny.yaml", "--json", json};
+    std::vector<std::string> words{"compare", folder_ / "tiny.yaml", "--json", json, "--seed", "2"};
     words.insert(words.end(), options.begin(), options.end());
     const Outcome compare = mlocksim(words);
     ASSERT_EQ(compare.code, 0) << compare.err;
