@@ -152,7 +152,7 @@ void expect(const Row& row) {
   for (const auto& [other, answers] : row.expected) {
     for (const std::string kernel : {"linux-6.1", "linux-6.12", "linux-6.18"}) {
       const Waits answer = kernel == "linux-6.1" ? answers.front() : answers.back();
-      tests::check_in_child([&] {
+      tests::check_in_child([&, &other = other] {
         EXPECT_EQ(waits_of(kernel, row.call, other), answer)
             << other << " beside " << row.call.name << " on " << kernel;
       });

@@ -137,7 +137,7 @@ TEST(QuantileInterval, CoversThePercentilesOfALognormalDistribution) {
   // Percentiles of exp(N(0, 1)): exp of those of the normal distribution.
   for (const auto& [quantile, normal] :
        {std::pair(0.5, 0.0), std::pair(0.9, 1.2815515655446), std::pair(0.99, 2.3263478740408)}) {
-    const auto interval = [&](int trial) {
+    const auto interval = [quantile = quantile](int trial) {
       sim::Stream stream(static_cast<std::uint64_t>(trial), "statistics_test", "coverage");
       std::vector<double> draws = normal_draws(stream, 4000, 0, 1);
       for (double& draw : draws) draw = std::exp(draw);

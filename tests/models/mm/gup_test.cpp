@@ -55,7 +55,7 @@ TEST_P(Populate, ByOneTaskTakesThePagesCostOrWhatTheBandwidthLeaves) {
                                         {std::optional(Bytes(2 * kBandwidth.count())), kPage},
                                         {std::optional(kBandwidth), 1'024ns},
                                         {std::optional(Bytes(kBandwidth.count() / 2)), 2'048ns}}) {
-    check_in_child([&] {
+    check_in_child([bandwidth = bandwidth, page = page] {
       SmallMachineSpec spec = machine();
       spec.clear_bandwidth = bandwidth;
       SmallMachine world(spec);

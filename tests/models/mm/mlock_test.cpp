@@ -130,8 +130,8 @@ INSTANTIATE_TEST_SUITE_P(, MlockBranch,
 
 TEST_P(MlockBranch, LeavesTheMapThePagesAndTheAccountsAsTheKernelDoes) {
   check_in_child([&] {
-    const auto& [branch, modes] = GetParam();
-    SmallMachine world(machine(modes));
+    const Branch& branch = std::get<0>(GetParam());
+    SmallMachine world(machine(std::get<1>(GetParam())));
     tests::make_map(world, branch.map);
     world.mm.max_map_count = branch.max_map_count;
     world.add([&](Task& task) {
