@@ -24,27 +24,24 @@ namespace {
 // Pages that are taken and mapped together, so that others see them at the same time: at most those of a page table.
 PageIndex end_of_batch(PageIndex page, PageIndex end) { return std::min(end, end_of_table(page)); }
 
-// The run at `page`, up to a batch long if it is absent: no more is taken at once.
-PageTable::Run next_run(const Mm& mm, PageIndex page, PageIndex end) {
-  const PageIndex batch = end_of_batch(page, end);
-  const PageTable::Run near = mm.page_table.run_at(page, batch);
-  const bool goes_on = is_present(near.state) && near.end == batch && batch < end;
-  return goes_on ? mm.page_table.run_at(page, end) : near;
-}
-
-// What is next, and whether it is passed over: a write has to ask for each clean page of a file (FOLL_WRITE).
+// What is next: pages that are alike up to `end`, and whether they are passed over. Absent ones are a batch at most: no
+// more is taken at once.
 struct Next {
-  PageTable::Run run;
+  PageState state;
+  PageIndex end;
   bool ready;
 };
 
 Next next_pages(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page, PageIndex end, Access access) {
-  Next next{next_run(mm, page, end), false};
-  next.ready = is_present(next.run.state);
-  const AddressSpace* const mapping = next.ready ? file_to_write(kernel, mm, vma, page, access) : nullptr;
-  if (mapping == nullptr) return next;
-  const AddressSpace::Run alike = mapping->run_at(page, next.run.end);
-  return {{next.run.state, alike.end}, alike.tags.dirty};
+  const PageIndex batch = end_of_batch(page, end);
+  const auto [state, near] = mm.page_table.run_at(page, batch);
+  if (!is_present(state)) return {state, near, false};
+  const PageIndex stop = near == batch && batch < end ? mm.page_table.run_at(page, end).end : near;
+  // A write has to ask for each clean page of a file (FOLL_WRITE).
+  const AddressSpace* const mapping = file_to_write(kernel, mm, vma, page, access);
+  if (mapping == nullptr) return {state, stop, true};
+  const AddressSpace::Run alike = mapping->run_at(page, stop);
+  return {state, alike.end, alike.tags.dirty};
 }
 
 // A page before each of these steps; where a group is charged for them, one after another.
@@ -143,16 +140,16 @@ PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageI
   PageIndex known = start;  // up to here pages have cost what it takes to make them present
   for (PageIndex page = start; page < end;) {
     current.cond_resched();
-    const auto [run, ready] = next_pages(kernel, mm, vma, page, end, access);
-    if (ready) {
-      const PageIndex found = std::min(run.end, std::max(page, known));
-      pass_over(current, mm, found, run.end);
-      page = run.end;
+    const Next next = next_pages(kernel, mm, vma, page, end, access);
+    if (next.ready) {
+      const PageIndex found = std::min(next.end, std::max(page, known));
+      pass_over(current, mm, found, next.end);
+      page = next.end;
     } else if (userfaultfd_missing(mm, vma, page)) {
       return page;
-    } else if (run.state == PageState::absent && !file) {
+    } else if (next.state == PageState::absent && !file) {
       // And looks again: it may have been taken away meanwhile.
-      known = populate(current, mm, vma, page, run.end, mapped_in(vma));
+      known = populate(current, mm, vma, page, next.end, mapped_in(vma));
       mm.anon_vma_prepare(vma);
     } else {
       if (handle_mm_fault(current, mm, vma, page, io, kernel.costs.fault, access) == FaultOutcome::retry) return page;
