@@ -229,7 +229,8 @@ nlohmann::ordered_json probe_of(const Options& options) {
   if (options.strict) refuse_busy_cpus(json["load"]);
   const Readings readings = measure_all(options, settings);
   constexpr std::int64_t kSecond = 1'000'000'000;
-  json["noise"] = noise_of(settings.cpus, settings.quick ? kSecond / 5 : 2 * kSecond);
+  // What takes a CPU away for milliseconds comes once in some seconds.
+  json["noise"] = noise_of(settings.cpus, settings.quick ? 2 * kSecond : 10 * kSecond);
   json["quantities"] = readings.quantities();
   json["not_measured"] = readings.not_measured();
   return json;
