@@ -7,6 +7,7 @@
 #include <iostream>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #include "experiments/base/diagnostics.h"
 
@@ -28,7 +29,10 @@ std::filesystem::path target_of(const std::filesystem::path& path) {
 bool is_standard_output(const std::filesystem::path& path) { return path == "-"; }
 
 OutputFile::OutputFile(const std::filesystem::path& path) : path_(target_of(path)), partial_(path_) {
-  if (is_standard_output(path)) return;
+  if (is_standard_output(path)) {
+    printed_ = std::exchange(stdout, stderr);  // a variable like any other in glibc (its manual, "Standard Streams")
+    return;
+  }
   std::error_code ignored;
   // A device or a pipe is written to; replacing it would put a plain file in its place.
   const bool in_place = std::filesystem::exists(path_, ignored) && !std::filesystem::is_regular_file(path_, ignored);
@@ -42,6 +46,7 @@ OutputFile::OutputFile(const std::filesystem::path& path) : path_(target_of(path
 }
 
 OutputFile::~OutputFile() {
+  if (printed_ != nullptr) stdout = printed_;
   std::error_code ignored;
   if (partial_ != path_) std::filesystem::remove(partial_, ignored);
 }

@@ -1,6 +1,7 @@
 // Files and folders of output: whole or not at all, and refused before any work is done if they cannot be written.
 #pragma once
 
+#include <cstdio>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -16,7 +17,8 @@ namespace experiments {
 /// Whether a name of a file to write is `-`: standard output.
 [[nodiscard]] bool is_standard_output(const std::filesystem::path& path);
 
-/// A file that appears whole or not at all. One that takes another's place has its permissions. `-` is standard output.
+/// A file that appears whole or not at all. One that takes another's place has its permissions. `-` is standard output,
+/// which is the file's alone while it lives: what else is printed goes to standard error, so that a pipe gets the file.
 class OutputFile {
  public:
   /// Makes sure, before any work is done, that the file can be written. Throws UsageError if not.
@@ -38,6 +40,7 @@ class OutputFile {
   std::filesystem::path partial_;
   std::optional<RemovedWhenInterrupted> remnant_;
   std::ofstream out_;
+  std::FILE* printed_ = nullptr;  // what `stdout` is otherwise
 };
 
 /// Throws UsageError if `option`'s file is the one that is read: it would take its place.

@@ -47,13 +47,12 @@ ProbeReading measure(const CommandLine& line) {
   return parse_probe(json, probe.string());
 }
 
-/// `to`: where it is told.
-void tell_whether_quiet(const ProbeReading& reading, std::FILE* to) {
+void tell_whether_quiet(const ProbeReading& reading) {
   const std::vector<QuietSign> signs = signs_of_quiet(reading);
   const bool quiet = std::all_of(signs.begin(), signs.end(), [](const QuietSign& sign) { return sign.quiet; });
   if (!quiet) tell("warning: the machine was not quiet; measure again when it is\n");
   for (const QuietSign& sign : signs) {
-    fmt::print(to, "{}", folded(fmt::format("  {} {}\n", sign.quiet ? " " : "!", sign.text), line_width()));
+    print_folded(fmt::format("  {} {}\n", sign.quiet ? " " : "!", sign.text));
   }
 }
 
@@ -83,14 +82,13 @@ int command_calibrate(const Arguments& arguments) {
   const ProbeReading reading = from ? read_probe(*from) : measure(line);
   const Calibration calibration = calibrate(reading, is_standard_output(*output) ? "mine" : name_after(*output));
   file.commit(calibration.text);
-  std::FILE* const to = is_standard_output(*output) ? stderr : stdout;
   std::string text = fmt::format("{}: {} keys measured, {} assumed: {}\n", *output, calibration.measured.size(),
                                  calibration.assumed.size(), fmt::join(calibration.assumed, ", "));
   for (const auto& [quantity, why] : reading.not_measured) {
     text += fmt::format("  ! {} was not measured: {}\n", quantity, why);
   }
-  fmt::print(to, "{}", folded(text, line_width()));
-  tell_whether_quiet(reading, to);
+  print_folded(text);
+  tell_whether_quiet(reading);
   if (is_standard_output(*output)) return kOk;
   fmt::print("Now: mlocksim run unlock_question --set machine={}\n", shell_word(*output));
   return kOk;
