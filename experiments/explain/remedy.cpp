@@ -535,6 +535,7 @@ class Chooser {
   [[nodiscard]] std::vector<std::string> unnoticed_keys() const {
     std::vector<std::string> keys;
     if (!has_thread<models::KsmSpec>()) keys.emplace_back("ksm");
+    if (!has_thread<models::ProtectorSpec>() && !has_thread<models::ReplaySpec>()) keys.emplace_back("mprotect");
     if (!has_thread<models::UserfaultSpec>()) keys.emplace_back("userfaultfd");
     return keys;
   }

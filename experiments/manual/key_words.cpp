@@ -384,6 +384,8 @@ const std::vector<KeyWords> kRows = {
     {kPolicy, "ksm.holes", "What is absent: visited address by address in one hold, or jumped over (6.18)."},
     {kPolicy, "mempolicy", "What get_mempolicy holds."},
     {kPolicy, "mempolicy.node", "Whether it looks for a page's node with mmap_lock held."},
+    {kPolicy, "mprotect", "What mprotect does besides changing entries."},
+    {kPolicy, "mprotect.locked", "Locked private memory that becomes writable: left as it is, or populated (4.2)."},
     {kPolicy, "mremap", "How mremap moves."},
     {kPolicy, "mremap.tables", "Entry by entry, or whole tables where they lie alike (5.0)."},
     {kPolicy, "memlock", "Whether what a range has locked already counts again against RLIMIT_MEMLOCK (before 4.9)."},

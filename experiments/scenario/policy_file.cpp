@@ -129,6 +129,7 @@ const std::vector<Path>& paths() {
       {"userfaultfd", "a map such as {copy: mmap_sem}"},
       {"ksm", "a map such as {holes: visited}"},
       {"mempolicy", "a map such as {node: unlocked}"},
+      {"mprotect", "a map such as {locked: populated}"},
       {"mremap", "a map such as {tables: whole}"},
       {"memlock"},
       {"lru_drain"},

@@ -139,6 +139,7 @@ const std::vector<PolicyKnob>& policy_knobs() {
           "proc", "rollup_gives_way", [](auto& policy) -> auto& { return policy.proc.rollup_gives_way; }),
       row<int>("proc", "cmdline_holds", &Policy::cmdline_holds, {{"1", 1}, {"2", 2}, {"3", 3}}),
       row<bool>("mempolicy", "node", &Policy::mempolicy_holds_lock, {{"under_lock", true}, {"unlocked", false}}),
+      row<bool>("mprotect", "locked", &Policy::mprotect_populates_locked, {{"left", false}, {"populated", true}}),
       row<bool>("mremap", "tables", &Policy::mremap_moves_tables, {{"entries", false}, {"whole", true}}),
       row<bool>("", "memlock", &Policy::memlock_counts_twice, {{"counts_twice", true}, {"counts_once", false}}),
       row<bool>("madvise", "zap", &Policy::zap_under_vma_lock, {{"mmap_sem", false}, {"per_vma", true, "+zap"}},

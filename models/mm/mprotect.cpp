@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "models/kernel.h"
+#include "models/mm/mlock.h"
 #include "models/mm/mm.h"
 #include "models/mm/mmap_lock.h"
 #include "models/mm/numa_balancing.h"
@@ -21,6 +22,12 @@ PageCount change_protection(Task& current, const Mm& mm, PageIndex start, PageIn
 
 namespace {
 
+// Private memory that is locked is to have no major faults, also once it can be written.
+bool is_populated(const Policy& policy, const VmFlags& oldflags, const VmFlags& newflags) {
+  return policy.mprotect_populates_locked && oldflags.locked && !oldflags.lock_on_fault && !oldflags.shared &&
+         oldflags.readonly && !newflags.readonly;
+}
+
 // sys_mprotect's loop. Adds up in `changed` the entries for which TLBs have to be flushed. mmap_sem must be held for
 // write.
 int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool readonly, PageCount& changed) {
@@ -31,10 +38,11 @@ int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool read
     return -ENOMEM;
   }
   for (PageIndex nstart = start;;) {
-    VmFlags newflags = vma->flags;
+    const VmFlags oldflags = vma->flags;
+    VmFlags newflags = oldflags;
     newflags.readonly = readonly;
     const PageIndex tmp = std::min(vma->end, end);
-    const bool other = newflags != vma->flags;
+    const bool other = newflags != oldflags;
     const int error = vma_modify(current, mm, vma, nstart, tmp, newflags);
     if (nstart == start) current.work(current.kernel().costs.mprotect, Purpose::calls);
     if (error != 0) return error;
@@ -43,6 +51,8 @@ int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool read
       current.settle();
       mm.numa_hints->unmapped(nstart, tmp);
     }
+    if (is_populated(current.kernel().policy, oldflags, newflags))
+      populate_vma_pages_range(current, mm, *vma, nstart, tmp, IoWait::under_lock);
     nstart = std::max(tmp, vma->end);
     if (nstart >= end) return 0;
     vma = mm.next(*vma);

@@ -138,7 +138,8 @@ struct Policy {
   bool mempolicy_holds_lock = true;  ///< get_mempolicy looks for the page's node with mmap_sem held
   bool zap_under_vma_lock = false;   ///< madvise(DONTNEED) within one VMA: under that VMA's lock (6.17); needs per_vma
 
-  bool mremap_moves_tables = false;            ///< mremap moves page tables as a whole where they lie alike (5.0)
+  bool mprotect_populates_locked = false;  ///< mprotect populates locked private memory that it makes writable (4.2)
+  bool mremap_moves_tables = false;        ///< mremap moves page tables as a whole where they lie alike (5.0)
   bool userfault_copy_under_vma_lock = false;  ///< UFFDIO_COPY: under its VMA's lock (6.9); needs per_vma
   bool ksm_jumps_holes = false;  ///< ksmd goes over what is absent by page tables, not page by page (6.18)
 

@@ -45,14 +45,15 @@ class RandomRest {
     auto& [name, about, notes, kernel, rwsem, populate, mlock_present_first, munlock, munlock_walks_rmap,
            munlock_visits_absent, munmap, munlock_in_zap, munmap_exclusive_below_stack, grow, fault, vma_lock_covers,
            first_touch, vma_lock, stack_grows_under_write, retry_on_io, proc, lru_drain, memlock_counts_twice,
-           cmdline_holds, mempolicy_holds_lock, zap_under_vma_lock, mremap_moves_tables, userfault_copy_under_vma_lock,
-           ksm_jumps_holes] = policy;
+           cmdline_holds, mempolicy_holds_lock, zap_under_vma_lock, mprotect_populates_locked, mremap_moves_tables,
+           userfault_copy_under_vma_lock, ksm_jumps_holes] = policy;
     using enum models::HoldMode;
     draw(populate, one_of(std::array{write_held, downgrade, drop_and_read}));
     mlock_present_first = populate.mode == drop_and_read && coin();
     draw(munlock, one_of(std::array{write_held, downgrade, drop_and_read, chunked_write}));
     draw(munmap, one_of(std::array{write_held, downgrade}));
     draw(grow, one_of(std::array{write_held, downgrade, drop_and_read}));
+    mprotect_populates_locked = coin();
     munlock_walks_rmap = coin();
     munlock_visits_absent = coin();
     munlock_in_zap = coin();

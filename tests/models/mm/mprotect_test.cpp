@@ -115,6 +115,54 @@ TEST(MprotectOfPages, CostsForEachThatIsPresentUnderWriteMode) {
   });
 }
 
+// mprotect_fixup since 4.2: what a locked private mapping lacks when it becomes writable is allocated under write mode,
+// and what it has is looked at. 40 of 100 pages are there.
+struct Locked {
+  std::string name;
+  VmFlags flags;
+  bool readonly;  // what is asked for
+  bool populates;
+  bool policy = true;
+};
+void PrintTo(const Locked& each, std::ostream* out) { *out << each.name; }
+
+class MprotectOfLocked : public testing::TestWithParam<Locked> {};
+INSTANTIATE_TEST_SUITE_P(
+    , MprotectOfLocked,
+    testing::Values(Locked{"BecomesWritable", {.locked = true, .readonly = true}, false, true},
+                    Locked{"BecomesReadOnly", {.locked = true}, true, false},
+                    Locked{"IsNotLocked", {.readonly = true}, false, false},
+                    Locked{"IsLockedOnFault", {.locked = true, .lock_on_fault = true, .readonly = true}, false, false},
+                    Locked{"IsShared", {.locked = true, .readonly = true, .shared = true}, false, false},
+                    Locked{"IsThatOfAnOlderKernel", {.locked = true, .readonly = true}, false, false, false}),
+    [](const auto& each) { return each.param.name; });
+
+TEST_P(MprotectOfLocked, PopulatesUnderWriteModeWhatBecomesWritable) {
+  check_in_child([] {
+    const Locked& each = GetParam();
+    SmallMachineSpec spec;
+    spec.costs.mprotect_page = 10ns;
+    spec.costs.gup_present = 100ns;
+    spec.costs.populate_page = sim::Constant{1'000ns};
+    spec.policy.populate.mode = HoldMode::drop_and_read;
+    spec.policy.mprotect_populates_locked = each.policy;
+    SmallMachine world(spec);
+    const PageState there = each.flags.locked ? PageState::mlocked : PageState::resident;
+    world.mm.insert_vma(PageIndex(0), PageIndex(100), each.flags);
+    tests::make_present(world, 0, 40, there);
+    const Nanoseconds hold = 40 * 10ns + (each.populates ? 40 * 100ns + 60 * 1'000ns : 0ns);
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_mprotect(task, world.mm, PageIndex(0), PageCount(100), each.readonly), 0);
+      EXPECT_EQ(task.settle(), tests::at(0) + hold);
+    });
+    world.run();
+    EXPECT_EQ(world.mm.page_table.count(PageIndex(0), PageIndex(100), there), PageCount(each.populates ? 100 : 40));
+    const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+    EXPECT_EQ(statistics.all(LockMode::read).acquisitions, 0U);
+    EXPECT_EQ(statistics.hold.at({0, Phase::mprotect, LockMode::write}).max(), hold);
+  });
+}
+
 TEST(MprotectOfNothing, DoesNotAskForTheSemaphore) {
   check_in_child([] {
     SmallMachine world;
