@@ -83,9 +83,11 @@ class Histogram {
   /// The arithmetic mean in nanoseconds: the exact sum divided by the count. Precondition: not empty.
   [[nodiscard]] double mean() const;
 
-  /// The exact sum of the samples. Precondition: it is at most Nanoseconds::max().
+  /// Whether the sum of the samples is at most Nanoseconds::max(), 292 years.
+  [[nodiscard]] bool total_fits() const { return sum_ <= static_cast<Wide>(Nanoseconds::max().count()); }
+  /// The exact sum of the samples. Precondition: total_fits().
   [[nodiscard]] Nanoseconds total() const {
-    assert(sum_ <= static_cast<Wide>(Nanoseconds::max().count()));
+    assert(total_fits());
     return Nanoseconds{static_cast<std::int64_t>(sum_)};
   }
 

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cassert>
 #include <numeric>
+#include <stdexcept>
 #include <utility>
 
 namespace models {
@@ -20,11 +21,20 @@ int size_of(sim::Nanoseconds latency) {
   return width * 8 + static_cast<int>(behind_first & 7U);
 }
 
+// Each sum of parts is at most that of the latencies.
+void refuse_overflow(const sim::Histogram& latency) {
+  if (latency.total_fits()) return;
+  throw std::overflow_error(
+      "the requests of a class have taken more than 292 years together, which is the most that can be counted: a "
+      "shorter run, or one with fewer requests, can be told about");
+}
+
 }  // namespace
 
 LockTimes& Samples::record(sim::Nanoseconds latency, const TimeByCause& parts) {
   assert(std::accumulate(parts.begin(), parts.end(), sim::Nanoseconds{0}) == latency);
   latency_.record(latency);
+  refuse_overflow(latency_);
   Blame& blame = blame_by_size_[size_of(latency)];
   ++blame.count;
   for (std::size_t cause = 0; cause < kCauseCount; ++cause) blame.causes[cause] += parts[cause];
@@ -33,6 +43,7 @@ LockTimes& Samples::record(sim::Nanoseconds latency, const TimeByCause& parts) {
 
 void Samples::merge(const Samples& other) {
   latency_.merge(other.latency_);
+  refuse_overflow(latency_);
   for (const auto& [size, blame] : other.blame_by_size_) blame_by_size_[size].add(blame);
 }
 

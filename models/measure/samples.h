@@ -26,7 +26,8 @@ namespace models {
 class Samples {
  public:
   /// Precondition: the parts add up to the latency. Returns the sums that its lock_wait is to be added to, by whom it
-  /// was for: they stay where they are as long as these samples do.
+  /// was for: they stay where they are as long as these samples do. Throws std::overflow_error, as does merge, where
+  /// the sum of all latencies is more than sim::Nanoseconds::max().
   LockTimes& record(sim::Nanoseconds latency, const TimeByCause& parts);
   void merge(const Samples& other);
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -136,6 +137,19 @@ TEST(Samples, MergingEqualsRecordingEverythingInOne) {
   }
   a.merge(b);
   EXPECT_EQ(a, both);
+}
+
+// A sum that does not fit into 64 bits would be a small one, or a negative one.
+TEST(Samples, MoreThan292YearsTogetherAreRefused) {
+  constexpr Nanoseconds kHalf = sim::Histogram::kLargest;
+  Samples samples;
+  samples.record(kHalf, parts(kHalf, 0ns));
+  samples.record(kHalf - 1ns, parts(0ns, kHalf - 1ns));
+  EXPECT_EQ(samples.latency().total(), Nanoseconds::max());
+  Samples more;
+  more.record(1ns, parts(1ns, 0ns));
+  EXPECT_THROW(samples.merge(more), std::overflow_error);
+  EXPECT_THROW(samples.record(1ns, parts(1ns, 0ns)), std::overflow_error);
 }
 
 TEST(Samples, StoringAndRestoringLosesNothing) {

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <string_view>
+
 namespace experiments::event_fields_test {
 namespace {
 
@@ -10,7 +13,8 @@ using models::LockMode;
 
 std::string expected;
 
-TraceEvent event_of(const std::string& event, const std::string& arguments) {
+// An event has views of the text that it was read from.
+TraceEvent event_of(std::string_view event, std::string_view arguments) {
   TraceLine line;
   line.event = event;
   line.arguments = arguments;
@@ -19,7 +23,7 @@ TraceEvent event_of(const std::string& event, const std::string& arguments) {
   return read.value_or(TraceEvent{});
 }
 
-bool refuses(const std::string& event, const std::string& arguments) {
+bool refuses(std::string_view event, std::string_view arguments) {
   TraceLine line;
   line.event = event;
   line.arguments = arguments;
