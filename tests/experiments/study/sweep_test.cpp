@@ -288,11 +288,14 @@ TEST_F(Sweeps, QueriesReadAndNothingElse) {
 }
 
 TEST_F(Sweeps, QueriesWithoutEndAreAnsweredAsTheyGo) {
+  const std::string limited = "ulimit -v 4000000; " + tests::mlocksim_binary();
+  if (tests::run_program({"/bin/sh", "-c", limited + " --version"}).code != 0)
+    GTEST_SKIP() << "it cannot start in 4 GB of addresses: the address sanitizer takes terabytes";
   edit("1..3", "[1]");
   ASSERT_EQ(sweep("store").code, 0);
   const Outcome outcome = tests::run_program(
       {"/bin/sh", "-c",
-       "ulimit -v 4000000; " + tests::mlocksim_binary() + " results " + folder_ / "store" +
+       limited + " results " + folder_ / "store" +
            " --sql 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n' | head -2"});
   EXPECT_EQ(outcome.out, "i\n1\n");
 }
