@@ -455,7 +455,7 @@ struct Size {
   std::string refusal;
 };
 
-// Each before anything is made that large: this test would not end otherwise.
+// Each before anything is made that large.
 TEST_F(Environment, SizesBeyondAllLimitsAreRefusedAtOnce) {
   const std::string deep(100'000, '[');
   const std::string aliases = [] {

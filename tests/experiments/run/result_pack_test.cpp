@@ -115,8 +115,10 @@ TEST(ResultPack, HasRareCausesWhereThereAreAny) {
 }
 
 TEST(ResultPack, BringsBackTheLargestFigures) {
-  auto result = tests::result_of({{"a", {{Phase::idle, tests::worked(1, sim::Histogram::kLargest)}}}},
-                                 std::numeric_limits<std::uint64_t>::max());
+  constexpr sim::Nanoseconds kLargest = sim::Histogram::kLargest;
+  // Together the most that fits.
+  const models::Samples samples = tests::both(tests::worked(1, kLargest), tests::worked(1, kLargest - 1ns));
+  auto result = tests::result_of({{"a", {{Phase::idle, samples}}}}, std::numeric_limits<std::uint64_t>::max());
   result.sim_time = sim::Nanoseconds::max();
   result.events = std::numeric_limits<std::uint64_t>::max();
   const models::Result restored = unpack(pack(result));
