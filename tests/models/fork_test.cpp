@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "models/mm/cow.h"
 #include "models/mm/fault.h"
 #include "models/mm/madvise.h"
+#include "models/mm/mm.h"
+#include "models/mm/mremap.h"
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
@@ -186,6 +189,24 @@ TEST_P(CopyOnWrite, WhatIsUnmappedMeanwhileIsNoLongerShared) {
     });
     world.run();
     tests::check_pages(world, PageCount(0), PageCount(1));
+  });
+}
+
+TEST_P(CopyOnWrite, WhatMremapMovesStaysShared) {
+  check_in_child([&] {
+    SmallMachine world(machine());
+    tests::make_map(world, "10-20");
+    tests::make_resident(world, 10, 15);
+    world.add([&](Task& task) {
+      sys_fork(task, world.mm, 1s);
+      EXPECT_EQ(sys_mremap(task, world.mm, PageIndex(10), PageCount(10), PageIndex(100)), 0);
+      EXPECT_EQ(fault_time(task, world.mm, 104), kCopies);
+      EXPECT_EQ(fault_time(task, world.mm, 104), kFinds);
+      EXPECT_EQ(fault_time(task, world.mm, 105), kFinds);  // it was absent
+      EXPECT_EQ(world.kernel.zone.counts().children.count(), 1);
+      EXPECT_FALSE(world.mm.cow->is_shared(PageIndex(10))) << "what is mapped there next is nobody else's";
+    });
+    world.run();
   });
 }
 

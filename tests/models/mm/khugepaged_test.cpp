@@ -10,6 +10,7 @@
 
 #include "models/mm/madvise.h"
 #include "models/mm/mm.h"
+#include "models/mm/vmscan.h"
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
@@ -167,6 +168,46 @@ TEST(Khugepaged, LeavesRangesWithTooManyAbsentPagesAndVmasWithoutHugePages) {
     KhugepagedSpec settings;
     settings.max_ptes_none = PageCount(64);
     EXPECT_EQ(huge_after_turns(2, 7, settings, before), (std::vector<std::int64_t>{1, 1}));
+  });
+}
+
+TEST(Khugepaged, WithoutMemoryForAHugePageWaitsOnceAMinuteAndEndsItsTurnTheSecondTime) {
+  check_in_child([] {
+    SmallMachineSpec spec;
+    spec.memory = tests::all_free(Bytes(1'500 * kPageSize), Bytes(10 * kPageSize));  // without swap
+    SmallMachine world(spec);
+    tests::add_vma(world, 0, 2 * kHuge, kThp);
+    make_resident(world, 0, 2 * kHuge);
+    world.add([&](Task& task) {
+      KhugepagedScan scan;
+      khugepaged_do_scan(task, world.mm, {}, scan);
+      EXPECT_EQ(task.settle(), tests::at(0) + kKhugepagedAllocSleep);
+      EXPECT_EQ(scan.address, PageIndex(2 * kHuge)) << "each time at another range";
+    });
+    world.run();
+    EXPECT_FALSE(is_huge(world, 0) || is_huge(world, kHuge));
+    tests::check_pages(world, PageCount(0), PageCount(2 * kHuge));
+    EXPECT_EQ(world.mm.mmap_sem.statistics().all(LockMode::write).acquisitions, 0U);
+  });
+}
+
+// The kernel has isolated the pages from reclaim by then; here they may be gone, and the huge page is given back.
+TEST(MadviseCollapse, GivesItsPageBackWherePagesHaveBeenTakenMeanwhile) {
+  check_in_child([] {
+    SmallMachineSpec spec = where_copying_costs();
+    spec.memory.swap = SwapSpec{.size = Bytes(1'000 * kPageSize), .zram = ZramSpec{.compress = 300ns}};
+    SmallMachine world(spec);
+    tests::add_vma(world, 0, kHuge, {});
+    make_resident(world, 0, kHuge);
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(0), PageCount(kHuge), Advice::collapse), 0);
+    });
+    PageCount taken;
+    world.add_at(100'000, [&](Task& task) { taken = try_to_free_pages(task); });
+    world.run();
+    EXPECT_FALSE(is_huge(world, 0));
+    EXPECT_GE(taken, PageCount(32));
+    tests::check_pages(world, PageCount(0), PageCount(kHuge) - taken);
   });
 }
 

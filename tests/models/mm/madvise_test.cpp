@@ -597,6 +597,27 @@ TEST(MadviseFree, LetsReclaimTakePagesWithoutSwapAndMakesThemAnonymousAgainWhenT
   });
 }
 
+// Reclaim takes what has not been written to again; the rest is anonymous memory, which it has no place for.
+TEST(MadviseFree, LeavesToItsOwnerWhatIsWrittenToAgain) {
+  check_in_child([] {
+    SmallMachineSpec spec = reclaiming_machine();
+    spec.memory.swap.reset();
+    SmallMachine world(spec);
+    world.mm.anon_owner = world.kernel.zone.add_owner({.mm = &world.mm, .touched_every = 1ns});
+    tests::make_map(world, "0-100");
+    tests::make_resident(world, 0, 100);
+    world.add([&](Task& task) {
+      EXPECT_EQ(sys_madvise(task, world.mm, PageIndex(0), PageCount(100), Advice::free), 0);
+      task.sleep_until(tests::at(1'000'000));
+      EXPECT_EQ(try_to_free_pages(task), PageCount(0));
+      EXPECT_EQ(world.kernel.zone.counts().active_anon, PageCount(100));
+      EXPECT_EQ(world.kernel.zone.counts().inactive_file, PageCount(0));
+    });
+    world.run();
+    EXPECT_EQ(world.mm.page_table.count(PageIndex(0), PageIndex(100), PageState::resident), PageCount(100));
+  });
+}
+
 TEST(MadviseFree, DropsSwapEntriesAndRefusesFiles) {
   check_in_child([] {
     SmallMachine world(reclaiming_machine());

@@ -85,6 +85,17 @@ TEST(NumaBalancing, LooksAtEightTimesAsManyAddressesWhereNothingIsPresent) {
   });
 }
 
+TEST(NumaBalancing, BeginsAtTheFirstVmaWhereThereIsNoneBehindWhatItHasScanned) {
+  check_in_child([] {
+    const auto before = [](SmallMachine& world) {
+      tests::add_vma(world, 0, 1'024, {});
+      make_resident(world, 0, 1'024);
+    };
+    const Scanned all{1'024 * kEntry + kFlush, 1'024};
+    EXPECT_EQ(scans(2, before), (std::vector<Scanned>{all, all}));
+  });
+}
+
 TEST(NumaBalancing, TakesOneStepForAHugePageAndPassesOverWhatCannotMove) {
   check_in_child([] {
     const auto before = [](SmallMachine& world) {
