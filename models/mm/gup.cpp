@@ -118,7 +118,8 @@ PageIndex end_of_gup_batch(const Vma& vma, PageIndex page, PageIndex end) {
   constexpr PageCount kPagesPerBatch{16};
   const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
   if (vma.flags.folio_order == 0) return batch_end;
-  return std::max(batch_end, std::min(end, end_of_step(page, {folio_of(vma.flags.folio_order), end})));
+  return std::max(batch_end,
+                  std::min(end, end_of_step(page, {folio_of(vma.flags.folio_order), end}, kWholeFoliosAtOnce)));
 }
 
 void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end) {

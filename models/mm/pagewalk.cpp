@@ -76,8 +76,9 @@ class Walk {
 
   // Those behind the folio at `page` in this step that are like it.
   [[nodiscard]] PageIndex end_of_whole_ones(PageIndex page, const Folio& folio) const {
-    const PageIndex most = std::min(end_, end_of_step(page, {folio, end_}));
-    return end_of_step(page, mm_.page_table.folios_at(page, mm_.page_table.run_at(page, most).end));
+    const std::int64_t folios = step_.to == PageState::absent ? kWholeFoliosAtOnce : kFoliosAtOnce;
+    const PageIndex most = std::min(end_, end_of_step(page, {folio, end_}, folios));
+    return end_of_step(page, mm_.page_table.folios_at(page, mm_.page_table.run_at(page, most).end), folios);
   }
 
   void pay(PageIndex page, PageIndex stop, const Folio& folio, PageState state) {
@@ -127,10 +128,9 @@ class Walk {
 
 }  // namespace
 
-PageIndex end_of_step(PageIndex page, const PageTable::FolioRun& run) {
-  constexpr std::int64_t kFoliosAtOnce = 16;
+PageIndex end_of_step(PageIndex page, const PageTable::FolioRun& run, std::int64_t folios) {
   const Folio& folio = run.folio;
-  const PageIndex most = folio.start(page) + PageCount(folio.pages().count() * kFoliosAtOnce);
+  const PageIndex most = folio.start(page) + PageCount(folio.pages().count() * folios);
   return std::max(folio.end(page), folio.start(std::min(run.end, most)));
 }
 

@@ -34,8 +34,15 @@ void for_each_table(PageIndex start, PageIndex end, Each each) {
   }
 }
 
-/// Up to where the folio at `page` of `run`, which one entry maps, and those behind it are taken in one step.
-[[nodiscard]] PageIndex end_of_step(PageIndex page, const PageTable::FolioRun& run);
+/// Huge pages that a walk takes in one step, which then takes about as long as one over a table of small pages; where
+/// each is cleared or freed as well, fewer.
+inline constexpr std::int64_t kFoliosAtOnce = 256;
+inline constexpr std::int64_t kWholeFoliosAtOnce = 16;
+
+/// Up to where the folio at `page` of `run`, which one entry maps, and those behind it are taken in one step of at most
+/// so many `folios`.
+[[nodiscard]] PageIndex end_of_step(PageIndex page, const PageTable::FolioRun& run,
+                                    std::int64_t folios = kFoliosAtOnce);
 /// How many folios [start, end) has a part of. Precondition: they are like `folio`.
 [[nodiscard]] std::int64_t folios_in(const Folio& folio, PageIndex start, PageIndex end);
 
