@@ -81,6 +81,12 @@ void Task::sleep_until(sim::Time until, Cause cause) {
   if (until > settle()) sleep_from_now_until(until, cause);
 }
 
+void Task::sleep_and_wake_up_until(sim::Time until) {
+  sched_.wakes_in_time = true;
+  sleep_until(until);
+  sched_.wakes_in_time = false;
+}
+
 void Task::sleep_on_timer_until(sim::Time until) {
   if (until > settle()) sleep_from_now_until(until + kernel_.noise.timer.sample(stream(Purpose::timer)), Cause::sleep);
 }

@@ -96,6 +96,8 @@ class Task {
 
   /// Leaves the CPU until `until`; then pays for waking up. Does nothing if `until` has passed.
   void sleep_until(sim::Time until, Cause cause = Cause::sleep);
+  /// The same with the wake-up in it: where a CPU is free it runs at `until`.
+  void sleep_and_wake_up_until(sim::Time until);
   /// The same, by a timer of its own, which may be late (NoiseSpec::timer).
   void sleep_on_timer_until(sim::Time until);
   /// Ends, and begins anew at `until` (at least a nanosecond later): to the scheduler another task, just forked, which
@@ -185,7 +187,8 @@ class Task {
     SchedTask task;
     std::vector<int> cpus;
     int last_cpu = 0;
-    bool known = false;  // it has been on a run queue, and has not ended since
+    bool wakes_in_time = false;  // waking it up is part of its sleep
+    bool known = false;          // it has been on a run queue, and has not ended since
     bool on_cpu = false;
     bool spins = false;
     int recent_used_cpu = 0;         // the one before last_cpu

@@ -154,9 +154,9 @@ int command_import(const Arguments& arguments) {
 
   std::map<std::string, std::string> files;
   if (folder) {
-    files = replay.files(
-        {name, std::filesystem::path(path).filename().string(), kernel_of(line, analysis.gaps()), contents.cpus},
-        analysis.classes().names(), worth_replaying(analysis.process_names(), result));
+    files = replay.files({name, std::filesystem::path(path).filename().string(), kernel_of(line, analysis.gaps()),
+                          contents.cpus, analysis.wake_ups()},
+                         analysis.classes().names(), worth_replaying(analysis.process_names(), result));
   }
   print_folded(trace_report(contents, analysis.gaps(), result, worst));
   if (json) json->commit(json_of(result, contents, analysis.gaps(), worst).dump(2) + "\n");

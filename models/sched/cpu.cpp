@@ -396,6 +396,7 @@ void Cpus::fill(Cpu& cpu, Cause arrival) {
 }
 
 sim::Nanoseconds Cpus::wake_up_latency(Task& task) const {
+  if (task.sched_.wakes_in_time) return {};
   return wake_up_ ? wake_up_->sample(task.stream(Purpose::wake_up)) : spec_.wake_up_latency;
 }
 

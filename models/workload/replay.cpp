@@ -1,8 +1,8 @@
 // A thread of a recording: its requests, one after another.
 //
-// Simplified. Between two requests it sleeps, whatever it did then; what it was about and touched without asking for
-// mmap_lock is not repeated. What is mapped in a region replaces what is there.
-// Validated by tests/models/workload/replay_test.cpp.
+// Simplified. Between two requests it sleeps, whatever it did then, and is awake when it was: what it took to wake up
+// is in the recorded time; what it was about and touched without asking for mmap_lock is not repeated. What is mapped
+// in a region replaces what is there. Validated by tests/models/workload/replay_test.cpp.
 #include <algorithm>
 #include <map>
 #include <string>
@@ -155,7 +155,7 @@ void run(Task& current, const Workplace& at, const ReplaySpec& spec) {
   for (const RecordedRequest& request : *spec.recording) {
     if (request.thread != current.member()) continue;
     next = &request;
-    current.sleep_until(current.settle() + request.think);
+    current.sleep_and_wake_up_until(current.settle() + request.think);
     if (!server.serve(Request(current))) break;
   }
   server.stop();

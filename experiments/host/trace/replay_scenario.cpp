@@ -60,6 +60,22 @@ bool makes_region(Call call) {
 
 std::string region_name(int number) { return fmt::format("area{}", number); }
 
+/// Quantiles, each as likely as the others; nothing where there are none.
+std::string noise_text(const sim::Histogram& wake_ups) {
+  if (wake_ups.empty()) return {};
+  std::string text = fmt::format(
+      "  noise:\n"
+      "    # Of who waited for mmap_lock, from being woken to running: {} in the trace.\n"
+      "    wake_up: [",
+      wake_ups.count());
+  constexpr int kInALine = 12;
+  for (int each = 0; each < ReplayScenario::kWakeUps; ++each) {
+    if (each > 0) text += each % kInALine == 0 ? ",\n              " : ", ";
+    text += spell(wake_ups.value_at((each + 0.5) / ReplayScenario::kWakeUps));
+  }
+  return text + "]\n";
+}
+
 /// All but the processes. `memory`: bytes of all regions.
 std::string scenario_head(const ReplayOptions& options, std::uint64_t memory) {
   constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30U;
@@ -70,13 +86,16 @@ std::string scenario_head(const ReplayOptions& options, std::uint64_t memory) {
       "schema: mlocksim/1\n"
       "name: {}\n"
       "about: Replays a trace of {} CPUs under its own kernel; other policies tell what they would have changed.\n"
-      "machine: {{from: machines/epyc-zen4-linux-6.18, cpus: {}}}\n"
+      "machine:\n"
+      "  from: machines/epyc-zen4-linux-6.18\n"
+      "  cpus: {}\n"
+      "{}"
       "memory: {{size: {}GiB, pressure: none}}\n"
       "policy: {}\n"
       "seed: 1\n"
       "processes:\n",
       replayed_name(options.source), replayed_name(options.name), options.cpus, options.cpus,
-      kSpare + 2 * memory / kGibibyte, options.policy);
+      noise_text(options.wake_ups), kSpare + 2 * memory / kGibibyte, options.policy);
 }
 
 std::string unique_name(const std::string& name, std::set<std::string>& taken) {

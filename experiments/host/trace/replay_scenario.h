@@ -8,7 +8,8 @@
 // Simplified. Regions are anonymous and mapped from the start; one that the trace shows being mapped begins absent, any
 // other resident. A call's costs are those of the machine in the scenario, not those of the trace. Faults without
 // mmap_lock are replayed where their address lies in a region or elsewhere alike. Threads that never ask for mmap_lock,
-// and so take CPUs from the others only, are not in it.
+// and so take CPUs from the others only, are not in it: what is left of them is in the time between two requests, and in
+// how long who was woken for the lock took to run (kWakeUps quantiles of it as the machine's `noise: wake_up`).
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,7 @@
 #include "experiments/host/trace/address_ranges.h"
 #include "experiments/host/trace/trace_analysis.h"
 #include "models/spec/recording.h"
+#include "sim/histogram.h"
 
 namespace experiments {
 
@@ -30,6 +32,7 @@ struct ReplayOptions {
   std::string source;  ///< the name of the trace's file
   std::string policy;  ///< the kernel that was recorded: linux-6.12
   int cpus = 1;
+  sim::Histogram wake_ups{};  ///< from being woken to running; empty: not known
 };
 
 /// A class's or a process's name as a scenario takes it.
@@ -39,6 +42,7 @@ class ReplayScenario {
  public:
   /// What is kept of a trace, at most: memory is bounded.
   static constexpr std::size_t kMostRequests = 500'000;
+  static constexpr int kWakeUps = 200;
   static constexpr const char* kScenarioFile = "scenario.yaml";
 
   /// Whether everything that follows is replayed as a hold.

@@ -447,14 +447,24 @@ void TraceAnalysis::is_running(TracedThread& thread) {
   thread.lost_cpu.reset();
   tell_waits(thread);
   thread.run = Run::running;
+  thread.woken.reset();
   charge(thread);
+}
+
+// Which thread it comes after on its CPU: where that is one that asks for mmap_lock itself, the wait is one for it.
+void TraceAnalysis::runs_after(TracedThread& thread, int previous) {
+  if (thread.woken && thread.waits_for != nullptr) {
+    const auto other = threads_.find(previous);
+    if (other == threads_.end() || other->second.home == nullptr) wake_ups_.record(now_ - *thread.woken);
+  }
+  is_running(thread);
 }
 
 void TraceAnalysis::sched_switch(const TraceEvent& event) {
   if (const auto thread = threads_.find(event.tid); thread != threads_.end()) leave_cpu(thread->second, event);
   if (const auto next = threads_.find(event.other_tid); next != threads_.end()) {
     if (next->second.run == Run::unknown) next->second.run = Run::runnable;
-    is_running(next->second);
+    runs_after(next->second, event.tid);
   }
 }
 
@@ -479,6 +489,7 @@ void TraceAnalysis::sched_wakeup(const TraceEvent& event) {
   for (const TracedThread::Hold& hold : thread.holds) tell_waits(*hold.lock);
   tell_waits(thread);
   thread.run = Run::runnable;
+  thread.woken = now_;
   thread.cpu_taken_by = -1;
   charge(thread);
 }

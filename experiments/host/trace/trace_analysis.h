@@ -34,6 +34,7 @@
 #include "experiments/host/trace/traced_thread.h"
 #include "models/measure/result.h"
 #include "models/measure/worst_request.h"
+#include "sim/histogram.h"
 
 namespace experiments {
 
@@ -77,6 +78,9 @@ class TraceAnalysis {
   [[nodiscard]] models::Result finish(const std::string& name);
 
   [[nodiscard]] const TraceGaps& gaps() const { return gaps_; }
+  /// How long those that waited for mmap_lock took from being woken until they ran, where their CPU had been idle or
+  /// had run something else: with sched_wakeup and sched_switch.
+  [[nodiscard]] const sim::Histogram& wake_ups() const { return wake_ups_; }
   [[nodiscard]] const ThreadClasses& classes() const { return classes_; }
   /// Names of address spaces by their mm, as in the result: that of the least number of those threads that have held it
   /// for a twentieth of the time at least, as a process begins with its main thread; an mm may have been another
@@ -119,6 +123,7 @@ class TraceAnalysis {
   void end_hold(TracedThread& thread, TracedThread::Hold& hold);
   void is_running(TracedThread& thread);
   void leave_cpu(TracedThread& thread, const TraceEvent& event);
+  void runs_after(TracedThread& thread, int previous);
 
   [[nodiscard]] models::Cause cause_of(const TracedThread& thread) const;
   void charge(TracedThread& thread);
@@ -137,6 +142,7 @@ class TraceAnalysis {
   std::unordered_map<int, TracedThread> threads_;
   std::map<std::uint64_t, std::unique_ptr<TracedLock>> locks_;  // by mm
   TraceGaps gaps_;
+  sim::Histogram wake_ups_;
   std::map<std::int64_t, std::uint64_t> offsets_;  // how often the semaphore lay so far behind the mm
   sim::Nanoseconds fault_asks_after_{};            // about so long after page_fault_kernel start_locking comes
   bool begun_ = false;

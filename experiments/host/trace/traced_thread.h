@@ -52,6 +52,7 @@ struct TracedThread {
   TracedLock* home = nullptr;    ///< that of the address space it works on: of its faults and calls
   sim::Nanoseconds home_held{};  ///< for how long it has held that one
   Run run = Run::unknown;
+  std::optional<sim::Time> woken{};        ///< while it is runnable: when it was woken
   models::ClassId cpu_taken_by = -1;       ///< while it is runnable and does not run: who has its CPU
   std::optional<sim::Time> lost_cpu{};     ///< since when, if it held a lock then
   std::optional<TracedRequest> call{};     ///< the system call that it is in

@@ -56,6 +56,19 @@ void add(Scenario& scenario, const std::string& name, int count, Recording recor
 
 Result run(const Scenario& scenario) { return simulate(scenario, Policy{}, {}); }
 
+// What it took to wake up is in the time between two requests: only the beginning of its thread is later.
+TEST(Replay, IsAwakeWhenItWas) {
+  check_in_child([] {
+    const auto length = [](sim::Nanoseconds wake_up) {
+      Scenario scenario = machine();
+      scenario.machine.scheduler.wake_up_latency = wake_up;
+      add(scenario, "one", 1, {hold(10us, 1us, 0us), hold(20us, 1us, 0us), hold(2us, 1us, 0us)});
+      return run(scenario).sim_time;
+    };
+    EXPECT_EQ(length(5us), length(0us) + 5us);
+  });
+}
+
 TEST(Replay, EachThreadAsksSoLongAfterItsLastRequestAndTheRunEndsWithTheLast) {
   check_in_child([] {
     Scenario scenario = machine();

@@ -1,5 +1,6 @@
 #include "experiments/host/trace/replay_scenario.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,6 +15,7 @@ namespace experiments::replay_scenario_test {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 using tests::TraceText;
@@ -27,7 +29,8 @@ Files files_of(const std::string& text, bool as_holds = false) {
   TraceAnalysis analysis([&](const EndedRequest& ended) { replay.add(ended); });
   while (const auto event = reader.next()) analysis.add(*event);
   (void)analysis.finish("trace");
-  return replay.files({"trace", "trace.txt", "linux-6.12", 2}, analysis.classes().names(), analysis.process_names());
+  return replay.files({"trace", "trace.txt", "linux-6.12", 2, analysis.wake_ups()}, analysis.classes().names(),
+                      analysis.process_names());
 }
 
 /// Maps 16 KiB at 0x10000 and locks 8 KiB in it; faults there and elsewhere.
@@ -73,6 +76,35 @@ TEST(ReplayScenario, AsHoldsEverythingIsOneAndFaultsWithoutTheLockAreNone) {
             "1 7000 7000 hold - 0 0 0 1000\n"
             "0 20000 14000 hold - 0 0 8000 0\n"
             "0 40000 9000 hold - 0 0 4000 0\n");
+}
+
+/// db-1 waits for what db-8 holds, is woken at 100 and runs at 140, behind the thread `before`.
+std::string woken_behind(const std::string& before, int tid) {
+  return TraceText()
+      .hold("db-7", 7, 0, 1, 2, "write")
+      .ask("db-8", 8, 3, "write")
+      .get("db-8", 8, 4, "write")
+      .ask("db-1", 1, 5, "write")
+      .event("db-1", 1, 10,
+             fmt::format("sched_switch: prev_comm=db-1 prev_pid=1 prev_prio=120 prev_state=D ==> next_comm={} "
+                         "next_pid={} next_prio=120",
+                         before, tid))
+      .drop("db-8", 8, 99, "write")
+      .event("db-8", 8, 100, "sched_wakeup: comm=db-1 pid=1 prio=120 target_cpu=000")
+      .event(before, tid, 140,
+             fmt::format("sched_switch: prev_comm={} prev_pid={} prev_prio=120 prev_state=R ==> next_comm=db-1 "
+                         "next_pid=1 next_prio=120",
+                         before, tid))
+      .get("db-1", 1, 141, "write")
+      .drop("db-1", 1, 142, "write")
+      .text();
+}
+
+TEST(ReplayScenario, HowLongItTookToRunOnceWokenForTheLockIsTheMachines) {
+  EXPECT_THAT(files_of(woken_behind("cc1plus", 70)).at("scenario.yaml"),
+              AllOf(HasSubstr("from being woken to running: 1 in the trace"), HasSubstr("    wake_up: [40us, 40us, ")));
+  // The simulated scheduler lets it wait for that one.
+  EXPECT_THAT(files_of(woken_behind("db-7", 7)).at("scenario.yaml"), Not(HasSubstr("noise")));
 }
 
 TEST(ReplayScenario, NamesThatAScenarioWouldRefuseAreChanged) {
