@@ -135,6 +135,16 @@ models::Policy told(models::Policy kernel, const LockPaths& paths) {
   return kernel;
 }
 
+/// With what the real processes had mapped beside their regions: readers of /proc go through it.
+void map_the_rest(models::Scenario& scenario, const RealResult& real) {
+  for (models::ProcessSpec& process : scenario.processes) {
+    const auto found = real.sittings.front().other_vmas.find(process.name);
+    const int vmas = found == real.sittings.front().other_vmas.end() ? 0 : found->second;
+    if (vmas == 0) continue;
+    process.regions.push_back({.name = "the rest", .size = models::bytes_of(models::PageCount(vmas)), .vmas = vmas});
+  }
+}
+
 std::vector<models::Result> simulate(const models::Scenario& scenario, std::size_t replications, int jobs,
                                      const sim::Engine::Options& options) {
   std::vector<Job> all;
@@ -301,6 +311,7 @@ int command_validate(const Arguments& arguments) {
     scenario.policies.front() = told(std::move(scenario.policies.front()), *workload.lock_paths);
   }
   check_machine(scenario.machine, real, named_policy);
+  map_the_rest(scenario, real);
   const Validation validation =
       compare_with_real(real, simulate(scenario, real.sittings.size(), jobs_of(line), engine_options_of(line)));
   const ValidatedRun ran = validated(real, scenario, machine.has_value());

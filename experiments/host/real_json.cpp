@@ -196,7 +196,25 @@ void from_json(const nlohmann::json& from, RealClass& to) {
   }
 }
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Sitting, length, busy, classes)
+constexpr const char* kOtherVmas = "other_vmas";
+
+// other_vmas only where they were counted: older results have none.
+void to_json(nlohmann::json& to, const Sitting& from) {
+  to = {{"length", from.length}, {"busy", from.busy}, {"classes", from.classes}};
+  if (!from.other_vmas.empty()) to[kOtherVmas] = from.other_vmas;
+}
+
+void from_json(const nlohmann::json& from, Sitting& to) {
+  from.at("length").get_to(to.length);
+  from.at("busy").get_to(to.busy);
+  from.at("classes").get_to(to.classes);
+  to.other_vmas = from.value(kOtherVmas, std::map<std::string, int>{});
+  for (const auto& [process, vmas] : to.other_vmas) {
+    constexpr int kMostVmas = 1'000'000;
+    if (vmas < 0 || vmas > kMostVmas) throw std::runtime_error("no process has " + std::to_string(vmas) + " VMAs");
+  }
+}
+
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RealResult, workload, kernel, cpus, sittings)
 
 namespace {

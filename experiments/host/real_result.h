@@ -35,6 +35,8 @@ struct RealClass {
 struct Sitting {
   sim::Nanoseconds length{};
   std::optional<double> busy{};  ///< the share of all CPUs that others took in the half second before it
+  /// VMAs of each process as it begins, by its name, beside those of its regions: its program, heap and stacks.
+  std::map<std::string, int> other_vmas{};
   std::vector<RealClass> classes{};
 
   bool operator==(const Sitting&) const = default;

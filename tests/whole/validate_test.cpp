@@ -130,6 +130,26 @@ TEST_F(Validate, AWorkloadForAnotherMachineIsWhatTheProbeTakesThere) {
   EXPECT_EQ(validate({"--real", file}).code, kOk);
 }
 
+// Who reads maps finds the real process's program, heap and stacks there, too.
+TEST_F(Validate, SimulatesWhatTheProcessHasMappedBesideItsRegions) {
+  const std::string workload = folder_ / "workload.json";
+  ASSERT_EQ(validate({"--workload", workload}).code, kOk);
+  ordered_json real = ordered_json::parse(tests::run_program({tests::probe_binary(), "--run", workload}).out);
+  ordered_json& vmas = real["value"]["sittings"][0]["other_vmas"];
+  ASSERT_GT(vmas.at("db").get<int>(), 2 * 18) << "each thread's stack has a guard page";
+  const auto simulated = [&](int others) {
+    vmas["db"] = others;
+    const std::string json = folder_ / "validation.json";
+    EXPECT_EQ(validate({"--real", folder_.write("real.json", real.dump()), "--json", json}).code, kOk);
+    const ordered_json validation = ordered_json::parse(tests::text_of(json));
+    for (const ordered_json& each : validation.at("times")) {
+      if (each.value("class", "") == "maps") return each.at("simulated").at("max_ns").get<std::int64_t>();
+    }
+    return std::int64_t{0};
+  };
+  EXPECT_GT(simulated(20'000), 1'000'000 + simulated(0));
+}
+
 TEST_F(Validate, RefusesResultsOfSomethingElse) {
   const std::string workload = folder_ / "workload.json";
   ASSERT_EQ(validate({"--workload", workload}).code, kOk);

@@ -27,7 +27,7 @@ RealResult real_with(const RealClass& competitor, std::size_t calls, sim::Nanose
   RealClass locker{.name = "locker", .threads = 1};
   locker.calls["mlock"].duration = times(calls, each);
   RealResult real{{}, "6.12.1", 2, {}};
-  for (int i = 0; i < sittings; ++i) real.sittings.push_back({1s, std::nullopt, {competitor, locker}});
+  for (int i = 0; i < sittings; ++i) real.sittings.push_back({.length = 1s, .classes = {competitor, locker}});
   return real;
 }
 

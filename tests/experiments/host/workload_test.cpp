@@ -144,8 +144,12 @@ TEST(RealResults, ComeThroughTheirJsonAsTheyWere) {
   RealClass locker{.name = "locker", .threads = 1};
   locker.calls["mlock"].duration.record(sim::Nanoseconds{99});
   locker.calls["mlock"].errors[12] = 1;
-  const RealResult real{workload_of_text(kAll, left_out), "6.12.1", 2, {{sim::Nanoseconds{5}, 0.25, {mapper, locker}}}};
+  RealResult real{workload_of_text(kAll, left_out), "6.12.1", 2, {{sim::Nanoseconds{5}, 0.25, {}, {mapper, locker}}}};
+  EXPECT_EQ(parse_real_result(to_json_text(real)), real) << "of a probe that did not count VMAs";
+  real.sittings.front().other_vmas["db"] = 38;
   EXPECT_EQ(parse_real_result(to_json_text(real)), real);
+  real.sittings.front().other_vmas["db"] = -1;
+  EXPECT_THROW((void)parse_real_result(to_json_text(real)), std::runtime_error);
 }
 
 TEST(RealResults, OfAnotherVersionOrOfSomethingElseAreToldApart) {

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -349,6 +351,14 @@ void wait_until_ready(const Workload& workload, const SharedState& shared, const
   while (shared.ready < all && !children.one_has_ended()) sleep_for(kMillisecond);
 }
 
+// What a process has mapped beside its regions.
+int other_vmas(const models::ProcessSpec& process, pid_t pid) {
+  std::ifstream maps("/proc/" + std::to_string(pid) + "/maps");
+  auto vmas = static_cast<int>(std::count(std::istreambuf_iterator<char>(maps), {}, '\n'));
+  for (const models::RegionSpec& region : process.regions) vmas -= region.vmas;
+  return std::max(vmas, 0);
+}
+
 // All begin at one moment, for which they wait.
 void begin(const Workload& workload, SharedState& shared) {
   const std::int64_t start = now() + 20 * kMillisecond;
@@ -374,6 +384,10 @@ experiments::Sitting run_workload(const Workload& workload, const std::vector<in
   Children children;
   for (std::size_t i = 0; i < workload.processes.size(); ++i) children.start(workload, i, cpus, arena, *shared);
   wait_until_ready(workload, *shared, children);
+  for (std::size_t i = 0; i < workload.processes.size(); ++i) {
+    const models::ProcessSpec& process = workload.processes[i];
+    sitting.other_vmas[process.name] = other_vmas(process, children.all().at(i).pid);
+  }
   begin(workload, *shared);
   children.finish();
   for (const Child& child : children.all()) {
