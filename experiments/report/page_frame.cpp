@@ -51,6 +51,11 @@ std::vector<DrawnOrNot> draw_all(const std::vector<FigureOrNot>& figures, const 
   return drawn;
 }
 
+std::string link_to_section(const std::string& id, const std::string& title, const std::string& section) {
+  if (section.empty()) return {};
+  return fmt::format("<li><a href=\"#{}\">{}</a></li>", id, html_text(title));
+}
+
 std::string page_document(const PageFrame& frame, const std::string& main) {
   return fmt::format(
       R"(<!doctype html>
@@ -71,7 +76,7 @@ std::string page_document(const PageFrame& frame, const std::string& main) {
 <p class="kicker">{3}</p>
 <h1>{1}</h1>
 <p class="about">{4}</p>
-<nav aria-label="On this page"><ul><li><a href="#answer">Answer</a></li><li><a href="#figures">Figures</a></li>
+<nav aria-label="On this page"><ul><li><a href="#answer">Answer</a></li>{8}<li><a href="#figures">Figures</a></li>
 <li><a href="#method">Method</a></li><li><a href="#results">Results</a></li></ul></nav>
 </header>
 <main>
@@ -85,7 +90,7 @@ std::string page_document(const PageFrame& frame, const std::string& main) {
 </html>
 )",
       program_version(), html_text(frame.title), kPageStyle, html_text(frame.kicker), html_prose(frame.about), main,
-      kPageScript, html_text(frame.made_from));
+      kPageScript, html_text(frame.made_from), frame.more_links);
 }
 
 std::string answer_section(const std::vector<std::string>& sentences, const std::vector<std::string>& not_shown) {

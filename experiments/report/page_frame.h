@@ -17,7 +17,11 @@ struct PageFrame {
   std::string title;
   std::string about;
   std::string made_from = "the results of a simulation";
+  std::string more_links{};  ///< to what comes between the answer and the figures, of link_to_section()
 };
+
+/// HTML; nothing where the section is empty.
+[[nodiscard]] std::string link_to_section(const std::string& id, const std::string& title, const std::string& section);
 
 /// A figure as drawn.
 struct DrawnFigure {
@@ -32,7 +36,7 @@ using DrawnOrNot = std::variant<DrawnFigure, Omission>;
                                                const std::filesystem::path& folder);
 
 /// The whole document. `main`: its sections, as HTML; those named answer, figures, method and results are linked on
-/// top.
+/// top, and those of the frame.
 [[nodiscard]] std::string page_document(const PageFrame& frame, const std::string& main);
 
 /// Sentences are HTML.

@@ -392,12 +392,17 @@ std::vector<std::string> with_warning(const ReportData& data, std::vector<std::s
 std::string report_page(const ReportData& data, const Focus& focus, const Answer& answer,
                         const std::vector<DrawnOrNot>& figures, const std::string& files, const std::string& input,
                         const std::string& explanation) {
-  const PageFrame frame{fmt::format("mlocksim {}: {}", data.is_study ? "study" : "comparison", data.results.name),
-                        focus.question, data.results.about};
-  return page_document(frame, answer_section(with_warning(data, answer.sentences), answer.not_shown) +
-                                  verdict_section(data) + explanation + findings_section(data) +
-                                  figures_section(figures, files) + method_section(data, focus, input) +
-                                  results_section(data, focus) + failures_section(data) + out_of_memory_section(data));
+  const std::string verdict = verdict_section(data);
+  const std::string findings = findings_section(data);
+  PageFrame frame{fmt::format("mlocksim {}: {}", data.is_study ? "study" : "comparison", data.results.name),
+                  focus.question, data.results.about};
+  frame.more_links = link_to_section("verdict", "Verdict", verdict) +
+                     link_to_section("explanation", "Explanation", explanation) +
+                     link_to_section("findings", "Findings", findings);
+  return page_document(frame, answer_section(with_warning(data, answer.sentences), answer.not_shown) + verdict +
+                                  explanation + findings + figures_section(figures, files) +
+                                  method_section(data, focus, input) + results_section(data, focus) +
+                                  failures_section(data) + out_of_memory_section(data));
 }
 
 // --- two studies ----------------------------------------------------------------------------------------------------

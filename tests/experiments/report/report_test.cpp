@@ -20,6 +20,7 @@
 namespace experiments::report_test {
 namespace {
 
+using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
@@ -173,6 +174,7 @@ TEST_F(Report, OfAComparisonAnswersAsItsVerdictDoes) {
     ASSERT_EQ(compare.code, 0) << compare.err;
     ASSERT_EQ(mlocksim({"report", json, "-o", folder_ / "page"}).code, 0);
     const std::string page = tests::text_of(folder_ / "page/report.html");
+    EXPECT_THAT(page, HasSubstr("<a href=\"#verdict\">Verdict</a>"));
     const Json written = Json::parse(tests::text_of(json));
     const std::string printed = in_one_line(compare.out);
     bool on_top = false;
@@ -200,7 +202,7 @@ TEST_F(Report, OfAComparisonWithoutItsVerdictGivesNone) {
   const Outcome outcome = mlocksim({"report", folder_.write("older.json", older.dump()), "-o", folder_ / "page"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(tests::text_of(folder_ / "page/report.html"),
-              HasSubstr("<strong>No verdict:</strong> this file has none"));
+              AllOf(HasSubstr("<strong>No verdict:</strong> this file has none"), Not(HasSubstr("#verdict"))));
 }
 
 TEST_F(Report, RefusesAnAnswerOnWhatDidNotRun) {
