@@ -442,8 +442,10 @@ class Writer {
     return fmt::format("[{}]", fmt::join(texts, ", "));
   }
 
-  /// At the middle of each tenth of its samples, as far as these are known.
+  /// At the middle of each tenth of its samples; of those that are not known, on lines between the percentiles that
+  /// are.
   static std::array<double, 10> tenths_of(const Quantity& quantity) {
+    if (quantity.tenths) return *quantity.tenths;
     const auto between = [](double low, double high, double place) { return low + (high - low) * place; };
     std::array<double, 10> tenths{};
     for (std::size_t tenth = 0; tenth < tenths.size(); ++tenth) {

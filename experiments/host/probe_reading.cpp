@@ -154,6 +154,15 @@ void read_noise(const Json& list, ProbeReading& reading) {
   }
 }
 
+std::array<double, 10> read_tenths(const Json& list, double least) {
+  std::array<double, 10> tenths{};
+  if (!list.is_array() || list.size() != tenths.size()) throw Foreign("'tenths' is no list of ten numbers");
+  for (std::size_t tenth = 0; tenth < tenths.size(); ++tenth) {
+    tenths[tenth] = number_of({{"tenths", list[tenth]}}, "tenths", tenth == 0 ? least : tenths[tenth - 1]);
+  }
+  return tenths;
+}
+
 // A difference of two measurements may be below zero, but nothing that takes longer than an input may say.
 Quantity read_quantity(const Json& json) {
   const double longest = static_cast<double>(kLongestDuration.count());
@@ -162,8 +171,11 @@ Quantity read_quantity(const Json& json) {
   quantity.p10 = number_of(json, "p10", -longest);
   quantity.p90 = number_of(json, "p90", quantity.p10);
   if (json.contains("p99")) quantity.p99 = number_of(json, "p99", quantity.median);
+  if (json.contains("tenths")) quantity.tenths = read_tenths(json.at("tenths"), -longest);
   quantity.samples = whole_number_of(json, "n", 1, std::numeric_limits<std::int64_t>::max());
-  if (std::max(quantity.p90, quantity.p99.value_or(0)) > longest) throw Foreign("a measurement of more than 30 days");
+  const double last = quantity.tenths ? quantity.tenths->back() : 0;
+  if (std::max({quantity.p90, quantity.p99.value_or(0), last}) > longest)
+    throw Foreign("a measurement of more than 30 days");
   if (quantity.median < quantity.p10 || quantity.median > quantity.p90) {
     throw Foreign("'median' is not between 'p10' and 'p90'");
   }

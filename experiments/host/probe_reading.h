@@ -1,6 +1,7 @@
 // What the probe has found out about a machine (tools/probe): its JSON as a value.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -17,7 +18,9 @@ struct Quantity {
   double p10 = 0;
   double p90 = 0;
   std::optional<double> p99{};  ///< only with samples enough
-  std::int64_t samples = 0;     ///< 1 at least
+  /// The middle of each tenth of the samples; none: of a probe that did not tell.
+  std::optional<std::array<double, 10>> tenths{};
+  std::int64_t samples = 0;  ///< 1 at least
 };
 
 /// Gaps in what a thread that spins on a CPU saw.

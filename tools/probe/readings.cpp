@@ -26,6 +26,7 @@ nlohmann::ordered_json Readings::quantities() const {
     one["p10"] = percentile(samples, 0.1);
     one["p90"] = percentile(samples, 0.9);
     if (samples.size() >= kEnoughForP99) one["p99"] = percentile(samples, 0.99);
+    for (int tenth = 0; tenth < 10; ++tenth) one["tenths"].push_back(percentile(samples, (tenth + 0.5) / 10));
     one["n"] = samples.size();
   }
   return json;

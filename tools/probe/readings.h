@@ -20,7 +20,8 @@ class Readings {
   /// Precondition: there are samples.
   [[nodiscard]] double median(const std::string& quantity) const;
 
-  /// `{NAME: {median, p10, p90, p99, n}}`; p99 only with ten samples beyond it.
+  /// `{NAME: {median, p10, p90, p99, tenths, n}}`; p99 only with ten samples beyond it; tenths are the middles of each
+  /// tenth of the samples.
   [[nodiscard]] nlohmann::ordered_json quantities() const;
   /// `{NAME: WHY}` of those of which there is no sample.
   [[nodiscard]] nlohmann::ordered_json not_measured() const;

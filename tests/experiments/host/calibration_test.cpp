@@ -83,6 +83,19 @@ sim::Distribution tenths_of(double median, double p99, double less) {
   return sim::Empirical{samples};
 }
 
+// One in ten that takes long says nothing of the four between it and the median.
+TEST_F(CalibrationOf, TakesAProbesTenthsAsTheyAre) {
+  Json tenths = {4'000, 4'100, 4'200, 4'300, 4'400, 4'600, 4'700, 4'800, 4'900, 900'000};
+  probe_["quantities"]["timer_lateness"]["tenths"] = tenths;
+  const models::Machine machine = machine_of(probe_);
+  const sim::Nanoseconds wake_up = machine.scheduler.wake_up_latency;
+  std::vector<sim::Nanoseconds> later;
+  for (const Json& each : tenths) {
+    later.push_back(std::max(sim::Nanoseconds{each.get<std::int64_t>()} - wake_up, sim::Nanoseconds{0}));
+  }
+  EXPECT_EQ(machine.noise.timer, sim::Distribution(sim::Empirical{later}));
+}
+
 TEST_F(CalibrationOf, PutsWhatWasMeasuredIntoTheRightKeys) {
   const models::Costs costs = machine_of(probe_).costs;
   const models::Costs other = stand_in().costs;

@@ -90,6 +90,17 @@ TEST(ProbeReading, SaysWhatIsWrongWithAProbesJson) {
   EXPECT_THAT(complaint_about(with("/quantities/getppid/median", 1e300)), HasSubstr("'getppid'"));
   EXPECT_THAT(complaint_about(with("/quantities/getppid/p90", 1)), HasSubstr("'getppid': 'p90': expected a number of"));
   EXPECT_THAT(complaint_about(with("/quantities/getppid/median", 1)), HasSubstr("not between 'p10' and 'p90'"));
+  const auto with_tenths = [](const Json& tenths) {
+    Json json = tests::probe_json();
+    json["quantities"]["getppid"]["tenths"] = tenths;
+    return json;
+  };
+  EXPECT_EQ(complaint_about(with_tenths({1, 2, 3, 4, 5, 6, 7, 8, 9, 9})), "");
+  EXPECT_THAT(complaint_about(with_tenths({1, 2, 3})), HasSubstr("'getppid': 'tenths' is no list of ten numbers"));
+  EXPECT_THAT(complaint_about(with_tenths(3)), HasSubstr("'tenths' is no list of ten numbers"));
+  EXPECT_THAT(complaint_about(with_tenths({1, 2, 3, 4, 5, 4, 7, 8, 9, 9})),
+              HasSubstr("'tenths': expected a number of"));
+  EXPECT_THAT(complaint_about(with_tenths({1, 2, 3, 4, 5, 6, 7, 8, 9, 1e300})), HasSubstr("more than 30 days"));
   EXPECT_THAT(complaint_about(with("/quantities/getppid/n", 0)), HasSubstr("'getppid': 'n': expected a whole number"));
   EXPECT_THAT(complaint_about(with("/quantities/getppid", 5)), HasSubstr("'getppid': 'median' is missing"));
   EXPECT_THAT(complaint_about(with("/not_measured", {{"mlock_4k", 3}})), HasSubstr("'mlock_4k': expected a text"));
