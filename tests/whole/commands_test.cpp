@@ -202,7 +202,7 @@ TEST_F(Commands, HaveNoLineLongerThanTheTerminal) {
                                                   {"run", tiny_, "--worst", "2"},
                                                   {"compare", tiny_, "--policies", "all"},
                                                   {"compare", tiny_, "--reps", "2"},
-                                                  {"explain", "telegraf_smaps", "--reps", "2"}};
+                                                  {"explain", "telegraf_smaps", "--set", "duration=5s", "--reps", "2"}};
   for (const char* const columns : {"80", "130"}) {
     ASSERT_EQ(setenv("COLUMNS", columns, 1), 0);
     for (const std::vector<std::string>& arguments : all) {
