@@ -61,8 +61,10 @@ void Actor::hand_over() {
   if (engine_.ended_) throw RunEnded{};
 }
 
+bool Actor::skips_to(Time at) { return engine_.pass_time(resumption_, at); }
+
 void Actor::pass_time_until(Time at) {
-  if (engine_.pass_time(resumption_, at)) return;
+  if (skips_to(at)) return;
   resume_at(at);
   park();
 }

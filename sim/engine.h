@@ -53,6 +53,8 @@ class Actor {
   /// Gives up the turn until `at`, or until the appointment that somebody else has made meanwhile. Where nothing is due
   /// before, time just passes. Only for the running actor.
   void pass_time_until(Time at);
+  /// Lets time pass until `at` if nothing is due before; else it does nothing. Only for the running actor.
+  [[nodiscard]] bool skips_to(Time at);
 
  private:
   friend class Engine;

@@ -54,7 +54,7 @@ TEST(LookAhead, NobodyInTheWayMeansOneTurnForAllSteps) {
       EXPECT_EQ(world.engine.now(), at(60));
     });
     world.engine.run();
-    EXPECT_EQ(begun, (std::vector<std::size_t>{1, 2}));
+    EXPECT_EQ(begun, std::vector<std::size_t>{3});
     EXPECT_EQ(world.engine.events(), 2U);  // between the steps
   });
 }
