@@ -49,7 +49,7 @@ workload for real, for mlocksim validate --real. Needs no rights; changes nothin
   --seed N       of the order of the measurements (default: another one each time)
   --progress     how far it is, on standard error
   --run FILE     run this workload (mlocksim validate --workload) instead of measuring
-  --all FOLDER   measure, and then run every *.json in the folder; a line of JSON each
+  --all FOLDER   run every *.json in the folder, and measure between them; a line of JSON each, what was measured last
   --sittings N   run each workload so many times (default 1)
   --output FILE  write there instead of to standard output
 )";
@@ -194,47 +194,64 @@ void tell_what_may_not_be_locked(const Settings& settings, Readings& readings) {
   }
 }
 
-/// All parts, as often as they are repeated, in random order.
-Readings measure_all(const Options& options, const Settings& settings) {
-  constexpr int kRepetitions = 12;
-  constexpr int kQuickRepetitions = 4;
-  std::vector<Part> parts = page_parts();
-  for (const auto& more : {call_parts(), schedule_parts()}) parts.insert(parts.end(), more.begin(), more.end());
-  std::vector<const Part*> order;
-  for (int i = 0; i < (settings.quick ? kQuickRepetitions : kRepetitions); ++i) {
-    for (const Part& part : parts) order.push_back(&part);
+/// All parts, as often as they are repeated, in random order; a share of them at a time, as the machine may become
+/// slower or faster meanwhile.
+class Measuring {
+ public:
+  explicit Measuring(const Options& options)
+      : options_(options), settings_(settings_of(options)), parts_(page_parts()) {
+    if (options.strict) refuse_what_cannot_be_locked(settings_);
+    json_["schema"] = "mlocksim-probe/1";
+    json_["options"] = {{"memory", settings_.memory}, {"quick", settings_.quick}, {"seed", options.seed}};
+    json_["host"] = host_facts(settings_.cpus);
+    json_["load"] = load_of_machine();
+    if (options.strict) refuse_busy_cpus(json_["load"]);
+    choose_order();
+    tell_what_may_not_be_locked(settings_, readings_);
+    touch_all_memory(settings_, readings_);
   }
-  std::mt19937_64 random(options.seed);
-  std::shuffle(order.begin(), order.end(), random);
 
-  Readings readings;
-  tell_what_may_not_be_locked(settings, readings);
-  touch_all_memory(settings, readings);
-  for (std::size_t done = 0; done < order.size(); ++done) {
-    show_progress(options, done, order.size() + 1);
-    measure(*order[done], settings, readings);
+  /// Goes on until `share` (0 .. 1) of it is done.
+  void go_on_to(double share) {
+    const auto upto = static_cast<std::size_t>(share * static_cast<double>(order_.size()));
+    for (; done_ < upto; ++done_) {
+      show_progress(options_, done_, order_.size() + 1);
+      measure(parts_[order_[done_]], settings_, readings_);
+    }
   }
-  show_progress(options, order.size(), order.size() + 1);
-  return readings;
-}
 
-nlohmann::ordered_json probe_of(const Options& options) {
-  const Settings settings = settings_of(options);
-  if (options.strict) refuse_what_cannot_be_locked(settings);
-  nlohmann::ordered_json json;
-  json["schema"] = "mlocksim-probe/1";
-  json["options"] = {{"memory", settings.memory}, {"quick", settings.quick}, {"seed", options.seed}};
-  json["host"] = host_facts(settings.cpus);
-  json["load"] = load_of_machine();
-  if (options.strict) refuse_busy_cpus(json["load"]);
-  const Readings readings = measure_all(options, settings);
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  // What takes a CPU away for milliseconds comes once in some seconds.
-  json["noise"] = noise_of(settings.cpus, settings.quick ? 2 * kSecond : 10 * kSecond);
-  json["quantities"] = readings.quantities();
-  json["not_measured"] = readings.not_measured();
-  return json;
-}
+  /// The rest of it, and what it came to.
+  nlohmann::ordered_json finish() {
+    go_on_to(1);
+    show_progress(options_, order_.size(), order_.size() + 1);
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    // What takes a CPU away for milliseconds comes once in some seconds.
+    json_["noise"] = noise_of(settings_.cpus, settings_.quick ? 2 * kSecond : 10 * kSecond);
+    json_["quantities"] = readings_.quantities();
+    json_["not_measured"] = readings_.not_measured();
+    return std::move(json_);
+  }
+
+ private:
+  void choose_order() {
+    constexpr int kRepetitions = 12;
+    constexpr int kQuickRepetitions = 4;
+    for (const auto& more : {call_parts(), schedule_parts()}) parts_.insert(parts_.end(), more.begin(), more.end());
+    for (int i = 0; i < (settings_.quick ? kQuickRepetitions : kRepetitions); ++i) {
+      for (std::size_t part = 0; part < parts_.size(); ++part) order_.push_back(part);
+    }
+    std::mt19937_64 random(options_.seed);
+    std::shuffle(order_.begin(), order_.end(), random);
+  }
+
+  const Options& options_;
+  Settings settings_;
+  std::vector<Part> parts_;
+  std::vector<std::size_t> order_;
+  std::size_t done_ = 0;
+  Readings readings_;
+  nlohmann::ordered_json json_;
+};
 
 // --- running workloads --------------------------------------------------------------------------------------
 
@@ -287,10 +304,15 @@ class Output {
 
 void do_all(const Options& options, const Output& output) {
   if (!options.run.empty()) return output.put(run_for_real(options.run, options));
-  if (options.all.empty()) return output.put(probe_of(options).dump(2));
+  if (options.all.empty()) return output.put(Measuring(options).finish().dump(2));
+  // Between the workloads, and last what was measured: a machine that becomes slower is measured as slow as it is.
   const std::vector<std::filesystem::path> files = workloads_in(options.all);
-  output.put(probe_of(options).dump());
-  for (const std::filesystem::path& file : files) output.put(run_for_real(file, options));
+  Measuring measuring(options);
+  for (std::size_t file = 0; file < files.size(); ++file) {
+    measuring.go_on_to(static_cast<double>(file + 1) / static_cast<double>(files.size() + 1));
+    output.put(run_for_real(files[file], options));
+  }
+  output.put(measuring.finish().dump());
 }
 
 /// Threads that take few addresses: mlockall counts them.
