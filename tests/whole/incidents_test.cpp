@@ -143,6 +143,7 @@ TEST(ExplainedIncident, OfTelegrafIsTheChainOfReaderWriterAndFaultersAndAnyOfThr
   tests::use_source_configs();
   ExplainRequest request;
   request.run.scenario = "telegraf_smaps";
+  request.run.sets = {"duration=10s"};
   request.replications = 1;
   request.workers = 2;
   const Explanation explanation = explain(request, [](std::size_t, std::size_t) {});
