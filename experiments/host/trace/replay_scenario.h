@@ -8,8 +8,8 @@
 // Simplified. Regions are anonymous and mapped from the start; one that the trace shows being mapped begins absent, any
 // other resident. A call's costs are those of the machine in the scenario, not those of the trace. Faults without
 // mmap_lock are replayed where their address lies in a region or elsewhere alike. Threads that never ask for mmap_lock,
-// and so take CPUs from the others only, are not in it: what is left of them is in the time between two requests, and in
-// how long who was woken for the lock took to run (kWakeUps quantiles of it as the machine's `noise: wake_up`).
+// and so take CPUs from the others only, are not in it: what is left of them is in the time between two requests, and
+// in how long who was woken for the lock took to run (kWakeUps quantiles of it as the machine's `noise: wake_up`).
 #pragma once
 
 #include <cstdint>
