@@ -639,10 +639,10 @@ SmallMachineSpec slow_device(Nanoseconds service, Nanoseconds transfer) {
   return spec;
 }
 
-// Takes pages as fast as it can, and gives them to `owner`; returns how many it got in the last 300 of 400 ms.
+// Takes pages as fast as it can, and gives them to `owner`; returns how many it got in the last 500 of 600 ms.
 double pages_per_second(Task& task, OwnerId owner, LruList list) {
   constexpr Nanoseconds kWarmUp = 100ms;
-  constexpr Nanoseconds kEnd = 400ms;
+  constexpr Nanoseconds kEnd = 600ms;
   std::int64_t taken = 0;
   while (task.now() < at(0) + kEnd) {
     alloc_page(task);
