@@ -91,6 +91,17 @@ TEST_F(Report, WritesThePageAndEveryFigureThreeTimes) {
   }
 }
 
+TEST_F(Report, OfRunsUnderPressureDrawsTheirFreeMemory) {
+  const Outcome sweep = mlocksim({"sweep", "reclaim", "--smoke", "-o", folder_ / "pressure"});
+  ASSERT_EQ(sweep.code, 0) << sweep.err;
+  ASSERT_EQ(mlocksim({"report", folder_ / "pressure"}).code, 0);
+  EXPECT_THAT(tests::text_of(folder_ / "pressure/report.html"), HasSubstr("Under debian-12 free memory falls to "));
+  const std::string rows = tests::text_of(folder_ / "pressure/figures/memory.csv");
+  EXPECT_THAT(rows, StartsWith("policy,time_s,lowest_free_gib,highest_free_gib,free_gib,kswapd_runs\n"));
+  EXPECT_THAT(rows, AllOf(HasSubstr("\ndebian-12,"), HasSubstr("\ndebian-13,"))) << "a row for each moment of each";
+  EXPECT_GT(std::filesystem::file_size(folder_ / "pressure/figures/memory.svg"), 1000U);
+}
+
 TEST_F(Report, TheSameStoreGivesTheSameBytes) {
   ASSERT_EQ(mlocksim({"report", folder_ / "out"}).code, 0);
   const std::string first = tests::text_of(folder_ / "out/report.html");
