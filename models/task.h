@@ -96,10 +96,10 @@ class Task {
 
   /// Leaves the CPU until `until`; then pays for waking up. Does nothing if `until` has passed.
   void sleep_until(sim::Time until, Cause cause = Cause::sleep);
-  /// The same with the wake-up in it: where a CPU is free it runs at `until`.
-  void sleep_and_wake_up_until(sim::Time until);
   /// The same, by a timer of its own, which may be late (NoiseSpec::timer).
   void sleep_on_timer_until(sim::Time until);
+  /// As sleep_until, with the wake-up in it: where a CPU is free it runs at `until`.
+  void sleep_and_wake_up_until(sim::Time until);
   /// Ends, and begins anew at `until` (at least a nanosecond later): to the scheduler another task, just forked, which
   /// owes nothing and is owed nothing. Everything else stays what it is.
   void end_and_fork(sim::Time until);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <map>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -137,11 +138,12 @@ models::Policy told(models::Policy kernel, const LockPaths& paths) {
 
 /// With what the real processes had mapped beside their regions: readers of /proc go through it.
 void map_the_rest(models::Scenario& scenario, const RealResult& real) {
+  const std::map<std::string, int>& others = real.sittings.front().other_vmas;
   for (models::ProcessSpec& process : scenario.processes) {
-    const auto found = real.sittings.front().other_vmas.find(process.name);
-    const int vmas = found == real.sittings.front().other_vmas.end() ? 0 : found->second;
-    if (vmas == 0) continue;
-    process.regions.push_back({.name = "the rest", .size = models::bytes_of(models::PageCount(vmas)), .vmas = vmas});
+    const auto found = others.find(process.name);
+    if (found == others.end() || found->second == 0) continue;
+    const models::PageCount pages(found->second);
+    process.regions.push_back({.name = "the rest", .size = models::bytes_of(pages), .vmas = found->second});
   }
 }
 

@@ -119,7 +119,7 @@ PageIndex end_of_gup_batch(const Vma& vma, PageIndex page, PageIndex end) {
   const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
   if (vma.flags.folio_order == 0) return batch_end;
   return std::max(batch_end,
-                  std::min(end, end_of_step(page, {folio_of(vma.flags.folio_order), end}, kWholeFoliosAtOnce)));
+                  std::min(end, end_of_step(page, {folio_of(vma.flags.folio_order), end}, kClearedFoliosAtOnce)));
 }
 
 void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end) {

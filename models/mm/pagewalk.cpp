@@ -76,7 +76,7 @@ class Walk {
 
   // Those behind the folio at `page` in this step that are like it.
   [[nodiscard]] PageIndex end_of_whole_ones(PageIndex page, const Folio& folio) const {
-    const std::int64_t folios = step_.to == PageState::absent ? kWholeFoliosAtOnce : kFoliosAtOnce;
+    const std::int64_t folios = step_.to == PageState::absent ? kClearedFoliosAtOnce : kFoliosAtOnce;
     const PageIndex most = std::min(end_, end_of_step(page, {folio, end_}, folios));
     return end_of_step(page, mm_.page_table.folios_at(page, mm_.page_table.run_at(page, most).end), folios);
   }

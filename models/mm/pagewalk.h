@@ -34,10 +34,10 @@ void for_each_table(PageIndex start, PageIndex end, Each each) {
   }
 }
 
-/// Huge pages that a walk takes in one step, which then takes about as long as one over a table of small pages; where
-/// each is cleared or freed as well, fewer.
+/// Huge pages that a walk takes in one step, which then lasts about as long as one over a table of small pages; and
+/// where each is cleared or freed as well, which takes longer.
 inline constexpr std::int64_t kFoliosAtOnce = 256;
-inline constexpr std::int64_t kWholeFoliosAtOnce = 16;
+inline constexpr std::int64_t kClearedFoliosAtOnce = 16;
 
 /// Up to where the folio at `page` of `run`, which one entry maps, and those behind it are taken in one step of at most
 /// so many `folios`.

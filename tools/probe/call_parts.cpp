@@ -222,7 +222,7 @@ void measure_proc_files(const Settings& settings, Readings& readings) {
       readings.add(each.quantity, time_of([&] { (void)read_through(each.file); }));
     }
   }
-  readings.add("maps_file_vmas", static_cast<double>(own_vmas()));
+  readings.add("maps_file_vmas", vmas_of("self"));
 }
 
 // A process without an address space of its own: what vfork() makes, but that nobody waits for its end here.

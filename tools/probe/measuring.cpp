@@ -125,9 +125,9 @@ std::string text_of(const std::string& file) {
   return text;
 }
 
-std::size_t own_vmas() {
-  const std::string maps = text_of("/proc/self/maps");
-  return static_cast<std::size_t>(std::count(maps.begin(), maps.end(), '\n')) + 1;
+int vmas_of(const std::string& process) {
+  const std::string maps = text_of("/proc/" + process + "/maps");
+  return static_cast<int>(std::count(maps.begin(), maps.end(), '\n')) + 1;
 }
 
 // --- processes and CPUs -------------------------------------------------------------------------------------

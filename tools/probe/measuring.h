@@ -105,8 +105,8 @@ std::size_t read_through(const char* file);
 [[nodiscard]] double file_time(const char* file);
 /// A small file's text, without blanks at its end; empty where it cannot be read.
 [[nodiscard]] std::string text_of(const std::string& file);
-/// How many VMAs this process has.
-[[nodiscard]] std::size_t own_vmas();
+/// How many VMAs a process has, by its name in /proc: `self` or a number.
+[[nodiscard]] int vmas_of(const std::string& process);
 
 // --- processes and CPUs -------------------------------------------------------------------------------------
 

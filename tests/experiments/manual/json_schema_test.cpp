@@ -304,7 +304,7 @@ class Mutator {
 TEST_F(JsonSchemas, AcceptEachOfThousandsOfMutantsThatTheReadersAccept) {
   const std::vector<Shipped> files = shipped_files();
   Mutator mutator(files);
-  constexpr int kMutants = 2000;
+  constexpr int kMutants = 3000;
   int accepted = 0;
   int refused = 0;
   int refused_by_both = 0;

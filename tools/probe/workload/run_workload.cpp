@@ -10,8 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -353,8 +351,7 @@ void wait_until_ready(const Workload& workload, const SharedState& shared, const
 
 // What a process has mapped beside its regions.
 int other_vmas(const models::ProcessSpec& process, pid_t pid) {
-  std::ifstream maps("/proc/" + std::to_string(pid) + "/maps");
-  auto vmas = static_cast<int>(std::count(std::istreambuf_iterator<char>(maps), {}, '\n'));
+  int vmas = vmas_of(std::to_string(pid));
   for (const models::RegionSpec& region : process.regions) vmas -= region.vmas;
   return std::max(vmas, 0);
 }
