@@ -88,6 +88,7 @@ void draw_kswapd(PlotBuilder& plot, const ReportData& data, const std::vector<st
   plot.unset("arrow");
   plot.set("tmargin", "at screen 0.32");
   plot.set("bmargin", "at screen 0.14");
+  plot.range("x", "GPVAL_X_MIN", "GPVAL_X_MAX");  // of the upper part: its own would begin where kswapd does
   plot.rows(static_cast<int>(policies.size()) - 1, {{"", 0}});
   plot.set("xtics", "auto format '%g'");
   plot.label("x", "time (s)");

@@ -100,6 +100,9 @@ TEST_F(Report, OfRunsUnderPressureDrawsTheirFreeMemory) {
   EXPECT_THAT(rows, StartsWith("policy,time_s,lowest_free_gib,highest_free_gib,free_gib,kswapd_runs\n"));
   EXPECT_THAT(rows, AllOf(HasSubstr("\ndebian-12,"), HasSubstr("\ndebian-13,"))) << "a row for each moment of each";
   EXPECT_GT(std::filesystem::file_size(folder_ / "pressure/figures/memory.svg"), 1000U);
+  EXPECT_THAT(tests::text_of(folder_ / "pressure/figures/memory.gnuplot"),
+              HasSubstr("set xrange [GPVAL_X_MIN:GPVAL_X_MAX]"))
+      << "both parts have one time axis";
 }
 
 TEST_F(Report, TheSameStoreGivesTheSameBytes) {
