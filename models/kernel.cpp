@@ -38,7 +38,7 @@ Kernel::Kernel(sim::Engine& the_engine, const Machine& machine, const Policy& th
       noise(machine.noise),
       reclaim_rules(reclaim_rules_of(memory.era)),
       lru_gen_enabled(machine.reclaim == ReclaimKind::mglru),
-      cpus(engine, machine.cpus, machine.scheduler, groups, machine.llc_cpus, noise.wake_up),
+      cpus(engine, machine.cpus, machine.scheduler, groups, machine.llc_cpus, noise),
       zone(memory, machine.cpus, machine.reclaim),
       clear_bandwidth(machine.clear_bandwidth),
       device(engine, memory.device),

@@ -93,14 +93,17 @@ void Task::sleep_on_timer_until(sim::Time until) {
 
 void Task::sleep_from_now_until(sim::Time until, Cause cause) {
   park_until(until, cause);
-  const std::vector<int>& thousandths = kernel_.noise.after_sleep;
-  if (thousandths.empty()) return;
-  after_sleep_thousandths_ = thousandths[stream(Purpose::after_sleep)() % thousandths.size()];
+  const std::vector<int>& calls = kernel_.noise.after_sleep;
+  if (calls.empty()) return;
+  const std::vector<int>& faults = kernel_.noise.fault_after_sleep.empty() ? calls : kernel_.noise.fault_after_sleep;
+  const std::uint64_t draw = stream(Purpose::after_sleep)();
+  after_sleep_ = {calls[draw % calls.size()], faults[draw % faults.size()]};
 }
 
 sim::Nanoseconds Task::after_sleep(sim::Nanoseconds cost, Purpose purpose) {
   if (purpose != Purpose::calls && purpose != Purpose::fault) return cost;
-  return cost * std::exchange(after_sleep_thousandths_, kThousand) / kThousand;
+  const AfterSleep first = std::exchange(after_sleep_, {});
+  return cost * (purpose == Purpose::fault ? first.fault : first.call) / kThousand;
 }
 
 void Task::end_and_fork(sim::Time until) {

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,7 +63,7 @@ class Task {
   /// One step whose cost is drawn from `cost`.
   void work(const sim::Distribution& cost, Purpose purpose) {
     const sim::Nanoseconds drawn = cost.sample(stream(purpose));
-    work(after_sleep_thousandths_ == kThousand ? drawn : after_sleep(drawn, purpose));
+    work(after_sleep_ == AfterSleep{} ? drawn : after_sleep(drawn, purpose));
   }
   /// As many steps as there are `pages`, each with a cost of its own.
   void work_for_each(PageCount pages, const sim::Distribution& cost, Purpose purpose);
@@ -100,6 +101,9 @@ class Task {
   void sleep_on_timer_until(sim::Time until);
   /// As sleep_until, with the wake-up in it: where a CPU is free it runs at `until`.
   void sleep_and_wake_up_until(sim::Time until);
+  /// From now on it takes so long to run when it is woken and its CPU is free, one time after another; after that what
+  /// the machine's wake-ups take. `recorded` outlives it, or the next such call.
+  void wake_up_as(std::span<const sim::Nanoseconds> recorded) { sched_.wake_ups = recorded; }
   /// Ends, and begins anew at `until` (at least a nanosecond later): to the scheduler another task, just forked, which
   /// owes nothing and is owed nothing. Everything else stays what it is.
   void end_and_fork(sim::Time until);
@@ -162,6 +166,12 @@ class Task {
   friend class Cpus;
 
   static constexpr int kThousand = 1000;
+  /// What the first call or fault after a sleep costs, in thousandths.
+  struct AfterSleep {
+    int call = kThousand;
+    int fault = kThousand;
+    bool operator==(const AfterSleep&) const = default;
+  };
 
   void pay();
   void park_until(std::optional<sim::Time> until, Cause cause);
@@ -187,8 +197,9 @@ class Task {
     SchedTask task;
     std::vector<int> cpus;
     int last_cpu = 0;
-    bool wakes_in_time = false;  // waking it up is part of its sleep
-    bool known = false;          // it has been on a run queue, and has not ended since
+    std::span<const sim::Nanoseconds> wake_ups;  // the next ones, as recorded
+    bool wakes_in_time = false;                  // waking it up is part of its sleep
+    bool known = false;                          // it has been on a run queue, and has not ended since
     bool on_cpu = false;
     bool spins = false;
     int recent_used_cpu = 0;         // the one before last_cpu
@@ -214,7 +225,7 @@ class Task {
   Cause work_cause_ = Cause::cpu;
   sim::Nanoseconds owed_{};
   int page_cost_thousandths_ = kThousand;
-  int after_sleep_thousandths_ = kThousand;
+  AfterSleep after_sleep_;
   Ledger ledger_;
   PhaseLog* phase_log_ = nullptr;
   bool asleep_ = false;

@@ -353,7 +353,8 @@ class Writer {
     const Quantity* const wake_up = quantity("wake_up");
     const Quantity* const timer = quantity("timer_lateness");
     const std::vector<double> factors = page_cost_factors();
-    const std::vector<double> after_sleep = after_sleep_factors();
+    const std::vector<double> after_sleep =
+        mean_factors({{"mmap_after_sleep", "mmap_call"}, {"munmap_after_sleep", "munmap_call"}});
     const bool nothing = factors.empty() && after_sleep.empty();
     if (reading_.noise.empty() && wake_up == nullptr && timer == nullptr && nothing) return;
     say("\n# Each value of a list is equally likely.\nnoise:\n");
@@ -361,6 +362,10 @@ class Writer {
     if (wake_up != nullptr) {
       put_measured("wake_up", list_of(beyond(*wake_up, wake_up->median - cost("wake_up_latency"))),
                    fmt::format("measured: wake_up {}, less what its waker takes", spread_text(*wake_up)));
+    }
+    if (const Quantity* const soon = quantity("wake_up_soon"); soon != nullptr && wake_up != nullptr) {
+      put_measured("wake_up_soon", list_of(beyond(*soon, wake_up->median - cost("wake_up_latency"))),
+                   fmt::format("measured: wake_up_soon {}, less what its waker takes", spread_text(*soon)));
     }
     if (timer != nullptr) {
       put_measured("timer", list_of(beyond(*timer, cost("wake_up_latency"))),
@@ -373,7 +378,10 @@ class Writer {
     }
     if (after_sleep.empty()) return;
     put_measured("after_sleep", list_of_factors(after_sleep),
-                 "measured: mmap, munmap and a fault after a sleep of 1 ms, in multiples of one after another");
+                 "measured: mmap and munmap after a sleep of 1 ms, in multiples of one after another");
+    const std::vector<double> fault_after_sleep = mean_factors({{"fault_after_sleep", "fault_4k"}});
+    if (fault_after_sleep.empty()) return;
+    put_measured("fault_after_sleep", list_of_factors(fault_after_sleep), "measured: the same of a fault");
   }
 
   static std::string list_of_factors(const std::vector<double>& factors) {
@@ -490,11 +498,6 @@ class Writer {
     std::vector<Pair> pairs;
     for (const char* const name : kPageCalls) pairs.push_back({name, name});
     return mean_factors(pairs);
-  }
-
-  [[nodiscard]] std::vector<double> after_sleep_factors() const {
-    return mean_factors(
-        {{"mmap_after_sleep", "mmap_call"}, {"munmap_after_sleep", "munmap_call"}, {"fault_after_sleep", "fault_4k"}});
   }
 
   void write_rule(const Rule& rule) {

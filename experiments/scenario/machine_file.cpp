@@ -166,12 +166,14 @@ std::optional<std::vector<int>> factors_of(const YamlField& field) {
 
 void read_noise(const std::optional<YamlField>& field, models::NoiseSpec& noise) {
   if (!field || field->is_word("none")) return;
-  YamlMap map = field->map("none, or a map with interruptions, wake_up, timer, page_costs and after_sleep");
+  YamlMap map = field->map("none, or a map with interruptions, wake_up, timer, page_costs, after_sleep ...");
   if (const auto interruptions = map.find("interruptions")) read_interruptions(*interruptions, noise.interruptions);
   assign(noise.wake_up, map.find("wake_up"), distribution_of);
+  assign(noise.wake_up_soon, map.find("wake_up_soon"), distribution_of);
   assign(noise.timer, map.find("timer"), distribution_of);
   assign(noise.page_costs, map.find("page_costs"), factors_of);
   assign(noise.after_sleep, map.find("after_sleep"), factors_of);
+  assign(noise.fault_after_sleep, map.find("fault_after_sleep"), factors_of);
   map.refuse_unknown();
 }
 

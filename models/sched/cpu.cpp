@@ -17,10 +17,10 @@ Cpus::Cpu::Cpu(int number, sim::Engine& engine, Cpus& cpus)
       begun(engine.calendar(), [this, &cpus] { cpus.begun(*this); }) {}
 
 Cpus::Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std::vector<GroupSpec>& groups,
-           int llc_cpus, const std::optional<sim::Distribution>& wake_up)
+           int llc_cpus, const NoiseSpec& noise)
     : engine_(engine),
       spec_(spec),
-      wake_up_(wake_up),
+      noise_(noise),
       rules_(fair_rules(spec, count)),
       llc_cpus_(llc_cpus > 0 ? std::min(llc_cpus, count) : count) {
   for (const GroupSpec& group : groups) {
@@ -381,6 +381,7 @@ void Cpus::vacate(Cpu& cpu, bool involuntary) {
   }
   task.lost_cpu(involuntary);
   if (task.kernel_.observer.cpu) task.kernel_.observer.cpu(cpu.index, nullptr, engine_.now());
+  cpu.idle_since = engine_.now();
 }
 
 // The CPU is free: for one of its own, or one that waits elsewhere (newidle_balance).
@@ -392,12 +393,19 @@ void Cpus::fill(Cpu& cpu, Cause arrival) {
   const sim::Time now = engine_.now();
   const bool wakes = arrival == Cause::wake_up;
   if (wakes) next->charge(Cause::wake_up, now);
-  dispatch(cpu, *next, now + (wakes ? wake_up_latency(*next) : spec_.context_switch));
+  dispatch(cpu, *next, now + (wakes ? wake_up_latency(cpu, *next) : spec_.context_switch));
 }
 
-sim::Nanoseconds Cpus::wake_up_latency(Task& task) const {
+sim::Nanoseconds Cpus::wake_up_latency(const Cpu& cpu, Task& task) const {
   if (task.sched_.wakes_in_time) return {};
-  return wake_up_ ? wake_up_->sample(task.stream(Purpose::wake_up)) : spec_.wake_up_latency;
+  if (std::span<const sim::Nanoseconds>& recorded = task.sched_.wake_ups; !recorded.empty()) {
+    const sim::Nanoseconds latency = recorded.front();
+    recorded = recorded.subspan(1);
+    return latency;
+  }
+  const bool soon = noise_.wake_up_soon && engine_.now() - cpu.idle_since < kShortlyIdle;
+  const std::optional<sim::Distribution>& wake_up = soon ? noise_.wake_up_soon : noise_.wake_up;
+  return wake_up ? wake_up->sample(task.stream(Purpose::wake_up)) : spec_.wake_up_latency;
 }
 
 // One that waits elsewhere, near by if possible. Returns whether there was one.

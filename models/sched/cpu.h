@@ -6,9 +6,10 @@
 // is to do. A new task goes to an idle CPU or the one with the least load. A CPU that runs empty takes over one that
 // waits elsewhere, of its own cache's CPUs first, unless that ran a moment ago (it is cache-hot). At the tick of a CPU
 // where somebody waits, idle CPUs take over those who may run there, hot ones at the third try. A tick comes to each
-// CPU that has a choice. A task that should give way does so where its kernel allows that (Preemption); a lazy request
-// (resched_curr_lazy) waits for the way back to user mode, or for the tick after it. Nobody but this file and the run
-// queues knows the rules by which one is chosen.
+// CPU that has a choice. How long a CPU takes to wake up depends on how long it has been idle, where that was measured
+// (NoiseSpec::wake_up_soon). A task that should give way does so where its kernel allows that (Preemption); a lazy
+// request (resched_curr_lazy) waits for the way back to user mode, or for the tick after it. Nobody but this file and
+// the run queues knows the rules by which one is chosen.
 //
 // Kernel. kernel/sched/core.c: try_to_wake_up, scheduler_tick, __schedule, preempt_schedule; of 6.13 resched_curr_lazy
 // and sched_tick. kernel/sched/fair.c of 6.1 to 6.12: select_task_rq_fair, wake_affine, select_idle_sibling,
@@ -36,8 +37,8 @@
 #include "models/measure/blame.h"
 #include "models/sched/cfs_bandwidth.h"
 #include "models/sched/runqueue.h"
+#include "models/spec/noise.h"
 #include "models/spec/sched.h"
-#include "sim/distribution.h"
 #include "sim/engine.h"
 
 namespace models {
@@ -48,9 +49,9 @@ class Task;
 class Cpus {
  public:
   /// `llc_cpus`: how many CPUs, from 0 on, share a last-level cache; 0: all. Preconditions: count >= 1; the groups are
-  /// valid. `wake_up`: what a wake-up takes, if not spec.wake_up_latency. `spec` and `wake_up` outlive it.
+  /// valid. `noise`: what a wake-up takes, if not spec.wake_up_latency. `spec` and `noise` outlive it.
   Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std::vector<GroupSpec>& groups, int llc_cpus,
-       const std::optional<sim::Distribution>& wake_up);
+       const NoiseSpec& noise);
   Cpus(const Cpus&) = delete;
   Cpus& operator=(const Cpus&) = delete;
 
@@ -103,6 +104,7 @@ class Cpus {
     int index;
     RunQueue queue;
     Task* running = nullptr;
+    sim::Time idle_since{-std::chrono::hours{1}};  // where nobody is running: the first one has been so for long
     int balance_failed = 0;  // how often it has left somebody where he was, for being hot (nr_balance_failed)
     sim::Time started{};     // when it got the CPU, or the CPU no longer stands still: perhaps a little ahead
     sim::Time stolen_until{};
@@ -133,7 +135,7 @@ class Cpus {
   Task* pick(Cpu& cpu);
   void dispatch(Cpu& cpu, Task& task, sim::Time start);
   void vacate(Cpu& cpu, bool involuntary);
-  [[nodiscard]] sim::Nanoseconds wake_up_latency(Task& task) const;
+  [[nodiscard]] sim::Nanoseconds wake_up_latency(const Cpu& cpu, Task& task) const;
   void fill(Cpu& cpu, Cause arrival);
   bool pull(Cpu& cpu);
   bool pull(Cpu& cpu, bool from_same_cache);
@@ -153,7 +155,7 @@ class Cpus {
 
   sim::Engine& engine_;
   const SchedulerSpec& spec_;
-  const std::optional<sim::Distribution>& wake_up_;
+  const NoiseSpec& noise_;
   FairRules rules_;
   std::deque<TaskGroup> groups_;
   std::deque<Cpu> cpus_;  // an event stays where it was made

@@ -24,11 +24,17 @@ struct Interruption {
   bool operator==(const Interruption&) const = default;
 };
 
+/// For so long an idle CPU of a guest polls before it halts (guest_halt_poll_ns, drivers/cpuidle/governors/haltpoll.c
+/// of 5.4 and later), and one of a real machine is seldom in its deeper states.
+inline constexpr sim::Nanoseconds kShortlyIdle{200'000};
+
 /// Nothing of it: a quiet machine.
 struct NoiseSpec {
   std::vector<Interruption> interruptions;   ///< of each CPU, each CPU with times of its own
   std::optional<sim::Distribution> wake_up;  ///< in place of SchedulerSpec::wake_up_latency
-  sim::Distribution timer;                   ///< how late a sleep ends that a timer ends
+  /// The same of a CPU that has been idle for less than kShortlyIdle; none: as any other.
+  std::optional<sim::Distribution> wake_up_soon;
+  sim::Distribution timer;  ///< how late a sleep ends that a timer ends
   /// Thousandths of what a page costs: a system call has one of them, each equally likely, for all of its pages. None:
   /// they cost what they cost.
   std::vector<int> page_costs;
@@ -36,6 +42,8 @@ struct NoiseSpec {
   /// first after its thread has slept, as caches and whatever else remembers have forgotten it: each sleep has one of
   /// them.
   std::vector<int> after_sleep;
+  /// The same of faults; none: `after_sleep`.
+  std::vector<int> fault_after_sleep;
 
   bool operator==(const NoiseSpec&) const = default;
 };

@@ -389,9 +389,11 @@ NoiseSpec random_noise(sim::Stream& chance) {
                                    chance() % 2 == 0 ? Distribution(Constant{length}) : sim::Uniform{0ns, length}});
   }
   if (chance() % 2 == 0) noise.wake_up = random_cost(chance, 2'000);
+  if (chance() % 3 == 0) noise.wake_up_soon = random_cost(chance, 500);
   if (chance() % 2 == 0) noise.timer = random_cost(chance, 2'000);
   if (chance() % 2 == 0) noise.page_costs = {700, 1000, 1333, 2100};
   if (chance() % 2 == 0) noise.after_sleep = {1500, 3000};
+  if (chance() % 3 == 0) noise.fault_after_sleep = {1000, 1250, 2000};
   return noise;
 }
 

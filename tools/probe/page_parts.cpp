@@ -137,17 +137,29 @@ class PageMeasurements {
     }
   }
 
+  // Over all of the region, and then again, where it may be locked as a whole: as whoever locks so much has it, each
+  // page is looked at when the caches have seen all the others. On an Intel of the fifth generation (2 MiB of L2) that
+  // makes 80 ns of 36 from 512 MiB on, whose struct pages take 8 MiB.
   void lock() {
+    const bool all = region_.size() <= settings_.lockable;
     const std::size_t size = std::min(chunk_, settings_.lockable) / page_.bytes * page_.bytes;
     if (size < std::max(kLeastToLock, page_.bytes)) return;
-    for (std::size_t done = 0; done + chunk_ <= region_.size(); done += chunk_) {
-      char* const at = region_.at(done);
-      const double first = cpu_time_of([&] { check(mlock(at, size), "mlock"); });
-      const double again = cpu_time_of([&] { check(mlock(at, size), "mlock"); });
-      const double unlock = cpu_time_of([&] { check(munlock(at, size), "munlock"); });
-      add("mlock", first / pages_in(size));
-      add("mlock_again", again / pages_in(size));
-      add("munlock", unlock / pages_in(size));
+    const auto lock = [](char* at, std::size_t length) { check(mlock(at, length), "mlock"); };
+    const auto unlock = [](char* at, std::size_t length) { check(munlock(at, length), "munlock"); };
+    const std::size_t step = all ? region_.size() : chunk_;
+    for (std::size_t done = 0; done + chunk_ <= region_.size(); done += step) {
+      const std::size_t end = std::min(region_.size(), done + step);
+      walk_chunks("mlock", done, end, size, lock);
+      walk_chunks("mlock_again", done, end, size, lock);
+      walk_chunks("munlock", done, end, size, unlock);
+    }
+  }
+
+  /// So much of each chunk from `done` to `end`.
+  template <typename Call>
+  void walk_chunks(const char* quantity, std::size_t done, std::size_t end, std::size_t size, Call call) {
+    for (; done + chunk_ <= end; done += chunk_) {
+      add(quantity, cpu_time_of([&] { call(region_.at(done), size); }) / pages_in(size));
     }
   }
 

@@ -20,11 +20,16 @@ long futex(std::atomic<int>& word, int operation, int value) {
   return syscall(SYS_futex, reinterpret_cast<int*>(&word), operation, value, nullptr, nullptr, 0);
 }
 
-// A thread sleeps on another CPU, long enough for that to be idle if nobody else is there. From before the waker's call
-// to the woken thread's first look at the clock; the waker's call; and a call that finds nobody.
-void measure_wake_ups(const Settings& settings, Readings& readings) {
-  if (settings.cpus.size() < 2) fail("there is one CPU");
-  const OnCpu here(settings.cpus[0]);
+/// What it takes to wake a thread that has slept on another CPU for so long.
+struct WakeUpReadings {
+  std::int64_t idle;
+  const char* wake_up;     ///< from before the waker's call to the woken thread's first look at the clock
+  const char* futex_wake;  ///< the waker's call; null: not to be told
+};
+
+// Its CPU is idle meanwhile if nobody else is there. The waker is busy, as who gives a lock up has been: after a sleep
+// its call would take several times as long.
+void measure_wake_ups_after(const Settings& settings, Readings& readings, const WakeUpReadings& after) {
   const int rounds = settings.quick ? 50 : 200;
   std::atomic<int> turn{0};
   std::atomic<std::int64_t> woken{0};
@@ -37,19 +42,29 @@ void measure_wake_ups(const Settings& settings, Readings& readings) {
   });
   for (int round = 1; round <= rounds; ++round) {
     woken = 0;
-    sleep_for(kMillisecond);
-    const std::int64_t start = now();
+    const std::int64_t busy_until = now() + after.idle;
+    std::int64_t start = now();
+    while (start < busy_until) start = now();
     turn = round;
     const long slept = futex(turn, FUTEX_WAKE_PRIVATE, 1);
     const std::int64_t end = now();
     while (woken.load() == 0) std::this_thread::yield();
     if (slept != 1) continue;  // it had not gone to sleep yet
-    readings.add("wake_up", static_cast<double>(woken.load() - start) - clock_cost());
-    readings.add("futex_wake", static_cast<double>(end - start) - clock_cost());
+    readings.add(after.wake_up, static_cast<double>(woken.load() - start) - clock_cost());
+    if (after.futex_wake != nullptr) readings.add(after.futex_wake, static_cast<double>(end - start) - clock_cost());
   }
   sleeper.join();
+}
+
+// Where the other CPU has been idle for long, and hardly; and a call that finds nobody.
+void measure_wake_ups(const Settings& settings, Readings& readings) {
+  if (settings.cpus.size() < 2) fail("there is one CPU");
+  const OnCpu here(settings.cpus[0]);
+  constexpr std::int64_t kHardlyIdle = 30'000;
+  measure_wake_ups_after(settings, readings, {kMillisecond, "wake_up", "futex_wake"});
+  measure_wake_ups_after(settings, readings, {kHardlyIdle, "wake_up_soon", nullptr});
   std::atomic<int> nobodys{0};
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < (settings.quick ? 50 : 200); ++round) {
     readings.add("futex_wake_nobody", time_of([&] { futex(nobodys, FUTEX_WAKE_PRIVATE, 1); }));
   }
 }
@@ -173,7 +188,7 @@ void measure_spinning(const Settings& settings, Readings& readings) {
 }  // namespace
 
 std::vector<Part> schedule_parts() {
-  return {{"wake-ups", measure_wake_ups, {"wake_up", "futex_wake", "futex_wake_nobody"}},
+  return {{"wake-ups", measure_wake_ups, {"wake_up", "wake_up_soon", "futex_wake", "futex_wake_nobody"}},
           {"timers", measure_timers, {"timer_lateness"}},
           {"context switches", measure_switches, {"pipe_switch", "pipe_alone"}},
           {"cache lines", measure_cache_lines, {"cache_line"}},

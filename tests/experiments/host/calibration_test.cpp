@@ -180,7 +180,7 @@ TEST_F(CalibrationOf, SaysOfEachKeyHowItWasMeasuredOrWhyNot) {
   EXPECT_THAT(line_of(probe_, "preempt"), EndsWith("# measured: /sys/kernel/debug/sched/preempt"));
   EXPECT_THAT(line_of(probe_, "tick"), EndsWith("# measured: HZ 1000"));
   const Calibration calibration = calibration_of(probe_);
-  EXPECT_EQ(calibration.measured.size() + calibration.assumed.size(), models::kCosts.size() + 13);
+  EXPECT_EQ(calibration.measured.size() + calibration.assumed.size(), models::kCosts.size() + 14);
   for (const models::CostRow& row : models::kCosts) {
     EXPECT_THAT(line_of(probe_, std::string(row.name)),
                 AllOf(HasSubstr("# "), testing::ContainsRegex("measured:|assumed:")));
@@ -268,10 +268,18 @@ TEST_F(CalibrationOf, WritesDownWhatDisturbsTheMachine) {
   EXPECT_EQ(noise.page_costs.back(), 1100);
   ASSERT_EQ(noise.after_sleep.size(), 10u);
   EXPECT_EQ(noise.after_sleep.front(), 1800);  // twice, less a tenth
+  EXPECT_EQ(noise.fault_after_sleep.size(), 10u);
   EXPECT_THAT(line_of(probe_, "wake_up"), HasSubstr("# measured: wake_up 6.50 us"));
 }
 
-// However many there were on each CPU: what they take of all CPUs together stays.
+TEST_F(CalibrationOf, WritesDownWhatItTakesToWakeUpWhereTheCpuIsHardlyIdle) {
+  EXPECT_FALSE(machine_of(probe_).noise.wake_up_soon) << "of a probe that did not tell";
+  probe_["quantities"]["wake_up_soon"] = probe_["quantities"]["futex_wake"];
+  const models::NoiseSpec noise = machine_of(probe_).noise;
+  ASSERT_TRUE(noise.wake_up_soon);
+  EXPECT_LT(noise.wake_up_soon->mean(), 300) << "the waker takes as long";
+}
+
 TEST_F(CalibrationOf, ShortensTheListOfGapsSoThatTheyTakeAsMuch) {
   std::vector<double> many;
   double sum = 0;

@@ -149,14 +149,17 @@ TEST_F(MachineFile, AMachineIsQuietUnlessItSaysWhatDisturbsIt) {
   const models::NoiseSpec all = noise(
       "{interruptions: [{by: interrupt, every: exponential 1ms, length: [2us, 3us, 90us]}, "
       "{by: hypervisor, every: 1s, length: 2ms}, {by: task, every: uniform 1ms 9ms, length: 130us}], "
-      "wake_up: exponential 1us, timer: 50us, page_costs: [0.5, 1, 1.66], after_sleep: [2.5]}");
+      "wake_up: exponential 1us, wake_up_soon: 300ns, timer: 50us, page_costs: [0.5, 1, 1.66], after_sleep: [2.5], "
+      "fault_after_sleep: [1, 1.2]}");
   const models::NoiseSpec expected{{{By::interrupt, sim::Exponential{1ms}, sim::Empirical{{2us, 3us, 90us}}},
                                     {By::hypervisor, sim::Constant{1s}, sim::Constant{2ms}},
                                     {By::task, sim::Uniform{1ms, 9ms}, sim::Constant{130us}}},
                                    sim::Exponential{1us},
+                                   sim::Distribution(sim::Constant{300ns}),
                                    sim::Constant{50us},
                                    {500, 1000, 1660},
-                                   {2500}};
+                                   {2500},
+                                   {1000, 1200}};
   EXPECT_EQ(all, expected);
 }
 

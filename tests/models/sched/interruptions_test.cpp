@@ -477,6 +477,46 @@ TEST_P(InterruptionsTest, TheFirstCallAfterASleepCostsMoreAndItsPagesDoNot) {
   });
 }
 
+TEST_P(InterruptionsTest, ACpuThatIsHardlyIdleWakesUpSooner) {
+  check_in_child([&] {
+    SmallMachineSpec spec = machine();
+    spec.noise.wake_up = sim::Distribution(Constant{500ns});
+    spec.noise.wake_up_soon = sim::Distribution(Constant{100ns});
+    SmallMachine world(spec);
+    world.add([](Task& self) {
+      self.sleep_until(at(10'000));
+      EXPECT_EQ(self.now(), at(10'100));
+      self.sleep_until(at(209'000));
+      EXPECT_EQ(self.now(), at(209'100));
+      self.sleep_until(at(409'100));
+      EXPECT_EQ(self.now(), at(409'600)) << "200 us";
+    });
+    world.run();
+  });
+}
+
+TEST_P(InterruptionsTest, TheFirstFaultAfterASleepHasAFactorOfItsOwn) {
+  check_in_child([&] {
+    SmallMachineSpec spec = machine();
+    spec.noise.after_sleep = {2500};
+    spec.noise.fault_after_sleep = {1300};
+    SmallMachine world(spec);
+    std::vector<Nanoseconds> took;
+    world.add([&](Task& self) {
+      for (const Purpose purpose : {Purpose::calls, Purpose::fault}) {
+        self.sleep_until(self.settle() + 1us);
+        for (int time = 0; time < 2; ++time) {
+          const Time began = self.settle();
+          self.work(Constant{100ns}, purpose);
+          took.push_back(self.settle() - began);
+        }
+      }
+    });
+    world.run();
+    EXPECT_EQ(took, (std::vector<Nanoseconds>{250ns, 100ns, 130ns, 100ns}));
+  });
+}
+
 TEST_P(InterruptionsTest, ACallHasOneFactorForAllItsPages) {
   check_in_child([&] {
     SmallMachineSpec spec = machine();
