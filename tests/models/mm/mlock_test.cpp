@@ -624,7 +624,7 @@ TEST(MlockInBatches, ABatchGoesOnInTheNextVma) {
   });
 }
 
-// A writer that spins sees a release 40 ns later, and the walk takes mmap_sem again at once: unless it hands over.
+// A writer that spins sees a release 20 ns later, and the walk takes mmap_sem again at once: unless it hands over.
 TEST(MunlockInChunks, LetsASpinnerInOnlyWhereItHandsOver) {
   for (const bool hand_over : {false, true}) {
     check_in_child([&] {
