@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -48,21 +50,38 @@ std::int32_t index_of(const std::string& region, std::vector<std::string>& regio
 std::string mistake_in(const RecordedRequest& request) {
   using RequestCall = RecordedRequest::Call;
   const auto whole_pages = [](models::Bytes bytes) { return bytes.count() % models::kPageSize == 0; };
-  for (const sim::Nanoseconds time : {request.due, request.think, request.write_hold, request.read_hold}) {
-    if (time.count() < 0 || time > kLongestDuration) return "expected times of 0 to 30 days in nanoseconds";
+  const auto impossible = [](sim::Nanoseconds time) { return time.count() < 0 || time > kLongestDuration; };
+  const std::array times{request.due, request.think, request.write_hold, request.read_hold};
+  if (std::any_of(times.begin(), times.end(), impossible) ||
+      std::any_of(request.wake_ups.begin(), request.wake_ups.end(), impossible)) {
+    return "expected times of 0 to 30 days in nanoseconds";
   }
   const bool in_range = request.offset.count() >= 0 && request.size.count() >= 0 && request.size <= kLargestSize &&
                         request.offset <= kLargestSize;
   if (!in_range || !whole_pages(request.offset) || !whole_pages(request.size))
     return "expected offset and size of whole pages, in bytes";
   const bool has_size = request.size.count() > 0;
-  if (has_size == (request.call == RequestCall::hold)) return "expected a size above 0 for all but hold";
-  const bool on_mapping = request.call != RequestCall::hold && request.call != RequestCall::fault &&
+  if (has_size == is_hold(request.call)) return "expected a size above 0 for all but hold";
+  const bool on_mapping = !is_hold(request.call) && request.call != RequestCall::fault &&
                           request.call != RequestCall::kernel_fault && request.call != RequestCall::mmap &&
                           request.call != RequestCall::munmap;
   if (on_mapping && request.region < 0) return fmt::format("expected a region for {}", to_string(request.call));
   constexpr int kMostReplayed = 10'000;
   return request.thread < 0 || request.thread >= kMostReplayed ? "expected a thread of 0 to 9999" : "";
+}
+
+/// Of `40000,3100000`; empty: of none. None: that is no such list.
+std::optional<models::WakeUps> wake_ups_of(const std::string& text) {
+  models::WakeUps wake_ups;
+  if (text.ends_with(',')) return std::nullopt;
+  std::istringstream numbers(text);
+  for (std::string number; std::getline(numbers, number, ',');) {
+    std::int64_t each = 0;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), each);
+    if (error != std::errc{} || end != number.data() + number.size() || each <= 0) return std::nullopt;
+    wake_ups.emplace_back(each);
+  }
+  return wake_ups;
 }
 
 /// Adds the request of a line. Returns what is wrong with it; empty: nothing.
@@ -78,9 +97,13 @@ std::string add_line(const std::string& text, models::Recording& recording, std:
   std::string region;
   RecordedRequest request;
   words >> request.thread >> due >> think >> call >> region >> offset >> size >> write >> read;
+  const bool complete = !words.fail();
+  std::string wake_ups;
   std::string more;
-  if (!words || words >> more) {
-    return fmt::format("expected `thread due think call region offset size write read`, found '{}'", text);
+  words >> wake_ups >> more;
+  const auto woken = wake_ups_of(wake_ups);
+  if (!complete || !more.empty() || !woken) {
+    return fmt::format("expected `thread due think call region offset size write read [wake_ups]`, found '{}'", text);
   }
   const auto known = call_named(call);
   if (!known) return fmt::format("there is no call '{}'{}", call, did_you_mean(call, call_names()));
@@ -92,6 +115,7 @@ std::string add_line(const std::string& text, models::Recording& recording, std:
   request.offset = models::Bytes(offset);
   request.size = models::Bytes(size);
   request.region = index_of(region, regions);
+  request.wake_ups = *woken;
   recording.push_back(request);
   return mistake_in(request);
 }
@@ -119,13 +143,17 @@ Expected<models::ReplaySpec> read_recording(const std::filesystem::path& file) {
 }
 
 std::string recording_text(const models::ReplaySpec& replay) {
-  std::string text = fmt::format("{}\n# thread due think call region offset size write read\n", kFirstLine);
+  std::string text = fmt::format("{}\n# thread due think call region offset size write read wake_ups\n", kFirstLine);
   for (const RecordedRequest& request : *replay.recording) {
     const std::string region =
         request.region < 0 ? kNoRegion : replay.regions[static_cast<std::size_t>(request.region)];
-    fmt::format_to(std::back_inserter(text), "{} {} {} {} {} {} {} {} {}\n", request.thread, request.due.count(),
+    fmt::format_to(std::back_inserter(text), "{} {} {} {} {} {} {} {} {}", request.thread, request.due.count(),
                    request.think.count(), to_string(request.call), region, request.offset.count(), request.size.count(),
                    request.write_hold.count(), request.read_hold.count());
+    for (std::size_t each = 0; each < request.wake_ups.size(); ++each) {
+      fmt::format_to(std::back_inserter(text), "{}{}", each == 0 ? ' ' : ',', request.wake_ups[each].count());
+    }
+    text += '\n';
   }
   return text;
 }

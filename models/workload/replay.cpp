@@ -1,8 +1,9 @@
 // A thread of a recording: its requests, one after another.
 //
 // Simplified. Between two requests it sleeps, whatever it did then, and is awake when it was: what it took to wake up
-// is in the recorded time; what it was about and touched without asking for mmap_lock is not repeated. What is mapped
-// in a region replaces what is there. Validated by tests/models/workload/replay_test.cpp.
+// is in the recorded time. Woken within a request, for the lock, it takes as long to run as it did each time: what had
+// its CPU then is not repeated. What it was about and touched without asking for mmap_lock is not repeated. What is
+// mapped in a region replaces what is there. Validated by tests/models/workload/replay_test.cpp.
 #include <algorithm>
 #include <map>
 #include <string>
@@ -41,7 +42,12 @@ void hold(Task& current, Mm& mm, const RecordedRequest& request) {
     mmap_write_lock(current, mm);
     current.work(request.write_hold);
     if (!reads) return mmap_write_unlock(current, mm);
-    mmap_write_downgrade(current, mm);
+    if (request.call == RecordedCall::hold_twice) {
+      mmap_write_unlock(current, mm);
+      mm.mmap_sem.down_read(current);
+    } else {
+      mmap_write_downgrade(current, mm);
+    }
   } else {
     mm.mmap_sem.down_read(current);
   }
@@ -72,9 +78,10 @@ class Replay {
   }
 
   void make(const RecordedRequest& request) {
+    current_.wake_up_as(request.wake_ups);
     if (is_fault(request.call)) {
       fault(request);
-    } else if (request.call == RecordedCall::hold) {
+    } else if (is_hold(request.call)) {
       hold(current_, at_.mm, request);
       current_.enter(Phase::user);
     } else {

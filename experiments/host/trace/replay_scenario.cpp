@@ -122,9 +122,18 @@ void ReplayScenario::add(const EndedRequest& ended) {
   }
   const bool held = request.write_hold + request.read_hold > sim::Nanoseconds{0};
   const bool fault = request.phase == Phase::fault;
-  Row row{
-      ended.mm,        0,         0, request.due, ended.end, request.write_hold, request.read_hold, ended.thread.tid,
-      ended.thread.id, Call::hold};
+  Row row{ended.mm,
+          0,
+          0,
+          request.due,
+          ended.end,
+          request.write_hold,
+          request.read_hold,
+          ended.thread.tid,
+          ended.thread.id,
+          Call::hold,
+          request.asks_again,
+          request.wake_ups};
   const Call call = as_holds_ ? Call::hold : call_of(request);
   if (call != Call::hold && (fault || held)) {
     const std::uint64_t start = fault ? request.address : call == Call::mmap ? ended.returned : request.arguments[0];
@@ -176,7 +185,11 @@ models::RecordedRequest ReplayScenario::request_of(const Row& row, const Address
   request.write_hold = row.write_hold;
   request.read_hold = row.read_hold;
   request.call = row.call;
-  if (row.call == Call::hold) return request;
+  request.wake_ups = row.wake_ups;
+  if (row.call == Call::hold) {
+    if (row.asks_again) request.call = Call::hold_twice;
+    return request;
+  }
   request.size = models::Bytes(static_cast<std::int64_t>(row.size));
   const auto region = regions.around(row.address, row.address + row.size);
   if (!region) return request;

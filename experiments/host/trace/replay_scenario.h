@@ -9,7 +9,8 @@
 // other resident. A call's costs are those of the machine in the scenario, not those of the trace. Faults without
 // mmap_lock are replayed where their address lies in a region or elsewhere alike. Threads that never ask for mmap_lock,
 // and so take CPUs from the others only, are not in it: what is left of them is in the time between two requests, and
-// in how long who was woken for the lock took to run (kWakeUps quantiles of it as the machine's `noise: wake_up`).
+// in how long who was woken for the lock took to run: of each request in its recording, for the times that it was
+// woken, and kWakeUps quantiles of all as the machine's `noise: wake_up`, for others.
 #pragma once
 
 #include <cstdint>
@@ -72,6 +73,8 @@ class ReplayScenario {
     int tid;
     models::ClassId id;
     models::RecordedRequest::Call call;
+    bool asks_again;
+    models::WakeUps wake_ups;
   };
 
   struct ReplayedThread {

@@ -296,6 +296,9 @@ void TraceAnalysis::start_locking(const TraceEvent& event) {
   if (event.mode == LockMode::write) tell_waits(lock);  // readers may stand behind it from now on
   lock.ask(thread, event.mode, phase, now_);
   thread.waits_for = &lock;
+  thread.woken_awake.reset();
+  std::optional<TracedRequest>& request = thread.asking();
+  if (request && event.mode == LockMode::read && request->write_hold > sim::Nanoseconds{0}) request->asks_again = true;
   charge(thread);
 }
 
@@ -305,6 +308,9 @@ void TraceAnalysis::acquire_returned(const TraceEvent& event) {
   TracedLock& lock = lock_of(event);
   const bool asked = thread.waits_for == &lock;
   if (asked) tell_waits(thread);
+  if (const auto woken = std::exchange(thread.woken_awake, std::nullopt); woken && asked) {
+    if (std::optional<TracedRequest>& request = thread.asking()) request->wake_ups.push_back(now_ - *woken);
+  }
   if (!event.success) {
     if (!asked) return;
     lock.give_up(thread, now_);
@@ -357,7 +363,7 @@ void TraceAnalysis::end_hold(TracedThread& thread, TracedThread::Hold& hold) {
   const sim::Nanoseconds length = now_ - hold.since;
   if (hold.lock == thread.home) thread.home_held += length;
   hold.lock->statistics().hold[{thread.id, models::call_of(hold.phase), hold.mode}].record(length);
-  std::optional<TracedRequest>& request = thread.section && thread.section->locked() ? thread.section : thread.call;
+  std::optional<TracedRequest>& request = thread.asking();
   if (!request) return;
   (hold.mode == LockMode::write ? request->write_hold : request->read_hold) += length;
 }
@@ -435,9 +441,18 @@ void TraceAnalysis::sys_exit(const TraceEvent& event) {
 // ---------------------------------------------------------------------------------------------------------------
 // CPUs
 
-// It has one: what is in the trace of it was done by it.
+// It has one: what is in the trace of it was done by it. Where no switch to it is, it comes after one of whom there is
+// nothing.
 void TraceAnalysis::is_running(TracedThread& thread) {
+  if (thread.run != Run::running && thread.run != Run::unknown) comes_to_run(thread, now_);
+}
+
+// Its CPU was idle, or somebody's who never asks for mmap_lock, until `others_until`.
+void TraceAnalysis::comes_to_run(TracedThread& thread, sim::Time others_until) {
+  thread.cpu_others_until = others_until;
   if (thread.run == Run::running || thread.run == Run::unknown) return;
+  if (thread.woken && thread.waits_for != nullptr && others_until > *thread.woken)
+    woken_for(thread, others_until - *thread.woken);
   for (const TracedThread::Hold& hold : thread.holds) tell_waits(*hold.lock);
   if (thread.lost_cpu && !thread.holds.empty()) {
     models::RwsemStatistics& statistics = thread.holds.front().lock->statistics();
@@ -451,13 +466,17 @@ void TraceAnalysis::is_running(TracedThread& thread) {
   charge(thread);
 }
 
-// Which thread it comes after on its CPU: where that is one that asks for mmap_lock itself, the wait is one for it.
+void TraceAnalysis::woken_for(TracedThread& thread, sim::Nanoseconds latency) {
+  // One that waited for others of the trace as well tells little of the machine.
+  if (thread.cpu_others_until == now_) wake_ups_.record(latency);
+  if (std::optional<TracedRequest>& request = thread.asking()) request->wake_ups.push_back(latency);
+}
+
+// Which thread it comes after on its CPU: while that is one that asks for mmap_lock itself, the wait is one for it.
 void TraceAnalysis::runs_after(TracedThread& thread, int previous) {
-  if (thread.woken && thread.waits_for != nullptr) {
-    const auto other = threads_.find(previous);
-    if (other == threads_.end() || other->second.home == nullptr) wake_ups_.record(now_ - *thread.woken);
-  }
-  is_running(thread);
+  const auto other = threads_.find(previous);
+  const bool by_others = other == threads_.end() || other->second.home == nullptr;
+  comes_to_run(thread, by_others ? now_ : other->second.cpu_others_until);
 }
 
 void TraceAnalysis::sched_switch(const TraceEvent& event) {
@@ -484,8 +503,11 @@ void TraceAnalysis::leave_cpu(TracedThread& thread, const TraceEvent& event) {
 
 void TraceAnalysis::sched_wakeup(const TraceEvent& event) {
   const auto known = threads_.find(event.other_tid);
-  if (known == threads_.end() || known->second.run != Run::asleep) return;
+  if (known == threads_.end()) return;
   TracedThread& thread = known->second;
+  const bool awake = thread.run == Run::running || thread.run == Run::unknown;
+  if (awake && thread.waits_for != nullptr) thread.woken_awake = now_;
+  if (thread.run != Run::asleep) return;
   for (const TracedThread::Hold& hold : thread.holds) tell_waits(*hold.lock);
   tell_waits(thread);
   thread.run = Run::runnable;

@@ -122,8 +122,10 @@ class TraceAnalysis {
   void tell(const TracedThread& thread, const TracedRequest& request, sim::Time end, std::uint64_t returned = 0);
   void end_hold(TracedThread& thread, TracedThread::Hold& hold);
   void is_running(TracedThread& thread);
+  void comes_to_run(TracedThread& thread, sim::Time others_until);
   void leave_cpu(TracedThread& thread, const TraceEvent& event);
   void runs_after(TracedThread& thread, int previous);
+  void woken_for(TracedThread& thread, sim::Nanoseconds latency);
 
   [[nodiscard]] models::Cause cause_of(const TracedThread& thread) const;
   void charge(TracedThread& thread);

@@ -13,6 +13,7 @@
 
 #include "models/measure/ledger.h"
 #include "models/measure/phase.h"
+#include "models/spec/recording.h"
 #include "sim/time.h"
 
 namespace experiments {
@@ -33,6 +34,8 @@ struct TracedRequest {
   bool in_kernel = false;                    ///< of a fault
   sim::Nanoseconds write_hold{};             ///< how long it has held mmap_lock
   sim::Nanoseconds read_hold{};
+  bool asks_again = false;     ///< for read, after it has held it for write: no downgrade
+  models::WakeUps wake_ups{};  ///< for mmap_lock, each until it ran, where its CPU had been idle or somebody else's
 
   [[nodiscard]] bool locked() const { return mm != 0; }
 };
@@ -53,6 +56,8 @@ struct TracedThread {
   sim::Nanoseconds home_held{};  ///< for how long it has held that one
   Run run = Run::unknown;
   std::optional<sim::Time> woken{};        ///< while it is runnable: when it was woken
+  std::optional<sim::Time> woken_awake{};  ///< for the lock before it had gone to sleep: when, until it has it
+  sim::Time cpu_others_until{};            ///< when its CPU was last idle, or somebody's who never asks for mmap_lock
   models::ClassId cpu_taken_by = -1;       ///< while it is runnable and does not run: who has its CPU
   std::optional<sim::Time> lost_cpu{};     ///< since when, if it held a lock then
   std::optional<TracedRequest> call{};     ///< the system call that it is in
@@ -64,6 +69,8 @@ struct TracedThread {
   models::Cause cause = models::Cause::sleep;  ///< that is being charged
   sim::Time told_until{};                      ///< while that is lock_wait: until when it has been told for whom
 
+  /// What it has asked for mmap_lock for, or is in.
+  [[nodiscard]] std::optional<TracedRequest>& asking() { return section && section->locked() ? section : call; }
   [[nodiscard]] Hold* hold_of(const TracedLock& lock) {
     const auto found = std::find_if(holds.begin(), holds.end(), [&](const Hold& each) { return each.lock == &lock; });
     return found == holds.end() ? nullptr : &*found;

@@ -18,8 +18,8 @@ using testing::HasSubstr;
 
 constexpr const char* kRecording =
     "# mlocksim recording 1\n"
-    "# thread due think call region offset size write read\n"
-    "0 1000 1000 mlock heap 4096 8192 0 0\n"
+    "# thread due think call region offset size write read wake_ups\n"
+    "0 1000 1000 mlock heap 4096 8192 0 0 40000,3100000\n"
     "1 2000 2000 fault - 0 4096 0 0\n"
     "0 9000 500 hold - 0 0 70 30\n";
 
@@ -61,6 +61,8 @@ TEST(RecordingFile, IsReadAsItIsWritten) {
   EXPECT_EQ(read->regions, std::vector<std::string>{"heap"});
   EXPECT_EQ((*read->recording)[2].write_hold, 70ns);
   EXPECT_EQ((*read->recording)[1].region, -1);
+  EXPECT_EQ((*read->recording)[0].wake_ups, (models::WakeUps{40us, 3100us}));
+  EXPECT_TRUE((*read->recording)[1].wake_ups.empty());
 }
 
 TEST(RecordingFile, RefusesWithTheLineAndWhatWasExpected) {
@@ -71,6 +73,10 @@ TEST(RecordingFile, RefusesWithTheLineAndWhatWasExpected) {
               HasSubstr("r:2: there is no call 'mlok' (did you mean mlock?)"));
   EXPECT_THAT(refusal_of(head + "0 1 1 mlock heap 0\n"), HasSubstr("r:2: expected `thread due think"));
   EXPECT_THAT(refusal_of(head + "0 1 1 mlock heap 0 4096 0 0 0\n"), HasSubstr("r:2: expected `thread due think"));
+  for (const char* wake_ups : {"5 6", "5,", ",5", "5,,6", "-5", "5us"}) {
+    EXPECT_THAT(refusal_of(head + "0 1 1 hold - 0 0 1 0 " + wake_ups), HasSubstr("r:2: expected `thread due think"));
+  }
+  EXPECT_THAT(refusal_of(head + "0 1 1 hold - 0 0 1 0 9000000000000000"), HasSubstr("r:2: expected times of 0 to 30"));
   EXPECT_THAT(refusal_of(head + "0 1 1 mlock - 0 4096 0 0\n"), HasSubstr("r:2: expected a region for mlock"));
   EXPECT_THAT(refusal_of(head + "0 1 1 mlock heap 0 4095 0 0\n"),
               HasSubstr("r:2: expected offset and size of whole pages"));

@@ -69,6 +69,27 @@ TEST(Replay, IsAwakeWhenItWas) {
   });
 }
 
+// What a request has no use for is not the next one's.
+TEST(Replay, WokenForTheLockItTakesAsLongToRunAsItDid) {
+  check_in_child([] {
+    Scenario scenario = machine();
+    add(scenario, "writer", 1, {hold(10us, 30us, 0us), hold(210us, 30us, 0us), hold(220us, 30us, 0us)});
+    RecordedRequest woken = hold(20us, 0us, 1us);
+    woken.wake_ups = {40us};
+    RecordedRequest not_woken = hold(19us, 0us, 2us);
+    not_woken.wake_ups = {70us};
+    RecordedRequest once = hold(158us, 0us, 3us);
+    once.wake_ups = {9us, 50us};
+    add(scenario, "reader", 1, {woken, not_woken, once, hold(218us, 0us, 1us)});
+    const Result result = run(scenario);
+    const Samples all = result.classes.at(1).total();
+    EXPECT_EQ(all.latency().count(), 4U);
+    EXPECT_EQ(all.latency().max(), 20us + 40us + 1us);
+    EXPECT_EQ(all.latency().min(), 2us);
+    EXPECT_EQ(all.latency().total(), (20us + 40us + 1us) + 2us + (20us + 9us + 3us) + (20us + 1us));
+  });
+}
+
 TEST(Replay, EachThreadAsksSoLongAfterItsLastRequestAndTheRunEndsWithTheLast) {
   check_in_child([] {
     Scenario scenario = machine();
@@ -93,6 +114,24 @@ TEST(Replay, AHoldKeepsOthersOutInItsModeAndThenDowngrades) {
     EXPECT_EQ((lock.hold.at({0, Phase::other, LockMode::write}).max()), 30us);
     EXPECT_EQ((lock.hold.at({0, Phase::other, LockMode::read}).max()), 50us);
   });
+}
+
+// mlock since 2.6.38: who has queued meanwhile comes in between.
+TEST(Replay, ATwofoldHoldIsGivenUpInBetween) {
+  for (const Call what : {Call::hold, Call::hold_twice}) {
+    check_in_child([what] {
+      Scenario scenario = machine();
+      RecordedRequest request = hold(10us, 30us, 50us);
+      request.call = what;
+      add(scenario, "locker", 1, {request});
+      add(scenario, "writer", 1, {hold(20us, 7us, 0us)});
+      const RwsemStatistics lock = run(scenario).locks.at(0).statistics;
+      const bool twice = what == Call::hold_twice;
+      EXPECT_EQ((lock.asked.at({1, Phase::other, LockMode::write}).wait.max()), twice ? 20us : 70us);
+      if (!twice) return;
+      EXPECT_EQ((lock.asked.at({0, Phase::other, LockMode::read}).wait.max()), 7us);
+    });
+  }
 }
 
 TEST(Replay, WhatHasAModelIsCalledAndAnMlockIsThePhaseOfOthers) {

@@ -58,7 +58,7 @@ TEST(ReplayScenario, CallsWithAModelAreOnTheRegionsThatTheTraceTellsOf) {
   EXPECT_THAT(scenario, HasSubstr("policy: linux-6.12"));
   EXPECT_EQ(files.at("db-N.recording"),
             "# mlocksim recording 1\n"
-            "# thread due think call region offset size write read\n"
+            "# thread due think call region offset size write read wake_ups\n"
             "0 0 0 mmap area1 0 16384 3000 0\n"
             "1 7000 7000 fault area1 0 4096 0 1000\n"
             "1 15000 5000 fault - 0 4096 0 0\n"
@@ -71,40 +71,101 @@ TEST(ReplayScenario, AsHoldsEverythingIsOneAndFaultsWithoutTheLockAreNone) {
   EXPECT_THAT(files.at("scenario.yaml"), Not(HasSubstr("regions")));
   EXPECT_EQ(files.at("db-N.recording"),
             "# mlocksim recording 1\n"
-            "# thread due think call region offset size write read\n"
+            "# thread due think call region offset size write read wake_ups\n"
             "0 0 0 hold - 0 0 3000 0\n"
             "1 7000 7000 hold - 0 0 0 1000\n"
             "0 20000 14000 hold - 0 0 8000 0\n"
             "0 40000 9000 hold - 0 0 4000 0\n");
 }
 
-/// db-1 waits for what db-8 holds, is woken at 100 and runs at 140, behind the thread `before`.
-std::string woken_behind(const std::string& before, int tid) {
+std::string switch_to(const std::string& from, int tid, char state, const std::string& next, int next_tid) {
+  return fmt::format(
+      "sched_switch: prev_comm={} prev_pid={} prev_prio=120 prev_state={} ==> next_comm={} next_pid={} "
+      "next_prio=120",
+      from, tid, state, next, next_tid);
+}
+
+constexpr const char* kWakesFirst = "sched_wakeup: comm=db-1 pid=1 prio=120 target_cpu=000";
+
+/// db-1 waits for what db-8 holds until 99.
+TraceText waiting() {
   return TraceText()
       .hold("db-7", 7, 0, 1, 2, "write")
       .ask("db-8", 8, 3, "write")
       .get("db-8", 8, 4, "write")
-      .ask("db-1", 1, 5, "write")
-      .event("db-1", 1, 10,
-             fmt::format("sched_switch: prev_comm=db-1 prev_pid=1 prev_prio=120 prev_state=D ==> next_comm={} "
-                         "next_pid={} next_prio=120",
-                         before, tid))
+      .ask("db-1", 1, 5, "write");
+}
+
+/// It is woken at 100 and runs at 140, behind the thread `before`.
+std::string woken_behind(const std::string& before, int tid) {
+  return waiting()
+      .event("db-1", 1, 10, switch_to("db-1", 1, 'D', before, tid))
       .drop("db-8", 8, 99, "write")
-      .event("db-8", 8, 100, "sched_wakeup: comm=db-1 pid=1 prio=120 target_cpu=000")
-      .event(before, tid, 140,
-             fmt::format("sched_switch: prev_comm={} prev_pid={} prev_prio=120 prev_state=R ==> next_comm=db-1 "
-                         "next_pid=1 next_prio=120",
-                         before, tid))
+      .event("db-8", 8, 100, kWakesFirst)
+      .event(before, tid, 140, switch_to(before, tid, 'R', "db-1", 1))
       .get("db-1", 1, 141, "write")
       .drop("db-1", 1, 142, "write")
       .text();
 }
 
 TEST(ReplayScenario, HowLongItTookToRunOnceWokenForTheLockIsTheMachines) {
-  EXPECT_THAT(files_of(woken_behind("cc1plus", 70)).at("scenario.yaml"),
+  const Files files = files_of(woken_behind("cc1plus", 70));
+  EXPECT_THAT(files.at("scenario.yaml"),
               AllOf(HasSubstr("from being woken to running: 1 in the trace"), HasSubstr("    wake_up: [40us, 40us, ")));
-  // The simulated scheduler lets it wait for that one.
-  EXPECT_THAT(files_of(woken_behind("db-7", 7)).at("scenario.yaml"), Not(HasSubstr("noise")));
+  EXPECT_THAT(files.at("db-N.recording"), HasSubstr("hold - 0 0 1000 0 40000\n"));
+}
+
+TEST(ReplayScenario, TheSimulatedSchedulerLetsItWaitForThoseThatAreReplayed) {
+  const Files behind_one = files_of(woken_behind("db-7", 7));
+  EXPECT_THAT(behind_one.at("scenario.yaml"), Not(HasSubstr("noise")));
+  EXPECT_THAT(behind_one.at("db-N.recording"), HasSubstr("hold - 0 0 1000 0\n"));
+  // What came before that one is somebody's who is not.
+  const Files behind_both = files_of(waiting()
+                                         .event("db-1", 1, 10, switch_to("db-1", 1, 'D', "cc1plus", 70))
+                                         .drop("db-8", 8, 99, "write")
+                                         .event("db-8", 8, 100, kWakesFirst)
+                                         .event("cc1plus", 70, 130, switch_to("cc1plus", 70, 'R', "db-7", 7))
+                                         .event("db-7", 7, 140, switch_to("db-7", 7, 'S', "db-1", 1))
+                                         .get("db-1", 1, 141, "write")
+                                         .drop("db-1", 1, 142, "write")
+                                         .text());
+  EXPECT_THAT(behind_both.at("db-N.recording"), HasSubstr("hold - 0 0 1000 0 30000\n"));
+}
+
+// Its CPU has stood still: a hypervisor's doing.
+TEST(ReplayScenario, WhoIsWokenBeforeItSleepsMayBeLateAsWell) {
+  const std::string text = waiting()
+                               .drop("db-8", 8, 99, "write")
+                               .event("db-8", 8, 100, kWakesFirst)
+                               .get("db-1", 1, 9100, "write")
+                               .drop("db-1", 1, 9101, "write")
+                               .text();
+  EXPECT_THAT(files_of(text).at("db-N.recording"), HasSubstr("hold - 0 0 1000 0 9000000\n"));
+}
+
+TEST(ReplayScenario, AHoldForReadIsADowngradeOnlyWhereItDidNotAskAgain) {
+  const auto recording_of = [](bool downgrades) {
+    TraceText text;
+    text.hold("db-7", 7, 0, 1, 2, "write").event("db-1", 1, 3, "sys_mlock(start: 11000, len: 2000)");
+    text.ask("db-1", 1, 4, "write").get("db-1", 1, 5, "write");
+    if (!downgrades) text.drop("db-1", 1, 13, "write").ask("db-1", 1, 13, "read");
+    text.get("db-1", 1, 13, "read").drop("db-1", 1, 18, "read").event("db-1", 1, 21, "sys_mlock -> 0x0");
+    return files_of(text.text(), true).at("db-N.recording");
+  };
+  EXPECT_THAT(recording_of(false), HasSubstr("1 3000 3000 hold_twice - 0 0 8000 5000\n"));
+  EXPECT_THAT(recording_of(true), HasSubstr("1 3000 3000 hold - 0 0 8000 5000\n"));
+}
+
+// A recording of some threads has nothing of the others, nor of switches to them.
+TEST(ReplayScenario, WhoComesToRunWithoutASwitchComesAfterSomebodyElse) {
+  const std::string text = waiting()
+                               .event("db-1", 1, 10, switch_to("db-1", 1, 'D', "cc1plus", 70))
+                               .drop("db-8", 8, 99, "write")
+                               .event("db-8", 8, 100, kWakesFirst)
+                               .get("db-1", 1, 141, "write")
+                               .drop("db-1", 1, 142, "write")
+                               .text();
+  EXPECT_THAT(files_of(text).at("db-N.recording"), HasSubstr("hold - 0 0 1000 0 41000\n"));
 }
 
 TEST(ReplayScenario, NamesThatAScenarioWouldRefuseAreChanged) {
