@@ -22,9 +22,12 @@ namespace experiments {
 namespace {
 
 /// The files that a word means: a path; or all shipped ones of that name, as a study may be called as its scenario is.
+/// A folder is none: that of a study's results has its name.
 Expected<std::vector<std::string>> files_meant(const std::string& word) {
   std::error_code ignored;
-  if (is_file_name(word) || std::filesystem::exists(word, ignored)) return std::vector{word};
+  const auto status = std::filesystem::status(word, ignored);
+  const bool file = std::filesystem::exists(status) && !std::filesystem::is_directory(status);
+  if (is_file_name(word) || file) return std::vector{word};
   std::vector<std::string> files;
   for (const ConfigKind kind :
        {ConfigKind::scenarios, ConfigKind::studies, ConfigKind::machines, ConfigKind::policies, ConfigKind::devices}) {

@@ -698,7 +698,9 @@ TEST_F(Commands, CheckReportsEveryFile) {
 }
 
 TEST_F(Commands, CheckKnowsShippedFilesByName) {
+  std::filesystem::create_directory("chunk_size");  // the results of that study
   const Outcome both = mlocksim({"check", "chunk_size", "unlock_question", "linux-6.1"});
+  std::filesystem::remove("chunk_size");
   EXPECT_EQ(both.code, kOk) << both.err;
   EXPECT_THAT(both.out,
               AllOf(HasSubstr("chunk_size.yaml: a valid study"), HasSubstr("unlock_question.yaml: a valid scenario"),
