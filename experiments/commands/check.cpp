@@ -26,8 +26,8 @@ namespace {
 Expected<std::vector<std::string>> files_meant(const std::string& word) {
   std::error_code ignored;
   const auto status = std::filesystem::status(word, ignored);
-  const bool file = std::filesystem::exists(status) && !std::filesystem::is_directory(status);
-  if (is_file_name(word) || file) return std::vector{word};
+  const bool is_file = std::filesystem::exists(status) && !std::filesystem::is_directory(status);
+  if (is_file_name(word) || is_file) return std::vector{word};
   std::vector<std::string> files;
   for (const ConfigKind kind :
        {ConfigKind::scenarios, ConfigKind::studies, ConfigKind::machines, ConfigKind::policies, ConfigKind::devices}) {
