@@ -138,8 +138,8 @@ class PageMeasurements {
   }
 
   // Over all of the region, and then again, where it may be locked as a whole: as whoever locks so much has it, each
-  // page is looked at when the caches have seen all the others. On an Intel of the fifth generation (2 MiB of L2) that
-  // makes 80 ns of 36 from 512 MiB on, whose struct pages take 8 MiB.
+  // page is looked at when the caches have seen all the others. On an Intel Xeon with 2 MiB of L2 that makes
+  // 80 ns of 36 from 512 MiB on, whose struct pages take 8 MiB.
   void lock() {
     const bool all = region_.size() <= settings_.lockable;
     const std::size_t size = std::min(chunk_, settings_.lockable) / page_.bytes * page_.bytes;

@@ -308,7 +308,7 @@ void TraceAnalysis::acquire_returned(const TraceEvent& event) {
   TracedLock& lock = lock_of(event);
   const bool asked = thread.waits_for == &lock;
   if (asked) tell_waits(thread);
-  if (const auto woken = std::exchange(thread.woken_awake, std::nullopt); woken && asked) {
+  if (const auto woken = std::exchange(thread.woken_awake, std::nullopt); woken && asked && now_ > *woken) {
     if (std::optional<TracedRequest>& request = thread.asking()) request->wake_ups.push_back(now_ - *woken);
   }
   if (!event.success) {
