@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "experiments/base/command_line.h"
 #include "experiments/base/diagnostics.h"
@@ -14,6 +15,7 @@
 #include "experiments/base/shell.h"
 #include "experiments/base/terminal.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/scenario_options.h"
 #include "experiments/commands/timeline_options.h"
 #include "experiments/compare/autopsy.h"
 #include "experiments/host/trace/recorded_timeline.h"
@@ -23,10 +25,10 @@
 #include "experiments/host/trace/trace_reader.h"
 #include "experiments/host/trace/trace_report.h"
 #include "experiments/host/trace/traced_kernel.h"
+#include "experiments/run/execute.h"
 #include "experiments/run/result_json.h"
 #include "experiments/scenario/kernel_table.h"
 #include "experiments/scenario/run_spec.h"
-#include "models/simulation.h"
 
 namespace experiments {
 
@@ -45,9 +47,10 @@ void add_options(CommandLine& line) {
   line.text("output,o", "DIR", "write a scenario that replays it, DIR/scenario.yaml, and its recordings");
   line.text("kernel", "VERSION", "the kernel that was recorded, where the trace does not tell");
   line.flag("holds", "replay every call as the hold of mmap_lock that it was, not by its model");
-  line.flag("check", "run the replay, and hold what everybody waited against the recording");
+  line.flag("check", "run the replay with five seeds, and hold what everybody waited against the recording");
   line.text("json", "FILE", "write what it came to as JSON, as `run` does");
   add_timeline_options(line);
+  add_jobs_option(line);
   constexpr int kWorst = 5;
   line.number("worst", "N", "tell of the N longest requests, one by one", kWorst);
 }
@@ -104,10 +107,11 @@ Json json_of(const models::Result& result, const TraceContents& contents, const 
   return json;
 }
 
-void print_check(const std::string& scenario, const models::Result& recorded) {
+void print_check(const std::string& scenario, const models::Result& recorded, int workers) {
+  constexpr std::size_t kSeeds = 5;
   const ScenarioFile file = read_run({scenario, std::nullopt, {}, std::nullopt});
-  const models::Result replayed = models::simulate(file.scenario, file.scenario.policies.front(), {});
-  print_folded(fmt::format("\n{}\n{}", bold("The replay beside the recording"), replay_check(recorded, replayed)));
+  const std::vector<models::Result> replays = replicate(file.scenario, kSeeds, workers, {});
+  print_folded(fmt::format("\n{}\n{}", bold("The replay beside the recording"), replay_check(recorded, replays)));
 }
 
 }  // namespace
@@ -169,7 +173,7 @@ int command_import(const Arguments& arguments) {
   if (!folder) return kOk;
   folder->commit(files);
   const std::string scenario = (std::filesystem::path(*line.find("output")) / ReplayScenario::kScenarioFile).string();
-  if (line.has("check")) print_check(scenario, result);
+  if (line.has("check")) print_check(scenario, result, jobs_of(line));
   if (replay.left_out() > 0) tell_note(fmt::format("the last {} requests are not replayed\n", replay.left_out()));
   fmt::print("\nNow: mlocksim explain {}\n", shell_word(scenario));
   return kOk;

@@ -147,20 +147,6 @@ void map_the_rest(models::Scenario& scenario, const RealResult& real) {
   }
 }
 
-std::vector<models::Result> simulate(const models::Scenario& scenario, std::size_t replications, int jobs,
-                                     const sim::Engine::Options& options) {
-  std::vector<Job> all;
-  for (std::size_t each = 0; each < replications; ++each) {
-    all.push_back({&scenario, &scenario.policies.front(), scenario.seed + each});
-  }
-  std::vector<models::Result> results;
-  for (JobOutcome& outcome : execute(all, jobs, options, [](std::size_t) {})) {
-    if (const auto* const failure = std::get_if<Failure>(&outcome)) throw std::runtime_error(failure->reason);
-    results.push_back(std::get<models::Result>(std::move(outcome)));
-  }
-  return results;
-}
-
 ValidatedRun validated(const RealResult& real, const models::Scenario& scenario, bool calibrated) {
   ValidatedRun ran{
       scenario.name,       scenario.policies.front().name, scenario.machine.name, calibrated, real.kernel, real.cpus,
@@ -244,7 +230,7 @@ int validate_with_table(const CommandLine& line, const RunSpec& run) {
   }
 
   const auto results =
-      simulate(scenario, static_cast<std::size_t>(sittings_of(line)), jobs_of(line), engine_options_of(line));
+      replicate(scenario, static_cast<std::size_t>(sittings_of(line)), jobs_of(line), engine_options_of(line));
   const bool calibrated = line.has("machine");
   if (locks != nullptr) {
     const ComparedLocks compared = compare_locks(*locks, file, options.length, results);
@@ -315,7 +301,7 @@ int command_validate(const Arguments& arguments) {
   check_machine(scenario.machine, real, named_policy);
   map_the_rest(scenario, real);
   const Validation validation =
-      compare_with_real(real, simulate(scenario, real.sittings.size(), jobs_of(line), engine_options_of(line)));
+      compare_with_real(real, replicate(scenario, real.sittings.size(), jobs_of(line), engine_options_of(line)));
   const ValidatedRun ran = validated(real, scenario, machine.has_value());
   print_folded(fmt::format("{}\n{}\n{}", heading(scenario), about(real, ran), to_text(validation)));
   if (json) json->commit(to_json_text(validation, ran));

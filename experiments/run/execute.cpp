@@ -1,5 +1,6 @@
 #include "experiments/run/execute.h"
 
+#include <stdexcept>
 #include <utility>
 #include <variant>
 
@@ -42,6 +43,20 @@ std::vector<JobOutcome> execute(const std::vector<Job>& jobs, int workers, const
   std::vector<JobOutcome> outcomes;
   for (ProcessPool::Outcome& each : packed) outcomes.push_back(read_outcome(std::exchange(each, {}), unpack));
   return outcomes;
+}
+
+std::vector<models::Result> replicate(const models::Scenario& scenario, std::size_t replications, int workers,
+                                      const sim::Engine::Options& options) {
+  std::vector<Job> all;
+  for (std::size_t each = 0; each < replications; ++each) {
+    all.push_back({&scenario, &scenario.policies.front(), scenario.seed + each});
+  }
+  std::vector<models::Result> results;
+  for (JobOutcome& outcome : execute(all, workers, options, [](std::size_t) {})) {
+    if (const auto* const failure = std::get_if<Failure>(&outcome)) throw std::runtime_error(failure->reason);
+    results.push_back(std::get<models::Result>(std::move(outcome)));
+  }
+  return results;
 }
 
 }  // namespace experiments

@@ -29,4 +29,9 @@ using JobOutcome = std::variant<models::Result, Failure>;
                                               const std::function<void(std::size_t)>& finished,
                                               const std::function<void()>& meanwhile = {});
 
+/// Under its first policy, so many times: with its seed, and those that follow. Throws std::runtime_error where one
+/// fails.
+[[nodiscard]] std::vector<models::Result> replicate(const models::Scenario& scenario, std::size_t replications,
+                                                    int workers, const sim::Engine::Options& options);
+
 }  // namespace experiments

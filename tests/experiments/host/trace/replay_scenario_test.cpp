@@ -182,10 +182,15 @@ TEST(ReplayCheck, HoldsTheWaitsOfEachClassAgainstTheRecording) {
   const models::RwsemStatistics::Asker asker{0, models::Phase::other, models::LockMode::read};
   recorded.locks.emplace_back().statistics.asked[asker].wait.record(10ms);
   replayed.locks.emplace_back().statistics.asked[asker].wait.record(8ms);
-  const std::vector<ReplayedWaits> waits = replayed_waits(recorded, replayed);
+  std::vector<models::Result> replays{replayed, replayed, recorded};
+  replays.back().classes.front().name = "a-b";
+  replays.back().locks.front().statistics.asked[asker].wait.record(20ms);
+  const std::vector<ReplayedWaits> waits = replayed_waits(recorded, replays);
   ASSERT_EQ(waits.size(), 1U);
-  EXPECT_EQ(waits.front(), (ReplayedWaits{"a-b", 10ms, 8ms, 10ms, 8ms}));
-  EXPECT_THAT(replay_check(recorded, replayed), HasSubstr("-20 %"));
+  EXPECT_EQ(waits.front(), (ReplayedWaits{"a-b", 10ms, 8ms, 10ms, 8ms, 8ms, 30ms}));
+  EXPECT_THAT(replay_check(recorded, replays),
+              AllOf(HasSubstr("-20 %"), HasSubstr("By chance, of 3 seeds: a-b from 8.00 ms to 30.0 ms")));
+  EXPECT_THAT(replay_check(recorded, {replayed}), Not(HasSubstr("By chance")));
 }
 
 }  // namespace
