@@ -126,6 +126,7 @@ int command_import(const Arguments& arguments) {
   add_options(line);
   if (!line.parse(arguments)) return kOk;
   const auto worst = static_cast<std::size_t>(positive(line, "worst", static_cast<int>(kMostAutopsies)));
+  const int workers = jobs_of(line);
   check_options(line);
   for (const char* const option : {"json", "trace"}) {
     if (const auto path = line.find(option)) refuse_own_input(line.first(), *path, option);
@@ -173,7 +174,7 @@ int command_import(const Arguments& arguments) {
   if (!folder) return kOk;
   folder->commit(files);
   const std::string scenario = (std::filesystem::path(*line.find("output")) / ReplayScenario::kScenarioFile).string();
-  if (line.has("check")) print_check(scenario, result, jobs_of(line));
+  if (line.has("check")) print_check(scenario, result, workers);
   if (replay.left_out() > 0) tell_note(fmt::format("the last {} requests are not replayed\n", replay.left_out()));
   fmt::print("\nNow: mlocksim explain {}\n", shell_word(scenario));
   return kOk;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -55,6 +56,16 @@ TEST(Import, WritesAScenarioThatRunsAndIsCheckedAgainstTheRecording) {
   EXPECT_EQ(compared.code, 0) << compared.err;
   EXPECT_THAT(compared.out, AllOf(HasSubstr("mapper"), HasSubstr("linux-6.1")));
   EXPECT_EQ(mlocksim({"explain", out + "/scenario.yaml", "--reps", "1"}).code, 0);
+}
+
+TEST(Import, WritesNothingWhereTheReplayIsAskedForWrongly) {
+  const tests::TemporaryFolder folder;
+  const tests::Outcome outcome =
+      mlocksim({"import", trace("linux-6.12-ftrace.txt"), "-o", folder / "mine", "--check", "--jobs", "0"});
+  EXPECT_EQ(outcome.code, kBadInput);
+  EXPECT_THAT(outcome.err, HasSubstr("--jobs: expected a number from 1 to 1024, found 0"));
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_FALSE(std::filesystem::exists(folder / "mine"));
 }
 
 TEST(Import, WritesATimelineWhichALimitEnds) {
