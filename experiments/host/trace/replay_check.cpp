@@ -51,6 +51,19 @@ std::string ratio(sim::Nanoseconds replayed, sim::Nanoseconds recorded) {
                      100.0 * (static_cast<double>(replayed.count()) / static_cast<double>(recorded.count()) - 1));
 }
 
+// Who waits a few times only meets whom it meets by chance.
+std::string chances(const std::vector<ReplayedWaits>& all, std::size_t replays) {
+  std::vector<std::string> texts;
+  for (const ReplayedWaits& each : all) {
+    const double least = static_cast<double>(std::max(each.least_replayed, kShortest).count());
+    if (static_cast<double>(each.most_replayed.count()) < judgement::kPlainChange * least) continue;
+    texts.push_back(fmt::format("{} from {} to {}", each.name, human(each.least_replayed), human(each.most_replayed)));
+  }
+  if (texts.empty()) return "";
+  const std::string text = fmt::format("By chance, of {} seeds: {}", replays, fmt::join(texts, ", "));
+  return "    " + wrapped(text, page_width(), 4);
+}
+
 }  // namespace
 
 std::vector<ReplayedWaits> replayed_waits(const models::Result& recorded, const std::vector<models::Result>& replays) {
@@ -86,23 +99,6 @@ std::vector<ReplayedWaits> replayed_waits(const models::Result& recorded, const 
                    [](const ReplayedWaits& a, const ReplayedWaits& b) { return a.recorded > b.recorded; });
   return sorted;
 }
-
-namespace {
-
-// Who waits a few times only meets whom it meets by chance.
-std::string chances(const std::vector<ReplayedWaits>& all, std::size_t replays) {
-  std::vector<std::string> texts;
-  for (const ReplayedWaits& each : all) {
-    const double least = static_cast<double>(std::max(each.least_replayed, kShortest).count());
-    if (static_cast<double>(each.most_replayed.count()) < judgement::kPlainChange * least) continue;
-    texts.push_back(fmt::format("{} from {} to {}", each.name, human(each.least_replayed), human(each.most_replayed)));
-  }
-  if (texts.empty()) return "";
-  const std::string text = fmt::format("By chance, of {} seeds: {}", replays, fmt::join(texts, ", "));
-  return "    " + wrapped(text, page_width(), 4);
-}
-
-}  // namespace
 
 std::string replay_check(const models::Result& recorded, const std::vector<models::Result>& replays) {
   const std::vector<ReplayedWaits> all = replayed_waits(recorded, replays);

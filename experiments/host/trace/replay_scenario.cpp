@@ -122,18 +122,18 @@ void ReplayScenario::add(const EndedRequest& ended) {
   }
   const bool held = request.write_hold + request.read_hold > sim::Nanoseconds{0};
   const bool fault = request.phase == Phase::fault;
-  Row row{ended.mm,
-          0,
-          0,
-          request.due,
-          ended.end,
-          request.write_hold,
-          request.read_hold,
-          ended.thread.tid,
-          ended.thread.id,
-          Call::hold,
-          request.asks_again,
-          request.wake_ups};
+  Row row{.mm = ended.mm,
+          .address = 0,
+          .size = 0,
+          .due = request.due,
+          .end = ended.end,
+          .write_hold = request.write_hold,
+          .read_hold = request.read_hold,
+          .tid = ended.thread.tid,
+          .id = ended.thread.id,
+          .call = Call::hold,
+          .asks_again = request.asks_again,
+          .wake_ups = request.wake_ups};
   const Call call = as_holds_ ? Call::hold : call_of(request);
   if (call != Call::hold && (fault || held)) {
     const std::uint64_t start = fault ? request.address : call == Call::mmap ? ended.returned : request.arguments[0];

@@ -309,7 +309,7 @@ void TraceAnalysis::acquire_returned(const TraceEvent& event) {
   const bool asked = thread.waits_for == &lock;
   if (asked) tell_waits(thread);
   if (const auto woken = std::exchange(thread.woken_awake, std::nullopt); woken && asked && now_ > *woken) {
-    if (std::optional<TracedRequest>& request = thread.asking()) request->wake_ups.push_back(now_ - *woken);
+    woken_for(thread, now_ - *woken);
   }
   if (!event.success) {
     if (!asked) return;
@@ -444,15 +444,18 @@ void TraceAnalysis::sys_exit(const TraceEvent& event) {
 // It has one: what is in the trace of it was done by it. Where no switch to it is, it comes after one of whom there is
 // nothing.
 void TraceAnalysis::is_running(TracedThread& thread) {
-  if (thread.run != Run::running && thread.run != Run::unknown) comes_to_run(thread, now_);
+  if (!thread.has_cpu()) comes_to_run(thread, now_);
 }
 
 // Its CPU was idle, or somebody's who never asks for mmap_lock, until `others_until`.
 void TraceAnalysis::comes_to_run(TracedThread& thread, sim::Time others_until) {
   thread.cpu_others_until = others_until;
-  if (thread.run == Run::running || thread.run == Run::unknown) return;
-  if (thread.woken && thread.waits_for != nullptr && others_until > *thread.woken)
+  if (thread.has_cpu()) return;
+  if (thread.woken && thread.waits_for != nullptr && others_until > *thread.woken) {
     woken_for(thread, others_until - *thread.woken);
+    // One that waited for others of the trace as well tells little of the machine.
+    if (others_until == now_) wake_ups_.record(now_ - *thread.woken);
+  }
   for (const TracedThread::Hold& hold : thread.holds) tell_waits(*hold.lock);
   if (thread.lost_cpu && !thread.holds.empty()) {
     models::RwsemStatistics& statistics = thread.holds.front().lock->statistics();
@@ -467,8 +470,6 @@ void TraceAnalysis::comes_to_run(TracedThread& thread, sim::Time others_until) {
 }
 
 void TraceAnalysis::woken_for(TracedThread& thread, sim::Nanoseconds latency) {
-  // One that waited for others of the trace as well tells little of the machine.
-  if (thread.cpu_others_until == now_) wake_ups_.record(latency);
   if (std::optional<TracedRequest>& request = thread.asking()) request->wake_ups.push_back(latency);
 }
 
@@ -505,8 +506,7 @@ void TraceAnalysis::sched_wakeup(const TraceEvent& event) {
   const auto known = threads_.find(event.other_tid);
   if (known == threads_.end()) return;
   TracedThread& thread = known->second;
-  const bool awake = thread.run == Run::running || thread.run == Run::unknown;
-  if (awake && thread.waits_for != nullptr) thread.woken_awake = now_;
+  if (thread.has_cpu() && thread.waits_for != nullptr) thread.woken_awake = now_;
   if (thread.run != Run::asleep) return;
   for (const TracedThread::Hold& hold : thread.holds) tell_waits(*hold.lock);
   tell_waits(thread);

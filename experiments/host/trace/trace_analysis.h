@@ -125,7 +125,7 @@ class TraceAnalysis {
   void comes_to_run(TracedThread& thread, sim::Time others_until);
   void leave_cpu(TracedThread& thread, const TraceEvent& event);
   void runs_after(TracedThread& thread, int previous);
-  void woken_for(TracedThread& thread, sim::Nanoseconds latency);
+  static void woken_for(TracedThread& thread, sim::Nanoseconds latency);
 
   [[nodiscard]] models::Cause cause_of(const TracedThread& thread) const;
   void charge(TracedThread& thread);

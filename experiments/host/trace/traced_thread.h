@@ -69,6 +69,8 @@ struct TracedThread {
   models::Cause cause = models::Cause::sleep;  ///< that is being charged
   sim::Time told_until{};                      ///< while that is lock_wait: until when it has been told for whom
 
+  /// As far as the trace tells.
+  [[nodiscard]] bool has_cpu() const { return run == Run::running || run == Run::unknown; }
   /// What it has asked for mmap_lock for, or is in.
   [[nodiscard]] std::optional<TracedRequest>& asking() { return section && section->locked() ? section : call; }
   [[nodiscard]] Hold* hold_of(const TracedLock& lock) {

@@ -280,6 +280,7 @@ TEST_F(CalibrationOf, WritesDownWhatItTakesToWakeUpWhereTheCpuIsHardlyIdle) {
   EXPECT_LT(noise.wake_up_soon->mean(), 300) << "the waker takes as long";
 }
 
+// However many there were on each CPU: what they take of all CPUs together stays.
 TEST_F(CalibrationOf, ShortensTheListOfGapsSoThatTheyTakeAsMuch) {
   std::vector<double> many;
   double sum = 0;
