@@ -12,7 +12,7 @@ namespace models {
 namespace {
 
 constexpr std::array<std::string_view, kPurposeCount> kPurposeNames{
-    "demand", "fault", "pages", "calls", "reclaim", "wake_up", "timer", "page_costs", "after_sleep"};
+    "demand", "fault", "pages", "calls", "reclaim", "wake_up", "timer", "page_costs", "idle_states"};
 
 template <std::size_t... I>
 std::array<sim::Stream, kPurposeCount> make_streams(std::uint64_t seed, const std::string& owner,
@@ -78,7 +78,7 @@ void Task::might_sleep() {
 }
 
 void Task::sleep_until(sim::Time until, Cause cause) {
-  if (until > settle()) sleep_from_now_until(until, cause);
+  if (until > settle()) park_until(until, cause);
 }
 
 void Task::sleep_and_wake_up_until(sim::Time until) {
@@ -88,22 +88,13 @@ void Task::sleep_and_wake_up_until(sim::Time until) {
 }
 
 void Task::sleep_on_timer_until(sim::Time until) {
-  if (until > settle()) sleep_from_now_until(until + kernel_.noise.timer.sample(stream(Purpose::timer)), Cause::sleep);
+  if (until > settle()) park_until(until + kernel_.noise.timer.sample(stream(Purpose::timer)), Cause::sleep);
 }
 
-void Task::sleep_from_now_until(sim::Time until, Cause cause) {
-  park_until(until, cause);
-  const std::vector<int>& calls = kernel_.noise.after_sleep;
-  if (calls.empty()) return;
-  const std::vector<int>& faults = kernel_.noise.fault_after_sleep.empty() ? calls : kernel_.noise.fault_after_sleep;
-  const std::uint64_t draw = stream(Purpose::after_sleep)();
-  after_sleep_ = {calls[draw % calls.size()], faults[draw % faults.size()]};
-}
-
-sim::Nanoseconds Task::after_sleep(sim::Nanoseconds cost, Purpose purpose) {
-  if (purpose != Purpose::calls && purpose != Purpose::fault) return cost;
-  const AfterSleep first = std::exchange(after_sleep_, {});
-  return cost * (purpose == Purpose::fault ? first.fault : first.call) / kThousand;
+// Which paths the CPU remembers is what others see, and left behind.
+sim::Nanoseconds Task::first_run(KernelPath path) {
+  settle();
+  return cpus_.run_path(*this, path);
 }
 
 void Task::end_and_fork(sim::Time until) {

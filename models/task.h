@@ -33,8 +33,8 @@ class Rwsem;
 
 /// What a random number is drawn for. Each has a stream of its own, so that a policy that needs more of one
 /// kind does not shift the others.
-enum class Purpose { demand, fault, pages, calls, reclaim, wake_up, timer, page_costs, after_sleep };
-inline constexpr std::size_t kPurposeCount = static_cast<std::size_t>(Purpose::after_sleep) + 1;
+enum class Purpose { demand, fault, pages, calls, reclaim, wake_up, timer, page_costs, idle_states };
+inline constexpr std::size_t kPurposeCount = static_cast<std::size_t>(Purpose::idle_states) + 1;
 
 class Task {
  public:
@@ -61,9 +61,12 @@ class Task {
   /// Charges one step of `duration` (>= 0) of CPU time.
   void work(sim::Nanoseconds duration);
   /// One step whose cost is drawn from `cost`.
-  void work(const sim::Distribution& cost, Purpose purpose) {
-    const sim::Nanoseconds drawn = cost.sample(stream(purpose));
-    work(after_sleep_ == AfterSleep{} ? drawn : after_sleep(drawn, purpose));
+  void work(const sim::Distribution& cost, Purpose purpose) { work(cost.sample(stream(purpose))); }
+  /// The same, of the part of a call that always is there: it costs more where the CPU has forgotten it
+  /// (models/sched/idle_memory.h).
+  void work(const sim::Distribution& cost, KernelPath path) {
+    const sim::Nanoseconds drawn = cost.sample(stream(path == KernelPath::fault ? Purpose::fault : Purpose::calls));
+    work(cpus_.forget() ? drawn + first_run(path) : drawn);
   }
   /// As many steps as there are `pages`, each with a cost of its own.
   void work_for_each(PageCount pages, const sim::Distribution& cost, Purpose purpose);
@@ -166,19 +169,10 @@ class Task {
   friend class Cpus;
 
   static constexpr int kThousand = 1000;
-  /// What the first call or fault after a sleep costs, in thousandths.
-  struct AfterSleep {
-    int call = kThousand;
-    int fault = kThousand;
-    bool operator==(const AfterSleep&) const = default;
-  };
-
   void pay();
   void park_until(std::optional<sim::Time> until, Cause cause);
   void draw_page_cost();
-  void sleep_from_now_until(sim::Time until, Cause cause);
-  /// What is the first of its kind after a sleep (NoiseSpec::after_sleep).
-  [[nodiscard]] sim::Nanoseconds after_sleep(sim::Nanoseconds cost, Purpose purpose);
+  [[nodiscard]] sim::Nanoseconds first_run(KernelPath path);
   template <class Do>
   void for_each_held(Do what) const {
     for (Rwsem* const held : holding_) {
@@ -225,7 +219,6 @@ class Task {
   Cause work_cause_ = Cause::cpu;
   sim::Nanoseconds owed_{};
   int page_cost_thousandths_ = kThousand;
-  AfterSleep after_sleep_;
   Ledger ledger_;
   PhaseLog* phase_log_ = nullptr;
   bool asleep_ = false;

@@ -11,10 +11,13 @@
 #include <map>
 #include <optional>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "experiments/base/diagnostics.h"
 #include "experiments/base/quantity.h"
+#include "experiments/host/after_idle.h"
+#include "experiments/host/idle_states.h"
 #include "experiments/host/probe_reading.h"
 #include "experiments/host/quietness.h"
 #include "experiments/scenario/config_catalogue.h"
@@ -80,6 +83,7 @@ constexpr auto kRules = std::to_array<Rule>({
     {"munmap", Shape::spread, {measured("munmap_call"), less_cost("system_call"), less_cost("rwsem_operation", 2)}},
     {"munmap_vma", Shape::constant, {measured("munmap_vma")}},
     {"tlb_flush_cpu", Shape::perhaps_none, {measured("tlb_flush_cpu")}},
+    {"mmu_gather", Shape::perhaps_none, {measured("munmap_present_4k"), less("munmap_call"), less("munmap_4k")}},
     {"lru_add_drain_all", Shape::constant, {}, kNoCall},
     {"mlock_vma", Shape::constant, {measured("mlockall_vma")}},
     {"munlock_vma", Shape::constant, {measured("munlockall_vma")}},
@@ -131,9 +135,11 @@ constexpr auto kRules = std::to_array<Rule>({
     {"proc_rollup_vma", Shape::constant, {measured("smaps_rollup_vma")}},
     {"access_page", Shape::constant, {measured("remote_read_4k"), less_cost("gup_present")}},
     {"proc_cmdline", Shape::constant, {measured("cmdline_file"), less("comm_file")}},
-    {"proc_open",
-     Shape::constant,
-     {measured("maps_file"), less_cost("proc_maps_vma", 1, "maps_file_vmas"), less_cost("system_call", 2)}},
+    {"proc_open", Shape::constant, {measured("comm_file")}},
+    {"proc_seq_file",
+     Shape::perhaps_none,
+     {measured("maps_file"), less_cost("proc_maps_vma", 1, "maps_file_vmas"), less_cost("system_call", 2),
+      less_cost("proc_open")}},
     {"zone_lock", Shape::constant, {}, kNoCall},
     {"lruvec_lock", Shape::constant, {}, "it takes some 20 CPUs to show"},
     {"scan_page", Shape::constant, {}, kReclaim},
@@ -152,7 +158,7 @@ static_assert(has_a_rule_for_each_cost());
 
 constexpr std::array<Rule, 2> kSchedulerRules{
     {{"context_switch", Shape::constant, {measured("pipe_switch"), less("pipe_alone")}},
-     {"wake_up_latency", Shape::perhaps_none, {measured("wake_up"), less("futex_wake")}}}};
+     {"wake_up_latency", Shape::perhaps_none, {measured("wake_up_after_300us"), less("futex_wake")}}}};
 
 // Of which the variation between calls is taken: those that walk pages.
 constexpr std::array<const char*, 4> kPageCalls{"populate_4k", "mlock_4k", "munlock_4k", "munmap_4k"};
@@ -350,22 +356,15 @@ class Writer {
   // --- noise ---
 
   void write_noise() {
-    const Quantity* const wake_up = quantity("wake_up");
+    const Quantity* const wake_up = quantity(kHalted.quantity("wake_up"));
     const Quantity* const timer = quantity("timer_lateness");
     const std::vector<double> factors = page_cost_factors();
-    const std::vector<double> after_sleep =
-        mean_factors({{"mmap_after_sleep", "mmap_call"}, {"munmap_after_sleep", "munmap_call"}});
-    const bool nothing = factors.empty() && after_sleep.empty();
-    if (reading_.noise.empty() && wake_up == nullptr && timer == nullptr && nothing) return;
+    if (reading_.noise.empty() && wake_up == nullptr && timer == nullptr && factors.empty()) return;
     say("\n# Each value of a list is equally likely.\nnoise:\n");
     write_interruptions();
     if (wake_up != nullptr) {
-      put_measured("wake_up", list_of(beyond(*wake_up, wake_up->median - cost("wake_up_latency"))),
-                   fmt::format("measured: wake_up {}, less what its waker takes", spread_text(*wake_up)));
-    }
-    if (const Quantity* const soon = quantity("wake_up_soon"); soon != nullptr && wake_up != nullptr) {
-      put_measured("wake_up_soon", list_of(beyond(*soon, wake_up->median - cost("wake_up_latency"))),
-                   fmt::format("measured: wake_up_soon {}, less what its waker takes", spread_text(*soon)));
+      calibration_.measured.emplace_back("wake_up");
+      write_wake_up(kHardlyIdle.front(), 2);
     }
     if (timer != nullptr) {
       put_measured("timer", list_of(beyond(*timer, cost("wake_up_latency"))),
@@ -376,12 +375,34 @@ class Writer {
                    fmt::format("measured: calls of a kind in multiples of their median, the mean of {}",
                                fmt::join(kPageCalls, ", ")));
     }
-    if (after_sleep.empty()) return;
-    put_measured("after_sleep", list_of_factors(after_sleep),
-                 "measured: mmap and munmap after a sleep of 1 ms, in multiples of one after another");
-    const std::vector<double> fault_after_sleep = mean_factors({{"fault_after_sleep", "fault_4k"}});
-    if (fault_after_sleep.empty()) return;
-    put_measured("fault_after_sleep", list_of_factors(fault_after_sleep), "measured: the same of a fault");
+    write_idle_states();
+  }
+
+  /// Of a CPU that has been idle for that long.
+  void write_wake_up(const AfterIdle& idle, std::size_t indent) {
+    const std::string name = idle.quantity("wake_up");
+    std::optional<std::vector<double>> lengths = wake_ups_after(reading_, idle);
+    if (!lengths) return;
+    const Quantity* const usual = quantity(kHalted.quantity("wake_up"));
+    const double waker = usual == nullptr ? 0 : std::max(0.0, usual->median - cost("wake_up_latency"));
+    for (double& length : *lengths) length = std::max(0.0, length - waker);
+    say(line_of("wake_up", list_of(*lengths),
+                fmt::format("measured: {} {}, less what its waker takes", name, spread_text(*quantity(name))), indent));
+  }
+
+  void write_idle_states() {
+    const std::vector<MeasuredIdleState> states = measured_idle_states(reading_);
+    if (states.empty()) return;
+    put_measured("idle_states", "", "measured: a call that is the first of its kind after a sleep, less one of a loop");
+    for (const auto& [idle, after, seen_at, calls, faults, files] : states) {
+      say(line_of("- after", list_of(after), fmt::format("from which idleness on {} take longer", seen_at), 4));
+      write_wake_up(idle, 6);
+      const auto lines = std::to_array<std::tuple<const char*, const std::vector<double>*, const char*>>(
+          {{"calls", &calls, "mmap and munmap"}, {"faults", &faults, "fault"}, {"files", &files, "maps and cmdline"}});
+      for (const auto& [key, list, of] : lines) {
+        say(line_of(key, list_of(*list), fmt::format("measured: {} after {}", of, idle.name), 6));
+      }
+    }
   }
 
   static std::string list_of_factors(const std::vector<double>& factors) {
@@ -448,22 +469,6 @@ class Writer {
     std::vector<std::string> texts;
     for (const double length : lengths) texts.push_back(whole(length));
     return fmt::format("[{}]", fmt::join(texts, ", "));
-  }
-
-  /// At the middle of each tenth of its samples; of those that are not known, on lines between the percentiles that
-  /// are.
-  static std::array<double, 10> tenths_of(const Quantity& quantity) {
-    if (quantity.tenths) return *quantity.tenths;
-    const auto between = [](double low, double high, double place) { return low + (high - low) * place; };
-    std::array<double, 10> tenths{};
-    for (std::size_t tenth = 0; tenth < tenths.size(); ++tenth) {
-      const double share = (static_cast<double>(tenth) + 0.5) / 10;
-      if (share < 0.1) tenths[tenth] = quantity.p10;
-      if (share > 0.1) tenths[tenth] = between(quantity.p10, quantity.median, (share - 0.1) / 0.4);
-      if (share > 0.5) tenths[tenth] = between(quantity.median, quantity.p90, (share - 0.5) / 0.4);
-      if (share > 0.9) tenths[tenth] = between(quantity.p90, quantity.p99.value_or(quantity.p90), (share - 0.9) / 0.09);
-    }
-    return tenths;
   }
 
   static std::vector<double> beyond(const Quantity& quantity, double least) {
@@ -596,8 +601,7 @@ class Writer {
   }
 
   [[nodiscard]] const Quantity* quantity(std::string_view name) const {
-    const auto found = reading_.quantities.find(std::string(name));
-    return found == reading_.quantities.end() ? nullptr : &found->second;
+    return find_quantity(reading_, std::string(name));
   }
   [[nodiscard]] double cost(std::string_view name) const {
     const auto found = values_.find(name);

@@ -207,6 +207,25 @@ ProbeReading read_reading(const Json& json) {
 
 }  // namespace
 
+const Quantity* find_quantity(const ProbeReading& reading, const std::string& name) {
+  const auto found = reading.quantities.find(name);
+  return found == reading.quantities.end() ? nullptr : &found->second;
+}
+
+std::array<double, 10> tenths_of(const Quantity& quantity) {
+  if (quantity.tenths) return *quantity.tenths;
+  const auto between = [](double low, double high, double place) { return low + (high - low) * place; };
+  std::array<double, 10> tenths{};
+  for (std::size_t tenth = 0; tenth < tenths.size(); ++tenth) {
+    const double share = (static_cast<double>(tenth) + 0.5) / 10;
+    if (share < 0.1) tenths[tenth] = quantity.p10;
+    if (share > 0.1) tenths[tenth] = between(quantity.p10, quantity.median, (share - 0.1) / 0.4);
+    if (share > 0.5) tenths[tenth] = between(quantity.median, quantity.p90, (share - 0.5) / 0.4);
+    if (share > 0.9) tenths[tenth] = between(quantity.p90, quantity.p99.value_or(quantity.p90), (share - 0.9) / 0.09);
+  }
+  return tenths;
+}
+
 std::string nanoseconds_text(double nanoseconds) {
   return human(std::chrono::duration<double, std::nano>(nanoseconds));
 }

@@ -73,6 +73,12 @@ struct ProbeReading {
   std::map<std::string, std::string> not_measured{};  ///< why
 };
 
+/// Null: it was not measured.
+[[nodiscard]] const Quantity* find_quantity(const ProbeReading& reading, const std::string& name);
+
+/// At the middle of each tenth of its samples; where these are not known, on lines between the percentiles that are.
+[[nodiscard]] std::array<double, 10> tenths_of(const Quantity& quantity);
+
 /// A figure of a reading for people: `1.37 us`.
 [[nodiscard]] std::string nanoseconds_text(double nanoseconds);
 

@@ -43,12 +43,11 @@ std::vector<QuietSign> signs_of_quiet(const ProbeReading& reading) {
         fmt::format("the hypervisor took {:.1f} % (quiet: {:.0f} %)", 100 * reading.stolen.value_or(0),
                     100 * kMostStolen));
   for (const CpuNoise& noise : reading.noise) signs.push_back(sign_of(noise));
-  const auto loop = reading.quantities.find("spin_loop");
-  if (loop != reading.quantities.end() && loop->second.p10 > 0) {
-    const double spread = loop->second.p90 / loop->second.p10;
+  if (const Quantity* const loop = find_quantity(reading, "spin_loop"); loop != nullptr && loop->p10 > 0) {
+    const double spread = loop->p90 / loop->p10;
     judge(spread, kMostSpread,
           fmt::format("the same loop took {} to {} (p10 to p90), a factor of {:.2f} (quiet: {:.2f})",
-                      nanoseconds_text(loop->second.p10), nanoseconds_text(loop->second.p90), spread, kMostSpread));
+                      nanoseconds_text(loop->p10), nanoseconds_text(loop->p90), spread, kMostSpread));
   }
   return signs;
 }

@@ -164,16 +164,36 @@ std::optional<std::vector<int>> factors_of(const YamlField& field) {
   return thousandths;
 }
 
+models::IdleState idle_state_of(const YamlField& field) {
+  YamlMap map = field.map("a map with after, wake_up, calls, faults and files");
+  models::IdleState state;
+  assign(state.after, map.require("after"), distribution_of);
+  assign(state.wake_up, map.find("wake_up"), distribution_of);
+  assign(state.calls, map.find("calls"), distribution_of);
+  assign(state.faults, map.find("faults"), distribution_of);
+  assign(state.files, map.find("files"), distribution_of);
+  map.refuse_unknown();
+  return state;
+}
+
+// As a CPU goes from one to the next.
+void read_idle_states(const YamlField& field, std::vector<models::IdleState>& states) {
+  for (const YamlField& item : field.items("a list of idle states, the shallowest first")) {
+    states.push_back(idle_state_of(item));
+    if (states.size() < 2 || states.end()[-2].after.mean() <= states.back().after.mean()) continue;
+    item.refuse(
+        "expected the shallowest first, found one that comes after less time, on average, than the one before it");
+  }
+}
+
 void read_noise(const std::optional<YamlField>& field, models::NoiseSpec& noise) {
   if (!field || field->is_word("none")) return;
-  YamlMap map = field->map("none, or a map with interruptions, wake_up, timer, page_costs, after_sleep ...");
+  YamlMap map = field->map("none, or a map with interruptions, wake_up, timer, page_costs and idle_states");
   if (const auto interruptions = map.find("interruptions")) read_interruptions(*interruptions, noise.interruptions);
   assign(noise.wake_up, map.find("wake_up"), distribution_of);
-  assign(noise.wake_up_soon, map.find("wake_up_soon"), distribution_of);
   assign(noise.timer, map.find("timer"), distribution_of);
   assign(noise.page_costs, map.find("page_costs"), factors_of);
-  assign(noise.after_sleep, map.find("after_sleep"), factors_of);
-  assign(noise.fault_after_sleep, map.find("fault_after_sleep"), factors_of);
+  if (const auto states = map.find("idle_states")) read_idle_states(*states, noise.idle_states);
   map.refuse_unknown();
 }
 

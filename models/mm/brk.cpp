@@ -34,7 +34,7 @@ int do_brk(Task& current, Mm& mm, PageIndex start, PageIndex end) {
   const PageCount pages = end - start;
   if (flags.locked && !within_memlock_limit(mm, pages)) return -EAGAIN;
   if (mm.map_count() > mm.max_map_count) return -ENOMEM;
-  current.work(current.kernel().costs.mmap, Purpose::calls);
+  current.work(current.kernel().costs.mmap, KernelPath::brk);
   current.settle();
   VmaPointer vma = extend_heap(current, mm, start, end, flags);
   if (vma == nullptr) {

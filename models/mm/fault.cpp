@@ -17,7 +17,7 @@ namespace {
 void fault_in_stream(Task& current, const Mm& mm) {
   Kernel& kernel = current.kernel();
   alloc_charge_page(current, mm);
-  current.work(kernel.costs.fault, Purpose::fault);
+  current.work(kernel.costs.fault, KernelPath::fault);
   const sim::Time now = current.settle();
   const MemCgroup* const group = mem_cgroup_of(kernel, mm.memcg);
   const OwnerId owner = group == nullptr ? kernel.streamed : group->streamed;

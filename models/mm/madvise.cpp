@@ -30,7 +30,7 @@ int madvise_dontneed(Task& current, Mm& mm, const Vma& vma, PageIndex start, Pag
   const Costs& costs = current.kernel().costs;
   PageStep step = zap_step(costs);
   step.more_cost = costs.dontneed_page;
-  if (walk_page_range(current, mm, start, end, step) > PageCount(0)) flush_tlb_mm(current, mm);
+  if (walk_page_range(current, mm, start, end, step) > PageCount(0)) tlb_finish_mmu(current, mm);
   return 0;
 }
 
@@ -165,7 +165,7 @@ bool zap_under_vma_lock(Task& current, Mm& mm, PageIndex start, PageIndex end, A
   current.settle();
   const VmaPointer vma = mm.find_vma(start);
   if (vma == nullptr || vma->start > start || vma->end < end || !vma_start_read(current, mm, *vma)) return false;
-  current.work(current.kernel().costs.madvise, Purpose::calls);
+  current.work(current.kernel().costs.madvise, KernelPath::madvise);
   error = madvise_dontneed(current, mm, *vma, start, end, advice);
   vma_end_read(current, *vma);
   return true;
@@ -206,7 +206,7 @@ int madvise_populate(Task& current, Mm& mm, PageIndex start, PageIndex end, Advi
 
 // mmap_sem must be held, in the advice's mode.
 int do_madvise(Task& current, Mm& mm, PageIndex start, PageIndex end, Advice advice) {
-  current.work(current.kernel().costs.madvise, Purpose::calls);
+  current.work(current.kernel().costs.madvise, KernelPath::madvise);
   if (advice == Advice::collapse) return madvise_collapse(current, mm, start, end);
   const bool populates = advice == Advice::populate_read || advice == Advice::populate_write;
   return populates ? madvise_populate(current, mm, start, end, advice)

@@ -52,7 +52,7 @@ void do_anonymous_page(Task& current, Mm& mm, Vma& vma, PageIndex page, const si
   if (order > 0 && map_folio(current, mm, vma, page, order, mapped_in(vma))) return;
   Kernel& kernel = current.kernel();
   alloc_charge_page(current, mm);
-  current.work(cost, Purpose::fault);
+  current.work(cost, KernelPath::fault);
   if (is_shmem(kernel, mm, page))
     current.work(new_shmem_page(kernel.costs, mapped_in(vma), current.stream(Purpose::fault)));
   current.settle();
@@ -78,7 +78,7 @@ bool maps_around(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex p
 // What is cached is mapped: of the page cache with its neighbours (do_fault_around), of swap alone.
 void map_cached(Task& current, Mm& mm, const Vma& vma, PageIndex page, const sim::Distribution& cost, Access access) {
   Kernel& kernel = current.kernel();
-  current.work(cost, Purpose::fault);
+  current.work(cost, KernelPath::fault);
   current.settle();
   const PageCount size = maps_around(kernel, mm, vma, page, access) ? kernel.memory.fault_around : PageCount(1);
   const PageRange around = window(page, size, vma.start, vma.end);
@@ -120,7 +120,7 @@ void do_wp_page(Task& current, Mm& mm, PageIndex page, const sim::Distribution& 
   Kernel& kernel = current.kernel();
   if (mm.page_table.split_around(page)) current.work(kernel.costs.split_huge);  // do_huge_pmd_wp_page, since 5.8
   alloc_page(current);
-  current.work(cost, Purpose::fault);
+  current.work(cost, KernelPath::fault);
   current.work(kernel.costs.cow_page);
   current.settle();
   const bool still = mm.cow->is_shared(page);
@@ -273,7 +273,7 @@ namespace {
 // do_numa_page: the page is accessible again. Returns whether it was not.
 bool do_numa_page(Task& current, Mm& mm, PageIndex page, const sim::Distribution& cost) {
   if (mm.numa_hints == nullptr || !mm.numa_hints->is_hidden(page)) return false;
-  current.work(cost, Purpose::fault);
+  current.work(cost, KernelPath::fault);
   current.settle();
   mm.numa_hints->touched(mm, page);
   return true;
@@ -283,7 +283,7 @@ void fault_on_present_page(Task& current, Mm& mm, const Vma& vma, PageIndex page
   const bool hinting = do_numa_page(current, mm, page, cost);
   if (is_write_protected(mm, vma, page)) return do_wp_page(current, mm, page, cost);
   if (!hinting) {
-    current.work(cost, Purpose::fault);
+    current.work(cost, KernelPath::fault);
     current.settle();
   }
   keep_lazily_freed(current.kernel(), mm, vma, page);

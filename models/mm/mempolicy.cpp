@@ -52,7 +52,7 @@ int sys_get_mempolicy(Task& current, Mm& mm, PageIndex page, MempolicyFlags flag
   current.enter(Phase::mempolicy);
   current.work(current.kernel().costs.system_call);
   mm.mmap_sem.down_read(current);
-  current.work(current.kernel().costs.get_mempolicy, Purpose::calls);
+  current.work(current.kernel().costs.get_mempolicy, KernelPath::get_mempolicy);
   int error = vma_at(current, mm, page) == nullptr ? -EFAULT : 0;
   const bool node = error == 0 && flags == MempolicyFlags::addr_and_node;
   const bool under_lock = current.kernel().policy.mempolicy_holds_lock;

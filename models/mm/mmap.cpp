@@ -78,7 +78,7 @@ void unmap_region(Task& current, Mm& mm, const std::vector<VmaPointer>& vmas) {
   for (const VmaPointer& vma : vmas) {
     zapped += walk_page_range(current, mm, vma->start, vma->end, zap_step(current.kernel().costs));
   }
-  if (zapped > PageCount(0)) flush_tlb_mm(current, mm);
+  if (zapped > PageCount(0)) tlb_finish_mmu(current, mm);
 }
 
 // vma_start_write and a store into the tree of what is detached, for each VMA but the first, which is part of the call.
@@ -105,7 +105,7 @@ int do_munmap(Task& current, Mm& mm, PageIndex start, PageIndex end, bool downgr
     current.work(current.kernel().costs.find_vma);
     return 0;
   }
-  current.work(current.kernel().costs.munmap, Purpose::calls);
+  current.work(current.kernel().costs.munmap, KernelPath::munmap);
   current.settle();
   if (const int error = split_at_borders(current, mm, start, end)) return error;
   const std::vector<VmaPointer> vmas = vmas_in(mm, start, end);
@@ -178,7 +178,7 @@ int mmap_region(Task& current, Mm& mm, PageIndex start, PageCount pages, VmFlags
     if (const int error = do_munmap(current, mm, start, end, false)) return error;
   }
   if (mm.map_count() > mm.max_map_count) return -ENOMEM;
-  current.work(current.kernel().costs.mmap, Purpose::calls);
+  current.work(current.kernel().costs.mmap, KernelPath::mmap);
   const VmaPointer vma = map(current, mm, start, end, flags, linear);
   if (!flags.locked) return 0;
   // Counted before the window opens, so that an munmap in it finds them counted. The kernel adds them afterwards.

@@ -34,7 +34,7 @@ int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool read
   current.settle();
   VmaPointer vma = mm.find_vma(start);
   if (vma == nullptr || vma->start > start) {
-    current.work(current.kernel().costs.mprotect, Purpose::calls);
+    current.work(current.kernel().costs.mprotect, KernelPath::mprotect);
     return -ENOMEM;
   }
   for (PageIndex nstart = start;;) {
@@ -44,7 +44,7 @@ int do_mprotect(Task& current, Mm& mm, PageIndex start, PageIndex end, bool read
     const PageIndex tmp = std::min(vma->end, end);
     const bool other = newflags != oldflags;
     const int error = vma_modify(current, mm, vma, nstart, tmp, newflags);
-    if (nstart == start) current.work(current.kernel().costs.mprotect, Purpose::calls);
+    if (nstart == start) current.work(current.kernel().costs.mprotect, KernelPath::mprotect);
     if (error != 0) return error;
     if (other) changed += change_protection(current, mm, nstart, tmp);
     if (other && mm.numa_hints != nullptr) {  // pte_modify: accessible again

@@ -13,4 +13,9 @@ void flush_tlb_mm(Task& current, const Mm& mm) {
   current.work(kernel.costs.tlb_flush_cpu * kernel.cpus.others_running(mm, current));
 }
 
+void tlb_finish_mmu(Task& current, const Mm& mm) {
+  current.work(current.kernel().costs.mmu_gather);
+  flush_tlb_mm(current, mm);
+}
+
 }  // namespace models

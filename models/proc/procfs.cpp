@@ -159,7 +159,8 @@ template <class RecordOf>
 void read_whole_file(Task& current, Mm& target, ProcLock lock, RecordOf record_of) {
   const Costs& costs = current.kernel().costs;
   current.enter(Phase::proc_read);
-  current.work(costs.proc_open, Purpose::calls);
+  current.work(costs.proc_open, KernelPath::proc_file);
+  current.work(costs.proc_seq_file);
   PageIndex address;
   for (bool more = true; more;) {
     current.work(costs.system_call);
@@ -252,7 +253,7 @@ bool pagemap_chunk(Task& current, Mm& target, PageIndex& address, bool& next_vma
 void proc_pid_clear_refs(Task& current, Mm& target) {
   const Kernel& kernel = current.kernel();
   current.enter(Phase::proc_read);
-  current.work(kernel.costs.proc_open, Purpose::calls);
+  current.work(kernel.costs.proc_open, KernelPath::proc_file);
   if (kernel.policy.proc.clear_refs_writes) {
     mmap_write_lock(current, target);
     clear_refs(current, target);
@@ -268,7 +269,7 @@ void proc_pid_clear_refs(Task& current, Mm& target) {
 void proc_pid_pagemap(Task& current, Mm& target) {
   const Costs& costs = current.kernel().costs;
   current.enter(Phase::proc_read);
-  current.work(costs.proc_open, Purpose::calls);
+  current.work(costs.proc_open, KernelPath::proc_file);
   PageIndex address;
   bool next_vma = true;
   do {
@@ -280,7 +281,7 @@ void proc_pid_pagemap(Task& current, Mm& target) {
 void proc_pid_cmdline(Task& current, Mm& target) {
   const Costs& costs = current.kernel().costs;
   current.enter(Phase::proc_read);
-  current.work(costs.proc_open, Purpose::calls);
+  current.work(costs.proc_open, KernelPath::proc_file);
   // The last look takes the arguments; those before it see where they are, and whether they end as they should.
   for (int holds = current.kernel().policy.cmdline_holds; holds > 0; --holds) {
     target.mmap_sem.down_read(current);
@@ -320,7 +321,7 @@ void proc_pid_smaps_rollup(Task& current, Mm& target) {
   const Kernel& kernel = current.kernel();
   const Record record{kSmapsBytes, kernel.costs.proc_rollup_vma, smaps_look(current, target)};
   current.enter(Phase::proc_read);
-  current.work(kernel.costs.proc_open, Purpose::calls);
+  current.work(kernel.costs.proc_open, KernelPath::proc_file);
   if (kernel.policy.proc.smaps_rollup == ProcLock::per_vma) {
     add_up_per_vma(current, target, record);
   } else {

@@ -13,6 +13,7 @@ namespace models {
 Cpus::Cpu::Cpu(int number, sim::Engine& engine, Cpus& cpus)
     : index(number),
       queue(cpus.rules_, cpus.spec_, cpus.groups_),
+      memory(cpus.noise_.idle_states, cpus.spec_.tick),
       tick(engine.calendar(), [this, &cpus] { cpus.tick(*this); }),
       begun(engine.calendar(), [this, &cpus] { cpus.begun(*this); }) {}
 
@@ -393,19 +394,25 @@ void Cpus::fill(Cpu& cpu, Cause arrival) {
   const sim::Time now = engine_.now();
   const bool wakes = arrival == Cause::wake_up;
   if (wakes) next->charge(Cause::wake_up, now);
-  dispatch(cpu, *next, now + (wakes ? wake_up_latency(cpu, *next) : spec_.context_switch));
+  dispatch(cpu, *next, now + (wakes ? leave_idle(cpu, *next) : spec_.context_switch));
 }
 
-sim::Nanoseconds Cpus::wake_up_latency(const Cpu& cpu, Task& task) const {
+// How long it takes until the task runs there.
+sim::Nanoseconds Cpus::leave_idle(Cpu& cpu, Task& task) const {
+  const IdleState* const state = cpu.memory.end_idle(engine_.now() - cpu.idle_since, task.stream(Purpose::idle_states));
   if (task.sched_.wakes_in_time) return {};
   if (std::span<const sim::Nanoseconds>& recorded = task.sched_.wake_ups; !recorded.empty()) {
     const sim::Nanoseconds latency = recorded.front();
     recorded = recorded.subspan(1);
     return latency;
   }
-  const bool soon = noise_.wake_up_soon && engine_.now() - cpu.idle_since < kShortlyIdle;
-  const std::optional<sim::Distribution>& wake_up = soon ? noise_.wake_up_soon : noise_.wake_up;
+  const std::optional<sim::Distribution>& wake_up =
+      state != nullptr && state->wake_up ? state->wake_up : noise_.wake_up;
   return wake_up ? wake_up->sample(task.stream(Purpose::wake_up)) : spec_.wake_up_latency;
+}
+
+sim::Nanoseconds Cpus::run_path(Task& task, KernelPath path) {
+  return cpu_of(task).memory.run(path, task.stream(Purpose::idle_states));
 }
 
 // One that waits elsewhere, near by if possible. Returns whether there was one.

@@ -7,7 +7,7 @@
 // waits elsewhere, of its own cache's CPUs first, unless that ran a moment ago (it is cache-hot). At the tick of a CPU
 // where somebody waits, idle CPUs take over those who may run there, hot ones at the third try. A tick comes to each
 // CPU that has a choice. How long a CPU takes to wake up depends on how long it has been idle, where that was measured
-// (NoiseSpec::wake_up_soon). A task that should give way does so where its kernel allows that (Preemption); a lazy
+// (models/sched/idle_memory.h). A task that should give way does so where its kernel allows that (Preemption); a lazy
 // request (resched_curr_lazy) waits for the way back to user mode, or for the tick after it. Nobody but this file and
 // the run queues knows the rules by which one is chosen.
 //
@@ -36,6 +36,7 @@
 
 #include "models/measure/blame.h"
 #include "models/sched/cfs_bandwidth.h"
+#include "models/sched/idle_memory.h"
 #include "models/sched/runqueue.h"
 #include "models/spec/noise.h"
 #include "models/spec/sched.h"
@@ -84,6 +85,11 @@ class Cpus {
   [[nodiscard]] bool stands_still(const Task& task) const;
   [[nodiscard]] bool vcpu_is_preempted(const Task& task) const;
 
+  /// Whether idle CPUs forget anything.
+  [[nodiscard]] bool forget() const { return !noise_.idle_states.empty(); }
+  /// What the task pays for running `path` on its CPU besides what it always costs. Precondition: it is on a CPU.
+  [[nodiscard]] sim::Nanoseconds run_path(Task& task, KernelPath path);
+
   [[nodiscard]] int count() const { return static_cast<int>(cpus_.size()); }
   [[nodiscard]] const SchedulerSpec& spec() const { return spec_; }
   /// How many CPUs but that of `task` run a thread of `mm` at present (mm_cpumask).
@@ -105,6 +111,7 @@ class Cpus {
     RunQueue queue;
     Task* running = nullptr;
     sim::Time idle_since{-std::chrono::hours{1}};  // where nobody is running: the first one has been so for long
+    IdleMemory memory;
     int balance_failed = 0;  // how often it has left somebody where he was, for being hot (nr_balance_failed)
     sim::Time started{};     // when it got the CPU, or the CPU no longer stands still: perhaps a little ahead
     sim::Time stolen_until{};
@@ -135,7 +142,7 @@ class Cpus {
   Task* pick(Cpu& cpu);
   void dispatch(Cpu& cpu, Task& task, sim::Time start);
   void vacate(Cpu& cpu, bool involuntary);
-  [[nodiscard]] sim::Nanoseconds wake_up_latency(const Cpu& cpu, Task& task) const;
+  [[nodiscard]] sim::Nanoseconds leave_idle(Cpu& cpu, Task& task) const;
   void fill(Cpu& cpu, Cause arrival);
   bool pull(Cpu& cpu);
   bool pull(Cpu& cpu, bool from_same_cache);

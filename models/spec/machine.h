@@ -36,6 +36,9 @@ struct Costs {
   /// A flush of the TLBs, for each other CPU that runs a thread of the process at that moment: the interrupt, and the
   /// wait until it has been heard. 0 if not given.
   sim::Nanoseconds tlb_flush_cpu{};
+  /// A call that takes pages away (munmap, MADV_DONTNEED): the flush of its own TLB, pages handed on to be freed; 0 if
+  /// not given.
+  sim::Nanoseconds mmu_gather{};
 
   // mm/mlock.c, mm/memory.c
   sim::Nanoseconds lru_add_drain_all{};  ///< for each CPU: queue the work item there and wait for it
@@ -92,6 +95,8 @@ struct Costs {
   sim::Distribution access_page{};        ///< access_process_vm: find one present page, copy it
   sim::Distribution proc_cmdline{};       ///< access_process_vm under mmap_sem
   sim::Distribution proc_open{};          ///< open, copy and close around it, outside mmap_sem
+  sim::Nanoseconds
+      proc_seq_file{};  ///< on top, for one that is read VMA by VMA: its buffer, finding the mm; 0 if not given
 
   // mm/page_alloc.c, mm/vmscan.c
   sim::Nanoseconds zone_lock{};      ///< zone->lock: how long one refill of a per-CPU list holds it
@@ -124,6 +129,7 @@ inline constexpr auto kCosts = std::to_array<CostRow>({
     {"munmap", &Costs::munmap},
     {"munmap_vma", &Costs::munmap_vma, false},
     {"tlb_flush_cpu", &Costs::tlb_flush_cpu, false},
+    {"mmu_gather", &Costs::mmu_gather, false},
     {"lru_add_drain_all", &Costs::lru_add_drain_all},
     {"mlock_vma", &Costs::mlock_vma, false},
     {"munlock_vma", &Costs::munlock_vma, false},
@@ -170,6 +176,7 @@ inline constexpr auto kCosts = std::to_array<CostRow>({
     {"access_page", &Costs::access_page},
     {"proc_cmdline", &Costs::proc_cmdline},
     {"proc_open", &Costs::proc_open},
+    {"proc_seq_file", &Costs::proc_seq_file, false},
     {"zone_lock", &Costs::zone_lock},
     {"lruvec_lock", &Costs::lruvec_lock, false},
     {"scan_page", &Costs::scan_page},

@@ -1,6 +1,6 @@
 // What keeps a machine from being quiet: values.
 //
-// Who reads them: models/sched/interruptions.h, models/sched/cpu.h, models/task.h.
+// Who reads them: models/sched/interruptions.h, models/sched/cpu.h, models/sched/idle_memory.h, models/task.h.
 #pragma once
 
 #include <optional>
@@ -24,26 +24,29 @@ struct Interruption {
   bool operator==(const Interruption&) const = default;
 };
 
-/// For so long an idle CPU of a guest polls before it halts (guest_halt_poll_ns, drivers/cpuidle/governors/haltpoll.c
-/// of 5.4 and later), and one of a real machine is seldom in its deeper states.
-inline constexpr sim::Nanoseconds kShortlyIdle{200'000};
+/// What an idle CPU falls into: it polls or halts first, then loses its clock, its caches, its TLB (cpuidle's states,
+/// on hardware and under a hypervisor, whose guests see no more of them than this). Who comes to run there then pays,
+/// once, for each path of the kernel that has not run there since: its code and data are elsewhere.
+struct IdleState {
+  sim::Distribution after;  ///< idle for so long a CPU is in it, or in a deeper one (idle_memory.h); drawn each time
+  std::optional<sim::Distribution> wake_up;  ///< what waking up from it takes; none: NoiseSpec::wake_up
+  sim::Distribution calls;                   ///< what the first run of a system call costs besides
+  sim::Distribution faults;                  ///< the same of a fault
+  sim::Distribution files;                   ///< the same of the opening, reading and closing of a file of /proc
+
+  bool operator==(const IdleState&) const = default;
+};
 
 /// Nothing of it: a quiet machine.
 struct NoiseSpec {
   std::vector<Interruption> interruptions;   ///< of each CPU, each CPU with times of its own
   std::optional<sim::Distribution> wake_up;  ///< in place of SchedulerSpec::wake_up_latency
-  /// The same of a CPU that has been idle for less than kShortlyIdle; none: as any other.
-  std::optional<sim::Distribution> wake_up_soon;
-  sim::Distribution timer;  ///< how late a sleep ends that a timer ends
+  sim::Distribution timer;                   ///< how late a sleep ends that a timer ends
   /// Thousandths of what a page costs: a system call has one of them, each equally likely, for all of its pages. None:
   /// they cost what they cost.
   std::vector<int> page_costs;
-  /// Thousandths of what the fixed part of a call or a fault costs (Costs::mmap, fault, proc_open ...) that is the
-  /// first after its thread has slept, as caches and whatever else remembers have forgotten it: each sleep has one of
-  /// them.
-  std::vector<int> after_sleep;
-  /// The same of faults; none: `after_sleep`.
-  std::vector<int> fault_after_sleep;
+  /// From the shallowest to the deepest. None: an idle CPU is as one that has just run.
+  std::vector<IdleState> idle_states;
 
   bool operator==(const NoiseSpec&) const = default;
 };

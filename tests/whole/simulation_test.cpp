@@ -389,11 +389,20 @@ NoiseSpec random_noise(sim::Stream& chance) {
                                    chance() % 2 == 0 ? Distribution(Constant{length}) : sim::Uniform{0ns, length}});
   }
   if (chance() % 2 == 0) noise.wake_up = random_cost(chance, 2'000);
-  if (chance() % 3 == 0) noise.wake_up_soon = random_cost(chance, 500);
   if (chance() % 2 == 0) noise.timer = random_cost(chance, 2'000);
   if (chance() % 2 == 0) noise.page_costs = {700, 1000, 1333, 2100};
-  if (chance() % 2 == 0) noise.after_sleep = {1500, 3000};
-  if (chance() % 3 == 0) noise.fault_after_sleep = {1000, 1250, 2000};
+  const auto idle_state = [&](std::int64_t after) {
+    models::IdleState state{.after = random_cost(chance, after),
+                            .wake_up = {},
+                            .calls = random_cost(chance, 3'000),
+                            .faults = random_cost(chance, 2'000),
+                            .files = random_cost(chance, 5'000)};
+    if (chance() % 2 == 0) state.wake_up = random_cost(chance, 5'000);
+    return state;
+  };
+  for (std::int64_t after = 1'000; chance() % 3 != 0 && after < 1'000'000; after *= 10) {
+    noise.idle_states.push_back(idle_state(after));
+  }
   return noise;
 }
 
@@ -603,9 +612,10 @@ RandomScenario random_scenario(std::uint64_t seed) {
   costs.zone_lock = Nanoseconds{up_to(1) * up_to(2000)};
   // Costs that grow with CPUs, pages and VMAs draw from a stream of their own: the rest stays as it was.
   sim::Stream grows(seed, "test", "costs that grow");
-  for (Nanoseconds* cost : {&costs.cache_line, &costs.tlb_flush_cpu, &costs.munmap_vma, &costs.mlock_vma,
-                            &costs.munlock_vma, &costs.mprotect_page, &costs.dontneed_page, &costs.cow_page,
-                            &costs.fork_process, &costs.fork_vma, &costs.fork_page, &costs.lruvec_lock}) {
+  for (Nanoseconds* cost :
+       {&costs.cache_line, &costs.tlb_flush_cpu, &costs.munmap_vma, &costs.mlock_vma, &costs.munlock_vma,
+        &costs.mprotect_page, &costs.dontneed_page, &costs.cow_page, &costs.fork_process, &costs.fork_vma,
+        &costs.fork_page, &costs.lruvec_lock, &costs.mmu_gather, &costs.proc_seq_file}) {
     *cost = Nanoseconds{tests::up_to(grows, 1) * tests::up_to(grows, 200)};
   }
   if (grows() % 2 == 0) scenario.machine.clear_bandwidth = Bytes((1 + tests::up_to(grows, 20)) * 1024 * kMiB);

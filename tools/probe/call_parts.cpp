@@ -10,12 +10,18 @@
 #include <atomic>
 #include <cerrno>
 #include <thread>
+#include <utility>
 
+#include "experiments/host/after_idle.h"
 #include "tools/probe/parts.h"
 
 namespace probe {
 
 namespace {
+
+using experiments::AfterIdle;
+using experiments::kDeepIdle;
+using experiments::kHalted;
 
 // --- VMAs ---------------------------------------------------------------------------------------------------
 
@@ -97,29 +103,65 @@ void measure_calls(const Settings& settings, Readings& readings) {
   }
 }
 
-// The first call after a sleep finds caches, TLBs and branch predictors less warm than one in a loop. By itself: others
-// of its kind in between keep its code warm.
-void measure_after_sleep(const Settings& settings, Readings& readings) {
-  const int rounds = settings.quick ? 15 : 40;
-  const auto after_sleep = [&](const char* quantity, auto call) {
-    sleep_for(kMillisecond);
-    readings.add(quantity, time_of(call));
-  };
-  for (int i = 0; i < rounds; ++i) {
-    void* page = nullptr;
-    const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-    after_sleep("mmap_after_sleep", [&] { page = mmap(nullptr, kPage, kReadWrite, flags, -1, 0); });
-    if (page == MAP_FAILED) fail_with_errno("mmap");
-    after_sleep("munmap_after_sleep", [&] { munmap(page, kPage); });
-  }
+// How much a call takes that is the first of its kind since this CPU was idle: it slept meanwhile, as nobody else is
+// here. Its clock, its caches and its TLB are the less there the longer that was.
+void measure_after_sleep(const Settings& settings, Readings& readings, const AfterIdle& idle) {
+  const int rounds = settings.quick ? 10 : 20;
   const Region region(static_cast<std::size_t>(rounds) * kPage, kReadWrite);
   check(madvise(region.at(), region.size(), MADV_NOHUGEPAGE), "madvise");
   // Once, so that page tables and a hypervisor's memory are there.
   for (std::size_t at = 0; at < region.size(); at += kPage) region.at()[at] = 1;
   check(madvise(region.at(), region.size(), MADV_DONTNEED), "madvise");
-  for (std::size_t at = 0; at < region.size(); at += kPage) {
-    after_sleep("fault_after_sleep", [&] { *static_cast<volatile char*>(region.at(at)) = 1; });
+  const auto after_sleep = [&](const char* call, auto make) {
+    sleep_for(idle.length);
+    readings.add(idle.quantity(call), time_of(make));
+  };
+  // Each kind by itself: the others would drive more of it out of the caches than the sleep does.
+  for (int round = 0; round < rounds; ++round) {
+    void* page = nullptr;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    after_sleep("mmap", [&] { page = mmap(nullptr, kPage, kReadWrite, flags, -1, 0); });
+    if (page == MAP_FAILED) fail_with_errno("mmap");
+    after_sleep("munmap", [&] { munmap(page, kPage); });
   }
+  for (std::size_t at = 0; at < region.size(); at += kPage) {
+    after_sleep("fault", [&] { *static_cast<volatile char*>(region.at(at)) = 1; });
+  }
+  for (const auto& [call, file] : {std::pair{"maps_file", "/proc/self/maps"}, {"cmdline_file", "/proc/self/cmdline"}}) {
+    for (int round = 0; round < rounds; ++round) after_sleep(call, [file = file] { (void)read_through(file); });
+  }
+}
+
+// From how much idleness on it takes longer, with a mmap after each sleep.
+void measure_mmap_after_sleeps(const Settings& settings, Readings& readings) {
+  for (const AfterIdle& idle : kDeepIdle) {
+    for (int round = 0; round < (settings.quick ? 10 : 20); ++round) {
+      void* page = nullptr;
+      sleep_for(idle.length);
+      const double time = time_of([&] { page = mmap(nullptr, kPage, kReadWrite, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); });
+      if (page == MAP_FAILED) fail_with_errno("mmap");
+      readings.add(idle.quantity("each_mmap"), time);
+      munmap(page, kPage);
+    }
+  }
+}
+
+void measure_after_sleeps(const Settings& settings, Readings& readings) {
+  const PunctualTimers punctual;
+  measure_after_sleep(settings, readings, kHalted);
+  measure_after_sleep(settings, readings, kDeepIdle.back());
+  measure_mmap_after_sleeps(settings, readings);
+}
+
+std::vector<std::string> after_sleep_quantities() {
+  std::vector<std::string> names;
+  for (const AfterIdle& idle : kDeepIdle) names.push_back(idle.quantity("each_mmap"));
+  for (const AfterIdle& idle : {kHalted, kDeepIdle.back()}) {
+    for (const char* const call : {"mmap", "munmap", "fault", "maps_file", "cmdline_file"}) {
+      names.push_back(idle.quantity(call));
+    }
+  }
+  return names;
 }
 
 // mprotect() of a page between others: all of a VMA; a part of one, which then is split twice, and merged twice where
@@ -139,17 +181,24 @@ void measure_splits_of_vmas(const Settings& settings, Readings& readings) {
   }
 }
 
-/// mprotect() of a VMA of one page that is present, there and back.
+/// A VMA of one page that is present, with mprotect() there and back. Another one beside it keeps their page table.
 class OnePage {
  public:
-  OnePage() : region_(3 * kPage, PROT_NONE) {
-    region_.reserve(kPage, kPage, kReadWrite);
-    *static_cast<volatile char*>(region_.at(kPage)) = 1;
+  OnePage() : region_(5 * kPage, PROT_NONE) {
+    for (const std::size_t at : {kPage, 3 * kPage}) {
+      region_.reserve(at, kPage, kReadWrite);
+      *static_cast<volatile char*>(region_.at(at)) = 1;
+    }
   }
   [[nodiscard]] double protect() const {
     const double time = time_of([&] { check(mprotect(region_.at(kPage), kPage, PROT_READ), "mprotect"); });
     check(mprotect(region_.at(kPage), kPage, kReadWrite), "mprotect");
     return time;
+  }
+
+  /// It is gone then.
+  [[nodiscard]] double unmap() const {
+    return time_of([&] { check(munmap(region_.at(kPage), kPage), "munmap"); });
   }
 
  private:
@@ -162,6 +211,7 @@ void measure_madvise(const Settings& settings, Readings& readings) {
     measure_short(readings, "madvise_call", [&] { (void)madvise(region.at(), kPage, MADV_DONTNEED); });
     const OnePage page;
     readings.add("mprotect_call", page.protect());
+    readings.add("munmap_present_4k", page.unmap());
   }
   // MPOL_F_ADDR alone: whose policy it is, not where the page is.
   constexpr int kPolicyOfAddress = 2;
@@ -253,8 +303,10 @@ std::vector<Part> call_parts() {
             "munmap_vma"}},
           {"calls", measure_calls, {"getppid", "mmap_call", "munmap_call"}},
           {"splits of VMAs", measure_splits_of_vmas, {"mprotect_whole_vma", "vma_split", "vma_merge"}},
-          {"after_sleep", measure_after_sleep, {"mmap_after_sleep", "munmap_after_sleep", "fault_after_sleep"}},
-          {"madvise", measure_madvise, {"madvise_call", "mprotect_call", "get_mempolicy_call", "look_for_vma"}},
+          {"calls after sleeps", measure_after_sleeps, after_sleep_quantities()},
+          {"madvise",
+           measure_madvise,
+           {"madvise_call", "mprotect_call", "munmap_present_4k", "get_mempolicy_call", "look_for_vma"}},
           {"TLBs", measure_flushes, {"tlb_flush_cpu"}},
           {"files of /proc",
            measure_proc_files,

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -68,6 +69,13 @@ void sleep_for(std::int64_t nanoseconds) {
   const timespec time{nanoseconds / kSecond, nanoseconds % kSecond};
   clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
 }
+
+PunctualTimers::PunctualTimers() : slack_(prctl(PR_GET_TIMERSLACK)) {
+  check(slack_, "prctl");
+  check(prctl(PR_SET_TIMERSLACK, 1), "prctl");
+}
+
+PunctualTimers::~PunctualTimers() { prctl(PR_SET_TIMERSLACK, slack_); }
 
 double clock_cost() {
   static const double cost = measured_clock_cost();

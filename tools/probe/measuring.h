@@ -57,6 +57,18 @@ inline constexpr std::int64_t kMillisecond = 1'000'000;
 /// May be woken earlier by a signal.
 void sleep_for(std::int64_t nanoseconds);
 
+/// As long as it lives the timers of this thread are not late on purpose: PR_SET_TIMERSLACK is 1 ns, and not 50 us.
+class PunctualTimers {
+ public:
+  PunctualTimers();
+  ~PunctualTimers();
+  PunctualTimers(const PunctualTimers&) = delete;
+  PunctualTimers& operator=(const PunctualTimers&) = delete;
+
+ private:
+  int slack_;
+};
+
 /// The CPU time that work took.
 template <typename Work>
 double cpu_time_of(Work work) {

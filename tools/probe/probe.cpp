@@ -44,7 +44,7 @@ Measures what the kernel's paths cost on this machine, and writes JSON for mlock
 workload for real, for mlocksim validate --real. Needs no rights; changes nothing.
 
   --memory SIZE  how much memory is used at most, such as 512MiB or 2GiB (default 1GiB, with --quick 256MiB)
-  --quick        fewer repetitions: ten seconds instead of two minutes
+  --quick        fewer repetitions: ten seconds instead of two minutes; with --all shorter ones
   --strict       refuse at once where no memory may be locked, or where no CPU is idle
   --seed N       of the order of the measurements (default: another one each time)
   --progress     how far it is, on standard error
@@ -226,18 +226,21 @@ class Measuring {
     show_progress(options_, order_.size(), order_.size() + 1);
     constexpr std::int64_t kSecond = 1'000'000'000;
     // What takes a CPU away for milliseconds comes once in some seconds.
-    json_["noise"] = noise_of(settings_.cpus, settings_.quick ? 2 * kSecond : 10 * kSecond);
+    json_["noise"] = noise_of(settings_.cpus, in_haste() ? 2 * kSecond : 10 * kSecond);
     json_["quantities"] = readings_.quantities();
     json_["not_measured"] = readings_.not_measured();
     return std::move(json_);
   }
 
  private:
+  /// Between workloads there is time enough, and a machine that may become slower needs to be looked at often.
+  [[nodiscard]] bool in_haste() const { return settings_.quick && options_.all.empty(); }
+
   void choose_order() {
     constexpr int kRepetitions = 12;
     constexpr int kQuickRepetitions = 4;
     for (const auto& more : {call_parts(), schedule_parts()}) parts_.insert(parts_.end(), more.begin(), more.end());
-    for (int i = 0; i < (settings_.quick ? kQuickRepetitions : kRepetitions); ++i) {
+    for (int i = 0; i < (in_haste() ? kQuickRepetitions : kRepetitions); ++i) {
       for (std::size_t part = 0; part < parts_.size(); ++part) order_.push_back(part);
     }
     std::mt19937_64 random(options_.seed);

@@ -1,6 +1,5 @@
 // How long it takes until somebody runs: wake-ups, timers, context switches; and a cache line's way between CPUs.
 #include <linux/futex.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,27 +9,26 @@
 #include <climits>
 #include <thread>
 
+#include "experiments/host/after_idle.h"
 #include "tools/probe/parts.h"
 
 namespace probe {
 
 namespace {
 
+using experiments::AfterIdle;
+using experiments::kDeepIdle;
+using experiments::kHalted;
+using experiments::kHardlyIdle;
+
 long futex(std::atomic<int>& word, int operation, int value) {
   return syscall(SYS_futex, reinterpret_cast<int*>(&word), operation, value, nullptr, nullptr, 0);
 }
 
-/// What it takes to wake a thread that has slept on another CPU for so long.
-struct WakeUpReadings {
-  std::int64_t idle;
-  const char* wake_up;     ///< from before the waker's call to the woken thread's first look at the clock
-  const char* futex_wake;  ///< the waker's call; null: not to be told
-};
-
-// Its CPU is idle meanwhile if nobody else is there. The waker is busy, as who gives a lock up has been: after a sleep
-// its call would take several times as long.
-void measure_wake_ups_after(const Settings& settings, Readings& readings, const WakeUpReadings& after) {
-  const int rounds = settings.quick ? 50 : 200;
+// What it takes to wake a thread that has slept on another CPU for so long, from before the waker's call to the woken
+// thread's first look at the clock. Its CPU is idle meanwhile if nobody else is there. The waker is busy, as who gives
+// a lock up has been: after a sleep its call would take several times as long.
+void measure_wake_ups_after(const Settings& settings, int rounds, Readings& readings, const AfterIdle& idle) {
   std::atomic<int> turn{0};
   std::atomic<std::int64_t> woken{0};
   std::thread sleeper([&] {
@@ -42,7 +40,7 @@ void measure_wake_ups_after(const Settings& settings, Readings& readings, const 
   });
   for (int round = 1; round <= rounds; ++round) {
     woken = 0;
-    const std::int64_t busy_until = now() + after.idle;
+    const std::int64_t busy_until = now() + idle.length;
     std::int64_t start = now();
     while (start < busy_until) start = now();
     turn = round;
@@ -50,38 +48,42 @@ void measure_wake_ups_after(const Settings& settings, Readings& readings, const 
     const std::int64_t end = now();
     while (woken.load() == 0) std::this_thread::yield();
     if (slept != 1) continue;  // it had not gone to sleep yet
-    readings.add(after.wake_up, static_cast<double>(woken.load() - start) - clock_cost());
-    if (after.futex_wake != nullptr) readings.add(after.futex_wake, static_cast<double>(end - start) - clock_cost());
+    readings.add(idle.quantity("wake_up"), static_cast<double>(woken.load() - start) - clock_cost());
+    if (idle.length == kHalted.length) readings.add("futex_wake", static_cast<double>(end - start) - clock_cost());
   }
   sleeper.join();
 }
 
-// Where the other CPU has been idle for long, and hardly; and a call that finds nobody.
+// Where the other CPU has been idle for longer and longer; and a call that finds nobody.
 void measure_wake_ups(const Settings& settings, Readings& readings) {
   if (settings.cpus.size() < 2) fail("there is one CPU");
   const OnCpu here(settings.cpus[0]);
-  constexpr std::int64_t kHardlyIdle = 30'000;
-  measure_wake_ups_after(settings, readings, {kMillisecond, "wake_up", "futex_wake"});
-  measure_wake_ups_after(settings, readings, {kHardlyIdle, "wake_up_soon", nullptr});
+  for (const AfterIdle& idle : kHardlyIdle) measure_wake_ups_after(settings, settings.quick ? 20 : 60, readings, idle);
+  measure_wake_ups_after(settings, settings.quick ? 50 : 200, readings, kHalted);
+  measure_wake_ups_after(settings, settings.quick ? 10 : 40, readings, kDeepIdle.back());
   std::atomic<int> nobodys{0};
   for (int round = 0; round < (settings.quick ? 50 : 200); ++round) {
     readings.add("futex_wake_nobody", time_of([&] { futex(nobodys, FUTEX_WAKE_PRIVATE, 1); }));
   }
 }
 
-// How much too late a sleep of a millisecond ends, with a timer slack of 1 ns.
+std::vector<std::string> wake_up_quantities() {
+  std::vector<std::string> names{"futex_wake", "futex_wake_nobody", kHalted.quantity("wake_up"),
+                                 kDeepIdle.back().quantity("wake_up")};
+  for (const AfterIdle& idle : kHardlyIdle) names.push_back(idle.quantity("wake_up"));
+  return names;
+}
+
+// How much too late a sleep ends that is too short for an idle CPU's deeper states.
 void measure_timers(const Settings& settings, Readings& readings) {
-  const int slack = prctl(PR_GET_TIMERSLACK);
-  check(slack, "prctl");
-  check(prctl(PR_SET_TIMERSLACK, 1), "prctl");
+  const PunctualTimers punctual;
   const int rounds = settings.quick ? 50 : 200;
   for (int round = 0; round < rounds; ++round) {
-    const std::int64_t due = now() + kMillisecond;
+    const std::int64_t due = now() + kHalted.length;
     const timespec time{due / 1'000'000'000, due % 1'000'000'000};
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr);
     readings.add("timer_lateness", static_cast<double>(now() - due));
   }
-  prctl(PR_SET_TIMERSLACK, slack);
 }
 
 /// Both ends of a pipe.
@@ -188,7 +190,7 @@ void measure_spinning(const Settings& settings, Readings& readings) {
 }  // namespace
 
 std::vector<Part> schedule_parts() {
-  return {{"wake-ups", measure_wake_ups, {"wake_up", "wake_up_soon", "futex_wake", "futex_wake_nobody"}},
+  return {{"wake-ups", measure_wake_ups, wake_up_quantities()},
           {"timers", measure_timers, {"timer_lateness"}},
           {"context switches", measure_switches, {"pipe_switch", "pipe_alone"}},
           {"cache lines", measure_cache_lines, {"cache_line"}},

@@ -109,6 +109,7 @@ TEST_F(CalibrationOf, PutsWhatWasMeasuredIntoTheRightKeys) {
   expected.munmap = tenths_of(1760, 1.1 * 1760, 160);
   expected.munmap_vma = 520ns;
   expected.tlb_flush_cpu = 1800ns;
+  expected.mmu_gather = 700ns;
   expected.mlock_vma = 600ns;
   expected.munlock_vma = 450ns;
   expected.populate_page = sim::Constant{900ns};
@@ -145,8 +146,9 @@ TEST_F(CalibrationOf, PutsWhatWasMeasuredIntoTheRightKeys) {
   expected.proc_rollup_vma = 95ns;
   expected.access_page = sim::Constant{360ns};
   expected.proc_cmdline = sim::Constant{1500ns};
-  expected.proc_open = sim::Constant{10'000ns};  // 15 us less 20 lines of 240 ns and two system calls
-  expected.rwsem_operation = 30ns;               // a third of what it takes to look for a VMA
+  expected.proc_open = sim::Constant{5'000ns};
+  expected.proc_seq_file = 5'000ns;  // 15 us less 20 lines of 240 ns, two system calls and proc_open
+  expected.rwsem_operation = 30ns;   // a third of what it takes to look for a VMA
   expected.find_vma = 30ns;
   // What no user can measure.
   expected.lru_add_drain_all = other.lru_add_drain_all;
@@ -174,13 +176,14 @@ TEST_F(CalibrationOf, SaysOfEachKeyHowItWasMeasuredOrWhyNot) {
       AllOf(StartsWith("  munlock_page: 120ns "), EndsWith("# measured: munlock_4k 120 ns, 108 ns to 132 ns, n 40")));
   EXPECT_THAT(line_of(probe_, "mlock_page"), EndsWith("# measured: mlock_4k 300 ns, 270 ns to 330 ns, n 40; "
                                                       "less mlock_again_4k 90 ns, 81 ns to 99 ns, n 40"));
-  EXPECT_THAT(line_of(probe_, "proc_open"), HasSubstr("less 20 x proc_maps_vma 240 ns; less 2 x system_call 100 ns"));
+  EXPECT_THAT(line_of(probe_, "proc_seq_file"),
+              HasSubstr("less 20 x proc_maps_vma 240 ns; less 2 x system_call 100 ns; less proc_open 5.00 us"));
   EXPECT_THAT(line_of(probe_, "lru_add_drain_all"),
               EndsWith("# assumed: as in machines/epyc-zen4-linux-6.18 (no call is that alone)"));
   EXPECT_THAT(line_of(probe_, "preempt"), EndsWith("# measured: /sys/kernel/debug/sched/preempt"));
   EXPECT_THAT(line_of(probe_, "tick"), EndsWith("# measured: HZ 1000"));
   const Calibration calibration = calibration_of(probe_);
-  EXPECT_EQ(calibration.measured.size() + calibration.assumed.size(), models::kCosts.size() + 14);
+  EXPECT_EQ(calibration.measured.size() + calibration.assumed.size(), models::kCosts.size() + 13);
   for (const models::CostRow& row : models::kCosts) {
     EXPECT_THAT(line_of(probe_, std::string(row.name)),
                 AllOf(HasSubstr("# "), testing::ContainsRegex("measured:|assumed:")));
@@ -258,7 +261,7 @@ TEST_F(CalibrationOf, WritesDownWhatDisturbsTheMachine) {
   EXPECT_EQ(noise.interruptions[1], (models::Interruption{By::task, sim::Exponential{100ms},
                                                           sim::Empirical{std::vector<sim::Nanoseconds>(8, 20us)}}));
   EXPECT_EQ(noise.wake_up, sim::Distribution(sim::Empirical{
-                               {3850ns, 3931ns, 4094ns, 4256ns, 4419ns, 4581ns, 4744ns, 4906ns, 5069ns, 5150ns}}))
+                               {1600ns, 1650ns, 1750ns, 1850ns, 1950ns, 2050ns, 2150ns, 2250ns, 2350ns, 2400ns}}))
       << "less the 2,000 ns of the waker";
   EXPECT_EQ(noise.timer, sim::Distribution(sim::Empirical{{40'500ns, 41'125ns, 42'375ns, 43'625ns, 44'875ns, 46'125ns,
                                                            47'375ns, 48'625ns, 49'875ns, 50'500ns}}))
@@ -266,18 +269,23 @@ TEST_F(CalibrationOf, WritesDownWhatDisturbsTheMachine) {
   ASSERT_EQ(noise.page_costs.size(), 10u);
   EXPECT_EQ(noise.page_costs.front(), 900);
   EXPECT_EQ(noise.page_costs.back(), 1100);
-  ASSERT_EQ(noise.after_sleep.size(), 10u);
-  EXPECT_EQ(noise.after_sleep.front(), 1800);  // twice, less a tenth
-  EXPECT_EQ(noise.fault_after_sleep.size(), 10u);
-  EXPECT_THAT(line_of(probe_, "wake_up"), HasSubstr("# measured: wake_up 6.50 us"));
+  EXPECT_THAT(line_of(probe_, "wake_up"), HasSubstr("# measured: wake_up_after_30us 4.00 us"));
 }
 
-TEST_F(CalibrationOf, WritesDownWhatItTakesToWakeUpWhereTheCpuIsHardlyIdle) {
-  EXPECT_FALSE(machine_of(probe_).noise.wake_up_soon) << "of a probe that did not tell";
-  probe_["quantities"]["wake_up_soon"] = probe_["quantities"]["futex_wake"];
-  const models::NoiseSpec noise = machine_of(probe_).noise;
-  ASSERT_TRUE(noise.wake_up_soon);
-  EXPECT_LT(noise.wake_up_soon->mean(), 300) << "the waker takes as long";
+TEST_F(CalibrationOf, WritesDownWhatAnIdleCpuFallsInto) {
+  const std::vector<models::IdleState> states = machine_of(probe_).noise.idle_states;
+  ASSERT_EQ(states.size(), 2u);
+  ASSERT_TRUE(states[0].wake_up && states[1].wake_up);
+  EXPECT_NEAR(states[0].wake_up->mean(), 4'500, 1) << "less the 2,000 ns of the waker";
+  EXPECT_NEAR(states[0].calls.mean(), 200, 30) << "a tenth of them takes less than usual";
+  const models::IdleState& deep = states[1];
+  EXPECT_NEAR(deep.after.mean(), 1'375'000, 1);
+  EXPECT_NEAR(deep.wake_up->mean(), 148'000, 1);
+  EXPECT_NEAR(deep.calls.mean(), 6'000, 1);
+  EXPECT_NEAR(deep.faults.mean(), 5'000, 1);
+  EXPECT_NEAR(deep.files.mean(), 18'000, 1);
+  probe_["quantities"].erase("mmap_after_5ms");
+  EXPECT_TRUE(machine_of(probe_).noise.idle_states.empty()) << "of a probe that did not tell";
 }
 
 // However many there were on each CPU: what they take of all CPUs together stays.
@@ -294,8 +302,8 @@ TEST_F(CalibrationOf, ShortensTheListOfGapsSoThatTheyTakeAsMuch) {
 
 TEST_F(CalibrationOf, SaysNothingOfNoiseThatWasNotMeasured) {
   probe_["noise"] = Json::array();
-  for (const char* const quantity : {"wake_up", "timer_lateness", "populate_4k", "mlock_4k", "munlock_4k", "munmap_4k",
-                                     "mmap_after_sleep", "munmap_after_sleep", "fault_after_sleep"})
+  for (const char* const quantity :
+       {"wake_up_after_300us", "timer_lateness", "populate_4k", "mlock_4k", "munlock_4k", "munmap_4k"})
     probe_["quantities"].erase(quantity);
   EXPECT_EQ(machine_of(probe_).noise, models::NoiseSpec{});
   EXPECT_THAT(calibration_of(probe_).text, Not(HasSubstr("noise:")));

@@ -72,7 +72,8 @@ TEST_F(MachineFile, CostsThatGrowAreNothingWhereTheyAreNotGiven) {
       &models::Costs::gup_huge,        &models::Costs::split_huge,       &models::Costs::fork_huge,
       &models::Costs::proc_smaps_huge, &models::Costs::collapse_page,    &models::Costs::collapse_absent,
       &models::Costs::batched_pte,     &models::Costs::struct_page_miss, &models::Costs::page_mkwrite,
-      &models::Costs::writeback_page,  &models::Costs::shmem_page,       &models::Costs::remove_page};
+      &models::Costs::writeback_page,  &models::Costs::shmem_page,       &models::Costs::remove_page,
+      &models::Costs::mmu_gather,      &models::Costs::proc_seq_file};
   std::size_t optional = 0;
   for (const models::CostRow& row : models::kCosts) optional += row.required ? 0 : 1;
   EXPECT_EQ(optional, grow.size() + 4);  // and populate_huge, mlock_huge, munlock_huge, zap_huge, which are drawn
@@ -149,17 +150,17 @@ TEST_F(MachineFile, AMachineIsQuietUnlessItSaysWhatDisturbsIt) {
   const models::NoiseSpec all = noise(
       "{interruptions: [{by: interrupt, every: exponential 1ms, length: [2us, 3us, 90us]}, "
       "{by: hypervisor, every: 1s, length: 2ms}, {by: task, every: uniform 1ms 9ms, length: 130us}], "
-      "wake_up: exponential 1us, wake_up_soon: 300ns, timer: 50us, page_costs: [0.5, 1, 1.66], after_sleep: [2.5], "
-      "fault_after_sleep: [1, 1.2]}");
+      "wake_up: exponential 1us, timer: 50us, page_costs: [0.5, 1, 1.66], idle_states: [{after: 200us, calls: 100ns}, "
+      "{after: [1ms, 2ms], wake_up: 150us, calls: 6us, faults: 5us, files: exponential 18us}]}");
   const models::NoiseSpec expected{{{By::interrupt, sim::Exponential{1ms}, sim::Empirical{{2us, 3us, 90us}}},
                                     {By::hypervisor, sim::Constant{1s}, sim::Constant{2ms}},
                                     {By::task, sim::Uniform{1ms, 9ms}, sim::Constant{130us}}},
                                    sim::Exponential{1us},
-                                   sim::Distribution(sim::Constant{300ns}),
                                    sim::Constant{50us},
                                    {500, 1000, 1660},
-                                   {2500},
-                                   {1000, 1200}};
+                                   {{sim::Constant{200us}, {}, sim::Constant{100ns}, {}, {}},
+                                    {sim::Empirical{{1ms, 2ms}}, sim::Constant{150us}, sim::Constant{6us},
+                                     sim::Constant{5us}, sim::Exponential{18us}}}};
   EXPECT_EQ(all, expected);
 }
 
@@ -168,6 +169,10 @@ TEST_F(MachineFile, RefusesNoiseThatIsNone) {
   EXPECT_THAT(complaints("loud"), ElementsAre(HasSubstr("machine.noise: expected none, or a map with interruptions")));
   EXPECT_THAT(complaints("{timers: 1us}"),
               ElementsAre(HasSubstr("machine.noise.timers: unknown key (did you mean timer?)")));
+  EXPECT_THAT(complaints("{idle_states: [{wake_up: 1us}]}"),
+              ElementsAre(HasSubstr("machine.noise.idle_states[0].after: missing")));
+  EXPECT_THAT(complaints("{idle_states: [{after: 2ms}, {after: 1ms}]}"),
+              ElementsAre(HasSubstr("machine.noise.idle_states[1]: expected the shallowest first")));
   EXPECT_THAT(complaints("{interruptions: [{by: interupt, every: 1ms, length: 1us}]}"),
               ElementsAre(HasSubstr("machine.noise.interruptions[0].by: expected interrupt, hypervisor, task, found "
                                     "'interupt' (did you mean interrupt?)")));

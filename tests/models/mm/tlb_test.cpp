@@ -54,10 +54,11 @@ INSTANTIATE_TEST_SUITE_P(
 
 // `others`: threads of the process that run meanwhile. Besides them somebody else's thread runs, and a thread of the
 // process sleeps.
-Nanoseconds hold_of(const Call& call, int others, bool resident, bool stepwise) {
+Nanoseconds hold_of(const Call& call, int others, bool resident, bool stepwise, Nanoseconds own = 0ns) {
   SmallMachineSpec spec;
   spec.stepwise = stepwise;
   spec.costs.tlb_flush_cpu = kFlush;
+  spec.costs.mmu_gather = own;
   spec.policy.munmap.mode = HoldMode::downgrade;
   SmallMachine world(spec);
   tests::make_map(world, "10-20");
@@ -90,6 +91,15 @@ TEST_P(Shootdown, IsPaidForEachCpuThatRunsAThreadOfTheProcessWithinTheHold) {
 TEST_P(Shootdown, IsSparedWhereNothingWasMapped) {
   check_in_child([&] {
     EXPECT_EQ(hold_of(GetParam(), 3, false, false), GetParam().flushes_untouched ? kFlush * 3 : Nanoseconds{0});
+  });
+}
+
+// And has nothing to free.
+TEST_P(Shootdown, HasACostOfItsOwnWherePagesAreTakenAway) {
+  const bool takes = GetParam().name != "Mprotect" && GetParam().name != "Fork";
+  check_in_child([&] {
+    EXPECT_EQ(hold_of(GetParam(), 2, true, false, 7ns), kFlush * 2 + (takes ? 7ns : 0ns));
+    EXPECT_EQ(hold_of(GetParam(), 0, false, false, 7ns), 0ns);
   });
 }
 
