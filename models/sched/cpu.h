@@ -50,7 +50,7 @@ class Task;
 class Cpus {
  public:
   /// `llc_cpus`: how many CPUs, from 0 on, share a last-level cache; 0: all. Preconditions: count >= 1; the groups are
-  /// valid. `noise`: what a wake-up takes, if not spec.wake_up_latency. `spec` and `noise` outlive it.
+  /// valid. `noise`: what a wake-up takes, if not spec.wake_up_latency, and idle states. `spec` and `noise` outlive it.
   Cpus(sim::Engine& engine, int count, const SchedulerSpec& spec, const std::vector<GroupSpec>& groups, int llc_cpus,
        const NoiseSpec& noise);
   Cpus(const Cpus&) = delete;

@@ -48,15 +48,17 @@ sim::Nanoseconds IdleMemory::expected(sim::Nanoseconds idle) const {
 }
 
 const IdleState* IdleMemory::end_idle(sim::Nanoseconds idle, sim::Stream& stream) {
-  const sim::Nanoseconds thought = expected(idle);
-  lately_.push_back(idle);
-  for (std::size_t deepest = states_.size(); deepest-- > 0;) {
-    if ((deepest == 0 ? idle : thought) < states_[deepest].after.sample(stream)) continue;
+  const IdleState* state = nullptr;
+  for (std::size_t deepest = states_.size(); state == nullptr && deepest-- > 0;) {
+    const sim::Nanoseconds after = states_[deepest].after.sample(stream);
+    // Most periods are short: what was expected of the others alone is looked up.
+    if (idle < after || (deepest > 0 && expected(idle) < after)) continue;
     ++idle_periods_;
     std::fill_n(forgotten_.begin(), deepest + 1, idle_periods_);
-    return &states_[deepest];
+    state = &states_[deepest];
   }
-  return nullptr;
+  lately_.push_back(idle);
+  return state;
 }
 
 sim::Nanoseconds IdleMemory::run(KernelPath path, sim::Stream& stream) {

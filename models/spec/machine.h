@@ -95,8 +95,8 @@ struct Costs {
   sim::Distribution access_page{};        ///< access_process_vm: find one present page, copy it
   sim::Distribution proc_cmdline{};       ///< access_process_vm under mmap_sem
   sim::Distribution proc_open{};          ///< open, copy and close around it, outside mmap_sem
-  sim::Nanoseconds
-      proc_seq_file{};  ///< on top, for one that is read VMA by VMA: its buffer, finding the mm; 0 if not given
+  /// On top, for a file that is read VMA by VMA: its buffer, finding the mm. 0 if not given.
+  sim::Nanoseconds proc_seq_file{};
 
   // mm/page_alloc.c, mm/vmscan.c
   sim::Nanoseconds zone_lock{};      ///< zone->lock: how long one refill of a per-CPU list holds it

@@ -91,14 +91,20 @@ void measure_short(Readings& readings, const char* quantity, Call call) {
   readings.add(quantity, time_of_short(call));
 }
 
+/// How long it takes to map a page, which `page` then is.
+double time_of_mmap(void*& page) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  const double time = time_of([&] { page = mmap(nullptr, kPage, kReadWrite, flags, -1, 0); });
+  if (page == MAP_FAILED) fail_with_errno("mmap");
+  return time;
+}
+
 void measure_calls(const Settings& settings, Readings& readings) {
   const int calls = calls_of(settings);
   for (int i = 0; i < calls / 5; ++i) measure_short(readings, "getppid", [] { syscall(SYS_getppid); });
   for (int i = 0; i < calls; ++i) {
     void* page = nullptr;
-    const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-    readings.add("mmap_call", time_of([&] { page = mmap(nullptr, kPage, kReadWrite, flags, -1, 0); }));
-    if (page == MAP_FAILED) fail_with_errno("mmap");
+    readings.add("mmap_call", time_of_mmap(page));
     readings.add("munmap_call", time_of([&] { munmap(page, kPage); }));
   }
 }
@@ -119,9 +125,8 @@ void measure_after_sleep(const Settings& settings, Readings& readings, const Aft
   // Each kind by itself: the others would drive more of it out of the caches than the sleep does.
   for (int round = 0; round < rounds; ++round) {
     void* page = nullptr;
-    const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-    after_sleep("mmap", [&] { page = mmap(nullptr, kPage, kReadWrite, flags, -1, 0); });
-    if (page == MAP_FAILED) fail_with_errno("mmap");
+    sleep_for(idle.length);
+    readings.add(idle.quantity("mmap"), time_of_mmap(page));
     after_sleep("munmap", [&] { munmap(page, kPage); });
   }
   for (std::size_t at = 0; at < region.size(); at += kPage) {
@@ -138,9 +143,7 @@ void measure_mmap_after_sleeps(const Settings& settings, Readings& readings) {
     for (int round = 0; round < (settings.quick ? 10 : 20); ++round) {
       void* page = nullptr;
       sleep_for(idle.length);
-      const double time = time_of([&] { page = mmap(nullptr, kPage, kReadWrite, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); });
-      if (page == MAP_FAILED) fail_with_errno("mmap");
-      readings.add(idle.quantity("each_mmap"), time);
+      readings.add(idle.quantity("each_mmap"), time_of_mmap(page));
       munmap(page, kPage);
     }
   }
