@@ -83,6 +83,11 @@ class Task {
   /// for at the first of them.
   [[nodiscard]] bool may_look_ahead() const { return !engine_.stepwise() && !sched_.need_resched; }
   [[nodiscard]] sim::LookAhead& look_ahead() { return look_ahead_; }
+  /// Whether it has the machine to itself for so long: whatever it does, nobody else does anything, and it has nothing
+  /// to stop for. Never in a stepwise run.
+  [[nodiscard]] bool is_undisturbed_for(sim::Nanoseconds time) const {
+    return !sched_.need_resched && actor_.can_skip_to(engine_.now() + owed_ + time);
+  }
 
   /// Whether somebody else should have its CPU.
   [[nodiscard]] bool need_resched() const { return sched_.need_resched; }

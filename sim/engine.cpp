@@ -63,6 +63,8 @@ void Actor::hand_over() {
 
 bool Actor::skips_to(Time at) { return engine_.pass_time(resumption_, at); }
 
+bool Actor::can_skip_to(Time at) const { return engine_.would_be_next(resumption_, at); }
+
 void Actor::pass_time_until(Time at) {
   if (skips_to(at)) return;
   resume_at(at);
@@ -131,7 +133,7 @@ void Engine::pass_turn(Actor* next) {
 // The horizon of whoever has the turn is the next appointment of all others: up to there nobody can tell whether it has
 // gone through the calendar.
 bool Engine::pass_time(const Event& resumption, Time at) {
-  if (stepwise_ || stopped_ || !calendar_.would_be_next(resumption, at)) return false;
+  if (!would_be_next(resumption, at)) return false;
   assert(rank_ == resumption.rank() && "it is not its turn");
   now_ = at;
   return true;

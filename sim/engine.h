@@ -55,6 +55,8 @@ class Actor {
   void pass_time_until(Time at);
   /// Lets time pass until `at` if nothing is due before; else it does nothing. Only for the running actor.
   [[nodiscard]] bool skips_to(Time at);
+  /// Whether skips_to(at) would: nobody else has a turn until then, whatever this actor does. False in a stepwise run.
+  [[nodiscard]] bool can_skip_to(Time at) const;
 
  private:
   friend class Engine;
@@ -114,7 +116,11 @@ class Engine {
   Actor* next_turn();
   /// Gives the turn to `next` by way of SimGrid.
   void pass_turn(Actor* next);
-  /// Lets time pass until `at` if `resumption`, due then, would be the next event. Returns whether it has.
+  /// Whether `resumption`, due then, would be the next event, and nothing has to be done step by step.
+  [[nodiscard]] bool would_be_next(const Event& resumption, Time at) const {
+    return !stepwise_ && !stopped_ && calendar_.would_be_next(resumption, at);
+  }
+  /// Lets time pass until `at` if `resumption` would be the next event then. Returns whether it has.
   bool pass_time(const Event& resumption, Time at);
   void conduct();
   void end_run();

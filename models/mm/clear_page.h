@@ -30,11 +30,11 @@ class ClearBandwidth {
   void begin() { ++tasks_; }
   void end() { --tasks_; }
 
-  /// What a page takes at least, with all who clear at present.
-  [[nodiscard]] sim::Nanoseconds least_for_page() const {
+  /// What a page takes at least, with all who clear at present and so many more.
+  [[nodiscard]] sim::Nanoseconds least_for_page(int more = 0) const {
     constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
     if (!a_second_) return sim::Nanoseconds{0};
-    return sim::Nanoseconds{tasks_ * kPageSize * kNanosecondsPerSecond / a_second_->count()};
+    return sim::Nanoseconds{(tasks_ + more) * kPageSize * kNanosecondsPerSecond / a_second_->count()};
   }
 
  private:

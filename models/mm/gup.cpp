@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "models/kernel.h"
@@ -20,6 +21,8 @@
 namespace models {
 
 namespace {
+
+constexpr PageCount kPagesPerBatch{16};
 
 // Pages that are taken and mapped together, so that others see them at the same time: at most those of a page table.
 PageIndex end_of_batch(PageIndex page, PageIndex end) { return std::min(end, end_of_table(page)); }
@@ -87,6 +90,67 @@ void populate_batch(Task& current, Mm& mm, PageIndex start, PageIndex end, PageS
   free_charged_pages(kernel, mm, pages - mapped, current.now());
 }
 
+// A batch of new pages that all take the same: small ones, or folios of their own.
+struct Batch {
+  int order;
+  PageIndex start;
+  PageIndex end;
+  sim::Nanoseconds each;
+
+  [[nodiscard]] PageCount pages() const { return end - start; }
+  [[nodiscard]] std::int64_t folios() const { return pages().count() >> order; }
+};
+
+// Where new pages are mlocked as they are mapped, and no monitor, group or observer has to hear of it.
+bool mlocks_new_pages(const Kernel& kernel, const Mm& mm, const Vma& vma, PageIndex page) {
+  return mapped_in(vma) == PageState::mlocked && !vma.flags.hugetlb && vma.flags.userfaultfd == 0 && mm.memcg == 0 &&
+         !is_in_page_cache(kernel, mm, page) && !kernel.observer.pages;
+}
+
+// The batch that get_user_pages would be asked for at `page`; none if its pages may differ in what they take.
+std::optional<Batch> batch_at(Task& current, const Vma& vma, PageIndex page, PageIndex end) {
+  const Kernel& kernel = current.kernel();
+  const Costs& costs = kernel.costs;
+  const int order = vma.flags.folio_order;
+  if (!costs.populate_page.constant() || (order > 0 && !costs.populate_huge.constant())) return {};
+  const Folio folio = folio_of(order);
+  const PageIndex stop = end_of_gup_batch(vma, page, end);
+  if (folio.start(page) != page || folio.start(stop) != stop || (order == 0 && stop > end_of_table(page))) return {};
+  const sim::Nanoseconds cost =
+      order == 0 ? current.page_cost(*costs.populate_page.constant()) : populate_cost(current, order);
+  return Batch{order, page, stop, std::max(cost, kernel.clear_bandwidth.least_for_page(1) * folio.pages().count())};
+}
+
+// Whether nobody else does anything while `current` takes `batch`, kswapd neither.
+bool is_undisturbed(const Task& current, const Batch& batch) {
+  const Kernel& kernel = current.kernel();
+  const Zone& zone = kernel.zone;
+  if (zone.counts().free <= zone.marks().low + zone.batch() + batch.pages()) return false;
+  const sim::Time now = kernel.engine.now();
+  const sim::Time free_at = std::max({zone.lock_free_at, zone.lru_lock_free_at, now});
+  return current.is_undisturbed_for(free_at - now +
+                                    (batch.each + kernel.costs.zone_lock + kernel.costs.lruvec_lock) * batch.folios());
+}
+
+// As populate_batch, or map_folio, without a look at the page table. `looks` at it are counted, each time.
+void take_pages(Task& current, const Batch& batch, std::uint64_t looks) {
+  Kernel& kernel = current.kernel();
+  const PageCount pages = batch.order == 0 ? batch.pages() : folio_of(batch.order).pages();
+  for (PageCount left = batch.pages(); left > PageCount(0); left -= pages) {
+    kernel.engine.count_events(looks);
+    if (batch.order == 0) {
+      alloc_pages_undisturbed(current, pages, batch.each);
+    } else {
+      current.settle();
+      kernel.zone.take_folio(pages, current.now());
+      current.work(batch.each);
+    }
+    current.settle();
+    lock_lruvec(current, batch.order == 0 ? pages : PageCount(1));
+    kernel.zone.move(&ZoneCounts::in_flight, &ZoneCounts::unevictable, pages, current.now());
+  }
+}
+
 // The absent pages from `start` on, a batch of them. Returns up to where they have been populated; nothing if another
 // task is clearing the first: this one has cleared a page as well, in vain. It is always the same one, as a CPU's list
 // gives out first what it took last, so that it costs time and no memory. `current` has settled.
@@ -115,7 +179,6 @@ PageIndex populate(Task& current, Mm& mm, Vma& vma, PageIndex page, PageIndex en
 }  // namespace
 
 PageIndex end_of_gup_batch(const Vma& vma, PageIndex page, PageIndex end) {
-  constexpr PageCount kPagesPerBatch{16};
   const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
   if (vma.flags.folio_order == 0) return batch_end;
   return std::max(batch_end,
@@ -133,6 +196,26 @@ void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end) {
     current.work_on_pages((whole ? costs.gup_huge : costs.gup_present) * steps);
     page = stop;
   }
+}
+
+PageIndex populate_undisturbed(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, std::uint64_t looks) {
+  Kernel& kernel = current.kernel();
+  const auto batch = batch_at(current, vma, start, end);
+  if (!batch || !is_undisturbed(current, *batch) || !mlocks_new_pages(kernel, mm, vma, start)) return start;
+  const PageIndex most = batch->order == 0 ? std::min(end, end_of_table(start)) : batch->end;
+  const auto [state, stop] = mm.page_table.run_at(start, most);
+  if (state != PageState::absent || clearing_elsewhere(current, mm, start, stop) != nullptr) return start;
+  constexpr std::uint64_t kLooks = 3;  // of get_user_pages: at what is there, before it is cleared, and after
+  PageIndex page = start;
+  for (; page + batch->pages() <= stop && is_undisturbed(current, *batch); page = page + batch->pages()) {
+    kernel.engine.count_events(looks);
+    take_pages(current, *batch, kLooks);
+  }
+  if (page == start) return start;
+  mm.page_table.set(start, page, PageState::mlocked);  // as change_pages would, but all at once
+  if (batch->order > 0) mm.page_table.put_in_folios(start, page, folio_of(batch->order));
+  mm.anon_vma_prepare(vma);
+  return page;
 }
 
 PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io, Access access) {

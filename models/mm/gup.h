@@ -12,6 +12,8 @@
 // tests/models/mm/access_remote_vm_test.cpp and tests/models/mm/madvise_test.cpp.
 #pragma once
 
+#include <cstdint>
+
 #include "models/mm/memory.h"
 #include "models/mm/pagewalk.h"
 #include "models/spec/page.h"
@@ -40,5 +42,11 @@ void pass_over(Task& current, const Mm& mm, PageIndex start, PageIndex end);
 /// held, in either mode.
 PageIndex get_user_pages(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end,
                          IoWait io = IoWait::under_lock, Access access = Access::read);
+
+/// The beginning of [start, end) in `vma`, in its first page table: absent pages that are populated and mlocked batch
+/// by batch while `current` is undisturbed for as long as one takes. Nobody can have changed anything between them, so
+/// there is nothing to look at again. Does what get_user_pages and mlock's walk would, and counts for each batch the
+/// `looks` that they would have made. Returns up to where; `start` where that is not so.
+PageIndex populate_undisturbed(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, std::uint64_t looks);
 
 }  // namespace models

@@ -18,9 +18,19 @@ bool is_absent(const Mm& mm, PageIndex start, PageIndex end) {
   return run.state == PageState::absent && run.end == end;
 }
 
+// clear_huge_page, and what is around it. `current` has settled before and after.
+void clear(Task& current, Mm& mm, const Folio& folio, PageIndex start) {
+  begin_clearing(current, mm, start, start + folio.pages());
+  const sim::Nanoseconds least = current.kernel().clear_bandwidth.least_for_page() * folio.pages().count();
+  current.work(std::max(least, populate_cost(current, folio.order)));
+  end_clearing(current, mm, PageCount(1));
+}
+
+}  // namespace
+
 // Clearing is most of it: by the 2 MiB from the PMD's order on, and between the two a page's fault with the clearing of
 // the others.
-sim::Nanoseconds cost_of(Task& current, int order) {
+sim::Nanoseconds populate_cost(Task& current, int order) {
   const Costs& costs = current.kernel().costs;
   sim::Stream& stream = current.stream(Purpose::pages);
   if (order < kPmdOrder) {
@@ -33,16 +43,6 @@ sim::Nanoseconds cost_of(Task& current, int order) {
     sum += costs.populate_huge.sample(stream);
   return current.page_cost(sum);
 }
-
-// clear_huge_page, and what is around it. `current` has settled before and after.
-void clear(Task& current, Mm& mm, const Folio& folio, PageIndex start) {
-  begin_clearing(current, mm, start, start + folio.pages());
-  const sim::Nanoseconds least = current.kernel().clear_bandwidth.least_for_page() * folio.pages().count();
-  current.work(std::max(least, cost_of(current, folio.order)));
-  end_clearing(current, mm, PageCount(1));
-}
-
-}  // namespace
 
 int folio_order_at(const Mm& mm, const Vma& vma, PageIndex page) {
   const int order = vma.flags.folio_order;
@@ -71,7 +71,7 @@ bool map_folio(Task& current, Mm& mm, const Vma& vma, PageIndex page, int order,
   const PageIndex end = folio.end(page);
   current.settle();
   if (clearing_elsewhere(current, mm, start, end) != nullptr) {
-    current.work(clearing_in_vain(cost_of(current, order)));
+    current.work(clearing_in_vain(populate_cost(current, order)));
     current.settle();
     return true;
   }

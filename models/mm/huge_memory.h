@@ -32,6 +32,9 @@ struct Vma;
 /// alloc_folio, charged to the group of `mm`. Returns false if there is none, or no room in the group.
 [[nodiscard]] bool alloc_charge_folio(Task& current, const Mm& mm, PageCount pages, FolioReclaim reclaim);
 
+/// What it takes to make a new folio of 2^order pages (order > 0) present, but for its allocation.
+[[nodiscard]] sim::Nanoseconds populate_cost(Task& current, int order);
+
 /// Allocates, clears and maps the folio of 2^order pages around `page` as `to`. Returns false, without doing anything,
 /// if memory has none. Where a fault of another thread was faster, or is about to be, the folio has been
 /// cleared in vain. `current` has settled on return.

@@ -348,10 +348,16 @@ constexpr PageIndex kLastPage{std::int64_t{1} << 51};  // 2^63 / PAGE_SIZE: beyo
 
 PageIndex populate_vma_pages_range(Task& current, Mm& mm, Vma& vma, PageIndex start, PageIndex end, IoWait io) {
   drain(current, LruDrain::under_lock);
+  // Since 2.6.38 get_user_pages is asked for the whole range at once; before, batches begin where they begin.
+  const bool passes_over = policy_of(current).populate.mode == HoldMode::drop_and_read;
+  const std::uint64_t looks = passes_over ? 2 : 1;  // at a batch, beside those of get_user_pages
   PageIndex page = start;
   while (page < end) {
-    // Since 2.6.38 get_user_pages is asked for the whole range at once; before, batches begin where they begin.
-    if (policy_of(current).populate.mode == HoldMode::drop_and_read) page = pass_over_mlocked(current, mm, page, end);
+    if (const PageIndex ahead = populate_undisturbed(current, mm, vma, page, end, looks); ahead > page) {
+      page = ahead;
+      continue;
+    }
+    if (passes_over) page = pass_over_mlocked(current, mm, page, end);
     const PageIndex batch_end = end_of_gup_batch(vma, page, end);
     const PageIndex reached = get_user_pages(current, mm, vma, page, batch_end, io);
     mlock_present_pages(current, mm, page, reached);

@@ -87,6 +87,11 @@ void alloc_slowly(Task& current) {
   end_direct_reclaim(current, stall);
 }
 
+// What has not changed is carried on anyway.
+void record(sim::TimeSeries& series, sim::Time now, PageCount pages) {
+  if (series.empty() || series.buckets().back().last != pages.count()) series.record(now, pages.count());
+}
+
 bool take_folio(Task& current, PageCount pages) {
   Zone& zone = current.kernel().zone;
   if (zone.counts().free - pages <= zone.marks().min) return false;
@@ -166,10 +171,10 @@ Lruvec Zone::add_lruvec() {
 void Zone::changed(sim::Time now) {
   lowest_free_ = std::min(lowest_free_, counts_.free);
   if (!above_low()) cut_look_ahead();
-  series_.free.record(now, counts_.free.count());
-  series_.anon.record(now, (counts_.inactive_anon + counts_.active_anon).count());
-  series_.file.record(now, (counts_.inactive_file + counts_.active_file).count());
-  series_.unevictable.record(now, counts_.unevictable.count());
+  record(series_.free, now, counts_.free);
+  record(series_.anon, now, counts_.inactive_anon + counts_.active_anon);
+  record(series_.file, now, counts_.inactive_file + counts_.active_file);
+  record(series_.unevictable, now, counts_.unevictable);
 }
 
 void Zone::move(PageList from, PageList to, PageCount pages, sim::Time now) {
@@ -325,6 +330,23 @@ void alloc_pages(Task& current, std::span<const sim::Nanoseconds> steps) {
       current.work(steps.front());
       steps = steps.subspan(1);
     }
+  }
+}
+
+void alloc_pages_undisturbed(Task& current, PageCount pages, sim::Nanoseconds each) {
+  Zone& zone = current.kernel().zone;
+  const int cpu = current.cpu();
+  for (PageCount left = pages; left > PageCount(0);) {
+    current.settle();
+    if (!zone.has_per_cpu_page(cpu)) {
+      lock_zone(current);
+      zone.refill(cpu, current.now());
+    }
+    const PageCount taken = std::min(left, zone.per_cpu(cpu));
+    zone.take(cpu, taken);
+    current.work(each * taken.count());
+    current.kernel().engine.count_events(static_cast<std::uint64_t>(taken.count() - 1));
+    left -= taken;
   }
 }
 

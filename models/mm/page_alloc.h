@@ -74,6 +74,8 @@ class Zone {
   [[nodiscard]] PageCount lowest_free() const { return lowest_free_; }
   [[nodiscard]] std::uint64_t allocated() const { return allocated_; }
   [[nodiscard]] PageCount size() const { return size_; }
+  /// What a refill of a CPU's list takes at most.
+  [[nodiscard]] PageCount batch() const { return batch_; }
 
   // zone_watermark_ok, for one page.
   [[nodiscard]] bool above_low() const { return counts_.free > marks_.low; }
@@ -174,6 +176,9 @@ void lock_zone_to_free(Task& current, PageCount pages);
 void alloc_page(Task& current);
 /// The same, a page before each of these steps of CPU time.
 void alloc_pages(Task& current, std::span<const sim::Nanoseconds> steps);
+/// The same where all steps are `each`. Preconditions: `current` is undisturbed until then, and the low watermark is
+/// met by as many pages and a refill.
+void alloc_pages_undisturbed(Task& current, PageCount pages, sim::Nanoseconds each);
 
 /// Whether an allocation that may fail reclaims for itself before it does.
 enum class FolioReclaim {

@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "models/mm/mlock.h"
 #include "models/mm/mm.h"
 #include "tests/support/in_child.h"
 #include "tests/support/small_machine.h"
@@ -106,6 +109,95 @@ TEST_P(Populate, OfALockedVmaMlocksNewPagesFromTheBeginningAtNoPriceOfItsOwn) {
 }
 
 // --- the same pages --------------------------------------------------------------------------------------------
+
+// By itself, or while others look: the pages of a batch appear when its last one is cleared, wherever it is.
+TEST_P(Populate, OfALockedVmaAppearsBatchByBatchHoweverFarAheadItIsDone) {
+  for (const std::int64_t first : {0, 16, 512}) {
+    check_in_child([first] {
+      SmallMachine world(machine());
+      world.mm.insert_vma(PageIndex(0), PageIndex(kPages), {.locked = true});
+      world.add([&](Task& task) {
+        populate_vma_pages_range(task, world.mm, *world.mm.find_vma(PageIndex(0)), PageIndex(first), PageIndex(kPages),
+                                 IoWait::under_lock);
+      });
+      const auto mlocked = [&] {
+        return world.mm.page_table.count(PageIndex(0), PageIndex(kPages), PageState::mlocked);
+      };
+      world.add([&](Task& other) {
+        for (const std::int64_t done : {3, 16, 17, 511, 512, 513, 1'600, 1'601, 4'000}) {
+          other.sleep_until(at(0) + kPage * done + 1ns);
+          EXPECT_EQ(mlocked(), PageCount(done / 16 * 16)) << done;
+          EXPECT_EQ(world.kernel.zone.counts().unevictable, mlocked()) << done;
+        }
+      });
+      world.run();
+      EXPECT_EQ(world.now(), at(0) + kPage * (kPages - first));
+      world.mm.locked_vm = PageCount(kPages);
+      tests::check_pages(world, PageCount(kPages - first), PageCount(0));
+    });
+  }
+}
+
+TEST_P(Populate, OfALockedVmaInHugePagesAppearsOneByOne) {
+  check_in_child([] {
+    SmallMachineSpec spec = machine();
+    constexpr Nanoseconds kHuge = 100us;
+    spec.costs.populate_huge = sim::Constant{kHuge};
+    SmallMachine world(spec);
+    constexpr std::int64_t kAll = 50 * 512;
+    world.mm.insert_vma(PageIndex(0), PageIndex(kAll), {.locked = true, .folio_order = kPmdOrder});
+    world.add([&](Task& task) {
+      populate_vma_pages_range(task, world.mm, *world.mm.find_vma(PageIndex(0)), PageIndex(0), PageIndex(kAll),
+                               IoWait::under_lock);
+    });
+    const auto mlocked = [&] { return world.mm.page_table.count(PageIndex(0), PageIndex(kAll), PageState::mlocked); };
+    world.add([&](Task& other) {
+      for (const std::int64_t done : {1, 2, 33, 35}) {
+        other.sleep_until(at(0) + kHuge * done + 1ns);
+        EXPECT_EQ(mlocked(), PageCount(done * 512)) << done;
+      }
+    });
+    world.run();
+    EXPECT_EQ(world.now(), at(0) + kHuge * 50);
+    EXPECT_TRUE(world.mm.page_table.folios_at(PageIndex(0), PageIndex(kAll)).folio.whole);
+    EXPECT_EQ(mlocked(), PageCount(kAll));
+  });
+}
+
+TEST(PopulateUndisturbed, LeavesToGetUserPagesWhatIsNotSimple) {
+  struct Case {
+    const char* what;
+    std::function<void(SmallMachine&, Task&)> prepare;
+    std::int64_t reached;
+  };
+  const std::vector<Case> cases{
+      {"alone", [](SmallMachine&, Task&) {}, 512},
+      {"a page is there", [](SmallMachine& world, Task&) { tests::make_present(world, 40, 41, PageState::mlocked); },
+       32},
+      {"somebody is due", [](SmallMachine& world, Task&) { world.kernel.reclaim.kswapd->wake(); }, 0},
+      {"not locked", [](SmallMachine& world, Task&) { world.mm.find_vma(PageIndex(0))->flags.locked = false; }, 0},
+      {"a group", [](SmallMachine& world, Task&) { world.mm.memcg = 1; }, 0},
+  };
+  for (const Case& each : cases) {
+    check_in_child([&] {
+      SmallMachineSpec spec;
+      spec.costs.populate_page = sim::Constant{kPage};
+      spec.with_kswapd = true;
+      SmallMachine world(spec);
+      world.mm.insert_vma(PageIndex(0), PageIndex(kPages), {.locked = true});
+      world.add([&](Task& task) {
+        task.work(1ms);
+        task.settle();
+        each.prepare(world, task);
+        const PageIndex reached =
+            populate_undisturbed(task, world.mm, *world.mm.find_vma(PageIndex(0)), PageIndex(0), PageIndex(kPages), 1);
+        EXPECT_EQ(reached, PageIndex(each.reached)) << each.what;
+        world.engine.stop();
+      });
+      world.run();
+    });
+  }
+}
 
 TEST_P(Populate, OfTheSamePagesByEightTasksAllocatesThemOnce) {
   check_in_child([&] {
