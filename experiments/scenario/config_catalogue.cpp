@@ -195,14 +195,23 @@ std::string singular(ConfigKind kind) {
   return {};
 }
 
-std::filesystem::path configs_directory() {
-  const char* const chosen = std::getenv("MLOCKSIM_CONFIGS");
-  if (chosen != nullptr && *chosen != '\0') return chosen;
+namespace {
+
+std::filesystem::path installed_configs() {
   std::error_code ignored;
   const std::filesystem::path beside = data_beside_program();
   if (std::filesystem::is_directory(beside, ignored)) return beside;
   const std::filesystem::path source = source_directory() / "configs";
   return std::filesystem::is_directory(source, ignored) ? source : data_directory();
+}
+
+}  // namespace
+
+std::filesystem::path configs_directory() {
+  const char* const chosen = std::getenv("MLOCKSIM_CONFIGS");
+  if (chosen != nullptr && *chosen != '\0') return chosen;
+  static const std::filesystem::path installed = installed_configs();
+  return installed;
 }
 
 std::string name_after(const std::filesystem::path& file) {

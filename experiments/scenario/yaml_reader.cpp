@@ -8,6 +8,9 @@
 #include <cerrno>
 #include <charconv>
 #include <fstream>
+#include <map>
+#include <mutex>
+#include <numeric>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -43,70 +46,169 @@ std::string join(const std::string& path, std::string_view key) {
   return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
 }
 
-/// Copies what yaml-cpp has read into our own tree.
-class Importer {
+/// Makes our own tree of what yaml-cpp's parser comes across: each text is parsed once, and no tree of yaml-cpp's made.
+class TreeBuilder : public YAML::EventHandler {
  public:
-  /// `origin` has a line where the nodes' own lines are to be used.
-  Importer(Position origin, Diagnostics& diagnostics) : origin_(std::move(origin)), diagnostics_(diagnostics) {}
+  /// `origin` has a line where the nodes' own lines are to be used; `path` is that of the whole.
+  TreeBuilder(const Position& origin, const std::string& path, Diagnostics& diagnostics)
+      : origin_(origin), path_(path), diagnostics_(diagnostics) {
+    root_.at = origin;
+  }
 
-  YamlNode import(const YAML::Node& source, const Position& fallback, const std::string& path, int depth = 0) {
+  [[nodiscard]] YamlNode take() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t anchor) override {
     YamlNode node;
-    node.at = position_of(source, fallback);
-    if (source.IsScalar()) {
-      node.kind = YamlNode::Kind::scalar;
-      node.scalar = source.Scalar();
-    } else if (source.IsSequence() || source.IsMap()) {
-      node.kind = source.IsMap() ? YamlNode::Kind::map : YamlNode::Kind::sequence;
-      if (!within_limits(node, path, depth)) return node;
-      source.IsMap() ? import_map(source, node, path, depth) : import_sequence(source, node, path, depth);
-    }
-    return node;
+    node.at = place_without_mark();
+    add(std::move(node), anchor);
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, const std::string& value) override {
+    add({YamlNode::Kind::scalar, position_of(mark), value, {}}, anchor);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(YamlNode::Kind::sequence, mark, anchor);
+  }
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    open(YamlNode::Kind::map, mark, anchor);
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapEnd() override { close(); }
+  void OnAlias(const YAML::Mark&, YAML::anchor_t anchor) override {
+    const auto known = anchored_.find(anchor);
+    if (known == anchored_.end()) return add(refused_at(place_without_mark()), 0);  // in itself
+    add(copy(known->second, open_.size()), 0);
   }
 
  private:
   // Aliases are copied, so a file of a few lines could stand for a tree without end.
-  static constexpr int kDeepest = 64;
+  static constexpr std::size_t kDeepest = 64;
   static constexpr std::size_t kMostNodes = 100'000;
 
-  [[nodiscard]] Position position_of(const YAML::Node& source, const Position& fallback) const {
+  /// A map or a sequence whose end has not come yet.
+  struct Open {
+    YamlNode node;
+    YAML::anchor_t anchor;
+    bool ignored;  ///< nothing is said of what is in it, and nothing kept
+    bool has_key = false;
+    std::string key{};
+    Position key_at{};
+    bool drops_value = false;  ///< its key has been refused
+  };
+
+  [[nodiscard]] Position position_of(const YAML::Mark& mark) const {
     if (origin_.line == 0) return origin_;
-    const YAML::Mark mark = source.Mark();
-    // yaml-cpp gives an absent value (`key:`) no mark.
-    if (mark.is_null() || source.IsNull()) return fallback;
-    return {origin_.file, mark.line + 1, mark.column + 1};
+    return mark.is_null() ? place_without_mark() : Position{origin_.file, mark.line + 1, mark.column + 1};
   }
 
-  bool within_limits(const YamlNode& node, const std::string& path, int depth) {
-    if (depth < kDeepest && nodes_ < kMostNodes) return true;
-    if (!std::exchange(refused_, true)) {
-      report(diagnostics_, node.at, path, "maps and lists are nested too deeply, or aliases make them too many");
+  /// Of what is nowhere, such as the value of `key:`.
+  [[nodiscard]] Position place_without_mark() const {
+    if (open_.empty()) return origin_;
+    return open_.back().has_key ? open_.back().key_at : open_.back().node.at;
+  }
+
+  [[nodiscard]] bool is_ignored() const {
+    return !open_.empty() && (open_.back().ignored || (open_.back().has_key && open_.back().drops_value));
+  }
+
+  /// The path of what comes next.
+  [[nodiscard]] std::string path() const {
+    std::string path = path_;
+    for (const Open& each : open_) {
+      if (each.node.kind == YamlNode::Kind::sequence) {
+        path += fmt::format("[{}]", each.node.entries.size());
+      } else if (each.has_key) {
+        path = join(path, each.key);
+      }
     }
+    return path;
+  }
+
+  bool within_limits(const Position& at, std::size_t depth) {
+    if (depth < kDeepest && nodes_ < kMostNodes) return true;
+    (void)refused_at(at);
     return false;
   }
 
-  void import_sequence(const YAML::Node& source, YamlNode& node, const std::string& path, int depth) {
-    for (const YAML::Node& item : source) {
+  YamlNode refused_at(const Position& at) {
+    if (!is_ignored() && !std::exchange(refused_, true)) {
+      report(diagnostics_, at, path(), "maps and lists are nested too deeply, or aliases make them too many");
+    }
+    YamlNode nothing;
+    nothing.at = at;
+    return nothing;
+  }
+
+  YamlNode copy(const YamlNode& source, std::size_t depth) {
+    YamlNode node{
+        source.kind, source.kind == YamlNode::Kind::null ? place_without_mark() : source.at, source.scalar, {}};
+    if (source.entries.empty() || !within_limits(node.at, depth)) return node;
+    for (const YamlEntry& entry : source.entries) {
       ++nodes_;
-      const std::string item_path = fmt::format("{}[{}]", path, node.entries.size());
-      node.entries.push_back({{}, {}, import(item, node.at, item_path, depth + 1)});
+      node.entries.push_back({entry.key, entry.key_at, copy(entry.value, depth + 1)});
+    }
+    return node;
+  }
+
+  void open(YamlNode::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
+    const Position at = position_of(mark);
+    const bool ignored = is_ignored() || !within_limits(at, open_.size());
+    open_.push_back({{kind, at, {}, {}}, anchor, ignored});
+  }
+
+  void close() {
+    Open closed = std::move(open_.back());
+    open_.pop_back();
+    add(std::move(closed.node), closed.anchor);
+  }
+
+  void add(YamlNode node, YAML::anchor_t anchor) {
+    if (anchor != 0) keep(anchor, node);
+    if (open_.empty()) {
+      root_ = std::move(node);
+    } else if (open_.back().node.kind == YamlNode::Kind::sequence) {
+      if (!is_ignored()) put({}, {}, std::move(node));
+    } else if (!open_.back().has_key) {
+      add_key(node);
+    } else {
+      Open& map = open_.back();
+      if (!is_ignored()) put(std::move(map.key), map.key_at, std::move(node));
+      map.has_key = false;
     }
   }
 
-  void import_map(const YAML::Node& source, YamlNode& node, const std::string& path, int depth) {
-    for (const auto& item : source) {
-      ++nodes_;
-      const Position key_at = position_of(item.first, node.at);
-      if (!item.first.IsScalar()) {
-        report(diagnostics_, key_at, path, "expected a plain word as a key");
-        continue;
-      }
-      const std::string& key = item.first.Scalar();
-      if (const YamlEntry* const earlier = find_entry(node, key)) {
-        report(diagnostics_, key_at, join(path, key), duplicate_message(earlier->key_at));
-        continue;
-      }
-      node.entries.push_back({key, key_at, import(item.second, key_at, join(path, key), depth + 1)});
+  /// A copy, which counts as what it is.
+  void keep(YAML::anchor_t anchor, const YamlNode& node) {
+    nodes_ += size_of(node);
+    anchored_.insert_or_assign(anchor, nodes_ < kMostNodes ? node : refused_at(node.at));
+  }
+
+  static std::size_t size_of(const YamlNode& node) {
+    return std::accumulate(node.entries.begin(), node.entries.end(), std::size_t{1},
+                           [](std::size_t sum, const YamlEntry& entry) { return sum + size_of(entry.value); });
+  }
+
+  void put(std::string key, const Position& key_at, YamlNode value) {
+    ++nodes_;
+    open_.back().node.entries.push_back({std::move(key), key_at, std::move(value)});
+  }
+
+  void add_key(const YamlNode& node) {
+    Open& map = open_.back();
+    const YamlEntry* const earlier = find_entry(map.node, node.scalar);
+    const bool plain = node.kind == YamlNode::Kind::scalar;
+    if (!is_ignored() && !plain) {
+      report(diagnostics_, node.at, path(), "expected a plain word as a key");
+    } else if (!is_ignored() && earlier != nullptr) {
+      report(diagnostics_, node.at, join(path(), node.scalar), duplicate_message(earlier->key_at));
     }
+    map.has_key = true;
+    map.key = node.scalar;
+    map.key_at = node.at;
+    map.drops_value = !plain || earlier != nullptr;
   }
 
   static std::string duplicate_message(const Position& first) {
@@ -114,33 +216,14 @@ class Importer {
   }
 
   Position origin_;
+  std::string path_;
   Diagnostics& diagnostics_;
+  YamlNode root_;
+  std::vector<Open> open_;
+  std::map<YAML::anchor_t, YamlNode> anchored_;
   std::size_t nodes_ = 0;
   bool refused_ = false;
 };
-
-/// Takes what yaml-cpp's parser says and does nothing with it.
-class Ignore : public YAML::EventHandler {
- public:
-  void OnDocumentStart(const YAML::Mark&) override {}
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
-  void OnSequenceEnd() override {}
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
-  void OnMapEnd() override {}
-};
-
-/// Whether anything follows the first document. Not by YAML::LoadAll: yaml-cpp 0.7 never returns from it when the
-/// text starts with a comma, but reads null documents until memory is full.
-bool has_more_documents(const std::string& text) {
-  std::istringstream stream(text);
-  YAML::Parser parser(stream);
-  Ignore ignore;
-  return parser.HandleNextDocument(ignore) && parser;
-}
 
 /// Where `index` of `text` is, if `origin` has a line; otherwise `origin`.
 Position place_of_byte(const std::string& text, std::size_t index, const Position& origin) {
@@ -162,9 +245,17 @@ YamlNode parse_yaml(const std::string& text, const Position& origin, const std::
     return nothing;
   }
   try {
-    const YAML::Node document = YAML::Load(text);
-    if (has_more_documents(text)) report(diagnostics, origin, path, "expected one YAML document, found more");
-    return Importer(origin, diagnostics).import(document, origin, path);
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    Diagnostics found;  // nothing is said of what comes before a place at which it is no YAML
+    TreeBuilder tree(origin, path, found);
+    // Not by YAML::LoadAll: yaml-cpp 0.7 never returns from it when the text starts with a comma, but reads null
+    // documents until memory is full.
+    if (parser.HandleNextDocument(tree) && parser) {
+      report(diagnostics, origin, path, "expected one YAML document, found more");
+    }
+    diagnostics.insert(diagnostics.end(), found.begin(), found.end());
+    return tree.take();
   } catch (const YAML::Exception& error) {
     const bool placed = origin.line > 0 && !error.mark.is_null();
     const Position at = placed ? Position{origin.file, error.mark.line + 1, error.mark.column + 1} : origin;
@@ -318,13 +409,48 @@ std::optional<std::string> text_of_file(const std::filesystem::path& file, std::
   return std::nullopt;
 }
 
+namespace {
+
+/// What has been parsed without a mistake, by file: to compare a text with that of last time is a hundred times faster
+/// than to parse it, and readers ask for the same few files again and again.
+class ParsedFiles {
+ public:
+  std::optional<YamlNode> find(const std::string& file, const std::string& text) {
+    const std::scoped_lock lock(mutex_);
+    const auto known = files_.find(file);
+    return known != files_.end() && known->second.text == text ? std::optional(known->second.root) : std::nullopt;
+  }
+
+  void keep(const std::string& file, const std::string& text, const YamlNode& root) {
+    constexpr std::size_t kLargest = 64 << 10;  // the trees of larger ones would be much to keep
+    if (text.size() > kLargest) return;
+    const std::scoped_lock lock(mutex_);
+    files_.insert_or_assign(file, Parsed{text, root});
+  }
+
+ private:
+  struct Parsed {
+    std::string text;
+    YamlNode root;
+  };
+  std::mutex mutex_;
+  std::map<std::string, Parsed> files_;
+};
+
+}  // namespace
+
 YamlNode load_yaml(const std::filesystem::path& file, std::vector<Diagnostic>& diagnostics) {
   const Position start{file.string(), 1, 1};
-  const auto content = text_of_file(file, diagnostics);
-  if (content) return parse_yaml(*content, start, "", diagnostics);
   YamlNode nothing;
   nothing.at = start;
-  return nothing;
+  const auto content = text_of_file(file, diagnostics);
+  if (!content) return nothing;
+  static ParsedFiles parsed;
+  if (auto known = parsed.find(start.file, *content)) return std::move(*known);
+  const std::size_t mistakes = diagnostics.size();
+  YamlNode root = parse_yaml(*content, start, "", diagnostics);
+  if (diagnostics.size() == mistakes) parsed.keep(start.file, *content, root);
+  return root;
 }
 
 YamlNode parse_yaml(const std::string& text, const Position& origin, std::vector<Diagnostic>& diagnostics) {

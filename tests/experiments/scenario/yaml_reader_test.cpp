@@ -46,6 +46,16 @@ class YamlReader : public testing::Test {
   std::vector<Diagnostic> diagnostics_;
 };
 
+TEST_F(YamlReader, ReadsAFileAnewWhenItHasChangedAndSaysItsMistakesEachTime) {
+  EXPECT_EQ(find_entry(load("a: 1\n"), "a")->value.scalar, "1");
+  find_entry(root_, "a")->value.scalar = "of this tree alone";
+  EXPECT_EQ(find_entry(load("a: 1\n"), "a")->value.scalar, "1");
+  EXPECT_EQ(find_entry(load("a: 2\n"), "a")->value.scalar, "2");
+  load("a: [\n");
+  load("a: [\n");
+  EXPECT_EQ(said().size(), 2U);
+}
+
 TEST_F(YamlReader, KnowsWhereKeysAndValuesAre) {
   load("a: 1\nb:\n  c: [x, yy]\n");
   auto root = map();
