@@ -39,6 +39,7 @@ Kernel::Kernel(sim::Engine& the_engine, const Machine& machine, const Policy& th
       reclaim_rules(reclaim_rules_of(memory.era)),
       lru_gen_enabled(machine.reclaim == ReclaimKind::mglru),
       cpus(engine, machine.cpus, machine.scheduler, groups, machine.llc_cpus, noise),
+      rcu(*this),
       zone(memory, machine.cpus, machine.reclaim),
       clear_bandwidth(machine.clear_bandwidth),
       device(engine, memory.device),

@@ -19,6 +19,7 @@
 #include "models/mm/vma_slab.h"
 #include "models/mm/vmscan.h"
 #include "models/sched/cpu.h"
+#include "models/sched/rcu.h"
 #include "models/spec/machine.h"
 #include "models/spec/policy.h"
 #include "sim/engine.h"
@@ -45,6 +46,7 @@ struct Kernel {
   const ReclaimRules& reclaim_rules;  ///< of the memory's era
   const bool lru_gen_enabled;         ///< MGLRU (models/mm/mglru.h)
   Cpus cpus;
+  Rcu rcu;
   Zone zone;
   ClearBandwidth clear_bandwidth;
   VmaSlab vma_slab;

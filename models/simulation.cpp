@@ -284,6 +284,10 @@ class Simulation {
     if (background_->has_working_set()) {
       working_set_ = &add_task("working_set", -1, [this] { background_->run_working_set(*working_set_); });
     }
+    if (kernel_.noise.grace_periods) {
+      Rcu& rcu = kernel_.rcu;
+      rcu.gp_kthread = &add_task("rcu_gp_kthread", -1, [&rcu] { rcu_gp_kthread(*rcu.gp_kthread); });
+    }
     add_interrupting_tasks();
   }
 

@@ -375,6 +375,10 @@ class Writer {
                    fmt::format("measured: calls of a kind in multiples of their median, the mean of {}",
                                fmt::join(kPageCalls, ", ")));
     }
+    if (const Quantity* const gap = quantity("grace_period")) {
+      put_measured("grace_periods", list_of(beyond(*gap, 2 * cost("context_switch"))),
+                   fmt::format("measured: grace_period {}, less two context_switch", spread_text(*gap)));
+    }
     write_idle_states();
   }
 

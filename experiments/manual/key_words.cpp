@@ -247,6 +247,7 @@ const std::vector<KeyWords> kRows = {
     {kMachine, "noise.wake_up", "In place of scheduler.wake_up_latency."},
     {kMachine, "noise.timer", "How much later a sleep ends than it should."},
     {kMachine, "noise.page_costs", "Factors, one of which each call has for all of its pages."},
+    {kMachine, "noise.grace_periods", "What RCU's thread takes at a tick while VMAs come and go: none if not given."},
     {kMachine, "noise.idle_states", "What an idle CPU falls into, the shallowest first."},
     {kMachine, "noise.idle_states[].after", "Idle for so long it is in it, or in a deeper one."},
     {kMachine, "noise.idle_states[].wake_up", "What waking up from it takes: noise.wake_up if not given."},

@@ -188,11 +188,12 @@ void read_idle_states(const YamlField& field, std::vector<models::IdleState>& st
 
 void read_noise(const std::optional<YamlField>& field, models::NoiseSpec& noise) {
   if (!field || field->is_word("none")) return;
-  YamlMap map = field->map("none, or a map with interruptions, wake_up, timer, page_costs and idle_states");
+  YamlMap map = field->map("none, or a map with interruptions, wake_up, timer, page_costs, grace_periods and idle_states");
   if (const auto interruptions = map.find("interruptions")) read_interruptions(*interruptions, noise.interruptions);
   assign(noise.wake_up, map.find("wake_up"), distribution_of);
   assign(noise.timer, map.find("timer"), distribution_of);
   assign(noise.page_costs, map.find("page_costs"), factors_of);
+  assign(noise.grace_periods, map.find("grace_periods"), distribution_of);
   if (const auto states = map.find("idle_states")) read_idle_states(*states, noise.idle_states);
   map.refuse_unknown();
 }

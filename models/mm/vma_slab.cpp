@@ -17,11 +17,13 @@ void vm_area_alloc(Task& current) {
     kernel.vma_slab.free_objects += kVmasPerSlabPage;
   }
   --kernel.vma_slab.free_objects;
+  call_rcu(kernel);  // of the node of the tree of VMAs that another one replaces
 }
 
 void vm_area_free(Kernel& kernel, std::int64_t count) {
   assert(count >= 0);
   kernel.vma_slab.free_objects += count;
+  if (count > 0) call_rcu(kernel);
 }
 
 }  // namespace models

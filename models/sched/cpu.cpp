@@ -138,6 +138,12 @@ int Cpus::others_running(const Mm& mm, const Task& task) const {
   }));
 }
 
+bool Cpus::all_quiescent_since(sim::Time time) const {
+  return std::all_of(cpus_.begin(), cpus_.end(), [time](const Cpu& each) {
+    return each.running == nullptr || each.switched > time || each.running->in_user_mode();
+  });
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // Which CPU
 
@@ -359,6 +365,7 @@ void Cpus::dispatch(Cpu& cpu, Task& task, sim::Time start) {
   ++running_;
   cpu.running = &task;
   cpu.started = start;
+  cpu.switched = engine_.now();
   cpu.queue.set_next(task.sched_.task, start);
   task.sched_.on_cpu = true;
   task.charge(task.work_cause_, start);

@@ -85,6 +85,9 @@ class Cpus {
   [[nodiscard]] bool stands_still(const Task& task) const;
   [[nodiscard]] bool vcpu_is_preempted(const Task& task) const;
 
+  /// Whether each CPU has been idle, in user mode, or with another task since then.
+  [[nodiscard]] bool all_quiescent_since(sim::Time time) const;
+
   /// Whether idle CPUs forget anything.
   [[nodiscard]] bool forget() const { return !noise_.idle_states.empty(); }
   /// What the task pays for running `path` on its CPU besides what it always costs. Precondition: it is on a CPU.
@@ -115,6 +118,7 @@ class Cpus {
     int balance_failed = 0;  // how often it has left somebody where he was, for being hot (nr_balance_failed)
     sim::Time started{};     // when it got the CPU, or the CPU no longer stands still: perhaps a little ahead
     sim::Time stolen_until{};
+    sim::Time switched{};  // when it began to switch to whom it runs
     std::vector<Task*>
         stopped;  // on their way back to user mode, as their group is out of quota (throttled_limbo_list)
     sim::Event tick;

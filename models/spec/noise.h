@@ -1,6 +1,7 @@
 // What keeps a machine from being quiet: values.
 //
-// Who reads them: models/sched/interruptions.h, models/sched/cpu.h, models/sched/idle_memory.h, models/task.h.
+// Who reads them: models/sched/interruptions.h, models/sched/cpu.h, models/sched/idle_memory.h,
+// models/sched/rcu.h, models/task.h.
 #pragma once
 
 #include <optional>
@@ -45,6 +46,8 @@ struct NoiseSpec {
   /// Thousandths of what a page costs: a system call has one of them, each equally likely, for all of its pages. None:
   /// they cost what they cost.
   std::vector<int> page_costs;
+  /// What RCU's thread takes of a CPU at a tick while VMAs come and go. None: it does not run.
+  std::optional<sim::Distribution> grace_periods;
   /// From the shallowest to the deepest. None: an idle CPU is as one that has just run.
   std::vector<IdleState> idle_states;
 

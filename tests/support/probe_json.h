@@ -124,6 +124,7 @@ inline nlohmann::ordered_json probe_json() {
                                                              {"spin_loop", 433'000},
                                                              {"split_2m", 11'000},
                                                              {"timer_lateness", 50'000},
+                                                             {"grace_period", 14'000},
                                                              {"tlb_flush_cpu", 1'800},
                                                              {"vma_merge", 380},
                                                              {"vma_split", 540},

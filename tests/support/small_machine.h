@@ -89,6 +89,11 @@ class SmallMachine {
     if (spec.with_kswapd) {
       kswapd = &tasks.emplace_back(kernel, "kswapd", -1, spec.seed, [&kswapd] { models::kswapd(*kswapd); });
     }
+    models::Task*& gp_kthread = kernel.rcu.gp_kthread;
+    if (spec.noise.grace_periods) {
+      gp_kthread = &tasks.emplace_back(kernel, "rcu_gp_kthread", -1, spec.seed,
+                                       [&gp_kthread] { models::rcu_gp_kthread(*gp_kthread); });
+    }
   }
 
   models::Task& add(const std::function<void(models::Task&)>& body, const models::SchedSpec& sched = {}) {

@@ -391,6 +391,7 @@ NoiseSpec random_noise(sim::Stream& chance) {
   if (chance() % 2 == 0) noise.wake_up = random_cost(chance, 2'000);
   if (chance() % 2 == 0) noise.timer = random_cost(chance, 2'000);
   if (chance() % 2 == 0) noise.page_costs = {700, 1000, 1333, 2100};
+  if (chance() % 2 == 0) noise.grace_periods = random_cost(chance, 20'000);
   const auto idle_state = [&](std::int64_t after) {
     models::IdleState state{.after = random_cost(chance, after),
                             .wake_up = {},

@@ -1,8 +1,10 @@
 #include "tools/probe/noise.h"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <thread>
@@ -67,6 +69,27 @@ nlohmann::ordered_json summary(std::vector<double> lengths) {
 }
 
 }  // namespace
+
+std::vector<double> gaps_beside_a_mapper(int one, int other, std::int64_t nanoseconds) {
+  (void)clock_cost();
+  std::vector<double> gaps;
+  for (const auto& [spinning, mapping] : {std::pair{one, other}, std::pair{other, one}}) {
+    std::atomic<bool> stop{false};
+    std::thread mapper([&stop, cpu = mapping] {
+      const OnCpu there(cpu);
+      constexpr std::size_t kLength = 4096;
+      while (!stop) {
+        void* const page = mmap(nullptr, kLength, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (page != MAP_FAILED) munmap(page, kLength);
+      }
+    });
+    const Gaps seen = spin(spinning, nanoseconds);
+    stop = true;
+    mapper.join();
+    gaps.insert(gaps.end(), seen.tasks.begin(), seen.tasks.end());
+  }
+  return gaps;
+}
 
 nlohmann::ordered_json noise_of(const std::vector<int>& cpus, std::int64_t nanoseconds) {
   (void)clock_cost();  // once, and not by all threads at a time

@@ -13,4 +13,8 @@ namespace probe {
 /// as `{gaps, lengths_ns}`: at most 50 lengths, in ascending order, each the mean of as many gaps.
 [[nodiscard]] nlohmann::ordered_json noise_of(const std::vector<int>& cpus, std::int64_t nanoseconds);
 
+/// Spins on one of two CPUs, then on the other, while a thread of the other one maps and unmaps a page all the time,
+/// for so long each: the gaps, in nanoseconds, in which another thread had the CPU (RCU's, models/sched/rcu.h).
+[[nodiscard]] std::vector<double> gaps_beside_a_mapper(int one, int other, std::int64_t nanoseconds);
+
 }  // namespace probe

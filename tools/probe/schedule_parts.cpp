@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "experiments/host/after_idle.h"
+#include "tools/probe/noise.h"
 #include "tools/probe/parts.h"
 
 namespace probe {
@@ -173,6 +174,17 @@ void measure_cache_lines(const Settings& settings, Readings& readings) {
   other.join();
 }
 
+// What RCU's thread takes of a CPU, once a tick where grace periods follow each other. One that is seen less often than
+// in every tenth tick is somebody else.
+void measure_grace_periods(const Settings& settings, Readings& readings) {
+  if (settings.cpus.size() < 2) fail("there is one CPU");
+  const std::int64_t each = settings.quick ? 250'000'000 : 1'000'000'000;
+  const double ticks = 2 * static_cast<double>(each) / 1e9 * 250;  // where HZ is 250 or more
+  const std::vector<double> gaps = gaps_beside_a_mapper(settings.cpus[0], settings.cpus[1], each);
+  if (static_cast<double>(gaps.size()) < ticks / 10) fail("a thread that spins beside one that maps is left alone");
+  for (const double gap : gaps) readings.add("grace_period", gap);
+}
+
 // The same work again and again: what it differs by is the machine's.
 void measure_spinning(const Settings& settings, Readings& readings) {
   constexpr int kSteps = 400'000;
@@ -192,6 +204,7 @@ void measure_spinning(const Settings& settings, Readings& readings) {
 std::vector<Part> schedule_parts() {
   return {{"wake-ups", measure_wake_ups, wake_up_quantities()},
           {"timers", measure_timers, {"timer_lateness"}},
+          {"grace periods", measure_grace_periods, {"grace_period"}},
           {"context switches", measure_switches, {"pipe_switch", "pipe_alone"}},
           {"cache lines", measure_cache_lines, {"cache_line"}},
           {"a loop", measure_spinning, {"spin_loop"}}};
