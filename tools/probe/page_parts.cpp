@@ -145,9 +145,12 @@ class PageMeasurements {
     const std::size_t step = region_.size() <= settings_.lockable ? region_.size() : chunk_;
     for (std::size_t done = 0; done + chunk_ <= region_.size(); done += step) {
       const std::size_t end = std::min(region_.size(), done + step);
-      walk_chunks("mlock", done, end, size, lock);
-      walk_chunks("mlock_again", done, end, size, lock);
-      walk_chunks("munlock", done, end, size, unlock);
+      // Pages that are new, and such as have been locked before: on one 6.18 the latter took 0.8 to 0.9 of it.
+      for (int time = 0; time < 2; ++time) {
+        walk_chunks("mlock", done, end, size, lock);
+        walk_chunks("mlock_again", done, end, size, lock);
+        walk_chunks("munlock", done, end, size, unlock);
+      }
     }
   }
 
