@@ -188,7 +188,8 @@ void read_idle_states(const YamlField& field, std::vector<models::IdleState>& st
 
 void read_noise(const std::optional<YamlField>& field, models::NoiseSpec& noise) {
   if (!field || field->is_word("none")) return;
-  YamlMap map = field->map("none, or a map with interruptions, wake_up, timer, page_costs, grace_periods and idle_states");
+  YamlMap map =
+      field->map("none, or a map with interruptions, wake_up, timer, page_costs, grace_periods and idle_states");
   if (const auto interruptions = map.find("interruptions")) read_interruptions(*interruptions, noise.interruptions);
   assign(noise.wake_up, map.find("wake_up"), distribution_of);
   assign(noise.timer, map.find("timer"), distribution_of);

@@ -22,7 +22,7 @@ namespace models {
 
 namespace {
 
-constexpr PageCount kPagesPerBatch{16};
+constexpr PageCount kPagesPerGupBatch{16};
 
 // Pages that are taken and mapped together, so that others see them at the same time: at most those of a page table.
 PageIndex end_of_batch(PageIndex page, PageIndex end) { return std::min(end, end_of_table(page)); }
@@ -179,7 +179,7 @@ PageIndex populate(Task& current, Mm& mm, Vma& vma, PageIndex page, PageIndex en
 }  // namespace
 
 PageIndex end_of_gup_batch(const Vma& vma, PageIndex page, PageIndex end) {
-  const PageIndex batch_end = std::min(end, page + kPagesPerBatch);
+  const PageIndex batch_end = std::min(end, page + kPagesPerGupBatch);
   if (vma.flags.folio_order == 0) return batch_end;
   return std::max(batch_end,
                   std::min(end, end_of_step(page, {folio_of(vma.flags.folio_order), end}, kClearedFoliosAtOnce)));

@@ -137,7 +137,7 @@ TEST_F(Calibrate, TakesWhatWasMeasuredElsewhere) {
   const Outcome outcome = mlocksim({"calibrate", "-o", folder_ / "other machine.yaml", "--from", json});
   ASSERT_EQ(outcome.code, kOk) << outcome.err;
   EXPECT_EQ(outcome.err, "") << "it was quiet";
-  EXPECT_THAT(outcome.out, HasSubstr("63 keys measured, 14 assumed: lru_add_drain_all, "));
+  EXPECT_THAT(outcome.out, HasSubstr("64 keys measured, 14 assumed: lru_add_drain_all, "));
   EXPECT_EQ(experiments::read_machine(folder_ / "other machine.yaml").name, "other-machine");
 }
 

@@ -183,7 +183,7 @@ TEST_F(CalibrationOf, SaysOfEachKeyHowItWasMeasuredOrWhyNot) {
   EXPECT_THAT(line_of(probe_, "preempt"), EndsWith("# measured: /sys/kernel/debug/sched/preempt"));
   EXPECT_THAT(line_of(probe_, "tick"), EndsWith("# measured: HZ 1000"));
   const Calibration calibration = calibration_of(probe_);
-  EXPECT_EQ(calibration.measured.size() + calibration.assumed.size(), models::kCosts.size() + 13);
+  EXPECT_EQ(calibration.measured.size() + calibration.assumed.size(), models::kCosts.size() + 14);
   for (const models::CostRow& row : models::kCosts) {
     EXPECT_THAT(line_of(probe_, std::string(row.name)),
                 AllOf(HasSubstr("# "), testing::ContainsRegex("measured:|assumed:")));
@@ -266,6 +266,8 @@ TEST_F(CalibrationOf, WritesDownWhatDisturbsTheMachine) {
   EXPECT_EQ(noise.timer, sim::Distribution(sim::Empirical{{40'500ns, 41'125ns, 42'375ns, 43'625ns, 44'875ns, 46'125ns,
                                                            47'375ns, 48'625ns, 49'875ns, 50'500ns}}))
       << "less a wake-up of 4,500 ns";
+  ASSERT_TRUE(noise.grace_periods);
+  EXPECT_NEAR(noise.grace_periods->mean(), 10'400, 50) << "of 14 us less two switches of 1,800 ns";
   ASSERT_EQ(noise.page_costs.size(), 10u);
   EXPECT_EQ(noise.page_costs.front(), 900);
   EXPECT_EQ(noise.page_costs.back(), 1100);
@@ -303,7 +305,7 @@ TEST_F(CalibrationOf, ShortensTheListOfGapsSoThatTheyTakeAsMuch) {
 TEST_F(CalibrationOf, SaysNothingOfNoiseThatWasNotMeasured) {
   probe_["noise"] = Json::array();
   for (const char* const quantity :
-       {"wake_up_after_300us", "timer_lateness", "populate_4k", "mlock_4k", "munlock_4k", "munmap_4k"})
+       {"wake_up_after_300us", "timer_lateness", "grace_period", "populate_4k", "mlock_4k", "munlock_4k", "munmap_4k"})
     probe_["quantities"].erase(quantity);
   EXPECT_EQ(machine_of(probe_).noise, models::NoiseSpec{});
   EXPECT_THAT(calibration_of(probe_).text, Not(HasSubstr("noise:")));

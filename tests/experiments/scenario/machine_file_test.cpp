@@ -150,8 +150,9 @@ TEST_F(MachineFile, AMachineIsQuietUnlessItSaysWhatDisturbsIt) {
   const models::NoiseSpec all = noise(
       "{interruptions: [{by: interrupt, every: exponential 1ms, length: [2us, 3us, 90us]}, "
       "{by: hypervisor, every: 1s, length: 2ms}, {by: task, every: uniform 1ms 9ms, length: 130us}], "
-      "wake_up: exponential 1us, timer: 50us, page_costs: [0.5, 1, 1.66], grace_periods: 12us, idle_states: [{after: 200us, calls: 100ns}, "
-      "{after: [1ms, 2ms], wake_up: 150us, calls: 6us, faults: 5us, files: exponential 18us}]}");
+      "wake_up: exponential 1us, timer: 50us, page_costs: [0.5, 1, 1.66], grace_periods: 12us, "
+      "idle_states: [{after: 200us, calls: 100ns}, {after: [1ms, 2ms], wake_up: 150us, calls: 6us, faults: 5us, files: "
+      "exponential 18us}]}");
   const models::NoiseSpec expected{{{By::interrupt, sim::Exponential{1ms}, sim::Empirical{{2us, 3us, 90us}}},
                                     {By::hypervisor, sim::Constant{1s}, sim::Constant{2ms}},
                                     {By::task, sim::Uniform{1ms, 9ms}, sim::Constant{130us}}},
