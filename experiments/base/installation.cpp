@@ -8,7 +8,7 @@ std::filesystem::path source_directory() { return MLOCKSIM_SOURCE; }
 
 std::filesystem::path data_beside_program() {
   std::error_code ignored;
-  static const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored);
   return program.parent_path().parent_path() / "share" / "mlocksim";
 }
 

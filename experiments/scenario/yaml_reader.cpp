@@ -9,7 +9,6 @@
 #include <charconv>
 #include <fstream>
 #include <map>
-#include <mutex>
 #include <numeric>
 #include <sstream>
 #include <string_view>
@@ -416,7 +415,6 @@ namespace {
 class ParsedFiles {
  public:
   std::optional<YamlNode> find(const std::string& file, const std::string& text) {
-    const std::scoped_lock lock(mutex_);
     const auto known = files_.find(file);
     return known != files_.end() && known->second.text == text ? std::optional(known->second.root) : std::nullopt;
   }
@@ -424,7 +422,6 @@ class ParsedFiles {
   void keep(const std::string& file, const std::string& text, const YamlNode& root) {
     constexpr std::size_t kLargest = 64 << 10;  // the trees of larger ones would be much to keep
     if (text.size() > kLargest) return;
-    const std::scoped_lock lock(mutex_);
     files_.insert_or_assign(file, Parsed{text, root});
   }
 
@@ -433,7 +430,6 @@ class ParsedFiles {
     std::string text;
     YamlNode root;
   };
-  std::mutex mutex_;
   std::map<std::string, Parsed> files_;
 };
 
@@ -445,7 +441,7 @@ YamlNode load_yaml(const std::filesystem::path& file, std::vector<Diagnostic>& d
   nothing.at = start;
   const auto content = text_of_file(file, diagnostics);
   if (!content) return nothing;
-  static ParsedFiles parsed;
+  thread_local ParsedFiles parsed;
   if (auto known = parsed.find(start.file, *content)) return std::move(*known);
   const std::size_t mistakes = diagnostics.size();
   YamlNode root = parse_yaml(*content, start, "", diagnostics);

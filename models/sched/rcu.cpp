@@ -38,14 +38,13 @@ void call_rcu(Kernel& kernel) {
 void rcu_gp_kthread(Task& current) {
   Rcu& rcu = current.kernel().rcu;
   for (;;) {
-    current.settle();
     if (!rcu.waiting) {
       rcu.sleeps = true;
       current.block(Cause::sleep);
       rcu.sleeps = false;
       step(current);
+      current.settle();
     }
-    current.settle();
     rcu.waiting = false;
     await_quiescent_states(current);
   }
