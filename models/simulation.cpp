@@ -407,13 +407,14 @@ class Simulation {
 
   // What those who wait at this moment have waited for: their ledgers learn of it when the wait is over.
   void add_open_waits(Process& process, std::vector<ClassResult>& classes) {
-    const auto add = [&](const Task& task, const LockWait& wait) {
+    const auto add = [&](const Task& task, const LockBlame& blame, sim::Nanoseconds time) {
       if (task.class_id() < 0) return;
-      classes[static_cast<std::size_t>(task.class_id())].lock_waits[wait.blame] += wait.to - wait.from;
+      classes[static_cast<std::size_t>(task.class_id())].lock_waits[blame] += time;
     };
     process.mm.mmap_sem.for_each_open_wait(engine_.now(), add);
     for (auto& [name, mutex] : process.mutexes) mutex.for_each_open_wait(engine_.now(), add);
-    for_each_open_vma_wait(process.mm, engine_.now(), add);
+    for_each_open_vma_wait(process.mm, engine_.now(),
+                           [&](const Task& task, const LockWait& wait) { add(task, wait.blame, wait.to - wait.from); });
   }
 
   MemoryResult collect_memory() const {

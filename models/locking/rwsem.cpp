@@ -129,7 +129,6 @@ void Rwsem::admit(Task& current, const Wakes& wakes) {
     first.task->set_holding(kind_, this);  // until it has tried, the others wait for it (charge_waits)
     if (call(first, now)) to_wake.push_back(first.task);
   }
-  forget_old_stretches();
   if (wakes.to_try && to_wake.empty()) {
     current.work(costs_.rwsem_operation * kOperationsOfWake);
     current.settle();
@@ -502,17 +501,16 @@ void Rwsem::begin_wait(Waiter& waiter, Waiter::State state) {
   charge_waits(waiter.task->now());
   waiter.task->set_holding(kind_, nullptr);
   waiter.state = state;
-  waiter.first_stretch = forgotten_ + stretches_.size();
+  waiter.began = stretches_.end();
   waiting_.push_back(&waiter);
   statistics_.queue.record(waiter.task->now(), static_cast<std::int64_t>(waiting_.size()));
 }
 
 void Rwsem::end_wait(Waiter& waiter, sim::Time now) {
   charge_waits(now);
-  for_each_stretch(waiter, [&](const LockWait& wait) {
-    waiter.statistics->lock_wait += wait.to - wait.from;
-    waiter.task->ledger().add(wait);
-  });
+  const LockStretches::Wait wait = stretches_.since(std::move(waiter.began), waiter.mode);
+  waiter.statistics->lock_wait += wait.length();
+  waiter.task->ledger().add(wait);
   waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &waiter));
   statistics_.queue.record(now, static_cast<std::int64_t>(waiting_.size()));
 }
@@ -589,7 +587,7 @@ void Rwsem::charge_waits(sim::Time now) {
   const ClassId first = writer ? (*writer)->task->class_id() : -1;
   holder.ledger().for_each_between(from, now, [&](sim::Time begin, sim::Time end, Cause doing) {
     const ClassId taken_by = doing == Cause::run_queue ? holder.cpu_taken_by() : -1;
-    stretches_.push_back({begin, end, {holder.class_id(), holder.phase(), mode, -1, doing, taken_by, kind_}, first});
+    stretches_.add({begin, end, {holder.class_id(), holder.phase(), mode, -1, doing, taken_by, kind_}}, first);
   });
 }
 
@@ -617,7 +615,7 @@ RwsemStatistics Rwsem::statistics_with_waiters(sim::Time now) {
     waits.longest_waiting = std::max(waits.longest_waiting, now - waiter->since);
   }
   for (const Waiter* waiter : waiting_) {
-    for_each_stretch(*waiter, [&](const LockWait& wait) { waits_of(*waiter).lock_wait += wait.to - wait.from; });
+    waits_of(*waiter).lock_wait += stretches_.since(waiter->began, waiter->mode).length();
   }
   return statistics;
 }
@@ -638,12 +636,6 @@ Rwsem::Waiter* Rwsem::first_spinner() const {
     return nullptr;
   };
   return std::visit(first, rules_);
-}
-
-void Rwsem::forget_old_stretches() {
-  const std::size_t keep_from = waiting_.empty() ? forgotten_ + stretches_.size() : waiting_.front()->first_stretch;
-  stretches_.erase(stretches_.begin(), stretches_.begin() + static_cast<std::ptrdiff_t>(keep_from - forgotten_));
-  forgotten_ = keep_from;
 }
 
 }  // namespace models

@@ -42,6 +42,7 @@
 #include "models/measure/blame.h"
 #include "models/measure/ledger.h"
 #include "models/measure/lock_statistics.h"
+#include "models/measure/lock_stretches.h"
 #include "models/measure/observer.h"
 #include "models/spec/machine.h"
 #include "models/spec/policy.h"
@@ -97,12 +98,13 @@ class Rwsem {
   [[nodiscard]] std::string waits() const;
   /// The statistics with those who wait at this moment.
   [[nodiscard]] RwsemStatistics statistics_with_waiters(sim::Time now);
-  /// Calls wait(task, LockWait) for what those who wait at this moment have waited until now, piece by piece.
+  /// Calls wait(task, blame, time) with what those who wait at this moment have waited for until now.
   template <class Wait>
   void for_each_open_wait(sim::Time now, Wait wait) {
     charge_waits(now);
     for (const Waiter* waiter : waiting_) {
-      for_each_stretch(*waiter, [&](const LockWait& each) { wait(*waiter->task, each); });
+      const LockStretches::Wait open = stretches_.since(waiter->began, waiter->mode);
+      open.for_each_sum([&](const LockBlame& blame, sim::Nanoseconds time) { wait(*waiter->task, blame, time); });
     }
   }
 
@@ -137,14 +139,7 @@ class Rwsem {
     State state = State::running;
     bool contends = false;  // it could not take the semaphore at once
     bool holds = false;
-    std::size_t first_stretch = 0;  // of its present wait
-  };
-  /// A stretch of time during which the holders did not change.
-  struct Stretch {
-    sim::Time from;
-    sim::Time to;
-    LockBlame blame;
-    ClassId first_writer;
+    LockStretches::Place began{};  // its present wait
   };
   using Fifo = FifoRwsem<Waiter*>;
   using WriterSteal = WriterStealRwsem<Waiter*>;
@@ -153,17 +148,6 @@ class Rwsem {
   using SpinHandoff = SpinHandoffRwsem<Waiter*>;
   using Rules = std::variant<Fifo, WriterSteal, WriterSpin, ReaderSpin, SpinHandoff>;
   using Wakes = RwsemWakes<Waiter*>;
-
-  // What a waiter has waited for so far.
-  template <class Wait>
-  void for_each_stretch(const Waiter& waiter, Wait wait) const {
-    for (std::size_t index = waiter.first_stretch - forgotten_; index < stretches_.size(); ++index) {
-      const Stretch& stretch = stretches_[index];
-      LockBlame blame = stretch.blame;
-      if (waiter.mode == LockMode::read && blame.mode == LockMode::read) blame.convoy = stretch.first_writer;
-      wait(LockWait{stretch.from, stretch.to, blame});
-    }
-  }
 
   static Rules rules_of(const Settings& settings);
   void tell(const Task& task, LockOperation operation) const;
@@ -232,7 +216,6 @@ class Rwsem {
   [[nodiscard]] bool owner_on_cpu() const;
   [[nodiscard]] const Waiter& next_owner() const;
   [[nodiscard]] Waiter* first_spinner() const;
-  void forget_old_stretches();
 
   [[nodiscard]] std::size_t readers() const {
     return std::visit([](const auto& rules) { return rules.readers(); }, rules_);
@@ -250,8 +233,7 @@ class Rwsem {
   std::vector<Holder> holders_;      // the longest hold first
   std::deque<Waiter*> waiting_;      // whose time goes to the semaphore at present, the longest wait first
   std::vector<Waiter*> contending_;  // who could not take it at once, and has not got it
-  std::deque<Stretch> stretches_;
-  std::size_t forgotten_ = 0;  // stretches dropped from the front
+  LockStretches stretches_;          // during each the holders did not change
   sim::Time stretch_start_{};
   std::optional<sim::Time> convoy_since_;
   std::uint64_t convoy_readers_ = 0;  // of the present convoy

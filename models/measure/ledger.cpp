@@ -33,13 +33,19 @@ TimeByCause Ledger::read(sim::Time at) const {
   return totals;
 }
 
-void Ledger::add(const LockWait& wait) {
-  const sim::Nanoseconds length = wait.to - wait.from;
-  Reason& reason = reasons_[wait.blame];
-  reason.total += length;
+void Ledger::add(const LockStretches::Wait& wait) {
+  if (wait.empty()) return;
+  wait.for_each_sum([&](const LockBlame& blame, sim::Nanoseconds time) { reasons_[blame].total += time; });
   if (!remembers_) return;
-  lock_waits_.push_back(wait);
-  change(wait.blame, reason, length);
+  count(wait.begin(), wait.end(), 1);
+  waits_.push_back({wait, stretches_});
+  stretches_ += wait.size();
+}
+
+void Ledger::add(const LockWait& wait) {
+  LockStretches::Place began = own_.end();
+  own_.add(wait);
+  add(own_.since(std::move(began), LockMode::write));
 }
 
 LockTimes Ledger::lock_times() const {
@@ -48,14 +54,39 @@ LockTimes Ledger::lock_times() const {
   return times;
 }
 
+Ledger::LockWaits Ledger::lock_waits_after(sim::Time at) const {
+  const auto ended = [at](const Remembered& each) { return each.wait.to() <= at; };
+  LockWaits waits(std::partition_point(waits_.begin(), waits_.end(), ended), waits_.end());
+  if (!waits.at_end()) waits.stretch_ = waits.wait_->wait.first_after(at);
+  return waits;
+}
+
 std::size_t Ledger::pieces_since(sim::Time at) const {
-  const auto first = std::partition_point(lock_waits_.begin(), lock_waits_.end(),
-                                          [at](const LockWait& wait) { return wait.to <= at; });
-  return static_cast<std::size_t>(lock_waits_.end() - first) + static_cast<std::size_t>(entries_.end() - in_force(at));
+  const auto causes = static_cast<std::size_t>(entries_.end() - in_force(at));
+  const LockWaits first = lock_waits_after(at);
+  if (first.at_end()) return causes;
+  return causes + stretches_ - first.wait_->before - first.wait_->wait.before(first.stretch_);
+}
+
+void Ledger::count(const LockStretches::Wait::Iterator& from, const LockStretches::Wait::Iterator& to, int times) {
+  LockStretches::Wait::for_each_sum(
+      from, to, [&](const LockBlame& blame, sim::Nanoseconds time) { change(blame, time * times); });
+}
+
+// The first wait that counts no longer does, or what is left of it.
+void Ledger::uncount_rest(const LockStretches::Wait& wait) {
+  count(stretch_ ? stretch_ : wait.begin(), wait.end(), -1);
+  stretch_ = {};
+}
+
+void Ledger::count_all() {
+  if (stretch_) count(waits_[ended_].wait.begin(), std::exchange(stretch_, {}), 1);
+  for (; ended_ > 0; --ended_) count(waits_[ended_ - 1].wait.begin(), waits_[ended_ - 1].wait.end(), 1);
 }
 
 // The requests until now waited for as long as it was; those from now on, for more or less.
-void Ledger::change(const LockBlame& blame, Reason& reason, sim::Nanoseconds by) {
+void Ledger::change(const LockBlame& blame, sim::Nanoseconds by) {
+  Reason& reason = reasons_[blame];
   settle(blame, reason);
   reason.since += by;
 }
@@ -75,41 +106,37 @@ void Ledger::settle_lock_times() {
 }
 
 void Ledger::ask_since(sim::Time since) {
-  if (since < asked_) {
-    for (; ended_ > 0; --ended_) {
-      const LockWait& wait = lock_waits_[ended_ - 1];
-      change(wait.blame, reasons_[wait.blame], wait.to - wait.from);
-    }
-  }
-  for (; ended_ < lock_waits_.size() && lock_waits_[ended_].to <= since; ++ended_) {
-    const LockWait& wait = lock_waits_[ended_];
-    change(wait.blame, reasons_[wait.blame], wait.from - wait.to);
-  }
+  if (since < asked_) count_all();
   asked_ = since;
+  for (; ended_ < waits_.size() && waits_[ended_].wait.to() <= since; ++ended_) uncount_rest(waits_[ended_].wait);
+  if (ended_ == waits_.size()) return;
+  if (!stretch_) stretch_ = waits_[ended_].wait.begin();
+  const auto counted = stretch_;
+  while ((*stretch_).to <= since) ++stretch_;
+  count(counted, stretch_, -1);
 }
 
 void Ledger::add_lock_times_since(sim::Time since, LockTimes& sums) {
   if (&sums != sums_) settle_lock_times();
   sums_ = &sums;
   ask_since(since);
-  if (ended_ == lock_waits_.size()) return;
+  if (ended_ == waits_.size()) return;
   ++requests_;
   // One after another: only the first can have begun before.
-  const LockWait& first = lock_waits_[ended_];
+  const LockWait first = *stretch_;
   if (first.from < since) sums[first.blame] -= since - first.from;
 }
 
 void Ledger::forget_before(sim::Time at) {
   at = std::min(at, kept_from_);
   while (entries_.size() > 1 && entries_[1].from <= at) entries_.pop_front();
-  while (!lock_waits_.empty() && lock_waits_.front().to <= at) {
-    const LockWait& wait = lock_waits_.front();
+  while (!waits_.empty() && waits_.front().wait.to() <= at) {
     if (ended_ > 0) {
       --ended_;
     } else {
-      change(wait.blame, reasons_[wait.blame], wait.from - wait.to);
+      uncount_rest(waits_.front().wait);
     }
-    lock_waits_.pop_front();
+    waits_.pop_front();
   }
 }
 

@@ -13,16 +13,10 @@
 #include <iterator>
 
 #include "models/measure/blame.h"
+#include "models/measure/lock_stretches.h"
 #include "sim/time.h"
 
 namespace models {
-
-/// A stretch of time that a task waited for a lock, and because of whom.
-struct LockWait {
-  sim::Time from;
-  sim::Time to;
-  LockBlame blame;
-};
 
 /// What a task's time has gone into since the start of the run.
 class Ledger {
@@ -31,7 +25,9 @@ class Ledger {
   /// `at` may lie ahead of the clock when it is certain already; it never goes back.
   void charge(Cause cause, sim::Time at);
 
-  /// A task waits for a semaphore and now knows because of whom. In the order of time.
+  /// A wait for a lock is over. In the order of time.
+  void add(const LockStretches::Wait& wait);
+  /// The same, of a wait that nobody shares.
   void add(const LockWait& wait);
 
   /// The totals at `at`: now, or any earlier moment since the one that was last forgotten.
@@ -49,12 +45,14 @@ class Ledger {
   }
   /// Whether it can still tell what was at `at`.
   [[nodiscard]] bool knows(sim::Time at) const { return entries_.front().from <= at; }
-  /// How many pieces the time since `at` has: changes of the cause, and waits.
+  /// How many pieces the time since `at` has: changes of the cause, and stretches of waits.
   [[nodiscard]] std::size_t pieces_since(sim::Time at) const;
-  /// The waits that ended after the moment that was last forgotten.
-  [[nodiscard]] const std::deque<LockWait>& lock_waits() const { return lock_waits_; }
-  /// Adds what these come to since `since`, which has not been forgotten, to `sums`. Not at once: what one request has
-  /// waited for, the next one that was due meanwhile has waited for, too, so each wait is added when it no longer
+  /// The stretches of waiting for locks, one after another.
+  class LockWaits;
+  /// Those that ended after `at`, which has not been forgotten.
+  [[nodiscard]] LockWaits lock_waits_after(sim::Time at) const;
+  /// Adds what the waits come to since `since`, which has not been forgotten, to `sums`. Not at once: what one request
+  /// has waited for, the next one that was due meanwhile has waited for, too, so each wait is added when it no longer
   /// counts, as often as it did. `sums` stays where it is until settle_lock_times().
   void add_lock_times_since(sim::Time since, LockTimes& sums);
   /// Adds what has not been added yet.
@@ -85,7 +83,16 @@ class Ledger {
     std::uint64_t settled = 0;  // how many of the requests this has been added for
   };
 
-  void change(const LockBlame& blame, Reason& reason, sim::Nanoseconds by);
+  /// A wait for a lock that is remembered.
+  struct Remembered {
+    LockStretches::Wait wait;
+    std::size_t before;  // stretches of waits, since the start of the run
+  };
+
+  void count(const LockStretches::Wait::Iterator& from, const LockStretches::Wait::Iterator& to, int times);
+  void uncount_rest(const LockStretches::Wait& wait);
+  void count_all();
+  void change(const LockBlame& blame, sim::Nanoseconds by);
   void settle(const LockBlame& blame, Reason& reason);
   /// Later, as a rule, than it was asked for before.
   void ask_since(sim::Time since);
@@ -97,12 +104,36 @@ class Ledger {
   std::deque<Entry> entries_{{sim::Time{}, Cause::sleep, {}}};
   bool remembers_ = false;
   sim::Time kept_from_ = sim::Time::max();
-  std::deque<LockWait> lock_waits_;
+  std::deque<Remembered> waits_;
+  LockStretches own_;                                      // of the waits that nobody shares
+  std::size_t stretches_ = 0;                              // of all waits that it has remembered
   boost::container::flat_map<LockBlame, Reason> reasons_;  // of the same waits
-  sim::Time asked_{};                                      // from when on waits count
+  sim::Time asked_{};                                      // from when on stretches count
   std::size_t ended_ = 0;                                  // of the waits that are remembered, by then
+  LockStretches::Wait::Iterator stretch_;                  // of the next one, the first that counts; none: its first
   LockTimes* sums_ = nullptr;                              // what it was asked to add to
   std::uint64_t requests_ = 0;                             // how often
+};
+
+/// Goes from stretch to stretch, over all waits.
+class Ledger::LockWaits {
+ public:
+  [[nodiscard]] bool at_end() const { return wait_ == end_; }
+  /// Precondition of these two: it is not at the end.
+  LockWait operator*() const { return *stretch_; }
+  LockWaits& operator++() {
+    if (++stretch_ == wait_->wait.end() && ++wait_ != end_) stretch_ = wait_->wait.begin();
+    return *this;
+  }
+
+ private:
+  friend class Ledger;
+  using Waits = std::deque<Remembered>::const_iterator;
+  LockWaits(Waits wait, Waits end) : wait_(wait), end_(end) {}
+
+  Waits wait_;
+  Waits end_;
+  LockStretches::Wait::Iterator stretch_;
 };
 
 }  // namespace models

@@ -1,7 +1,6 @@
 #include "models/measure/worst_request.h"
 
 #include <algorithm>
-#include <deque>
 #include <optional>
 #include <utility>
 
@@ -25,17 +24,19 @@ class Steps {
     }
   }
 
-  // The stretch [from, to) of waiting for a semaphore, by whom it was for.
-  void add_lock_waits(const std::deque<LockWait>& waits, sim::Time from, sim::Time to) {
+  // The stretch [from, to) of waiting for a semaphore, by whom it was for. `wait`: none before has ended after `from`.
+  void add_lock_waits(Ledger::LockWaits& wait, sim::Time from, sim::Time to) {
     sim::Time known = from;
-    auto wait = std::partition_point(waits.begin(), waits.end(), [&](const LockWait& each) { return each.to <= from; });
-    for (; wait != waits.end() && wait->from < to; ++wait) {
-      const sim::Time begin = std::max(known, wait->from);
-      const sim::Time end = std::min(to, wait->to);
-      if (begin >= end) continue;
-      if (known < begin) add({known, begin, Cause::lock_wait, std::nullopt});
-      add({begin, end, Cause::lock_wait, wait->blame});
-      known = end;
+    for (; !wait.at_end(); ++wait) {
+      const LockWait each = *wait;
+      const sim::Time begin = std::max(known, each.from);
+      const sim::Time end = std::min(to, each.to);
+      if (begin < end) {
+        if (known < begin) add({known, begin, Cause::lock_wait, std::nullopt});
+        add({begin, end, Cause::lock_wait, each.blame});
+        known = end;
+      }
+      if (each.to >= to) break;
     }
     if (known < to) add({known, to, Cause::lock_wait, std::nullopt});
   }
@@ -62,9 +63,10 @@ class Steps {
 WorstRequest worst_request(const Ledger& ledger, std::string task, sim::Time due, sim::Time end, Phase phase) {
   WorstRequest worst{std::move(task), due, end - due, phase, {}, {}};
   Steps steps(worst);
+  Ledger::LockWaits waits = ledger.lock_waits_after(due);
   ledger.for_each_between(due, end, [&](sim::Time from, sim::Time to, Cause cause) {
     if (cause == Cause::lock_wait) {
-      steps.add_lock_waits(ledger.lock_waits(), from, to);
+      steps.add_lock_waits(waits, from, to);
     } else {
       steps.add({from, to, cause, std::nullopt});
     }

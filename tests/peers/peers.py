@@ -106,11 +106,12 @@ def run_peer(program, arguments):
 
 
 class Peers:
-    """The programs: mlocksim, and the peers in the folder where they were built."""
+    """The programs: mlocksim, the peers in the folder where they were built, and mlocksim as it was before, if given."""
 
-    def __init__(self, mlocksim, folder):
+    def __init__(self, mlocksim, folder, before=None):
         self.mlocksim = mlocksim
         self.folder = pathlib.Path(folder)
+        self.before = before
 
     def run(self, engine, model):
         """`engine`: mlocksim, heap, simgrid or simpy."""

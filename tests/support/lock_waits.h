@@ -1,6 +1,8 @@
 // What a task has waited for a semaphore, by whom it was kept out.
 #pragma once
 
+#include <vector>
+
 #include "models/task.h"
 
 namespace tests {
@@ -14,9 +16,16 @@ inline Waits lock_times_since(models::Ledger& ledger, sim::Time since) {
   return waits;
 }
 
+/// Those that it remembers, stretch by stretch.
+inline std::vector<models::LockWait> lock_waits(const models::Ledger& ledger) {
+  std::vector<models::LockWait> waits;
+  for (auto wait = ledger.lock_waits_after(sim::Time::min()); !wait.at_end(); ++wait) waits.push_back(*wait);
+  return waits;
+}
+
 inline Waits waits_by_blame(const models::Task& task) {
   Waits waits;
-  for (const models::LockWait& wait : task.ledger().lock_waits()) waits[wait.blame] += wait.to - wait.from;
+  for (const models::LockWait& wait : lock_waits(task.ledger())) waits[wait.blame] += wait.to - wait.from;
   return waits;
 }
 

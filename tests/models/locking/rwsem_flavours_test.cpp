@@ -352,7 +352,7 @@ class RandomSections {
     EXPECT_TRUE(world_.mm.mmap_sem.held_by(task, mode));
     Nanoseconds blamed{};
     Time last = asked;
-    for (const LockWait& wait : task.ledger().lock_waits()) {
+    for (const LockWait& wait : tests::lock_waits(task.ledger())) {
       EXPECT_LE(last, wait.from);
       EXPECT_LT(wait.from, wait.to);
       EXPECT_NE(wait.blame.holder, task.class_id());

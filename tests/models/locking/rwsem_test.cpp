@@ -375,7 +375,7 @@ void check_random_waits(std::uint64_t seed) {
         const Nanoseconds waited = world.spent(task, Cause::lock_wait) - before;
         Nanoseconds blamed{};
         Time last = asked;
-        for (const LockWait& wait : task.ledger().lock_waits()) {
+        for (const LockWait& wait : tests::lock_waits(task.ledger())) {
           EXPECT_LT(wait.from, wait.to);
           EXPECT_TRUE(last == asked || wait.from == last);  // without a gap
           EXPECT_NE(wait.blame.holder, task.class_id());

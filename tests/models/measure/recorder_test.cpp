@@ -100,7 +100,7 @@ TEST(Ledger, WhatRequestsOverlapInIsAddedForEachOfThem) {
     due += static_cast<std::int64_t>(chance() % static_cast<std::uint64_t>(1 + (time - due) / 4));
     if (chance() % 4 == 0) ledger.forget_before(at(due));
     const std::size_t size = chance() % 8 == 0 ? 1 : 0;
-    for (const LockWait& wait : ledger.lock_waits()) {
+    for (const LockWait& wait : tests::lock_waits(ledger)) {
       if (wait.to > at(due)) expected[size][wait.blame] += wait.to - std::max(wait.from, at(due));
     }
     ledger.add_lock_times_since(at(due), sums[size]);

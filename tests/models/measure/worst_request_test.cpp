@@ -7,6 +7,7 @@
 #include <string>
 
 #include "sim/random.h"
+#include "tests/support/lock_waits.h"
 
 namespace models::worst_request_test {
 namespace {
@@ -92,7 +93,7 @@ TEST(WorstRequests, KeepNoLedgerForEver) {
   std::size_t most = 0;
   for (int number = 0; number < 20'000; ++number) {
     server.serve(later, at_once);
-    if (number > 10'000) most = std::max(most, server.ledger().lock_waits().size());
+    if (number > 10'000) most = std::max(most, tests::lock_waits(server.ledger()).size());
   }
   EXPECT_LT(most, 4U * 600);
   later.put_together();

@@ -8,6 +8,7 @@
 
 #include "models/mm/fault.h"
 #include "tests/support/in_child.h"
+#include "tests/support/lock_waits.h"
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
@@ -124,8 +125,8 @@ TEST(PerVmaLock, AWritersWaitIsChargedToTheLastFaultToLeave) {
       mmap_write_unlock(task, world.mm);
     });
     world.run();
-    ASSERT_EQ(writer.ledger().lock_waits().size(), 1U);
-    const LockWait& wait = writer.ledger().lock_waits().front();
+    ASSERT_EQ(tests::lock_waits(writer.ledger()).size(), 1U);
+    const LockWait wait = tests::lock_waits(writer.ledger()).front();
     EXPECT_EQ(wait.blame, (LockBlame{0, Phase::fault, LockMode::read, -1, Cause::cpu, -1, LockKind::vma}));
     EXPECT_EQ(wait.from, at(501));
     EXPECT_EQ(wait.to, at(1000));
@@ -181,7 +182,7 @@ TEST(PerVmaLock, AsASemaphoreItsWriterSleepsAfterItsSpinAndIsChargedWithoutRemai
     });
     world.run();
     Nanoseconds charged{};
-    for (const LockWait& wait : writer.ledger().lock_waits()) charged += wait.to - wait.from;
+    for (const LockWait& wait : tests::lock_waits(writer.ledger())) charged += wait.to - wait.from;
     EXPECT_EQ(charged, 50'000ns - 1001ns);
     EXPECT_EQ(world.reads(), 1U);
   });

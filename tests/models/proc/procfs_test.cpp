@@ -9,6 +9,7 @@
 
 #include "models/mm/mmap_lock.h"
 #include "tests/support/in_child.h"
+#include "tests/support/lock_waits.h"
 #include "tests/support/small_machine.h"
 #include "tests/support/vma_map.h"
 
@@ -363,8 +364,8 @@ TEST_P(ProcPerVma, ItsWaitIsChargedToTheReaderAndTheLockOfTheVma) {
       task.ledger().remember();
       mmap_write_lock(task, world.mm);
       vma_start_write(task, world.mm, *world.mm.find_vma(PageIndex(1024)));
-      ASSERT_EQ(task.ledger().lock_waits().size(), 1U);
-      const LockWait& wait = task.ledger().lock_waits().front();
+      ASSERT_EQ(tests::lock_waits(task.ledger()).size(), 1U);
+      const LockWait wait = tests::lock_waits(task.ledger()).front();
       EXPECT_EQ(wait.blame, (LockBlame{0, Phase::proc_read, LockMode::read, -1, Cause::cpu, -1, LockKind::vma}));
       EXPECT_EQ(wait.to, at(0) + 710ns + kLine);
       mmap_write_unlock(task, world.mm);
