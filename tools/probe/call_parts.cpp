@@ -113,11 +113,6 @@ void measure_calls(const Settings& settings, Readings& readings) {
 // here. Its clock, its caches and its TLB are the less there the longer that was.
 void measure_after_sleep(const Settings& settings, Readings& readings, const AfterIdle& idle) {
   const int rounds = settings.quick ? 10 : 20;
-  const Region region(static_cast<std::size_t>(rounds) * kPage, kReadWrite);
-  check(madvise(region.at(), region.size(), MADV_NOHUGEPAGE), "madvise");
-  // Once, so that page tables and a hypervisor's memory are there.
-  for (std::size_t at = 0; at < region.size(); at += kPage) region.at()[at] = 1;
-  check(madvise(region.at(), region.size(), MADV_DONTNEED), "madvise");
   const auto after_sleep = [&](const char* call, auto make) {
     sleep_for(idle.length);
     readings.add(idle.quantity(call), time_of(make));
@@ -129,9 +124,9 @@ void measure_after_sleep(const Settings& settings, Readings& readings, const Aft
     readings.add(idle.quantity("mmap"), time_of_mmap(page));
     after_sleep("munmap", [&] { munmap(page, kPage); });
   }
-  for (std::size_t at = 0; at < region.size(); at += kPage) {
-    after_sleep("fault", [&] { *static_cast<volatile char*>(region.at(at)) = 1; });
-  }
+  // As those of a loop (page_parts.cpp) are.
+  const ColdPages pages(settings, static_cast<std::size_t>(rounds));
+  for (std::size_t page = 0; page < pages.count(); ++page) after_sleep("fault", [&] { *pages.at(page) = 1; });
   for (const auto& [call, file] : {std::pair{"maps_file", "/proc/self/maps"}, {"cmdline_file", "/proc/self/cmdline"}}) {
     for (int round = 0; round < rounds; ++round) after_sleep(call, [file = file] { (void)read_through(file); });
   }

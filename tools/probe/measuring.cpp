@@ -109,6 +109,26 @@ void Region::reserve(std::size_t offset, std::size_t size, int protection) const
   if (mmap(at(offset), size, protection, flags, -1, 0) == MAP_FAILED) fail_with_errno("mmap");
 }
 
+namespace {
+
+// More than the 2 MiB of L2 that cores have, by far: a fault takes 1.3 us with a page that was given back just now, 1.7
+// with one before which 8, 16 or 32 MiB were (6.18, a Xeon with 2 MiB).
+constexpr std::size_t kColdAfter = std::size_t{16} << 20U;
+
+void touch(char* from, const char* to) {
+  for (volatile char* at = from; at < to; at += kPage) *at = 1;
+}
+
+}  // namespace
+
+ColdPages::ColdPages(const Settings& settings, std::size_t count)
+    : taken_(std::min(kColdAfter, settings.memory / 2)), region_(taken_ + count * kPage, kReadWrite) {
+  check(madvise(region_.at(), region_.size(), MADV_NOHUGEPAGE), "madvise");
+  touch(region_.at(), region_.at(region_.size()));
+  check(madvise(region_.at(), region_.size(), MADV_DONTNEED), "madvise");
+  touch(region_.at(), region_.at(taken_));
+}
+
 std::size_t read_through(const char* file) {
   static std::array<char, 65536> buffer;
   const int opened = open(file, O_RDONLY | O_CLOEXEC);

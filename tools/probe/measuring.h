@@ -110,6 +110,20 @@ class Region {
   std::size_t size_;
 };
 
+/// Pages of 4 KiB that are absent, and for which the kernel has ones that no cache holds any more: what was given back
+/// last is handed out first, so more than a core's cache can hold was given back after them, and taken again.
+class ColdPages {
+ public:
+  ColdPages(const Settings& settings, std::size_t count);
+
+  [[nodiscard]] std::size_t count() const { return (region_.size() - taken_) / kPage; }
+  [[nodiscard]] volatile char* at(std::size_t number) const { return region_.at(taken_ + number * kPage); }
+
+ private:
+  std::size_t taken_;  // bytes
+  Region region_;
+};
+
 /// Reads a file to its end and returns how many bytes it had. Opens and closes it.
 std::size_t read_through(const char* file);
 /// The CPU time that this takes, the shortest of three, as others only add to it; below zero where there is no such

@@ -223,11 +223,9 @@ void measure_munlock_of_nothing(const Settings& settings, Readings& readings) {
 
 // Each first touch by itself.
 void measure_faults(const Settings& settings, Readings& readings) {
-  const Region region(settings.quick ? kHugePage : 4 * kHugePage, kReadWrite);
-  advise(region, kSmall);
-  volatile char* const start = region.at();
-  for (std::size_t at = 0; at < region.size(); at += kPage) {
-    readings.add("fault_4k", time_of([&] { start[at] = 1; }));
+  const ColdPages pages(settings, (settings.quick ? kHugePage : 4 * kHugePage) / kPage);
+  for (std::size_t page = 0; page < pages.count(); ++page) {
+    readings.add("fault_4k", time_of([&] { *pages.at(page) = 1; }));
   }
 }
 
