@@ -559,21 +559,30 @@ void Rwsem::end_convoy(sim::Time now) {
   convoy_since_.reset();
 }
 
+// Of thousands of readers those leave that came first, or that have come just now: looked for from both ends.
+std::size_t Rwsem::number_of_holder(const Task& task) const {
+  const std::size_t size = holders_.size();
+  for (std::size_t number = 0; number < (size + 1) / 2; ++number) {
+    if (holders_[number].task == &task) return number;
+    if (holders_[size - 1 - number].task == &task) return size - 1 - number;
+  }
+  return size;
+}
+
 Rwsem::Holder* Rwsem::holder(const Task& task) {
-  const auto hold =
-      std::find_if(holders_.begin(), holders_.end(), [&](const Holder& each) { return each.task == &task; });
-  return hold == holders_.end() ? nullptr : &*hold;
+  const std::size_t number = number_of_holder(task);
+  return number == holders_.size() ? nullptr : &holders_[number];
 }
 
 void Rwsem::drop(const Task& task) {
-  Holder* const hold = holder(task);
+  const auto hold = holders_.begin() + static_cast<std::ptrdiff_t>(number_of_holder(task));
   hold->task->set_holding(kind_, nullptr);
-  holders_.erase(holders_.begin() + (hold - holders_.data()));
+  holders_.erase(hold);
 }
 
 bool Rwsem::held_by(const Task& current, LockMode mode) const {
-  return std::any_of(holders_.begin(), holders_.end(),
-                     [&](const Holder& each) { return each.task == &current && each.mode == mode; });
+  const std::size_t number = number_of_holder(current);
+  return number != holders_.size() && holders_[number].mode == mode;
 }
 
 void Rwsem::charge_waits(sim::Time now) {

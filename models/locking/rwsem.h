@@ -210,6 +210,7 @@ class Rwsem {
   void note_bypass(sim::Time since);
   void end_convoy(sim::Time now);
   void drop(const Task& task);
+  [[nodiscard]] std::size_t number_of_holder(const Task& task) const;
   [[nodiscard]] Holder* holder(const Task& task);
   void let_spinners_look();
   [[nodiscard]] std::size_t spinners() const;
@@ -230,7 +231,7 @@ class Rwsem {
   CacheLine line_;
   Rules rules_;
   sim::Stream races_;
-  std::vector<Holder> holders_;      // the longest hold first
+  std::deque<Holder> holders_;       // the longest hold first
   std::deque<Waiter*> waiting_;      // whose time goes to the semaphore at present, the longest wait first
   std::vector<Waiter*> contending_;  // who could not take it at once, and has not got it
   LockStretches stretches_;          // during each the holders did not change

@@ -53,10 +53,45 @@ sim::Nanoseconds sched_period(const FairRules& rules, std::size_t tasks) {
 // ---------------------------------------------------------------------------------------------------------------
 // What both flavours have in common
 
-bool QueueOrder::operator()(const SchedEntity* one, const SchedEntity* other) const {
-  const std::int64_t key = by_deadline ? one->deadline_ : one->vruntime_;
-  const std::int64_t of_other = by_deadline ? other->deadline_ : other->vruntime_;
-  return key != of_other ? key < of_other : one->queued_ < other->queued_;
+bool VruntimeOrder::operator()(const SchedEntity* one, const SchedEntity* other) const {
+  return std::pair(one->vruntime_, one->queued_) < std::pair(other->vruntime_, other->queued_);
+}
+
+bool DeadlineOrder::operator()(const SchedEntity* one, const SchedEntity* other) const {
+  return std::pair(one->deadline_, one->queued_) < std::pair(other->deadline_, other->queued_);
+}
+
+template <class Node, class Iterator, class Order, class Allocator>
+void LeastVruntime<Node, Iterator, Order, Allocator>::operator()(Iterator node, Node end) const {
+  std::int64_t least = (**node)->vruntime_;
+  for (const Iterator child : {node.get_l_child(), node.get_r_child()}) {
+    if (child != end) least = std::min(least, child.get_metadata());
+  }
+  const_cast<std::int64_t&>(node.get_metadata()) = least;  // the interface of pb_ds
+}
+
+template <class Node, class Iterator, class Order, class Allocator>
+std::optional<std::int64_t> LeastVruntime<Node, Iterator, Order, Allocator>::least() const {
+  return node_begin() == node_end() ? std::nullopt : std::optional(node_begin().get_metadata());
+}
+
+// __pick_eevdf
+template <class Node, class Iterator, class Order, class Allocator>
+template <class Eligible>
+SchedEntity* LeastVruntime<Node, Iterator, Order, Allocator>::first(Eligible eligible) const {
+  const Node end = node_end();
+  Node node = node_begin();
+  if (node == end || !eligible(node.get_metadata())) return nullptr;
+  for (;;) {
+    const Node left = node.get_l_child();
+    if (left != end && eligible(left.get_metadata())) {
+      node = left;
+    } else if (eligible((**node)->vruntime_)) {
+      return **node;
+    } else {
+      node = node.get_r_child();
+    }
+  }
 }
 
 sim::Nanoseconds CfsRq::update_curr(sim::Time now) {
@@ -75,29 +110,35 @@ void CfsRq::add(SchedEntity& entity) {
   insert(entity);
 }
 
+// Its place is kept while it runs, so that a switch allocates nothing (cfs).
 void CfsRq::insert(SchedEntity& entity) {
-  insert(by_vruntime_, entity, entity.by_vruntime_);
-  if (eevdf()) insert(by_deadline_, entity, entity.by_deadline_);
+  if (eevdf()) {
+    by_deadline_.insert(&entity);
+  } else if (entity.place_.empty()) {
+    by_vruntime_.insert(&entity);
+  } else {
+    by_vruntime_.insert(std::move(entity.place_));
+  }
   weighted_vruntimes_ += Wide{entity.vruntime_} * entity.weight;
 }
 
-// Its place is kept while it runs, so that a switch allocates nothing.
-void CfsRq::insert(EntityTree& tree, SchedEntity& entity, EntityTree::node_type& place) {
-  if (place.empty()) {
-    tree.insert(&entity);
+void CfsRq::remove(SchedEntity& entity) {
+  if (eevdf()) {
+    by_deadline_.erase(&entity);
   } else {
-    tree.insert(std::move(place));
+    entity.place_ = by_vruntime_.extract(&entity);
   }
+  weighted_vruntimes_ -= Wide{entity.vruntime_} * entity.weight;
 }
 
-void CfsRq::remove(SchedEntity& entity) {
-  entity.by_vruntime_ = by_vruntime_.extract(&entity);
-  if (eevdf()) entity.by_deadline_ = by_deadline_.extract(&entity);
-  weighted_vruntimes_ -= Wide{entity.vruntime_} * entity.weight;
+std::optional<std::int64_t> CfsRq::least_waiting() const {
+  if (eevdf()) return by_deadline_.least();
+  return by_vruntime_.empty() ? std::nullopt : std::optional((*by_vruntime_.begin())->vruntime_);
 }
 
 std::vector<const SchedEntity*> CfsRq::waiting() const {
   std::vector<const SchedEntity*> entities(by_vruntime_.begin(), by_vruntime_.end());
+  entities.insert(entities.end(), by_deadline_.begin(), by_deadline_.end());
   std::sort(entities.begin(), entities.end(),
             [](const SchedEntity* one, const SchedEntity* other) { return one->queued_ < other->queued_; });
   return entities;
@@ -119,7 +160,7 @@ void CfsRq::enqueue(SchedEntity& entity, Enqueue why) {
 bool CfsRq::dequeue(SchedEntity& entity, bool sleeps) {
   assert(entity.on_rq);
   if (next_ == &entity) next_ = nullptr;
-  if (eevdf() && sleeps && rules_.delayed_dequeue && entity.my_q == nullptr && !eligible(entity)) {
+  if (eevdf() && sleeps && rules_.delayed_dequeue && entity.my_q == nullptr && !eligible(entity.vruntime_)) {
     entity.sched_delayed = true;
     if (curr_ == &entity) put_prev();
     return false;
@@ -249,10 +290,10 @@ bool CfsRq::wakeup_preempts(SchedEntity& woken) {
 SchedEntity* CfsRq::first() const { return by_vruntime_.empty() ? nullptr : *by_vruntime_.begin(); }
 
 void CfsRq::update_min_vruntime() {
-  const SchedEntity* const left = first();
-  if (curr_ == nullptr && left == nullptr) return;
-  std::int64_t least = curr_ != nullptr ? curr_->vruntime_ : left->vruntime_;
-  if (left != nullptr) least = std::min(least, left->vruntime_);
+  const std::optional<std::int64_t> waiting = least_waiting();
+  if (curr_ == nullptr && !waiting) return;
+  std::int64_t least = curr_ != nullptr ? curr_->vruntime_ : *waiting;
+  if (waiting) least = std::min(least, *waiting);
   min_vruntime_ = std::max(min_vruntime_, least);
 }
 
@@ -280,13 +321,13 @@ Wide CfsRq::weighted_vruntimes() const {
 // The weighted mean: where an entity would stand that has had exactly its share. Of an empty queue: where it was.
 std::int64_t CfsRq::avg_vruntime() const {
   if (load_ == 0) return min_vruntime_;
-  if (nr_running() == 1) return (curr_ != nullptr ? curr_ : first())->vruntime_;
+  if (nr_running() == 1) return (curr_ != nullptr ? curr_ : *by_deadline_.begin())->vruntime_;
   return floor_divide(weighted_vruntimes(), load_);
 }
 
 // lag >= 0, without rounding.
-bool CfsRq::eligible(const SchedEntity& entity) const {
-  return nr_running() == 1 || weighted_vruntimes() >= Wide{entity.vruntime_} * load_;
+bool CfsRq::eligible(std::int64_t vruntime) const {
+  return nr_running() == 1 || weighted_vruntimes() >= Wide{vruntime} * load_;
 }
 
 // update_entity_lag
@@ -319,13 +360,10 @@ void CfsRq::update_deadline(SchedEntity& entity) {
 
 // The earliest deadline of those that are eligible; the one that runs, until its slice ends (RUN_TO_PARITY).
 SchedEntity* CfsRq::pick_eevdf() const {
-  if (curr_ != nullptr && eligible(*curr_) && curr_->protected_until_ == curr_->deadline_) return curr_;
-  const auto found =
-      std::find_if(by_deadline_.begin(), by_deadline_.end(), [this](auto* each) { return eligible(*each); });
-  SchedEntity* best = found == by_deadline_.end() ? nullptr : *found;
-  const bool before = curr_ != nullptr && (best == nullptr || curr_->deadline_ < best->deadline_);
-  if (before && eligible(*curr_)) best = curr_;
-  return best;
+  const bool may_go_on = curr_ != nullptr && eligible(curr_->vruntime_);
+  if (may_go_on && curr_->protected_until_ == curr_->deadline_) return curr_;
+  SchedEntity* const first = by_deadline_.first([this](std::int64_t vruntime) { return eligible(vruntime); });
+  return may_go_on && (first == nullptr || curr_->deadline_ < first->deadline_) ? curr_ : first;
 }
 
 }  // namespace models

@@ -13,6 +13,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <ext/pb_ds/assoc_container.hpp>
+#include <ext/pb_ds/tree_policy.hpp>
 #include <optional>
 #include <set>
 #include <utility>
@@ -27,12 +29,39 @@ class CfsRq;
 class Task;
 struct SchedEntity;
 
-/// An order of entities by virtual time or by deadline, and among equals by who came first.
-struct QueueOrder {
-  bool by_deadline = false;
+/// An order of entities by virtual time, and among equals by who came first.
+struct VruntimeOrder {
   [[nodiscard]] bool operator()(const SchedEntity* one, const SchedEntity* other) const;
 };
-using EntityTree = std::set<SchedEntity*, QueueOrder>;
+using VruntimeTree = std::set<SchedEntity*, VruntimeOrder>;
+
+/// The same by deadline.
+struct DeadlineOrder {
+  [[nodiscard]] bool operator()(const SchedEntity* one, const SchedEntity* other) const;
+};
+/// Each node of such a tree knows the least virtual time below it (min_vruntime_update).
+template <class Node, class Iterator, class, class>
+class LeastVruntime {
+ public:
+  using metadata_type = std::int64_t;
+  void operator()(Iterator node, Node end) const;
+
+  /// Of all of them; none without any.
+  [[nodiscard]] std::optional<std::int64_t> least() const;
+  /// Of those whose virtual time is `eligible`, as is each that is less, the first; null without any.
+  template <class Eligible>
+  [[nodiscard]] SchedEntity* first(Eligible eligible) const;
+
+ protected:
+  LeastVruntime() = default;
+  ~LeastVruntime() = default;
+
+ private:
+  [[nodiscard]] virtual Node node_begin() const = 0;
+  [[nodiscard]] virtual Node node_end() const = 0;
+};
+using DeadlineTree =
+    __gnu_pbds::tree<SchedEntity*, __gnu_pbds::null_type, DeadlineOrder, __gnu_pbds::rb_tree_tag, LeastVruntime>;
 
 /// The load of a task of niceness -20 .. 19: sched_prio_to_weight (kernel/sched/core.c). About 1.25 a step, 1024 at 0.
 [[nodiscard]] std::int64_t weight_of_nice(int nice);
@@ -72,7 +101,10 @@ struct SchedEntity {
 
  private:
   friend class CfsRq;
-  friend struct QueueOrder;
+  friend struct VruntimeOrder;
+  friend struct DeadlineOrder;
+  template <class, class, class, class>
+  friend class LeastVruntime;
 
   std::int64_t vruntime_ = 0;
   std::int64_t deadline_ = 0;  // eevdf
@@ -81,10 +113,8 @@ struct SchedEntity {
   std::optional<std::int64_t> protected_until_;  // eevdf: the deadline it had when it was picked
   std::optional<sim::Time> exec_start_;          // when it was charged last; none: it has never run on this queue
   sim::Nanoseconds prev_sum_exec_runtime_{};
-  std::uint64_t queued_ = 0;  // number of the queuing: who came first goes first
-  // Its places in the trees of a queue, while it waits in none.
-  EntityTree::node_type by_vruntime_;
-  EntityTree::node_type by_deadline_;
+  std::uint64_t queued_ = 0;       // number of the queuing: who came first goes first
+  VruntimeTree::node_type place_;  // cfs: in the tree of a queue, while it waits in none
 };
 
 /// Why an entity is put on a queue.
@@ -104,7 +134,9 @@ class CfsRq {
   CfsRq& operator=(const CfsRq&) = delete;
 
   /// Those on the queue, the one that runs included.
-  [[nodiscard]] std::size_t nr_running() const { return by_vruntime_.size() + (curr_ != nullptr ? 1 : 0); }
+  [[nodiscard]] std::size_t nr_running() const {
+    return (eevdf() ? by_deadline_.size() : by_vruntime_.size()) + (curr_ != nullptr ? 1 : 0);
+  }
   /// Their weights.
   [[nodiscard]] std::int64_t load() const { return load_; }
   [[nodiscard]] SchedEntity* curr() const { return curr_; }
@@ -152,26 +184,25 @@ class CfsRq {
   [[nodiscard]] bool eevdf() const { return rules_.flavour == FairFlavour::eevdf; }
   void add(SchedEntity& entity);
   void insert(SchedEntity& entity);
-  static void insert(EntityTree& tree, SchedEntity& entity, EntityTree::node_type& place);
   void remove(SchedEntity& entity);
   void update_min_vruntime();
   [[nodiscard]] SchedEntity* first() const;
+  [[nodiscard]] std::optional<std::int64_t> least_waiting() const;
 
   void place_cfs(SchedEntity& entity, Enqueue why) const;
   void place_eevdf(SchedEntity& entity, Enqueue why) const;
   [[nodiscard]] Wide weighted_vruntimes() const;
   [[nodiscard]] std::int64_t avg_vruntime() const;
-  [[nodiscard]] bool eligible(const SchedEntity& entity) const;
+  [[nodiscard]] bool eligible(std::int64_t vruntime) const;
   [[nodiscard]] std::int64_t lag_of(const SchedEntity& entity) const;
   [[nodiscard]] SchedEntity* pick_eevdf() const;
   void update_deadline(SchedEntity& entity);
 
   const FairRules& rules_;
-  // Those that wait. The kernel has one tree; with eevdf, by deadline, where each node knows the least vruntime below
-  // it.
-  EntityTree by_vruntime_{QueueOrder{.by_deadline = false}};
-  EntityTree by_deadline_{QueueOrder{.by_deadline = true}};  // eevdf
-  Wide weighted_vruntimes_ = 0;                              // of those that wait
+  // Those that wait are in one of them.
+  VruntimeTree by_vruntime_;     // cfs
+  DeadlineTree by_deadline_;     // eevdf
+  Wide weighted_vruntimes_ = 0;  // of those that wait
   SchedEntity* curr_ = nullptr;
   SchedEntity* next_ = nullptr;  // cfs: woken, and ahead enough to preempt
   std::int64_t load_ = 0;

@@ -1058,7 +1058,9 @@ INSTANTIATE_TEST_SUITE_P(, HistoryTest, testing::Values(kCfs, kEevdf, kDelayed),
 void random_history(const FairRules& rules, std::uint64_t seed) {
   sim::Stream chance(seed, "history", "operations");
   std::vector<std::int64_t> weights;
-  for (int number = 0; number < 7; ++number) weights.push_back(weight_of_nice(static_cast<int>(chance() % 40) - 20));
+  const int entities = seed % 4 == 0 ? 60 : 7;
+  for (int number = 0; number < entities; ++number)
+    weights.push_back(weight_of_nice(static_cast<int>(chance() % 40) - 20));
   History history(rules, weights);
   for (int step = 0; step < 3'000 && !testing::Test::HasFailure(); ++step) {
     const std::uint64_t what = chance() % 8;
