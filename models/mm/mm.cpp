@@ -6,14 +6,31 @@
 
 namespace models {
 
-VmaPointer Mm::find_vma(PageIndex page) const {
-  auto after = vmas_.upper_bound(page);
-  if (after != vmas_.begin()) {
-    const VmaPointer& before = std::prev(after)->second;
-    if (before->end > page) return before;
+// The first VMA that ends beyond the page.
+Mm::Vmas::const_iterator Mm::first_beyond(PageIndex page) const {
+  if (looked_at_ != vmas_.end() && looked_at_->first <= page) {
+    if (page < looked_at_->second->end) return looked_at_;
+    const auto behind = std::next(looked_at_);
+    if (behind == vmas_.end() || page < behind->second->end) return behind;
   }
-  return after == vmas_.end() ? nullptr : after->second;
+  const auto after = vmas_.upper_bound(page);
+  if (after == vmas_.begin()) return after;
+  const auto before = std::prev(after);
+  return page < before->second->end ? before : after;
 }
+
+Mm::Vmas::const_iterator Mm::place_of(const Vma& vma) const {
+  const bool looked_at = looked_at_ != vmas_.end() && looked_at_->second.get() == &vma;
+  return looked_at ? looked_at_ : vmas_.find(vma.start);
+}
+
+VmaPointer Mm::look_from(Vmas::const_iterator place) const {
+  if (place == vmas_.end()) return nullptr;
+  looked_at_ = place;
+  return place->second;
+}
+
+VmaPointer Mm::find_vma(PageIndex page) const { return look_from(first_beyond(page)); }
 
 PageCount Mm::total_vm() const {
   return std::accumulate(vmas_.begin(), vmas_.end(), PageCount(0),
@@ -21,14 +38,12 @@ PageCount Mm::total_vm() const {
 }
 
 VmaPointer Mm::next(const Vma& vma) const {
-  if (vma.detached) return vma.stale_next;
-  const auto after = vmas_.upper_bound(vma.start);
-  return after == vmas_.end() ? nullptr : after->second;
+  return vma.detached ? vma.stale_next : look_from(std::next(place_of(vma)));
 }
 
 VmaPointer Mm::previous(const Vma& vma) const {
-  const auto self = vmas_.find(vma.start);
-  return self == vmas_.begin() ? nullptr : std::prev(self)->second;
+  const auto self = place_of(vma);
+  return self == vmas_.begin() ? nullptr : look_from(std::prev(self));
 }
 
 VmaPointer Mm::insert_vma(PageIndex start, PageIndex end, VmFlags flags) {
@@ -67,6 +82,7 @@ void Mm::split_beyond_limit(const VmaPointer& vma, PageIndex at, NewVma side) {
 void Mm::resize(const VmaPointer& vma, PageIndex start, PageIndex end) {
   ++map_version_;
   if (start != vma->start) {
+    looked_at_ = vmas_.end();
     auto node = vmas_.extract(vma->start);
     node.key() = start;
     vmas_.insert(std::move(node));
@@ -93,6 +109,7 @@ void Mm::detach_vma(const VmaPointer& vma) {
   vma->stale_next = next(*vma);
   vma->detached = true;
   if (vma->anon_vma != nullptr) --vma->anon_vma->vmas;
+  looked_at_ = vmas_.end();
   vmas_.erase(vma->start);
 }
 

@@ -211,8 +211,15 @@ class Mm {
     OwnerId owner = 0;
   };
 
-  std::map<PageIndex, VmaPointer> vmas_;  // by start
-  std::map<PageIndex, Owned> owners_;     // by start
+  using Vmas = std::map<PageIndex, VmaPointer>;  // by start
+  [[nodiscard]] Vmas::const_iterator first_beyond(PageIndex page) const;
+  [[nodiscard]] Vmas::const_iterator place_of(const Vma& vma) const;
+  VmaPointer look_from(Vmas::const_iterator place) const;
+
+  Vmas vmas_;
+  // Where somebody looked last: as a rule the next one looks there, or right behind it.
+  mutable Vmas::const_iterator looked_at_ = vmas_.end();
+  std::map<PageIndex, Owned> owners_;  // by start
   std::uint64_t map_version_ = 0;
   PageIndex next_unmapped_{0x10000};
 };
