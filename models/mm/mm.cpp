@@ -1,5 +1,7 @@
 #include "models/mm/mm.h"
 
+#include <boost/smart_ptr/make_local_shared.hpp>
+
 #include <cassert>
 #include <cerrno>
 #include <numeric>
@@ -53,7 +55,7 @@ VmaPointer Mm::insert_vma(PageIndex start, PageIndex end, VmFlags flags) {
     return there == nullptr || there->start >= end;
   }());
   ++map_version_;
-  return vmas_.emplace(start, std::make_shared<Vma>(Vma{start, end, flags})).first->second;
+  return vmas_.emplace(start, boost::make_local_shared<Vma>(Vma{start, end, flags})).first->second;
 }
 
 int Mm::split_vma(const VmaPointer& vma, PageIndex at, NewVma side) {

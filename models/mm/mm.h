@@ -11,6 +11,8 @@
 // freed after the zap. Validated by tests/models/mm/mm_test.cpp.
 #pragma once
 
+#include <boost/smart_ptr/local_shared_ptr.hpp>
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -77,17 +79,18 @@ struct Vma {
   bool detached = false;                ///< no longer in the map
   std::shared_ptr<AnonVma> anon_vma{};  ///< null: no page has been faulted in yet, and a fault needs mmap_sem
   VmaLock lock{};
-  std::shared_ptr<Vma> stale_next{};  ///< vm_next as it was when it was detached
+  boost::local_shared_ptr<Vma> stale_next{};  ///< vm_next as it was when it was detached
 
   /// A chain of those that nobody else knows goes one by one: a long one would go too deep.
   ~Vma() {
-    for (auto next = std::move(stale_next); next.use_count() == 1;) next = std::exchange(next->stale_next, nullptr);
+    for (auto next = std::move(stale_next); next.local_use_count() == 1;) next = std::exchange(next->stale_next, nullptr);
   }
 
   [[nodiscard]] PageCount pages() const { return end - start; }
 };
 
-using VmaPointer = std::shared_ptr<Vma>;
+/// Counted without atomic instructions: a run is one thread's.
+using VmaPointer = boost::local_shared_ptr<Vma>;
 
 /// Where an address space has its heap and its stack: far from what get_unmapped_area gives out, and below the end of
 /// user space (TASK_SIZE of 2^47 bytes).
