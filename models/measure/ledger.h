@@ -129,7 +129,7 @@ class Ledger::LockWaits {
  private:
   friend class Ledger;
   using Waits = std::deque<Remembered>::const_iterator;
-  LockWaits(Waits wait, Waits end) : wait_(wait), end_(end) {}
+  LockWaits(const Waits& wait, const Waits& end) : wait_(wait), end_(end) {}
 
   Waits wait_;
   Waits end_;

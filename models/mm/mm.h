@@ -83,7 +83,8 @@ struct Vma {
 
   /// A chain of those that nobody else knows goes one by one: a long one would go too deep.
   ~Vma() {
-    for (auto next = std::move(stale_next); next.local_use_count() == 1;) next = std::exchange(next->stale_next, nullptr);
+    for (auto next = std::move(stale_next); next.local_use_count() == 1;)
+      next = std::exchange(next->stale_next, nullptr);
   }
 
   [[nodiscard]] PageCount pages() const { return end - start; }
