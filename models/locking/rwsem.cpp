@@ -129,6 +129,7 @@ void Rwsem::admit(Task& current, const Wakes& wakes) {
     first.task->set_holding(kind_, this);  // until it has tried, the others wait for it (charge_waits)
     if (call(first, now)) to_wake.push_back(first.task);
   }
+  stretches_.forget_before(waiting_.empty() ? stretches_.end() : waiting_.front()->began);
   if (wakes.to_try && to_wake.empty()) {
     current.work(costs_.rwsem_operation * kOperationsOfWake);
     current.settle();
@@ -508,9 +509,9 @@ void Rwsem::begin_wait(Waiter& waiter, Waiter::State state) {
 
 void Rwsem::end_wait(Waiter& waiter, sim::Time now) {
   charge_waits(now);
-  const LockStretches::Wait wait = stretches_.since(std::move(waiter.began), waiter.mode);
+  LockStretches::Wait wait = stretches_.since(waiter.began, waiter.mode);
   waiter.statistics->lock_wait += wait.length();
-  waiter.task->ledger().add(wait);
+  waiter.task->ledger().add(std::move(wait));
   waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &waiter));
   statistics_.queue.record(now, static_cast<std::int64_t>(waiting_.size()));
 }

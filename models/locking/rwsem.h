@@ -139,7 +139,7 @@ class Rwsem {
     State state = State::running;
     bool contends = false;  // it could not take the semaphore at once
     bool holds = false;
-    LockStretches::Place began{};  // its present wait
+    LockStretches::Place began = 0;  // its present wait
   };
   using Fifo = FifoRwsem<Waiter*>;
   using WriterSteal = WriterStealRwsem<Waiter*>;

@@ -33,19 +33,21 @@ TimeByCause Ledger::read(sim::Time at) const {
   return totals;
 }
 
-void Ledger::add(const LockStretches::Wait& wait) {
+void Ledger::add(LockStretches::Wait wait) {
   if (wait.empty()) return;
   wait.for_each_sum([&](const LockBlame& blame, sim::Nanoseconds time) { reasons_[blame].total += time; });
   if (!remembers_) return;
   count(wait.begin(), wait.end(), 1);
-  waits_.push_back({wait, stretches_});
-  stretches_ += wait.size();
+  const std::size_t size = wait.size();
+  waits_.push_back({std::move(wait), stretches_});
+  stretches_ += size;
 }
 
 void Ledger::add(const LockWait& wait) {
-  LockStretches::Place began = own_.end();
+  const LockStretches::Place began = own_.end();
+  own_.forget_before(began);
   own_.add(wait);
-  add(own_.since(std::move(began), LockMode::write));
+  add(own_.since(began, LockMode::write));
 }
 
 LockTimes Ledger::lock_times() const {

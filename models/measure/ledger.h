@@ -26,7 +26,7 @@ class Ledger {
   void charge(Cause cause, sim::Time at);
 
   /// A wait for a lock is over. In the order of time.
-  void add(const LockStretches::Wait& wait);
+  void add(LockStretches::Wait wait);
   /// The same, of a wait that nobody shares.
   void add(const LockWait& wait);
 

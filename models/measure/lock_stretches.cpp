@@ -1,5 +1,6 @@
 #include "models/measure/lock_stretches.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace models {
@@ -10,89 +11,76 @@ std::uint32_t LockStretches::Reasons::number(const LockBlame& blame) {
   return entry->second;
 }
 
-// One after another: a long row of them would not fit on a task's stack as nested calls.
-void intrusive_ptr_release(LockStretches::Block* block) {
-  while (block != nullptr && --block->users == 0) {
-    LockStretches::Block* const next = block->next.detach();
-    delete block;
-    block = next;
-  }
-}
-
 void LockStretches::add_block() {
   if (reasons_ == nullptr) reasons_ = new Reasons;
-  boost::intrusive_ptr<Block> block = new Block;
-  block->number = last_ == nullptr ? 0 : last_->number + last_->used;
+  BlockPointer block = new Block;
   block->before = sums_;
   block->reasons = reasons_;
-  if (last_ != nullptr) last_->next = block;
-  last_ = std::move(block);
+  blocks_.push_back(std::move(block));
 }
 
 void LockStretches::add(const LockWait& stretch, ClassId first_writer) {
-  if (last_ == nullptr || last_->used == kStretches) add_block();
+  if (size_ % kStretches == 0) add_block();
   LockBlame of_reader = stretch.blame;
   if (of_reader.mode == LockMode::read) of_reader.convoy = first_writer;
   const std::uint32_t writer = reasons_->number(stretch.blame);
   const std::uint32_t reader = of_reader == stretch.blame ? writer : reasons_->number(of_reader);
-  last_->stretches[last_->used++] = {stretch.from, stretch.to, {reader, writer}};
+  blocks_.back()->stretches[size_++ % kStretches] = {stretch.from, stretch.to, {reader, writer}};
   for (Sums& sums : sums_) sums.resize(reasons_->blames.size());
   sums_[static_cast<std::size_t>(LockMode::read)][reader] += stretch.to - stretch.from;
   sums_[static_cast<std::size_t>(LockMode::write)][writer] += stretch.to - stretch.from;
 }
 
-LockStretches::Place LockStretches::end() {
-  if (last_ == nullptr) add_block();
-  Place place;
-  place.block_ = last_;
-  place.offset_ = last_->used;
-  return place;
+LockStretches::Wait LockStretches::since(Place began, LockMode mode) const {
+  Wait wait(began % kStretches, size_ - began, mode);
+  if (wait.empty()) return wait;
+  const auto first = blocks_.begin() + static_cast<std::ptrdiff_t>(began / kStretches - forgotten_);
+  wait.blocks_.assign(first, blocks_.end());
+  return wait;
 }
 
-LockStretches::Wait LockStretches::since(Place began, LockMode mode) {
-  if (began.offset_ == kStretches && began.block_->next != nullptr) {
-    began.block_ = began.block_->next;
-    began.offset_ = 0;
-  }
-  return {std::move(began), end(), mode};
+// But for the block that the next one goes into.
+void LockStretches::forget_before(Place place) {
+  for (; forgotten_ < place / kStretches; ++forgotten_) blocks_.pop_front();
 }
 
 LockWait LockStretches::Wait::Iterator::operator*() const {
-  const Stretch& stretch = block_->stretches[offset_];
-  return {stretch.from, stretch.to, block_->reasons->blames[stretch.reason[static_cast<std::size_t>(mode_)]]};
+  const Stretch& stretch = block().stretches[offset()];
+  return {stretch.from, stretch.to, block().reasons->blames[stretch.reason[static_cast<std::size_t>(wait_->mode_)]]};
 }
 
 LockStretches::Wait::Iterator& LockStretches::Wait::Iterator::operator++() {
-  ++offset_;
-  if (offset_ == kStretches && block_->next != nullptr) *this = {block_->next.get(), 0, mode_};
+  ++number_;
   return *this;
 }
 
 LockStretches::Wait::Iterator LockStretches::Wait::first_after(sim::Time at) const {
-  Iterator stretch = begin();
-  while (stretch.block_ != last_.block_.get() && stretch.block_->stretches.back().to <= at) {
-    stretch = {stretch.block_->next.get(), 0, mode_};
-  }
+  std::size_t block = 0;
+  while (block + 1 < blocks_.size() && blocks_[block]->stretches.back().to <= at) ++block;
+  Iterator stretch(this, std::max(first_, block * kStretches));
   while (stretch != end() && (*stretch).to <= at) ++stretch;
   return stretch;
 }
 
 const LockStretches::Reasons& LockStretches::Wait::sum_up(const Iterator& from, const Iterator& to) {
-  const auto mode = static_cast<std::size_t>(from.mode_);
-  Reasons& reasons = *from.block_->reasons;
+  const auto mode = static_cast<std::size_t>(from.wait_->mode_);
+  Reasons& reasons = *from.block().reasons;
   reasons.sums.assign(reasons.blames.size(), {});
-  const auto add = [&](const Block& block, std::size_t first, std::size_t end) {
-    for (std::size_t offset = first; offset < end; ++offset) {
-      const Stretch& stretch = block.stretches[offset];
-      reasons.sums[stretch.reason[mode]] += stretch.length();
+  const auto add = [&](Iterator stretch, std::size_t end) {
+    for (; stretch.number_ < end; ++stretch) {
+      const Stretch& each = stretch.block().stretches[stretch.offset()];
+      reasons.sums[each.reason[mode]] += each.length();
     }
   };
-  add(*from.block_, from.offset_, kStretches);
-  const Sums& until = to.block_->before[mode];
-  const Sums& before = from.block_->next->before[mode];
+  // What lies between two blocks' beginnings is the difference of what was before them.
+  const Iterator whole(from.wait_, (from.number_ / kStretches + 1) * kStretches);
+  const Iterator rest(from.wait_, (to.number_ - 1) / kStretches * kStretches);
+  add(from, whole.number_);
+  const Sums& until = rest.block().before[mode];
+  const Sums& before = whole.block().before[mode];
   for (std::size_t number = 0; number < until.size(); ++number) reasons.sums[number] += until[number];
   for (std::size_t number = 0; number < before.size(); ++number) reasons.sums[number] -= before[number];
-  add(*to.block_, 0, to.offset_);
+  add(rest, to.number_);
   return reasons;
 }
 

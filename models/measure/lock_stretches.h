@@ -6,6 +6,7 @@
 // theirs. Validated by tests/models/measure/lock_stretches_test.cpp: random waits against walking them.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 
@@ -13,8 +14,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
-#include <utility>
 #include <vector>
 
 #include "models/measure/blame.h"
@@ -54,71 +55,60 @@ class LockStretches {
 
   static constexpr std::size_t kStretches = 16;
 
-  struct Block {
+  struct Block : boost::intrusive_ref_counter<Block, boost::thread_unsafe_counter> {
     std::array<Stretch, kStretches> stretches;
-    std::size_t used = 0;
-    std::size_t number = 0;  // of its first stretch
-    SumsByMode before;       // of all stretches until then
+    SumsByMode before;  // of all stretches until then
     boost::intrusive_ptr<Reasons> reasons;
-    boost::intrusive_ptr<Block> next;
-    std::size_t users = 0;
   };
-  friend void intrusive_ptr_add_ref(Block* block) { ++block->users; }
-  friend void intrusive_ptr_release(Block* block);
+  using BlockPointer = boost::intrusive_ptr<Block>;
 
  public:
-  /// Between two stretches. By default none.
-  class Place {
-    friend class LockStretches;
-    boost::intrusive_ptr<Block> block_;
-    std::size_t offset_ = 0;
-
-    [[nodiscard]] std::size_t number() const { return block_->number + offset_; }
-  };
+  /// Between two stretches: how many there were before.
+  using Place = std::size_t;
 
   /// The stretches of one wait.
   class Wait {
    public:
-    /// From stretch to stretch. By default at none.
+    /// From stretch to stretch, while the wait stays where it is. By default at none.
     class Iterator {
      public:
       Iterator() = default;
       LockWait operator*() const;
       Iterator& operator++();
-      bool operator==(const Iterator& other) const { return number() == other.number(); }
+      bool operator==(const Iterator& other) const = default;
       /// Whether it is at a stretch, or behind the last.
-      explicit operator bool() const { return block_ != nullptr; }
+      explicit operator bool() const { return wait_ != nullptr; }
 
      private:
       friend class Wait;
-      Iterator(const Block* block, std::size_t offset, LockMode mode) : block_(block), offset_(offset), mode_(mode) {}
-      [[nodiscard]] std::size_t number() const { return block_->number + offset_; }
+      Iterator(const Wait* wait, std::size_t number) : wait_(wait), number_(number) {}
+      [[nodiscard]] const Block& block() const { return *wait_->blocks_[number_ / kStretches]; }
+      [[nodiscard]] std::size_t offset() const { return number_ % kStretches; }
 
-      const Block* block_ = nullptr;
-      std::size_t offset_ = 0;
-      LockMode mode_ = LockMode::read;
+      const Wait* wait_ = nullptr;
+      std::size_t number_ = 0;  // from the beginning of the wait's first block
     };
 
-    [[nodiscard]] std::size_t size() const { return last_.number() - first_.number(); }
+    [[nodiscard]] std::size_t size() const { return last_ - first_; }
     [[nodiscard]] bool empty() const { return size() == 0; }
-    [[nodiscard]] Iterator begin() const { return {first_.block_.get(), first_.offset_, mode_}; }
-    [[nodiscard]] Iterator end() const { return {last_.block_.get(), last_.offset_, mode_}; }
+    [[nodiscard]] Iterator begin() const { return {this, first_}; }
+    [[nodiscard]] Iterator end() const { return {this, last_}; }
     /// The first stretch that ends after `at`.
     [[nodiscard]] Iterator first_after(sim::Time at) const;
     /// How many stretches there are before this one.
-    [[nodiscard]] std::size_t before(const Iterator& stretch) const { return stretch.number() - first_.number(); }
+    [[nodiscard]] std::size_t before(const Iterator& stretch) const { return stretch.number_ - first_; }
 
     /// How long it is: its stretches follow each other without a gap, but for those that nobody shares.
     [[nodiscard]] sim::Nanoseconds length() const { return empty() ? sim::Nanoseconds{0} : to() - (*begin()).from; }
     /// Precondition: it is not empty.
-    [[nodiscard]] sim::Time to() const { return last_.block_->stretches[last_.offset_ - 1].to; }
+    [[nodiscard]] sim::Time to() const { return (*Iterator(this, last_ - 1)).to; }
 
     /// Calls sum(blame, time) with what the time from one stretch until before another came to; for a reason more than
     /// once, it may be.
     template <class Sum>
     static void for_each_sum(Iterator from, const Iterator& to, Sum sum) {
       constexpr std::size_t kFew = 2 * kStretches;
-      if (to.number() - from.number() > kFew) return for_each_sum_of_many(from, to, sum);
+      if (to.number_ - from.number_ > kFew) return for_each_sum_of_many(from, to, sum);
       for (; from != to; ++from) {
         const LockWait wait = *from;
         sum(wait.blame, wait.to - wait.from);
@@ -132,7 +122,7 @@ class LockStretches {
 
    private:
     friend class LockStretches;
-    Wait(Place first, Place last, LockMode mode) : first_(std::move(first)), last_(std::move(last)), mode_(mode) {}
+    Wait(std::size_t first, std::size_t size, LockMode mode) : first_(first), last_(first + size), mode_(mode) {}
 
     template <class Sum>
     static void for_each_sum_of_many(const Iterator& from, const Iterator& to, Sum sum) {
@@ -143,8 +133,9 @@ class LockStretches {
     }
     static const Reasons& sum_up(const Iterator& from, const Iterator& to);
 
-    Place first_;
-    Place last_;
+    boost::container::small_vector<BlockPointer, 2> blocks_;
+    std::size_t first_;  // of the stretches in them
+    std::size_t last_;
     LockMode mode_;
   };
 
@@ -153,14 +144,18 @@ class LockStretches {
   void add(const LockWait& stretch, ClassId first_writer = -1);
 
   /// Behind the last.
-  [[nodiscard]] Place end();
-  /// A wait for the lock in `mode` from `began` until now.
-  [[nodiscard]] Wait since(Place began, LockMode mode);
+  [[nodiscard]] Place end() const { return size_; }
+  /// A wait for the lock in `mode` from `began` until now. Precondition: `began` has not been forgotten.
+  [[nodiscard]] Wait since(Place began, LockMode mode) const;
+  /// No wait begins before `place` any more.
+  void forget_before(Place place);
 
  private:
   void add_block();
 
-  boost::intrusive_ptr<Block> last_;  // those before it are held by the waits that need them
+  std::deque<BlockPointer> blocks_;
+  std::size_t forgotten_ = 0;  // blocks
+  std::size_t size_ = 0;       // stretches, those forgotten included
   boost::intrusive_ptr<Reasons> reasons_;
   SumsByMode sums_;
 };
