@@ -35,9 +35,12 @@ TimeByCause Ledger::read(sim::Time at) const {
 
 void Ledger::add(LockStretches::Wait wait) {
   if (wait.empty()) return;
-  wait.for_each_sum([&](const LockBlame& blame, sim::Nanoseconds time) { reasons_[blame].total += time; });
+  wait.for_each_sum([&](const LockBlame& blame, sim::Nanoseconds time) {
+    Reason& reason = reasons_[blame];
+    reason.total += time;
+    if (remembers_) change(blame, reason, time);
+  });
   if (!remembers_) return;
-  count(wait.begin(), wait.end(), 1);
   const std::size_t size = wait.size();
   waits_.push_back({std::move(wait), stretches_});
   stretches_ += size;
@@ -72,7 +75,7 @@ std::size_t Ledger::pieces_since(sim::Time at) const {
 
 void Ledger::count(const LockStretches::Wait::Iterator& from, const LockStretches::Wait::Iterator& to, int times) {
   LockStretches::Wait::for_each_sum(
-      from, to, [&](const LockBlame& blame, sim::Nanoseconds time) { change(blame, time * times); });
+      from, to, [&](const LockBlame& blame, sim::Nanoseconds time) { change(blame, reasons_[blame], time * times); });
 }
 
 // The first wait that counts no longer does, or what is left of it.
@@ -87,8 +90,7 @@ void Ledger::count_all() {
 }
 
 // The requests until now waited for as long as it was; those from now on, for more or less.
-void Ledger::change(const LockBlame& blame, sim::Nanoseconds by) {
-  Reason& reason = reasons_[blame];
+void Ledger::change(const LockBlame& blame, Reason& reason, sim::Nanoseconds by) {
   settle(blame, reason);
   reason.since += by;
 }

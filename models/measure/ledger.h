@@ -92,7 +92,7 @@ class Ledger {
   void count(const LockStretches::Wait::Iterator& from, const LockStretches::Wait::Iterator& to, int times);
   void uncount_rest(const LockStretches::Wait& wait);
   void count_all();
-  void change(const LockBlame& blame, sim::Nanoseconds by);
+  void change(const LockBlame& blame, Reason& reason, sim::Nanoseconds by);
   void settle(const LockBlame& blame, Reason& reason);
   /// Later, as a rule, than it was asked for before.
   void ask_since(sim::Time since);
