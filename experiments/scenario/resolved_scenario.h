@@ -21,7 +21,7 @@ namespace experiments {
 
 /// Counts up with every change of the program that changes results of unchanged scenarios: whenever a golden run does
 /// (resolved_scenario_test.cpp notices).
-inline constexpr int kResultVersion = 17;
+inline constexpr int kResultVersion = 18;
 
 struct ResolvedScenario {
   YamlNode scenario;               ///< without policies, seed, and what it says besides (expect, incident)

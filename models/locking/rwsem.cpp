@@ -82,6 +82,9 @@ void Rwsem::acquire(Task& current, LockMode mode, sim::Time now) {
   charge_waits(now);
   Waiter waiter{&current, mode, now, &statistics};
   std::visit([&](auto& rules) { down(rules, waiter); }, rules_);
+  if (!waiter.contends) return;
+  statistics.wait.record(current.now() - now);
+  std::erase(contending_, &waiter);
 }
 
 void Rwsem::tell(const Task& task, LockOperation operation) const {
@@ -521,11 +524,8 @@ bool Rwsem::let_in(Waiter& waiter, sim::Time now, std::uint64_t& how) {
   const bool asleep = call(waiter, now);
   waiter.holds = true;
   if (waiter.contends) {
-    const sim::Nanoseconds waited = now - waiter.since;
     ++how;
-    statistics_.total_wait += waited;
-    waiter.statistics->wait.record(waited);
-    std::erase(contending_, &waiter);
+    statistics_.total_wait += now - waiter.since;
   }
   take(*waiter.task, waiter.mode, waiter.since, now);
   return asleep;

@@ -39,12 +39,13 @@ struct RwsemStatistics {
     auto operator<=>(const Asker&) const = default;
   };
 
-  /// What asking comes to. From when it was asked for until it was had, a wait is longer than the time that goes to
+  /// What asking comes to. A wait ends where it does for lock_stat, for the tracepoints mmap_lock_acquire_returned and
+  /// contention_end, and for klockstat: when its task runs and has it. So it is longer than the time that goes to
   /// Cause::lock_wait by what it takes to wake up, and to get a CPU.
   struct Waits {
     std::uint64_t acquisitions = 0;      ///< those who wait still included
-    sim::Histogram wait;                 ///< of those who had to wait, until granted or until their try succeeded
-    std::uint64_t waiting = 0;           ///< those who waited still when the run ended
+    sim::Histogram wait;                 ///< of those who had to wait, until they had it and ran
+    std::uint64_t waiting = 0;           ///< those who waited still, or did not run yet, when the run ended
     sim::Nanoseconds longest_waiting{};  ///< for so long by then, the longest of them
     sim::Nanoseconds lock_wait{};        ///< of the askers' time: Cause::lock_wait
 
@@ -69,7 +70,7 @@ struct RwsemStatistics {
   sim::Histogram convoy_lengths;      ///< from the first such reader until its writer got in
   std::uint64_t largest_convoy = 0;   ///< readers
   std::size_t longest_queue = 0;      ///< with those who spin
-  sim::Nanoseconds total_wait{};      ///< over the run's length: the mean queue length (Little's law)
+  sim::Nanoseconds total_wait{};      ///< until it was theirs; by the run's length: the mean queue (Little's law)
   sim::TimeSeries queue;              ///< those who queue or spin
 
   // Not with RwsemFlavour::fifo.

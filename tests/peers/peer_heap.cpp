@@ -200,7 +200,7 @@ class HeapPeer {
   }
 
   void release_semaphore(int task) {
-    model_.semaphore.up(self(task).mode, now_, self(task).woken);
+    model_.semaphore.up(self(task).mode, self(task).woken);
     wake_those_let_in(task);
   }
 
@@ -219,12 +219,11 @@ class HeapPeer {
 
   void wake_next(int task) {
     Task& waker = self(task);
-    const int next = waker.woken[waker.next_woken++].task;
-    Task& woken = self(next);
-    const Time runs = now_ + costs_.wake_up_latency;
-    model_.note_woken(next, runs);
+    const Waiter& next = waker.woken[waker.next_woken++];
+    Task& woken = self(next.task);
+    model_.note_woken(next, now_);
     woken.step = woken.when_held;
-    heap_.push(runs + woken.until_then, next);
+    heap_.push(now_ + costs_.wake_up_latency + woken.until_then, next.task);
     wake_more(task);
   }
 
@@ -271,7 +270,7 @@ class HeapPeer {
     locker.mode = LockMode::read;
     locker.after_waking = Step::drain;
     model_.region.locked = true;  // before anybody else is let in
-    model_.semaphore.downgrade(now_, locker.woken);
+    model_.semaphore.downgrade(locker.woken);
     wake_those_let_in(kLocker);
   }
 

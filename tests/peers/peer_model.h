@@ -118,7 +118,7 @@ class Semaphore {
   struct Statistics {
     std::uint64_t acquisitions = 0;
     std::uint64_t contended = 0;
-    sim::Histogram wait;
+    sim::Histogram wait;  ///< until it ran
   };
 
   /// Takes it, or queues `task` and returns false.
@@ -136,26 +136,41 @@ class Semaphore {
   }
 
   /// Appends those who are let in to `granted`, in the order in which they are to be woken.
-  void up(LockMode mode, Time now, std::vector<Waiter>& granted) {
+  void up(LockMode mode, std::vector<Waiter>& granted) {
     if (mode == LockMode::write) {
       writer_ = false;
     } else if (--readers_ > 0) {
       return;
     }
-    if (queue_.empty() || queue_.front().mode == LockMode::read) return let_readers_in(now, granted);
-    let_in(now, granted);
+    if (queue_.empty() || queue_.front().mode == LockMode::read) return let_readers_in(granted);
+    let_in(granted);
   }
 
-  void downgrade(Time now, std::vector<Waiter>& granted) {
+  void downgrade(std::vector<Waiter>& granted) {
     writer_ = false;
     readers_ = 1;
-    let_readers_in(now, granted);
+    let_readers_in(granted);
+  }
+
+  /// Who has been let in is woken, and will run at `runs`: later than all before it.
+  void note_woken(const Waiter& waiter, Time runs) { on_their_way_.push_back({waiter, runs}); }
+  /// Counts the waits of those who ran before `now`.
+  void count_waits(Time now) {
+    for (; !on_their_way_.empty() && on_their_way_.front().runs < now; on_their_way_.pop_front()) {
+      const auto& [waiter, runs] = on_their_way_.front();
+      statistics_of(waiter.mode).wait.record(runs - waiter.since);
+    }
   }
 
   [[nodiscard]] const Statistics& read() const { return read_; }
   [[nodiscard]] const Statistics& write() const { return write_; }
 
  private:
+  struct Woken {
+    Waiter waiter;
+    Time runs;
+  };
+
   Statistics& statistics_of(LockMode mode) { return mode == LockMode::read ? read_ : write_; }
 
   void hold(LockMode mode) {
@@ -166,19 +181,19 @@ class Semaphore {
     }
   }
 
-  void let_readers_in(Time now, std::vector<Waiter>& granted) {
-    while (!queue_.empty() && queue_.front().mode == LockMode::read) let_in(now, granted);
+  void let_readers_in(std::vector<Waiter>& granted) {
+    while (!queue_.empty() && queue_.front().mode == LockMode::read) let_in(granted);
   }
 
-  void let_in(Time now, std::vector<Waiter>& granted) {
+  void let_in(std::vector<Waiter>& granted) {
     const Waiter& first = queue_.front();
     hold(first.mode);
-    statistics_of(first.mode).wait.record(now - first.since);
     granted.push_back(first);
     queue_.pop_front();
   }
 
   std::deque<Waiter> queue_;
+  std::deque<Woken> on_their_way_;
   std::int64_t readers_ = 0;
   bool writer_ = false;
   Statistics read_;
@@ -376,10 +391,13 @@ class Model {
     request.lock_wait = now - waiter.since;
     request.granted = now;
   }
-  /// It is woken, and will be on a CPU at `runs`.
-  void note_woken(int task, Time runs) {
-    if (task == kLocker) return;
-    Request& request = competitor(task).request;
+  /// It is woken, and will be on a CPU after the wake-up latency.
+  void note_woken(const Waiter& waiter, Time now) {
+    const Time runs = now + costs.wake_up_latency;
+    semaphore.count_waits(now);
+    semaphore.note_woken(waiter, runs);
+    if (waiter.task == kLocker) return;
+    Request& request = competitor(waiter.task).request;
     request.wake_up = runs - request.granted;
   }
   void end_request(int task, Time now) {
@@ -406,6 +424,7 @@ class Model {
   /// The locker's script has ended. Then requests under way are served: until stopped().
   void end_run(Time now) {
     sim_time_ = now;
+    semaphore.count_waits(now);
     locks_at_end_ = semaphore;
     measurement_.end_run(now);
   }

@@ -68,12 +68,12 @@ class Thread {
   }
   void release(LockMode mode) {
     std::vector<Waiter> granted;
-    model_.semaphore.up(mode, now_, granted);
+    model_.semaphore.up(mode, granted);
     wake(granted);
   }
   void downgrade() {
     std::vector<Waiter> granted;
-    model_.semaphore.downgrade(now_, granted);
+    model_.semaphore.downgrade(granted);
     wake(granted);
   }
   void wake(const std::vector<Waiter>& granted) {
@@ -82,7 +82,7 @@ class Thread {
       work(costs_.rwsem_wake);
       Thread& woken = *threads_[static_cast<std::size_t>(waiter.task)];
       woken.now_ = now_;
-      model_.note_woken(waiter.task, now_ + costs_.wake_up_latency);
+      model_.note_woken(waiter, now_);
       woken.actor_->resume();
     }
   }

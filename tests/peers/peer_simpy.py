@@ -92,7 +92,8 @@ class Semaphore:
         self.writer = False
         self.acquisitions = {READ: 0, WRITE: 0}
         self.contended = {READ: 0, WRITE: 0}
-        self.wait = {READ: Samples(), WRITE: Samples()}
+        self.wait = {READ: Samples(), WRITE: Samples()}  # until it ran
+        self.on_their_way = collections.deque()
 
     def down(self, thread, mode):
         """Takes it and returns True, or queues."""
@@ -130,7 +131,7 @@ class Semaphore:
     def let_in(self, now):
         thread, mode, since = self.queue.popleft()
         self.hold(mode)
-        self.wait[mode].record(now - since)
+        thread.asked = mode, since
         thread.lock_wait = now - since
         thread.granted = now
         return thread
@@ -140,6 +141,15 @@ class Semaphore:
             self.writer = True
         else:
             self.readers += 1
+
+    def note_woken(self, thread, runs):
+        self.on_their_way.append((runs, *thread.asked))
+
+    def count_waits(self, now):
+        """Of those who ran before."""
+        while self.on_their_way and self.on_their_way[0][0] < now:
+            runs, mode, since = self.on_their_way.popleft()
+            self.wait[mode].record(runs - since)
 
     def to_json(self):
         return {mode: {'acquisitions': self.acquisitions[mode], 'contended': self.contended[mode],
@@ -225,6 +235,7 @@ class Thread:
         self.task = task
         self.lock_wait = 0
         self.wake_up = 0
+        self.asked = None  # how, and since when
         self.granted = 0
         self.woken = None
 
@@ -247,7 +258,10 @@ class Thread:
     def wake(self, granted):
         for thread in granted:
             yield self.work(RWSEM_WAKE)
-            thread.wake_up = self.env.now + WAKE_UP_LATENCY - thread.granted
+            runs = self.env.now + WAKE_UP_LATENCY
+            thread.wake_up = runs - thread.granted
+            self.model.semaphore.count_waits(self.env.now)
+            self.model.semaphore.note_woken(thread, runs)
             thread.woken.succeed()
 
 
@@ -324,6 +338,7 @@ class Locker(Thread):
             began = self.env.now
             yield from call()
             self.model.calls[name].record(self.env.now - began)
+        self.model.semaphore.count_waits(self.env.now)
         self.model.locks_at_end = self.model.semaphore.to_json()
         self.model.measurement.end_run()
 

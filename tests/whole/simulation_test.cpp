@@ -833,6 +833,17 @@ class Onlooker {
   std::map<ClassId, Nanoseconds> longest_;
 };
 
+Nanoseconds longest_wait_for_mmap_lock(const Result& result, ClassId id) {
+  Nanoseconds longest{};
+  for (const LockResult& lock : result.locks) {
+    if (!lock.mutex.empty()) continue;
+    for (const auto& [asker, waits] : lock.statistics.asked) {
+      if (asker.asker == id) longest = std::max(longest, waits.longest());
+    }
+  }
+  return longest;
+}
+
 // Whoever waited for a millisecond and a hundred times what its class usually takes: the text names the class and how
 // long it was, in the warm-up, at the end, or with one request of thousands.
 TEST(Simulations, NoStallGoesUnseen) {
@@ -855,7 +866,10 @@ TEST(Simulations, NoStallGoesUnseen) {
         const sim::Histogram latency = each.total().latency();
         if (wait <= 1ms || (!latency.empty() && wait <= 100 * latency.value_at(0.5))) continue;
         EXPECT_NE(text.find(each.name), std::string::npos) << each.name;
-        EXPECT_NE(text.find(experiments::human(wait)), std::string::npos) << each.name << " " << wait.count() << text;
+        // It sees who is let in, which one that sleeps is told, and counts, when it runs.
+        const Nanoseconds counted = longest_wait_for_mmap_lock(result, id);
+        const auto told = [&](Nanoseconds as) { return text.find(experiments::human(as)) != std::string::npos; };
+        EXPECT_TRUE(told(wait) || (counted >= wait && told(counted))) << each.name << " " << wait.count() << text;
         ++seen;
       }
       return std::to_string(seen);

@@ -94,6 +94,20 @@ TEST_P(RwsemTest, AWaitSaysWhatTheHolderDidMeanwhile) {
   });
 }
 
+// Until then is the time that a lock's queue has; what mmap_lock_acquire_returned and lock_stat see comes later.
+TEST_P(RwsemTest, AWaitEndsWhenItsTaskRuns) {
+  check_in_child([&] {
+    SmallMachine world(machine(GetParam()));
+    add_writer(world, 1000, 100);
+    add_reader(world, 1100, 1);
+    world.run();
+    const RwsemStatistics& statistics = world.mm.mmap_sem.statistics();
+    const Nanoseconds until_granted = (at(1000) + kOperation + 1000ns + kOperation) - (at(1100) + kOperation);
+    EXPECT_EQ(statistics.total_wait, until_granted);
+    EXPECT_EQ(statistics.all(LockMode::read).wait.max(), until_granted + kWake + kLatency);
+  });
+}
+
 TEST_P(RwsemTest, ATrylockFailsWhereAWriterHoldsOrSomebodyQueues) {
   check_in_child([&] {
     SmallMachine world(machine(GetParam()));
